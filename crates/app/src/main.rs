@@ -1,0 +1,3 @@
+//! The fusiform binary.
+#![forbid(unsafe_code)]
+fn main() {}

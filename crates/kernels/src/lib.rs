@@ -1,0 +1,1 @@
+//! Number slices in, number slices out. Knows no tensors, threads, files or faces.

@@ -1,0 +1,2 @@
+//! In progress.
+#![forbid(unsafe_code)]
