@@ -1,0 +1,268 @@
+//! The packs of one machine. In: a folder of packs. Out: lists, checks, loaded packs.
+//! Knows nothing of what a network computes.
+
+use std::fs::{self, File};
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+
+use super::{MAX_MANIFEST_BYTES, MAX_WEIGHTS_BYTES, Manifest, Pack, PackError, base_pack};
+
+/// Where a pack comes from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Origin {
+    /// Part of this program.
+    CompiledIn,
+    /// A folder with a manifest.
+    Folder(PathBuf),
+}
+
+/// One pack as it stands in the library; its weights were not read.
+#[derive(Debug)]
+pub struct Listing {
+    /// Where it comes from.
+    pub origin: Origin,
+    /// Its manifest, or why that cannot be used.
+    pub manifest: Result<Manifest, PackError>,
+}
+
+/// The packs compiled in and those below one folder.
+#[derive(Debug, Clone)]
+pub struct Library {
+    dir: PathBuf,
+}
+
+impl Library {
+    /// The library whose added packs lie in `dir`, which need not exist yet.
+    pub fn at(dir: impl Into<PathBuf>) -> Library {
+        Library { dir: dir.into() }
+    }
+
+    /// Every pack, the compiled one first, the others by folder name.
+    ///
+    /// # Errors
+    /// [`PackError::Io`] if the folder is there and cannot be listed. A broken pack is listed with its error.
+    pub fn list(&self) -> Result<Vec<Listing>, PackError> {
+        let mut all = Vec::new();
+        if let Some(base) = base_pack().transpose() {
+            all.push(Listing {
+                origin: Origin::CompiledIn,
+                manifest: base.map(|p| p.manifest),
+            });
+        }
+        let entries = match fs::read_dir(&self.dir) {
+            Ok(entries) => entries,
+            Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(all),
+            Err(e) => return Err(PackError::io(&self.dir, e)),
+        };
+        let mut dirs = entries
+            .map(|entry| entry.map(|e| e.path()))
+            .collect::<io::Result<Vec<_>>>()
+            .map_err(|e| PackError::io(&self.dir, e))?;
+        dirs.retain(|path| path.join("manifest.toml").is_file());
+        dirs.sort();
+        all.extend(dirs.into_iter().map(|dir| Listing {
+            manifest: read_manifest(&dir),
+            origin: Origin::Folder(dir),
+        }));
+        Ok(all)
+    }
+
+    /// The pack called `name`, or the default one: the compiled pack, else the only one added.
+    ///
+    /// `name` may also be a path to a folder with a manifest; a name holds no `/`, a path does.
+    ///
+    /// # Errors
+    /// [`PackError`] if there is no such pack, or its files are not what its manifest states.
+    pub fn load(&self, name: Option<&str>) -> Result<Pack, PackError> {
+        if let Some(path) = name.filter(|n| n.contains(['/', '\\'])) {
+            return read_pack(Path::new(path));
+        }
+        let mut listings = self.list()?;
+        let position = match name {
+            Some(name) => listings
+                .iter()
+                .position(|l| l.manifest.as_ref().is_ok_and(|m| m.name == name)),
+            None if listings.len() == 1 => Some(0),
+            None => listings.iter().position(|l| l.origin == Origin::CompiledIn),
+        };
+        let Some(position) = position else {
+            let known: Vec<&str> = listings
+                .iter()
+                .filter_map(|l| l.manifest.as_ref().ok())
+                .map(|m| &*m.name)
+                .collect();
+            return Err(PackError::Unknown {
+                name: name.unwrap_or("(default)").into(),
+                known: if known.is_empty() {
+                    "none".into()
+                } else {
+                    known.join(", ")
+                },
+            });
+        };
+        match listings.swap_remove(position).origin {
+            Origin::Folder(dir) => read_pack(&dir),
+            Origin::CompiledIn => base_pack()?.ok_or_else(|| PackError::Unknown {
+                name: "(default)".into(),
+                known: "none".into(),
+            }),
+        }
+    }
+
+    /// Copies the pack in `from` into the library after checking its hashes.
+    ///
+    /// Adding the same pack twice changes nothing.
+    ///
+    /// # Errors
+    /// [`PackError::Taken`] if another pack has that name; [`PackError`] for a bad pack or disk.
+    pub fn add(&self, from: &Path) -> Result<Manifest, PackError> {
+        let pack = read_pack(from)?;
+        let name = &pack.manifest.name;
+        for listing in self.list()? {
+            match listing.manifest {
+                Ok(there) if there == pack.manifest => return Ok(pack.manifest),
+                Ok(there) if there.name == *name => return Err(PackError::Taken(name.clone())),
+                _ => {}
+            }
+        }
+        // Written beside its place and renamed, so that a kill leaves no half pack behind.
+        let staging = self.dir.join(format!(".{name}.{}", std::process::id()));
+        let place = self.dir.join(name);
+        fs::create_dir_all(&staging).map_err(|e| PackError::io(&staging, e))?;
+        let written = write_pack(&pack, &staging)
+            .and_then(|()| fs::rename(&staging, &place).map_err(|e| PackError::io(&place, e)));
+        if written.is_err() {
+            // The first error is the one to report; a leftover folder is ignored by `list`.
+            let _ = fs::remove_dir_all(&staging);
+        }
+        written.map(|()| pack.manifest)
+    }
+
+    /// Reads every file of a listed pack and compares the hashes.
+    ///
+    /// # Errors
+    /// The first thing that is wrong with the pack.
+    pub fn verify(&self, listing: &Listing) -> Result<(), PackError> {
+        match &listing.origin {
+            Origin::CompiledIn => base_pack().map(drop),
+            Origin::Folder(dir) => read_pack(dir).map(drop),
+        }
+    }
+}
+
+fn write_pack(pack: &Pack, dir: &Path) -> Result<(), PackError> {
+    let write = |name: &str, bytes: &[u8]| {
+        let path = dir.join(name);
+        fs::write(&path, bytes).map_err(|e| PackError::io(path, e))
+    };
+    for (role, file, _) in pack.manifest.files() {
+        let bytes = if role == "detector" {
+            &pack.detector
+        } else {
+            &pack.embedder
+        };
+        write(file, bytes.as_deref().unwrap_or_default())?;
+    }
+    write("manifest.toml", pack.manifest.to_toml()?.as_bytes())
+}
+
+fn read_manifest(dir: &Path) -> Result<Manifest, PackError> {
+    let bytes = read_bounded(&dir.join("manifest.toml"), MAX_MANIFEST_BYTES)?;
+    let text =
+        String::from_utf8(bytes).map_err(|_| PackError::Manifest("it is not UTF-8 text".into()))?;
+    Manifest::parse(&text)
+}
+
+fn read_pack(dir: &Path) -> Result<Pack, PackError> {
+    let manifest = read_manifest(dir)?;
+    Pack::assemble(manifest, |file| {
+        read_bounded(&dir.join(file), MAX_WEIGHTS_BYTES)
+    })
+}
+
+/// Reads a file that may grow while it is read, up to a limit.
+fn read_bounded(path: &Path, max_bytes: u64) -> Result<Vec<u8>, PackError> {
+    let mut bytes = Vec::new();
+    let file = File::open(path).map_err(|e| PackError::io(path, e))?;
+    file.take(max_bytes + 1)
+        .read_to_end(&mut bytes)
+        .map_err(|e| PackError::io(path, e))?;
+    if bytes.len() as u64 > max_bytes {
+        let what = format!("larger than the {max_bytes} bytes allowed for it");
+        return Err(PackError::io(
+            path,
+            io::Error::new(io::ErrorKind::FileTooLarge, what),
+        ));
+    }
+    Ok(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use sha2::{Digest, Sha256};
+
+    use super::*;
+    use crate::models::hex;
+
+    fn pack_in(dir: &Path, weights: &[u8]) {
+        let sha256 = hex(&Sha256::digest(weights));
+        let text = format!(
+            "format = 1\nname = \"p\"\nversion = \"1\"\nsummary = \"s\"\n[embedder]\nname = \"e\"\n\
+             file = \"e.onnx\"\nsha256 = \"{sha256}\"\ninput = {{ channels = \"rgb\" }}\n\
+             dimensions = 8\nlicence = \"l\"\ntraining_data = \"t\"\n"
+        );
+        fs::create_dir_all(dir).unwrap();
+        fs::write(dir.join("manifest.toml"), text).unwrap();
+        fs::write(dir.join("e.onnx"), weights).unwrap();
+    }
+
+    #[test]
+    fn a_pack_is_added_once_and_loaded_by_name() {
+        let tmp = tempfile::tempdir().unwrap();
+        let (source, library) = (tmp.path().join("from"), Library::at(tmp.path().join("lib")));
+        pack_in(&source, b"weights");
+        library.add(&source).unwrap();
+        library.add(&source).unwrap();
+        assert_eq!(
+            library.load(Some("p")).unwrap().embedder.unwrap(),
+            b"weights"
+        );
+        let folder = |l: &Listing| matches!(l.origin, Origin::Folder(_));
+        assert_eq!(
+            library.list().unwrap().iter().filter(|l| folder(l)).count(),
+            1
+        );
+
+        pack_in(&source, b"other weights");
+        assert!(matches!(library.add(&source), Err(PackError::Taken(name)) if name == "p"));
+    }
+
+    #[test]
+    fn changed_weights_are_refused_everywhere() {
+        let tmp = tempfile::tempdir().unwrap();
+        let (source, library) = (tmp.path().join("from"), Library::at(tmp.path().join("lib")));
+        pack_in(&source, b"weights");
+        library.add(&source).unwrap();
+        fs::write(tmp.path().join("lib/p/e.onnx"), b"weightz").unwrap();
+        let error = library.load(Some("p")).unwrap_err().to_string();
+        assert!(
+            error.contains("e.onnx") && error.contains("fetch it again"),
+            "{error}"
+        );
+        let listings = library.list().unwrap();
+        assert!(library.verify(listings.last().unwrap()).is_err());
+        fs::write(source.join("e.onnx"), b"weightz").unwrap();
+        assert!(matches!(library.add(&source), Err(PackError::Hash { .. })));
+    }
+
+    #[test]
+    fn an_unknown_name_lists_the_known_ones() {
+        let tmp = tempfile::tempdir().unwrap();
+        pack_in(&tmp.path().join("p"), b"weights");
+        let error = Library::at(tmp.path())
+            .load(Some("q"))
+            .unwrap_err()
+            .to_string();
+        assert!(error.contains("\"q\"") && error.contains('p') && error.contains("add DIR"));
+    }
+}
