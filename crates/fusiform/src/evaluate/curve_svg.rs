@@ -2,6 +2,7 @@
 //! Knows nothing of files; names are escaped, so any text may be one.
 
 use std::fmt::Write as _;
+use std::ops::Range;
 
 use super::Proportion;
 use super::verification::{DetPoint, VerificationReport};
@@ -16,7 +17,7 @@ const PLOT: Frame = Frame {
 const LEGEND_TOP: f64 = PLOT.bottom + 92.0;
 const LEGEND_ROW: f64 = 26.0;
 /// Right edges of the legend's columns: EER and the rates of `REPORTED_FARS`.
-const LEGEND_COLUMNS: [f64; 3] = [368.0, 548.0, 728.0];
+const LEGEND_COLUMNS: [f64; 3] = [352.0, 540.0, 728.0];
 
 const STYLE: &str = "
 text{font:14px system-ui,-apple-system,'Segoe UI',Roboto,sans-serif;fill:#1f2328}
@@ -43,14 +44,14 @@ struct Frame {
     bottom: f64,
 }
 
-/// The plot's axes: both logarithmic, from a power of ten up to 1.
+/// The plot's axes: both logarithmic, and how many powers of ten they span up to 1.
 struct Axes {
-    fmr_decades: i32,
-    fnmr_decades: i32,
+    fmr_decades: f64,
+    fnmr_decades: f64,
 }
 
 impl Axes {
-    /// Each axis reaches down to where the report with the most comparisons can still tell rates apart.
+    /// Each axis reaches a little below one error of the report with the most comparisons.
     fn of(reports: &[(&str, &VerificationReport)]) -> Self {
         let decades = |n: fn(&VerificationReport) -> u64| {
             let most = reports
@@ -59,7 +60,7 @@ impl Axes {
                 .max()
                 .unwrap_or(0)
                 .max(1);
-            ((most as f64).log10().ceil() as i32).clamp(2, 7)
+            ((most as f64).log10() + 0.3).clamp(2.3, 7.3)
         };
         Self {
             fmr_decades: decades(|r| r.n_impostor),
@@ -77,8 +78,8 @@ impl Axes {
 }
 
 /// −1 at the foot of an axis and below it, 0 at its head, where the rate is 1.
-fn decades_up(rate: f64, n_decades: i32) -> f64 {
-    (rate.log10() / f64::from(n_decades)).max(-1.0)
+fn decades_up(rate: f64, n_decades: f64) -> f64 {
+    (rate.log10() / n_decades).max(-1.0)
 }
 
 /// Draws one DET curve per report on logarithmic axes, with the equal error rates and TAR at FAR below.
@@ -130,24 +131,21 @@ fn grid(svg: &mut String, axes: &Axes) {
         right,
         bottom,
     } = PLOT;
-    for step in 1..10 {
-        let class = if step == 1 { "major" } else { "minor" };
-        for decade in 1..=axes.fmr_decades {
-            let x = axes.x(f64::from(step) * 10f64.powi(-decade));
+    for (class, steps) in [("minor", 2..10), ("major", 1..2)] {
+        for x in lines(axes.fmr_decades, steps.clone()).map(|rate| axes.x(rate)) {
             let _ = writeln!(
                 svg,
                 "<path class=\"{class}\" d=\"M{x:.1} {top}V{bottom}\"/>"
             );
         }
-        for decade in 1..=axes.fnmr_decades {
-            let y = axes.y(f64::from(step) * 10f64.powi(-decade));
+        for y in lines(axes.fnmr_decades, steps).map(|rate| axes.y(rate)) {
             let _ = writeln!(
                 svg,
                 "<path class=\"{class}\" d=\"M{left} {y:.1}H{right}\"/>"
             );
         }
     }
-    let lowest = 10f64.powi(-axes.fmr_decades.min(axes.fnmr_decades));
+    let lowest = 10f64.powf(-axes.fmr_decades.min(axes.fnmr_decades));
     let (x, y) = (axes.x(lowest), axes.y(lowest));
     let _ = writeln!(
         svg,
@@ -158,8 +156,7 @@ fn grid(svg: &mut String, axes: &Axes) {
         svg,
         "<rect class=\"frame\" x=\"{left}\" y=\"{top}\" width=\"{width}\" height=\"{height}\"/>"
     );
-    for decade in 0..=axes.fmr_decades {
-        let rate = 10f64.powi(-decade);
+    for rate in lines(axes.fmr_decades, 1..2).chain([1.0]) {
         text(
             svg,
             "quiet num middle",
@@ -168,8 +165,7 @@ fn grid(svg: &mut String, axes: &Axes) {
             &percent(rate),
         );
     }
-    for decade in 0..=axes.fnmr_decades {
-        let rate = 10f64.powi(-decade);
+    for rate in lines(axes.fnmr_decades, 1..2).chain([1.0]) {
         text(
             svg,
             "quiet num end",
@@ -190,6 +186,12 @@ fn grid(svg: &mut String, axes: &Axes) {
         svg,
         "<text class=\"middle\" transform=\"translate(24 {middle}) rotate(-90)\">False-non-match rate (FNMR)</text>"
     );
+}
+
+/// Rates below 1 where an axis has lines: `steps` of each power of ten.
+fn lines(n_decades: f64, steps: Range<i32>) -> impl Iterator<Item = f64> {
+    let rates = (1..=8).flat_map(move |d| steps.clone().map(move |s| f64::from(s) / 10f64.powi(d)));
+    rates.filter(move |rate| rate.log10() > -n_decades)
 }
 
 fn curve(svg: &mut String, axes: &Axes, idx: usize, report: &VerificationReport) {
@@ -236,7 +238,7 @@ fn legend(svg: &mut String, reports: &[(&str, &VerificationReport)]) {
     text(svg, "quiet small end", LEGEND_COLUMNS[0], head, "EER");
     if let Some((_, report)) = reports.first() {
         for (at, column) in report.tar_at_far.iter().zip(&LEGEND_COLUMNS[1..]) {
-            let title = format!("TAR at FAR {} (95 %)", percent(at.far));
+            let title = format!("TAR at FAR {} (95 % CI)", percent(at.far));
             text(svg, "quiet small end", *column, head, &title);
         }
     }
@@ -249,7 +251,13 @@ fn legend(svg: &mut String, reports: &[(&str, &VerificationReport)]) {
             y - 5.0
         );
         text(svg, "", 76.0, y, &shortened(name));
-        text(svg, "num end", LEGEND_COLUMNS[0], y, &percent(report.eer));
+        text(
+            svg,
+            "num end",
+            LEGEND_COLUMNS[0],
+            y,
+            &format!("{:.2} %", 100.0 * report.eer),
+        );
         for (at, column) in report.tar_at_far.iter().zip(&LEGEND_COLUMNS[1..]) {
             text(svg, "num end", *column, y, &with_interval(&at.tar));
         }
