@@ -1,0 +1,162 @@
+//! Places in a photo. In and out: plain numbers in pixels of the upright original.
+//! Origin at the top left corner of the top left pixel; pixel centres are at .5. Knows nothing of pixels' values.
+
+/// A place in the photo.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub struct Point {
+    /// Pixels from the left edge.
+    pub x: f32,
+    /// Pixels from the top edge.
+    pub y: f32,
+}
+
+/// An upright rectangle; it may reach over the photo's edge when the face does.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub struct BoundingBox {
+    /// Left edge.
+    pub x_min: f32,
+    /// Top edge.
+    pub y_min: f32,
+    /// Right edge.
+    pub x_max: f32,
+    /// Bottom edge.
+    pub y_max: f32,
+}
+
+impl BoundingBox {
+    /// Width in pixels; zero for a box that is inside out.
+    pub fn width(&self) -> f32 {
+        (self.x_max - self.x_min).max(0.0)
+    }
+
+    /// Height in pixels; zero for a box that is inside out.
+    pub fn height(&self) -> f32 {
+        (self.y_max - self.y_min).max(0.0)
+    }
+
+    /// Area in square pixels.
+    pub fn area(&self) -> f32 {
+        self.width() * self.height()
+    }
+
+    /// The middle.
+    pub fn center(&self) -> Point {
+        Point { x: (self.x_min + self.x_max) / 2.0, y: (self.y_min + self.y_max) / 2.0 }
+    }
+
+    /// The part inside a photo of this size.
+    pub fn clipped(&self, width: u32, height: u32) -> BoundingBox {
+        let (right, bottom) = (width as f32, height as f32);
+        BoundingBox {
+            x_min: self.x_min.clamp(0.0, right),
+            y_min: self.y_min.clamp(0.0, bottom),
+            x_max: self.x_max.clamp(0.0, right),
+            y_max: self.y_max.clamp(0.0, bottom),
+        }
+    }
+
+    /// Intersection over union with another box: 1 for the same box, 0 for boxes apart or without area.
+    ///
+    /// # Example
+    /// ```
+    /// use fusiform_face::geometry::BoundingBox;
+    /// let left = BoundingBox { x_min: 0.0, y_min: 0.0, x_max: 2.0, y_max: 2.0 };
+    /// let right = BoundingBox { x_min: 1.0, x_max: 3.0, ..left };
+    /// assert!((left.iou(&right) - 1.0 / 3.0).abs() < 1e-6);
+    /// ```
+    pub fn iou(&self, other: &BoundingBox) -> f32 {
+        let shared = BoundingBox {
+            x_min: self.x_min.max(other.x_min),
+            y_min: self.y_min.max(other.y_min),
+            x_max: self.x_max.min(other.x_max),
+            y_max: self.y_max.min(other.y_max),
+        }
+        .area();
+        let union = self.area() + other.area() - shared;
+        if union > 0.0 { shared / union } else { 0.0 }
+    }
+}
+
+/// Five points of a face; right and left are the subject's, so `subject_right_eye` is at the left of the picture of an
+/// upright face.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub struct Landmarks {
+    /// Centre of the subject's right eye.
+    pub subject_right_eye: Point,
+    /// Centre of the subject's left eye.
+    pub subject_left_eye: Point,
+    /// Tip of the nose.
+    pub nose_tip: Point,
+    /// The subject's right corner of the mouth.
+    pub subject_right_mouth: Point,
+    /// The subject's left corner of the mouth.
+    pub subject_left_mouth: Point,
+}
+
+impl Landmarks {
+    /// Right eye, left eye, nose tip, right mouth corner, left mouth corner: the order detectors give them in.
+    pub fn as_array(&self) -> [Point; 5] {
+        [
+            self.subject_right_eye,
+            self.subject_left_eye,
+            self.nose_tip,
+            self.subject_right_mouth,
+            self.subject_left_mouth,
+        ]
+    }
+
+    /// The inverse of [`as_array`](Self::as_array).
+    pub fn from_array(points: [Point; 5]) -> Landmarks {
+        let [subject_right_eye, subject_left_eye, nose_tip, subject_right_mouth, subject_left_mouth] =
+            points;
+        Landmarks {
+            subject_right_eye,
+            subject_left_eye,
+            nose_tip,
+            subject_right_mouth,
+            subject_left_mouth,
+        }
+    }
+
+    /// Distance between the eye centres in pixels.
+    pub fn inter_eye_px(&self) -> f32 {
+        let (right, left) = (self.subject_right_eye, self.subject_left_eye);
+        (left.x - right.x).hypot(left.y - right.y)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn square(x: f32, y: f32, side: f32) -> BoundingBox {
+        BoundingBox { x_min: x, y_min: y, x_max: x + side, y_max: y + side }
+    }
+
+    #[test]
+    fn iou_of_itself_of_neighbours_and_of_nothing() {
+        let one = square(3.0, 4.0, 10.0);
+        assert_eq!(one.iou(&one), 1.0);
+        assert_eq!(one.iou(&square(13.0, 4.0, 10.0)), 0.0);
+        assert_eq!(square(0.0, 0.0, 0.0).iou(&square(0.0, 0.0, 0.0)), 0.0);
+        let inside_out = BoundingBox { x_min: 5.0, x_max: 1.0, ..one };
+        assert_eq!((inside_out.area(), inside_out.iou(&one)), (0.0, 0.0));
+    }
+
+    #[test]
+    fn clipping_keeps_what_is_inside() {
+        let clipped = square(-5.0, 90.0, 20.0).clipped(100, 100);
+        assert_eq!(clipped, BoundingBox { x_min: 0.0, y_min: 90.0, x_max: 15.0, y_max: 100.0 });
+        assert_eq!(square(200.0, 0.0, 5.0).clipped(100, 100).area(), 0.0);
+    }
+
+    #[test]
+    fn landmarks_keep_their_order() {
+        let points: [Point; 5] =
+            std::array::from_fn(|i| Point { x: i as f32, y: 10.0 * i as f32 });
+        let landmarks = Landmarks::from_array(points);
+        assert_eq!(landmarks.as_array(), points);
+        assert_eq!(landmarks.nose_tip.x, 2.0);
+        assert!((landmarks.inter_eye_px() - 101f32.sqrt()).abs() < 1e-5);
+    }
+}

@@ -1,0 +1,134 @@
+//! The eight ways a camera can be held. In: stored pixels. Out: upright pixels.
+//! Knows nothing of EXIF's bytes.
+
+use super::Image;
+
+/// How stored pixels lie, by the number EXIF gives it.
+///
+/// # Source
+/// EXIF 2.32 (CIPA DC-008), tag 0x0112: which visual side the first stored row and column are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum Orientation {
+    /// 1: first row at the top, first column at the left.
+    #[default]
+    Upright = 1,
+    /// 2: first row at the top, first column at the right.
+    Mirrored = 2,
+    /// 3: first row at the bottom, first column at the right.
+    UpsideDown = 3,
+    /// 4: first row at the bottom, first column at the left.
+    MirroredUpsideDown = 4,
+    /// 5: first row at the left, first column at the top.
+    Transposed = 5,
+    /// 6: first row at the right, first column at the top; turned clockwise to be upright.
+    TurnedLeft = 6,
+    /// 7: first row at the right, first column at the bottom.
+    Transversed = 7,
+    /// 8: first row at the left, first column at the bottom; turned anticlockwise to be upright.
+    TurnedRight = 8,
+}
+
+impl Orientation {
+    /// Every orientation, 1 to 8.
+    pub const ALL: [Orientation; 8] = [
+        Orientation::Upright,
+        Orientation::Mirrored,
+        Orientation::UpsideDown,
+        Orientation::MirroredUpsideDown,
+        Orientation::Transposed,
+        Orientation::TurnedLeft,
+        Orientation::Transversed,
+        Orientation::TurnedRight,
+    ];
+
+    /// The orientation with this EXIF number.
+    pub fn from_exif(value: u32) -> Option<Orientation> {
+        Orientation::ALL.into_iter().find(|&o| o as u32 == value)
+    }
+
+    /// Turns stored pixels upright.
+    pub fn upright(self, stored: Image) -> Image {
+        use Orientation::*;
+        // Stored coordinates of the upright pixel (x, y), for the last column `r` and row `b` of the stored image.
+        let turn: fn(usize, usize, usize, usize) -> (usize, usize) = match self {
+            Upright => return stored,
+            Mirrored => |x, y, r, _| (r - x, y),
+            UpsideDown => |x, y, r, b| (r - x, b - y),
+            MirroredUpsideDown => |x, y, _, b| (x, b - y),
+            Transposed => |x, y, _, _| (y, x),
+            TurnedLeft => |x, y, _, b| (y, b - x),
+            Transversed => |x, y, r, b| (r - y, b - x),
+            TurnedRight => |x, y, r, _| (r - y, x),
+        };
+        let (from_width, from_height) = (stored.width as usize, stored.height as usize);
+        let (width, height) = match self {
+            Transposed | TurnedLeft | Transversed | TurnedRight => (from_height, from_width),
+            _ => (from_width, from_height),
+        };
+        let mut rgb = vec![0; stored.rgb.len()];
+        // Square tiles: a turned row of the whole photo would touch a new cache line at every pixel.
+        const TILE: usize = 32;
+        for tile_y in (0..height).step_by(TILE) {
+            for tile_x in (0..width).step_by(TILE) {
+                for y in tile_y..height.min(tile_y + TILE) {
+                    for x in tile_x..width.min(tile_x + TILE) {
+                        let (from_x, from_y) = turn(x, y, from_width - 1, from_height - 1);
+                        let from = (from_y * from_width + from_x) * 3;
+                        let to = (y * width + x) * 3;
+                        rgb[to..to + 3].copy_from_slice(&stored.rgb[from..from + 3]);
+                    }
+                }
+            }
+        }
+        Image { width: width as u32, height: height as u32, rgb }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The letter F as EXIF's own drawing of the eight orientations stores it: `#` is ink.
+    const STORED: [&[&str]; 8] = [
+        &["###", "#..", "##.", "#.."],
+        &["###", "..#", ".##", "..#"],
+        &["..#", ".##", "..#", "###"],
+        &["#..", "##.", "#..", "###"],
+        &["####", "#.#.", "#..."],
+        &["#...", "#.#.", "####"],
+        &["...#", ".#.#", "####"],
+        &["####", ".#.#", "...#"],
+    ];
+
+    fn picture(rows: &[&str]) -> Image {
+        let ink = |c: u8| if c == b'#' { [10, 20, 30] } else { [200, 210, 220] };
+        let rgb = rows.iter().flat_map(|r| r.bytes()).flat_map(ink).collect();
+        Image::new(rows[0].len() as u32, rows.len() as u32, rgb).unwrap()
+    }
+
+    #[test]
+    fn all_eight_letters_become_upright() {
+        let upright = picture(STORED[0]);
+        for (orientation, rows) in Orientation::ALL.into_iter().zip(STORED) {
+            let turned = orientation.upright(picture(rows));
+            assert!(turned == upright, "{orientation:?}");
+        }
+    }
+
+    #[test]
+    fn sides_longer_than_a_tile_keep_every_pixel() {
+        let (width, height) = (77, 45);
+        let rgb = (0..width * height * 3).map(|i| (i % 251) as u8).collect();
+        let image = Image::new(width, height, rgb).unwrap();
+        let there = Orientation::TurnedLeft.upright(image.clone());
+        assert_eq!((there.width, there.height), (45, 77));
+        assert!(Orientation::TurnedRight.upright(there) == image);
+    }
+
+    #[test]
+    fn numbers_outside_1_to_8_are_no_orientation() {
+        assert_eq!(Orientation::from_exif(0), None);
+        assert_eq!(Orientation::from_exif(6), Some(Orientation::TurnedLeft));
+        assert_eq!(Orientation::from_exif(9), None);
+    }
+}

@@ -1,0 +1,84 @@
+//! PNG, WebP, TIFF, BMP and GIF to RGB. In: bytes whose format is known. Out: stored pixels and EXIF.
+//! Knows nothing of orientation; JPEG has its own file because it must notice missing pixels.
+
+use std::io::{Cursor, ErrorKind};
+
+use image::codecs::{bmp, gif, png, tiff, webp};
+use image::error::{ImageError as Cause, LimitErrorKind, UnsupportedErrorKind};
+use image::{ImageDecoder, Limits};
+
+use super::exif::{self, Exif};
+use super::flatten::flatten;
+use super::{DecodeLimits, Format, Image, ImageError};
+
+/// Decodes one image; of an animation its first frame.
+pub(super) fn decode(
+    bytes: &[u8],
+    format: Format,
+    limits: &DecodeLimits,
+) -> Result<(Image, Exif), ImageError> {
+    if format == Format::WebP && riff_is_cut(bytes) {
+        return Err(ImageError::Truncated { format });
+    }
+    let input = Cursor::new(bytes);
+    let failed = |cause| explain(cause, format);
+    let mut decoder: Box<dyn ImageDecoder + '_> = match format {
+        Format::Png => Box::new(png::PngDecoder::new(input).map_err(failed)?),
+        Format::WebP => Box::new(webp::WebPDecoder::new(input).map_err(failed)?),
+        Format::Tiff => Box::new(tiff::TiffDecoder::new(input).map_err(failed)?),
+        Format::Bmp => Box::new(bmp::BmpDecoder::new(input).map_err(failed)?),
+        Format::Gif => Box::new(gif::GifDecoder::new(input).map_err(failed)?),
+        Format::Jpeg => unreachable!("image::decode sends JPEG to its own file"),
+    };
+    let (width, height) = decoder.dimensions();
+    let color = decoder.color_type();
+    limits.check_size(width, height, u64::from(color.bytes_per_pixel()))?;
+    // What a decoder may keep beside the pixels it hands over: interlacing, canvases, metadata.
+    let mut inner = Limits::no_limits();
+    inner.max_alloc = Some(limits.max_pixels.saturating_mul(8).max(1 << 20));
+    decoder.set_limits(inner).map_err(failed)?;
+    let exif = match format {
+        // A TIFF file is itself the structure that EXIF borrowed.
+        Format::Tiff => exif::read(bytes),
+        _ => decoder.exif_metadata().ok().flatten().map(|b| exif::read(&b)).unwrap_or_default(),
+    };
+    let mut samples = vec![0; decoder.total_bytes() as usize];
+    decoder.read_image_boxed(&mut samples).map_err(failed)?;
+    let what = || ImageError::Unsupported { format, what: format!("{color:?} samples") };
+    Ok((flatten(width, height, color, samples).ok_or_else(what)??, exif))
+}
+
+/// A RIFF header states how long the file should be.
+fn riff_is_cut(bytes: &[u8]) -> bool {
+    let stated = bytes.get(4..8).and_then(|b| b.try_into().ok()).map(u32::from_le_bytes);
+    stated.is_none_or(|n| u64::from(n) + 8 > bytes.len() as u64)
+}
+
+fn explain(cause: Cause, format: Format) -> ImageError {
+    match cause {
+        Cause::IoError(e) if e.kind() == ErrorKind::UnexpectedEof => {
+            ImageError::Truncated { format }
+        }
+        Cause::Unsupported(e) => {
+            let what = match e.kind() {
+                UnsupportedErrorKind::Color(c) => format!("{c:?} samples"),
+                UnsupportedErrorKind::GenericFeature(what) => what,
+                _ => e.to_string(),
+            };
+            ImageError::Unsupported { format, what }
+        }
+        Cause::Limits(e) if matches!(e.kind(), LimitErrorKind::InsufficientMemory) => {
+            ImageError::Unsupported { format, what: "it needs more memory than the limit".into() }
+        }
+        other => ImageError::Damaged { format, what: innermost(&other) },
+    }
+}
+
+/// The last cause says what is wrong; the outer ones repeat the format.
+fn innermost(error: &dyn std::error::Error) -> String {
+    let mut at = error;
+    while let Some(source) = at.source() {
+        at = source;
+    }
+    at.to_string()
+}
