@@ -133,10 +133,12 @@ fn person(out: &mut impl Write, idx: usize, strip: &PersonStrip) -> io::Result<(
     )?;
     write!(
         out,
-        "<p class=\"facts\">{} · {}",
-        counted(strip.n_photos, "photo", "photos"),
-        counted(strip.n_faces, "face", "faces")
+        "<p class=\"facts\">{}",
+        counted(strip.n_photos, "photo", "photos")
     )?;
+    if strip.n_faces != strip.n_photos {
+        write!(out, " · {}", counted(strip.n_faces, "face", "faces"))?;
+    }
     if name.is_none() {
         write!(
             out,
@@ -147,7 +149,7 @@ fn person(out: &mut impl Write, idx: usize, strip: &PersonStrip) -> io::Result<(
     // A strip may be wider than the page; who has no pointer scrolls it with the arrow keys.
     writeln!(
         out,
-        "</p>\n<ul class=\"strip\" tabindex=\"0\" aria-label=\"Faces of {shown}\">"
+        "</p>\n<ul class=\"strip\" role=\"list\" tabindex=\"0\" aria-label=\"Faces of {shown}\">"
     )?;
     for crop in &strip.crops {
         face(out, name.unwrap_or("Someone"), crop)?;
@@ -230,7 +232,7 @@ fn grouped(n: usize) -> String {
     let digits = n.to_string();
     let mut grouped = String::new();
     for (idx, digit) in digits.chars().enumerate() {
-        if idx > 0 && (digits.len() - idx) % 3 == 0 {
+        if idx > 0 && (digits.len() - idx).is_multiple_of(3) {
             grouped.push(',');
         }
         grouped.push(digit);
