@@ -266,7 +266,7 @@ fn legend(svg: &mut String, reports: &[(&str, &VerificationReport)]) {
 
 /// Names share their row with the numbers, so long ones are cut.
 fn shortened(name: &str) -> String {
-    const LONGEST: usize = 30;
+    const LONGEST: usize = 26;
     if name.chars().count() <= LONGEST {
         return name.to_owned();
     }
