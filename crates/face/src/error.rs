@@ -61,7 +61,9 @@ pub enum ImageError {
         bytes: usize,
     },
     /// The file ends before its pixels do.
-    #[error("the {format} file is truncated: it ends before its pixels do; copy it again from its source")]
+    #[error(
+        "the {format} file is truncated: it ends before its pixels do; copy it again from its source"
+    )]
     Truncated {
         /// The format by content.
         format: Format,
@@ -123,7 +125,7 @@ pub enum Error {
         /// `detector` or `embedder`.
         stage: &'static str,
         /// What the runtime said.
-        source: std::io::Error /*NN*/,
+        source: std::io::Error, /*NN*/
     },
     /// The network's ports are not those of the head that the model pack names.
     #[error("{stage}: {what}; correct the head or the input in the pack's manifest.toml")]

@@ -41,7 +41,10 @@ impl BoundingBox {
 
     /// The middle.
     pub fn center(&self) -> Point {
-        Point { x: (self.x_min + self.x_max) / 2.0, y: (self.y_min + self.y_max) / 2.0 }
+        Point {
+            x: (self.x_min + self.x_max) / 2.0,
+            y: (self.y_min + self.y_max) / 2.0,
+        }
     }
 
     /// The part inside a photo of this size.
@@ -107,8 +110,13 @@ impl Landmarks {
 
     /// The inverse of [`as_array`](Self::as_array).
     pub fn from_array(points: [Point; 5]) -> Landmarks {
-        let [subject_right_eye, subject_left_eye, nose_tip, subject_right_mouth, subject_left_mouth] =
-            points;
+        let [
+            subject_right_eye,
+            subject_left_eye,
+            nose_tip,
+            subject_right_mouth,
+            subject_left_mouth,
+        ] = points;
         Landmarks {
             subject_right_eye,
             subject_left_eye,
@@ -130,7 +138,12 @@ mod tests {
     use super::*;
 
     fn square(x: f32, y: f32, side: f32) -> BoundingBox {
-        BoundingBox { x_min: x, y_min: y, x_max: x + side, y_max: y + side }
+        BoundingBox {
+            x_min: x,
+            y_min: y,
+            x_max: x + side,
+            y_max: y + side,
+        }
     }
 
     #[test]
@@ -139,21 +152,35 @@ mod tests {
         assert_eq!(one.iou(&one), 1.0);
         assert_eq!(one.iou(&square(13.0, 4.0, 10.0)), 0.0);
         assert_eq!(square(0.0, 0.0, 0.0).iou(&square(0.0, 0.0, 0.0)), 0.0);
-        let inside_out = BoundingBox { x_min: 5.0, x_max: 1.0, ..one };
+        let inside_out = BoundingBox {
+            x_min: 5.0,
+            x_max: 1.0,
+            ..one
+        };
         assert_eq!((inside_out.area(), inside_out.iou(&one)), (0.0, 0.0));
     }
 
     #[test]
     fn clipping_keeps_what_is_inside() {
         let clipped = square(-5.0, 90.0, 20.0).clipped(100, 100);
-        assert_eq!(clipped, BoundingBox { x_min: 0.0, y_min: 90.0, x_max: 15.0, y_max: 100.0 });
+        assert_eq!(
+            clipped,
+            BoundingBox {
+                x_min: 0.0,
+                y_min: 90.0,
+                x_max: 15.0,
+                y_max: 100.0
+            }
+        );
         assert_eq!(square(200.0, 0.0, 5.0).clipped(100, 100).area(), 0.0);
     }
 
     #[test]
     fn landmarks_keep_their_order() {
-        let points: [Point; 5] =
-            std::array::from_fn(|i| Point { x: i as f32, y: 10.0 * i as f32 });
+        let points: [Point; 5] = std::array::from_fn(|i| Point {
+            x: i as f32,
+            y: 10.0 * i as f32,
+        });
         let landmarks = Landmarks::from_array(points);
         assert_eq!(landmarks.as_array(), points);
         assert_eq!(landmarks.nose_tip.x, 2.0);

@@ -42,7 +42,11 @@ impl Image {
             .and_then(|n| n.checked_mul(3))
             .is_some_and(|n| n == rgb.len() && n > 0);
         if !fills {
-            return Err(ImageError::Shape { width, height, bytes: rgb.len() });
+            return Err(ImageError::Shape {
+                width,
+                height,
+                bytes: rgb.len(),
+            });
         }
         Ok(Image { width, height, rgb })
     }
@@ -77,7 +81,10 @@ impl Image {
     /// # Panics
     /// If `x` or `y` lies outside.
     pub fn pixel(&self, x: u32, y: u32) -> [u8; 3] {
-        assert!(x < self.width && y < self.height, "({x}, {y}) lies outside {self:?}");
+        assert!(
+            x < self.width && y < self.height,
+            "({x}, {y}) lies outside {self:?}"
+        );
         let at = (y as usize * self.width as usize + x as usize) * 3;
         [self.rgb[at], self.rgb[at + 1], self.rgb[at + 2]]
     }
@@ -112,14 +119,22 @@ pub struct DecodeLimits {
 
 impl Default for DecodeLimits {
     fn default() -> Self {
-        DecodeLimits { max_bytes: 256 << 20, max_pixels: 200_000_000, max_side: 65_535 }
+        DecodeLimits {
+            max_bytes: 256 << 20,
+            max_pixels: 200_000_000,
+            max_side: 65_535,
+        }
     }
 }
 
 impl DecodeLimits {
     fn check_size(&self, width: u32, height: u32, bytes_per_pixel: u64) -> Result<(), ImageError> {
         if width == 0 || height == 0 {
-            return Err(ImageError::Shape { width, height, bytes: 0 });
+            return Err(ImageError::Shape {
+                width,
+                height,
+                bytes: 0,
+            });
         }
         // Sides are below 2^32 and a pixel has at most 16 bytes, so only this product can overflow.
         let pixels = u64::from(width) * u64::from(height);
@@ -129,7 +144,12 @@ impl DecodeLimits {
             || bytes > self.max_pixels.saturating_mul(4)
         {
             let (max_pixels, max_side) = (self.max_pixels, self.max_side);
-            return Err(ImageError::TooManyPixels { width, height, max_pixels, max_side });
+            return Err(ImageError::TooManyPixels {
+                width,
+                height,
+                max_pixels,
+                max_side,
+            });
         }
         Ok(())
     }
@@ -165,10 +185,14 @@ pub fn decode(bytes: &[u8], limits: &DecodeLimits) -> Result<Decoded, ImageError
     }
     let n_bytes = bytes.len() as u64;
     if n_bytes > limits.max_bytes {
-        return Err(ImageError::TooManyBytes { bytes: n_bytes, limit: limits.max_bytes });
+        return Err(ImageError::TooManyBytes {
+            bytes: n_bytes,
+            limit: limits.max_bytes,
+        });
     }
-    let format = sniff(bytes)
-        .ok_or_else(|| ImageError::UnknownFormat { content: format::describe_unknown(bytes) })?;
+    let format = sniff(bytes).ok_or_else(|| ImageError::UnknownFormat {
+        content: format::describe_unknown(bytes),
+    })?;
     let (stored, exif) = match format {
         Format::Jpeg => jpeg::decode(bytes, limits)?,
         _ => still::decode(bytes, format, limits)?,

@@ -12,7 +12,10 @@ pub(crate) fn shrink(image: &Image, longest_side_px: u32) -> Image {
     if longest <= longest_side_px.max(1) {
         return image.clone();
     }
-    let (width, height) = scaled(image, f64::from(longest_side_px.max(1)) / f64::from(longest));
+    let (width, height) = scaled(
+        image,
+        f64::from(longest_side_px.max(1)) / f64::from(longest),
+    );
     Image::new(width, height, resize(image, width, height))
         .unwrap_or_else(|_| unreachable!("resize fills the size it is given"))
 }
@@ -48,7 +51,13 @@ mod tests {
     use super::*;
 
     fn checkerboard(width: u32, height: u32) -> Image {
-        let value = |i: u32| if (i % width + i / width) % 2 == 0 { 0 } else { 255 };
+        let value = |i: u32| {
+            if (i % width + i / width) % 2 == 0 {
+                0
+            } else {
+                255
+            }
+        };
         let rgb = (0..width * height).flat_map(|i| [value(i); 3]).collect();
         Image::new(width, height, rgb).unwrap()
     }

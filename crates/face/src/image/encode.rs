@@ -30,6 +30,14 @@ pub fn encode_png(image: &Image) -> Result<Vec<u8>, ImageError> {
 
 fn write(image: &Image, format: Format, encoder: impl ImageEncoder) -> Result<(), ImageError> {
     encoder
-        .write_image(image.rgb(), image.width(), image.height(), ExtendedColorType::Rgb8)
-        .map_err(|e| ImageError::Encode { format, what: e.to_string() })
+        .write_image(
+            image.rgb(),
+            image.width(),
+            image.height(),
+            ExtendedColorType::Rgb8,
+        )
+        .map_err(|e| ImageError::Encode {
+            format,
+            what: e.to_string(),
+        })
 }

@@ -24,7 +24,9 @@ const DATE_TIME_ORIGINAL: u16 = 0x9003;
 /// TIFF 6.0, section 2 (structure); EXIF 2.32 (CIPA DC-008), 4.6 (tags).
 pub fn read(block: &[u8]) -> Exif {
     let block = block.strip_prefix(b"Exif\0\0").unwrap_or(block);
-    Tiff::open(block).map(|tiff| tiff.facts()).unwrap_or_default()
+    Tiff::open(block)
+        .map(|tiff| tiff.facts())
+        .unwrap_or_default()
 }
 
 struct Tiff<'a> {
@@ -50,7 +52,9 @@ impl<'a> Tiff<'a> {
     }
 
     fn facts(&self) -> Exif {
-        let Some(main) = self.u32(4) else { return Exif::default() };
+        let Some(main) = self.u32(4) else {
+            return Exif::default();
+        };
         let orientation = self
             .find(main, ORIENTATION)
             .and_then(|entry| self.number(&entry))
@@ -61,17 +65,28 @@ impl<'a> Tiff<'a> {
             .and_then(|details| self.find(details, DATE_TIME_ORIGINAL))
             .and_then(|entry| self.text(&entry))
             .and_then(iso_8601);
-        Exif { orientation, taken_at }
+        Exif {
+            orientation,
+            taken_at,
+        }
     }
 
     fn u16(&self, at: usize) -> Option<u16> {
         let raw = self.bytes.get(at..at.checked_add(2)?)?.try_into().ok()?;
-        Some(if self.big_endian { u16::from_be_bytes(raw) } else { u16::from_le_bytes(raw) })
+        Some(if self.big_endian {
+            u16::from_be_bytes(raw)
+        } else {
+            u16::from_le_bytes(raw)
+        })
     }
 
     fn u32(&self, at: usize) -> Option<u32> {
         let raw = self.bytes.get(at..at.checked_add(4)?)?.try_into().ok()?;
-        Some(if self.big_endian { u32::from_be_bytes(raw) } else { u32::from_le_bytes(raw) })
+        Some(if self.big_endian {
+            u32::from_be_bytes(raw)
+        } else {
+            u32::from_le_bytes(raw)
+        })
     }
 
     fn find(&self, directory: u32, tag: u16) -> Option<Entry> {
@@ -82,7 +97,11 @@ impl<'a> Tiff<'a> {
             .take_while(|&at| at + 12 <= self.bytes.len())
             .find(|&at| self.u16(at) == Some(tag))
             .and_then(|at| {
-                Some(Entry { kind: self.u16(at + 2)?, count: self.u32(at + 4)?, at: at + 8 })
+                Some(Entry {
+                    kind: self.u16(at + 2)?,
+                    count: self.u32(at + 4)?,
+                    at: at + 8,
+                })
             })
     }
 
@@ -97,8 +116,14 @@ impl<'a> Tiff<'a> {
 
     fn text(&self, entry: &Entry) -> Option<&'a [u8]> {
         let length = entry.count as usize;
-        let start = if length <= 4 { entry.at } else { self.u32(entry.at)? as usize };
-        (entry.kind == 2).then(|| self.bytes.get(start..start.checked_add(length)?)).flatten()
+        let start = if length <= 4 {
+            entry.at
+        } else {
+            self.u32(entry.at)? as usize
+        };
+        (entry.kind == 2)
+            .then(|| self.bytes.get(start..start.checked_add(length)?))
+            .flatten()
     }
 }
 
@@ -114,9 +139,16 @@ fn iso_8601(exif: &[u8]) -> Option<String> {
         let plain = digits.bytes().all(|b| b.is_ascii_digit());
         (plain && range.contains(&digits.parse().ok()?)).then_some(digits)
     };
-    let (year, month, day) = (field(0, 4, 1..=9999)?, field(5, 7, 1..=12)?, field(8, 10, 1..=31)?);
-    let (hour, minute, second) =
-        (field(11, 13, 0..=23)?, field(14, 16, 0..=59)?, field(17, 19, 0..=60)?);
+    let (year, month, day) = (
+        field(0, 4, 1..=9999)?,
+        field(5, 7, 1..=12)?,
+        field(8, 10, 1..=31)?,
+    );
+    let (hour, minute, second) = (
+        field(11, 13, 0..=23)?,
+        field(14, 16, 0..=59)?,
+        field(17, 19, 0..=60)?,
+    );
     Some(format!("{year}-{month}-{day}T{hour}:{minute}:{second}"))
 }
 
@@ -126,18 +158,47 @@ mod tests {
 
     /// A block with orientation in the first directory and a date in the second, in either byte order.
     fn block(big_endian: bool, orientation: u16, date: &[u8; 20]) -> Vec<u8> {
-        let short = |v: u16| if big_endian { v.to_be_bytes() } else { v.to_le_bytes() };
-        let long = |v: u32| if big_endian { v.to_be_bytes() } else { v.to_le_bytes() };
+        let short = |v: u16| {
+            if big_endian {
+                v.to_be_bytes()
+            } else {
+                v.to_le_bytes()
+            }
+        };
+        let long = |v: u32| {
+            if big_endian {
+                v.to_be_bytes()
+            } else {
+                v.to_le_bytes()
+            }
+        };
         let mut b = Vec::from(if big_endian { b"MM" } else { b"II" });
         b.extend(short(42));
         b.extend(long(8));
         b.extend(short(2));
-        b.extend([&short(ORIENTATION)[..], &short(3), &long(1), &short(orientation), &[0; 2]].concat());
+        b.extend(
+            [
+                &short(ORIENTATION)[..],
+                &short(3),
+                &long(1),
+                &short(orientation),
+                &[0; 2],
+            ]
+            .concat(),
+        );
         b.extend([&short(EXIF_IFD)[..], &short(4), &long(1), &long(38)].concat());
         b.extend(long(0));
         assert_eq!(b.len(), 38);
         b.extend(short(1));
-        b.extend([&short(DATE_TIME_ORIGINAL)[..], &short(2), &long(20), &long(56)].concat());
+        b.extend(
+            [
+                &short(DATE_TIME_ORIGINAL)[..],
+                &short(2),
+                &long(20),
+                &long(56),
+            ]
+            .concat(),
+        );
         b.extend(long(0));
         assert_eq!(b.len(), 56);
         b.extend(date);

@@ -26,7 +26,9 @@ pub(super) fn flatten(
             let raw = &samples[i * depth..(i + 1) * depth];
             samples[i] = match *raw {
                 [a, b] => round_16(u16::from_ne_bytes([a, b])),
-                [a, b, c, d] => (f32::from_ne_bytes([a, b, c, d]).clamp(0.0, 1.0) * 255.0).round() as u8,
+                [a, b, c, d] => {
+                    (f32::from_ne_bytes([a, b, c, d]).clamp(0.0, 1.0) * 255.0).round() as u8
+                }
                 _ => return None,
             };
         }
@@ -34,7 +36,12 @@ pub(super) fn flatten(
     }
     let rgb = match color.channel_count() {
         1 => samples.iter().flat_map(|&v| [v; 3]).collect(),
-        2 => samples.as_chunks().0.iter().flat_map(|&[v, a]| [on_white(v, a); 3]).collect(),
+        2 => samples
+            .as_chunks()
+            .0
+            .iter()
+            .flat_map(|&[v, a]| [on_white(v, a); 3])
+            .collect(),
         3 => samples,
         _ => {
             let n = samples.len() / 4;
@@ -73,16 +80,26 @@ mod tests {
     #[test]
     fn every_layout_becomes_rgb() {
         check(ColorType::L8, &[7, 9], &[7, 7, 7, 9, 9, 9]);
-        check(ColorType::La8, &[100, 255, 100, 0], &[100, 100, 100, 255, 255, 255]);
+        check(
+            ColorType::La8,
+            &[100, 255, 100, 0],
+            &[100, 100, 100, 255, 255, 255],
+        );
         check(ColorType::Rgb8, &[1, 2, 3, 4, 5, 6], &[1, 2, 3, 4, 5, 6]);
-        check(ColorType::Rgba8, &[0, 128, 255, 128, 9, 8, 7, 255], &[127, 191, 255, 9, 8, 7]);
+        check(
+            ColorType::Rgba8,
+            &[0, 128, 255, 128, 9, 8, 7, 255],
+            &[127, 191, 255, 9, 8, 7],
+        );
         let deep: Vec<u8> = [0u16, 257, 65_535, 128, 129, 32_768]
             .iter()
             .flat_map(|v| v.to_ne_bytes())
             .collect();
         check(ColorType::Rgb16, &deep, &[0, 1, 255, 0, 1, 128]);
-        let real: Vec<u8> =
-            [0.0f32, 0.5, 1.0, -3.0, 7.0, f32::NAN].iter().flat_map(|v| v.to_ne_bytes()).collect();
+        let real: Vec<u8> = [0.0f32, 0.5, 1.0, -3.0, 7.0, f32::NAN]
+            .iter()
+            .flat_map(|v| v.to_ne_bytes())
+            .collect();
         check(ColorType::Rgb32F, &real, &[0, 128, 255, 0, 255, 0]);
     }
 

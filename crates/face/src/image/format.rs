@@ -22,8 +22,14 @@ pub enum Format {
 
 impl Format {
     /// Every format, in the order of the documentation.
-    pub const ALL: [Format; 6] =
-        [Format::Jpeg, Format::Png, Format::WebP, Format::Tiff, Format::Bmp, Format::Gif];
+    pub const ALL: [Format; 6] = [
+        Format::Jpeg,
+        Format::Png,
+        Format::WebP,
+        Format::Tiff,
+        Format::Bmp,
+        Format::Gif,
+    ];
 
     /// File name extensions that usually hold this format, lower-case.
     pub fn extensions(self) -> &'static [&'static str] {
@@ -39,9 +45,11 @@ impl Format {
 
     /// The format that an extension (without its dot, any case) promises; the content still decides.
     pub fn from_extension(extension: &str) -> Option<Format> {
-        Format::ALL
-            .into_iter()
-            .find(|f| f.extensions().iter().any(|e| e.eq_ignore_ascii_case(extension)))
+        Format::ALL.into_iter().find(|f| {
+            f.extensions()
+                .iter()
+                .any(|e| e.eq_ignore_ascii_case(extension))
+        })
     }
 }
 
@@ -67,7 +75,10 @@ pub fn sniff(bytes: &[u8]) -> Option<Format> {
         Some(Format::Png)
     } else if starts(b"RIFF") && bytes.get(8..12) == Some(b"WEBP") {
         Some(Format::WebP)
-    } else if [b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"].iter().any(|s| starts(*s)) {
+    } else if [b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"]
+        .iter()
+        .any(|s| starts(*s))
+    {
         Some(Format::Tiff)
     } else if starts(b"GIF87a") || starts(b"GIF89a") {
         Some(Format::Gif)
@@ -81,7 +92,9 @@ pub fn sniff(bytes: &[u8]) -> Option<Format> {
 
 /// Words for content that [`sniff`] does not know, for the error message.
 pub(super) fn describe_unknown(bytes: &[u8]) -> String {
-    let brand = (bytes.get(4..8) == Some(b"ftyp")).then(|| bytes.get(8..12)).flatten();
+    let brand = (bytes.get(4..8) == Some(b"ftyp"))
+        .then(|| bytes.get(8..12))
+        .flatten();
     let named = match brand {
         Some(b"heic" | b"heix" | b"hevc" | b"mif1" | b"msf1" | b"heim" | b"heis") => Some("HEIC"),
         Some(b"avif" | b"avis") => Some("AVIF"),
@@ -98,7 +111,10 @@ pub(super) fn describe_unknown(bytes: &[u8]) -> String {
         return format!("it looks like {name}");
     }
     let head: String = bytes.iter().take(16).map(|&b| b as char).collect();
-    if head.chars().all(|c| c.is_ascii_graphic() || c.is_ascii_whitespace()) {
+    if head
+        .chars()
+        .all(|c| c.is_ascii_graphic() || c.is_ascii_whitespace())
+    {
         format!("it begins with the text {head:?}")
     } else {
         let hex: Vec<String> = bytes.iter().take(8).map(|b| format!("{b:02x}")).collect();

@@ -80,7 +80,11 @@ impl Orientation {
                 }
             }
         }
-        Image { width: width as u32, height: height as u32, rgb }
+        Image {
+            width: width as u32,
+            height: height as u32,
+            rgb,
+        }
     }
 }
 
@@ -101,7 +105,13 @@ mod tests {
     ];
 
     fn picture(rows: &[&str]) -> Image {
-        let ink = |c: u8| if c == b'#' { [10, 20, 30] } else { [200, 210, 220] };
+        let ink = |c: u8| {
+            if c == b'#' {
+                [10, 20, 30]
+            } else {
+                [200, 210, 220]
+            }
+        };
         let rgb = rows.iter().flat_map(|r| r.bytes()).flat_map(ink).collect();
         Image::new(rows[0].len() as u32, rows.len() as u32, rgb).unwrap()
     }

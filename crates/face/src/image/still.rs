@@ -1,7 +1,8 @@
 //! PNG, WebP, TIFF, BMP and GIF to RGB. In: bytes whose format is known. Out: stored pixels and EXIF.
 //! Knows nothing of orientation; JPEG has its own file because it must notice missing pixels.
 
-use std::io::{Cursor, ErrorKind};
+use std::error::Error;
+use std::io::{self, Cursor};
 
 use image::codecs::{bmp, gif, png, tiff, webp};
 use image::error::{ImageError as Cause, LimitErrorKind, UnsupportedErrorKind};
@@ -40,25 +41,38 @@ pub(super) fn decode(
     let exif = match format {
         // A TIFF file is itself the structure that EXIF borrowed.
         Format::Tiff => exif::read(bytes),
-        _ => decoder.exif_metadata().ok().flatten().map(|b| exif::read(&b)).unwrap_or_default(),
+        _ => decoder
+            .exif_metadata()
+            .ok()
+            .flatten()
+            .map(|b| exif::read(&b))
+            .unwrap_or_default(),
     };
     let mut samples = vec![0; decoder.total_bytes() as usize];
     decoder.read_image_boxed(&mut samples).map_err(failed)?;
-    let what = || ImageError::Unsupported { format, what: format!("{color:?} samples") };
-    Ok((flatten(width, height, color, samples).ok_or_else(what)??, exif))
+    let what = || ImageError::Unsupported {
+        format,
+        what: format!("{color:?} samples"),
+    };
+    Ok((
+        flatten(width, height, color, samples).ok_or_else(what)??,
+        exif,
+    ))
 }
 
 /// A RIFF header states how long the file should be.
 fn riff_is_cut(bytes: &[u8]) -> bool {
-    let stated = bytes.get(4..8).and_then(|b| b.try_into().ok()).map(u32::from_le_bytes);
+    let stated = bytes
+        .get(4..8)
+        .and_then(|b| b.try_into().ok())
+        .map(u32::from_le_bytes);
     stated.is_none_or(|n| u64::from(n) + 8 > bytes.len() as u64)
 }
 
 fn explain(cause: Cause, format: Format) -> ImageError {
+    let is_end = |e: &io::Error| e.kind() == io::ErrorKind::UnexpectedEof;
     match cause {
-        Cause::IoError(e) if e.kind() == ErrorKind::UnexpectedEof => {
-            ImageError::Truncated { format }
-        }
+        Cause::IoError(e) if is_end(&e) => ImageError::Truncated { format },
         Cause::Unsupported(e) => {
             let what = match e.kind() {
                 UnsupportedErrorKind::Color(c) => format!("{c:?} samples"),
@@ -68,17 +82,24 @@ fn explain(cause: Cause, format: Format) -> ImageError {
             ImageError::Unsupported { format, what }
         }
         Cause::Limits(e) if matches!(e.kind(), LimitErrorKind::InsufficientMemory) => {
-            ImageError::Unsupported { format, what: "it needs more memory than the limit".into() }
+            ImageError::Unsupported {
+                format,
+                what: "it needs more memory than the limit".into(),
+            }
         }
-        other => ImageError::Damaged { format, what: innermost(&other) },
+        other => {
+            // The last cause says what is wrong; the outer ones repeat the format.
+            let mut innermost: &(dyn Error + 'static) = &other;
+            while let Some(source) = innermost.source() {
+                innermost = source;
+            }
+            let what = innermost.to_string();
+            let ended = innermost.downcast_ref::<io::Error>().is_some_and(is_end);
+            // The GIF decoder wraps its end of file in a type of its own that is not exported.
+            if ended || what.eq_ignore_ascii_case("unexpected end of file") {
+                return ImageError::Truncated { format };
+            }
+            ImageError::Damaged { format, what }
+        }
     }
-}
-
-/// The last cause says what is wrong; the outer ones repeat the format.
-fn innermost(error: &dyn std::error::Error) -> String {
-    let mut at = error;
-    while let Some(source) = at.source() {
-        at = source;
-    }
-    at.to_string()
 }
