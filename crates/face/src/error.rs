@@ -125,7 +125,7 @@ pub enum Error {
         /// `detector` or `embedder`.
         stage: &'static str,
         /// What the runtime said.
-        source: std::io::Error, /*NN*/
+        source: fusiform_nn::Error,
     },
     /// The network's ports are not those of the head that the model pack names.
     #[error("{stage}: {what}; correct the head or the input in the pack's manifest.toml")]

@@ -7,14 +7,16 @@
 #![forbid(unsafe_code)]
 #![warn(missing_docs)]
 
-// pub mod align;
-// pub mod detect;
-// pub mod embed;
+pub mod align;
+pub mod detect;
+pub mod embed;
 mod error;
 pub mod geometry;
 pub mod image;
-// pub mod pipeline;
-// pub mod quality;
+mod network;
+mod normalisation;
+pub mod pipeline;
+pub mod quality;
 mod resample;
 
 pub use error::Error;

@@ -1,0 +1,264 @@
+//! Sampling through a similarity. In: a photo and the map from it to a square crop. Out: the crop's pixels.
+//! Knows nothing of faces.
+
+use super::Similarity;
+use crate::geometry::Point;
+use crate::image::Image;
+
+/// `side * side * 3` bytes of RGB; black where the crop reaches over the photo's edge.
+///
+/// Sampling is bilinear. Where the photo has more than one and a half pixels per crop pixel, its pixels are first
+/// averaged in whole squares, so that the remaining step is between 0.75 and 1.5 and no detail folds over.
+pub(super) fn warp(image: &Image, to_crop: &Similarity, side: usize) -> Vec<u8> {
+    let to_photo = to_crop.inverse();
+    let step = to_photo.scale();
+    let square = (step.round() as usize).max(1);
+    if square == 1 {
+        let whole = Patch {
+            rgb: image.rgb(),
+            width: image.width() as usize,
+            height: image.height() as usize,
+        };
+        return whole.sample(&to_photo, side);
+    }
+    let Some(region) = Region::under(image, &to_photo, side, square) else {
+        return vec![0; side * side * 3];
+    };
+    let rgb = region.average(image, square);
+    let patch = Patch {
+        rgb: &rgb,
+        width: region.width,
+        height: region.height,
+    };
+    let n = square as f32;
+    let shrunk = Similarity {
+        a: to_photo.a / n,
+        b: to_photo.b / n,
+        tx: (to_photo.tx - region.left as f32) / n,
+        ty: (to_photo.ty - region.top as f32) / n,
+    };
+    patch.sample(&shrunk, side)
+}
+
+/// The part of the photo under the crop, in squares of pixels.
+struct Region {
+    left: usize,
+    top: usize,
+    width: usize,
+    height: usize,
+}
+
+impl Region {
+    /// `None` if the crop misses the photo.
+    fn under(image: &Image, to_photo: &Similarity, side: usize, square: usize) -> Option<Region> {
+        let far = side as f32;
+        let corners = [(0.0, 0.0), (far, 0.0), (0.0, far), (far, far)]
+            .map(|(x, y)| to_photo.apply(Point { x, y }));
+        let span = |of: fn(&Point) -> f32, length: u32| {
+            let low = corners.iter().map(of).fold(f32::INFINITY, f32::min);
+            let high = corners.iter().map(of).fold(f32::NEG_INFINITY, f32::max);
+            // One square more on each side, for the neighbours that bilinear sampling touches.
+            let margin = square as f32;
+            let start = (low - margin).floor().clamp(0.0, length as f32) as usize;
+            let end = (high + margin).ceil().clamp(0.0, length as f32) as usize;
+            (end > start).then(|| (start, (end - start).div_ceil(square)))
+        };
+        let (left, width) = span(|p| p.x, image.width())?;
+        let (top, height) = span(|p| p.y, image.height())?;
+        Some(Region {
+            left,
+            top,
+            width,
+            height,
+        })
+    }
+
+    /// The mean colour of each square; a square cut by the photo's edge counts what is inside.
+    fn average(&self, image: &Image, square: usize) -> Vec<u8> {
+        let (photo_width, photo_height) = (image.width() as usize, image.height() as usize);
+        let mut rgb = Vec::with_capacity(self.width * self.height * 3);
+        let mut sums = vec![[0u32; 3]; self.width];
+        for row in 0..self.height {
+            let top = self.top + row * square;
+            let bottom = (top + square).min(photo_height);
+            sums.fill([0; 3]);
+            for y in top..bottom {
+                let right = (self.left + self.width * square).min(photo_width);
+                let line =
+                    &image.rgb()[(y * photo_width + self.left) * 3..(y * photo_width + right) * 3];
+                for (sum, pixels) in sums.iter_mut().zip(line.chunks(square * 3)) {
+                    for pixel in pixels.as_chunks::<3>().0 {
+                        for (total, &value) in sum.iter_mut().zip(pixel) {
+                            *total += u32::from(value);
+                        }
+                    }
+                }
+            }
+            for (column, sum) in sums.iter().enumerate() {
+                let left = self.left + column * square;
+                let n = ((bottom - top) * ((left + square).min(photo_width) - left)) as u32;
+                rgb.extend(sum.map(|total| ((total + n / 2) / n) as u8));
+            }
+        }
+        rgb
+    }
+}
+
+struct Patch<'a> {
+    rgb: &'a [u8],
+    width: usize,
+    height: usize,
+}
+
+impl Patch<'_> {
+    fn sample(&self, from_crop: &Similarity, side: usize) -> Vec<u8> {
+        let mut rgb = Vec::with_capacity(side * side * 3);
+        for row in 0..side {
+            for column in 0..side {
+                let center = Point {
+                    x: column as f32 + 0.5,
+                    y: row as f32 + 0.5,
+                };
+                let at = from_crop.apply(center);
+                rgb.extend(self.bilinear(at.x - 0.5, at.y - 0.5));
+            }
+        }
+        rgb
+    }
+
+    /// Colour between four pixels, in indices of pixels.
+    fn bilinear(&self, x: f32, y: f32) -> [u8; 3] {
+        let (x0, y0) = (x.floor(), y.floor());
+        let (fx, fy) = (x - x0, y - y0);
+        // A float to integer cast saturates, so that places far outside stay outside.
+        let (column, row) = (x0 as i64, y0 as i64);
+        let pixel = |column: i64, row: i64| -> [f32; 3] {
+            let inside =
+                (0..self.width as i64).contains(&column) && (0..self.height as i64).contains(&row);
+            if !inside {
+                return [0.0; 3];
+            }
+            let at = (row as usize * self.width + column as usize) * 3;
+            [self.rgb[at], self.rgb[at + 1], self.rgb[at + 2]].map(f32::from)
+        };
+        let corners = [
+            (pixel(column, row), (1.0 - fx) * (1.0 - fy)),
+            (pixel(column.saturating_add(1), row), fx * (1.0 - fy)),
+            (pixel(column, row.saturating_add(1)), (1.0 - fx) * fy),
+            (
+                pixel(column.saturating_add(1), row.saturating_add(1)),
+                fx * fy,
+            ),
+        ];
+        std::array::from_fn(|channel| {
+            corners
+                .iter()
+                .map(|(color, weight)| color[channel] * weight)
+                .sum::<f32>()
+                .round() as u8
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn drawn(width: u32, height: u32, draw: impl Fn(f32, f32) -> [f32; 3]) -> Image {
+        let pixel = |i: u32| draw((i % width) as f32 + 0.5, (i / width) as f32 + 0.5);
+        let rgb = (0..width * height)
+            .flat_map(|i| pixel(i).map(|v| v.round() as u8))
+            .collect();
+        Image::new(width, height, rgb).unwrap()
+    }
+
+    fn scaled(scale: f32, turn: f32, tx: f32, ty: f32) -> Similarity {
+        Similarity {
+            a: scale * turn.cos(),
+            b: scale * turn.sin(),
+            tx,
+            ty,
+        }
+    }
+
+    #[test]
+    fn the_identity_copies() {
+        let image = drawn(112, 112, |x, y| [x * 2.0, y * 2.0, x + y]);
+        assert_eq!(warp(&image, &scaled(1.0, 0.0, 0.0, 0.0), 112), image.rgb());
+    }
+
+    #[test]
+    fn slopes_stay_where_they_are_at_every_scale() {
+        for scale in [2.0f32, 1.0, 0.7, 0.5, 0.28, 0.11] {
+            for turn in [0.0f32, 0.3, -1.2, 2.6] {
+                let photo_side = (112.0 / scale * 1.6) as u32;
+                let slope = 200.0 / photo_side as f32;
+                let image = drawn(photo_side, photo_side, |x, y| {
+                    [x * slope + 20.0, y * slope + 20.0, 77.0]
+                });
+                // The crop's middle on the photo's middle.
+                let middle = photo_side as f32 / 2.0;
+                let bare = scaled(scale, turn, 0.0, 0.0).apply(Point {
+                    x: middle,
+                    y: middle,
+                });
+                let to_crop = scaled(scale, turn, 56.0 - bare.x, 56.0 - bare.y);
+                let crop = warp(&image, &to_crop, 112);
+                let back = to_crop.inverse();
+                for (i, pixel) in crop.chunks(3).enumerate() {
+                    let at = Point {
+                        x: (i % 112) as f32 + 0.5,
+                        y: (i / 112) as f32 + 0.5,
+                    };
+                    let from = back.apply(at);
+                    let inside = |v: f32| v > 15.0 / scale && v < photo_side as f32 - 15.0 / scale;
+                    if inside(from.x) && inside(from.y) {
+                        let (dx, dy) = (
+                            f32::from(pixel[0]) - from.x * slope - 20.0,
+                            f32::from(pixel[1]) - from.y * slope - 20.0,
+                        );
+                        assert!(
+                            dx.abs() < 1.6 && dy.abs() < 1.6,
+                            "{scale} {turn}: {dx} {dy}"
+                        );
+                        assert_eq!(pixel[2], 77);
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn stripes_finer_than_the_crop_become_grey() {
+        let image = drawn(900, 900, |x, _| {
+            [if x as u32 % 2 == 0 { 0.0 } else { 255.0 }; 3]
+        });
+        for scale in [0.5f32, 0.25, 0.2, 0.125] {
+            let crop = warp(&image, &scaled(scale, 0.0, 0.0, 0.0), 112);
+            let row = &crop[40 * 336..40 * 336 + 300];
+            let (low, high) = (row.iter().min().unwrap(), row.iter().max().unwrap());
+            assert!(high - low <= 60, "scale {scale}: {low} to {high}");
+        }
+    }
+
+    #[test]
+    fn outside_the_photo_is_black() {
+        let white = drawn(40, 40, |_, _| [255.0; 3]);
+        for scale in [1.0f32, 0.3] {
+            let crop = warp(&white, &scaled(scale, 0.0, 30.0, 30.0), 112);
+            assert_eq!(crop[..3], [0, 0, 0]);
+            let seen = 30 * 336 + 30 * 3 + 2 * 339;
+            assert_eq!(crop[seen..seen + 3], [255, 255, 255]);
+        }
+        assert!(
+            warp(&white, &scaled(0.2, 0.0, -9e9, 0.0), 112)
+                .iter()
+                .all(|&v| v == 0)
+        );
+        assert!(
+            warp(&white, &scaled(1.0, 0.0, 9e9, 0.0), 112)
+                .iter()
+                .all(|&v| v == 0)
+        );
+    }
+}

@@ -1,0 +1,177 @@
+//! How large the detector sees a photo. In: sizes and options. Out: a [`Plan`] and the way back to the photo.
+//! Knows nothing of pixels' values.
+
+use super::{DetectOptions, DetectedFace, DetectorSpec, InputSize};
+use crate::geometry::{BoundingBox, Landmarks, Point};
+use crate::image::Image;
+use crate::resample;
+
+/// Pixels of the largest copy, whatever `min_face_px` asks for: a cap and not tiles, because one more octave of small
+/// faces costs four times the work. 2048x2048 keeps the detector's memory near 300 MB.
+const MAX_COPY_PX: f64 = 4_194_304.0;
+
+/// How far a photo is enlarged at most when `min_face_px` asks for faces smaller than the detector finds.
+const MAX_ENLARGEMENT: f64 = 2.0;
+
+/// Size of the copy, and of the input it is laid into at the top left.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct Plan {
+    pub(super) width: usize,
+    pub(super) height: usize,
+    pub(super) input_width: usize,
+    pub(super) input_height: usize,
+    /// Photo pixels per copy pixel; the two differ by the rounding of the copy's sides.
+    step_x: f32,
+    step_y: f32,
+}
+
+impl Plan {
+    pub(super) fn new(image: &Image, spec: &DetectorSpec, options: &DetectOptions) -> Plan {
+        let (photo_width, photo_height) = (f64::from(image.width()), f64::from(image.height()));
+        let longest = photo_width.max(photo_height);
+        let scale = match spec.input_size {
+            InputSize::Fixed { width, height } => {
+                (width as f64 / photo_width).min(height as f64 / photo_height)
+            }
+            InputSize::Dynamic { .. } => {
+                let usual = (f64::from(options.longest_side_px) / longest).min(1.0);
+                let for_small_faces = options.min_face_px.map_or(0.0, |px| {
+                    (f64::from(spec.smallest_face_px) / f64::from(px)).min(MAX_ENLARGEMENT)
+                });
+                let cap = (MAX_COPY_PX / (photo_width * photo_height)).sqrt();
+                usual.max(for_small_faces).min(cap)
+            }
+        };
+        let (width, height) = resample::scaled(image, scale);
+        let (mut width, mut height) = (width as usize, height as usize);
+        let (input_width, input_height) = match spec.input_size {
+            InputSize::Fixed {
+                width: w,
+                height: h,
+            } => {
+                (width, height) = (width.min(w), height.min(h));
+                (w, h)
+            }
+            InputSize::Dynamic { multiple_of } => (
+                width.next_multiple_of(multiple_of),
+                height.next_multiple_of(multiple_of),
+            ),
+        };
+        let step_x = (photo_width / width as f64) as f32;
+        let step_y = (photo_height / height as f64) as f32;
+        Plan {
+            width,
+            height,
+            input_width,
+            input_height,
+            step_x,
+            step_y,
+        }
+    }
+
+    /// Input pixels to photo pixels.
+    pub(super) fn to_photo(self, face: &mut DetectedFace) {
+        let place = |p: Point| Point {
+            x: p.x * self.step_x,
+            y: p.y * self.step_y,
+        };
+        let BoundingBox {
+            x_min,
+            y_min,
+            x_max,
+            y_max,
+        } = face.bbox;
+        let (top_left, bottom_right) = (
+            place(Point { x: x_min, y: y_min }),
+            place(Point { x: x_max, y: y_max }),
+        );
+        face.bbox = BoundingBox {
+            x_min: top_left.x,
+            y_min: top_left.y,
+            x_max: bottom_right.x,
+            y_max: bottom_right.y,
+        };
+        face.landmarks = face
+            .landmarks
+            .map(|l| Landmarks::from_array(l.as_array().map(place)));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn plan(width: u32, height: u32, longest: u32, min_face: Option<f32>) -> Plan {
+        let image = Image::new(width, height, vec![0; (width * height * 3) as usize]).unwrap();
+        let options = DetectOptions {
+            longest_side_px: longest,
+            min_face_px: min_face,
+            min_score: None,
+        };
+        Plan::new(&image, &DetectorSpec::default(), &options)
+    }
+
+    #[track_caller]
+    fn check(found: Plan, copy: (usize, usize), input: (usize, usize)) {
+        assert_eq!((found.width, found.height), copy);
+        assert_eq!((found.input_width, found.input_height), input);
+    }
+
+    #[test]
+    fn large_photos_shrink_and_small_ones_stay() {
+        check(plan(4000, 3000, 640, None), (640, 480), (640, 480));
+        check(plan(1000, 700, 640, None), (640, 448), (640, 448));
+        check(plan(250, 250, 640, None), (250, 250), (256, 256));
+        check(plan(1, 3000, 640, None), (1, 640), (32, 640));
+    }
+
+    #[test]
+    fn small_faces_raise_the_size_up_to_the_cap() {
+        // The default detector finds faces of 10 px: 40 px ones survive a quarter, 20 px ones a half.
+        check(plan(4000, 3000, 640, Some(40.0)), (1000, 750), (1024, 768));
+        check(plan(4000, 3000, 640, Some(200.0)), (640, 480), (640, 480));
+        check(plan(300, 200, 640, Some(5.0)), (600, 400), (608, 416));
+        check(plan(300, 200, 640, Some(1.0)), (600, 400), (608, 416));
+        let capped = plan(6000, 4000, 640, Some(10.0));
+        assert!(
+            capped.width * capped.height <= 4_200_000 && capped.width > 2500,
+            "{capped:?}"
+        );
+    }
+
+    #[test]
+    fn a_fixed_input_takes_what_fits() {
+        let image = Image::new(300, 900, vec![0; 810_000]).unwrap();
+        let spec = DetectorSpec {
+            input_size: InputSize::Fixed {
+                width: 320,
+                height: 240,
+            },
+            ..DetectorSpec::default()
+        };
+        check(
+            Plan::new(&image, &spec, &DetectOptions::default()),
+            (80, 240),
+            (320, 240),
+        );
+    }
+
+    #[test]
+    fn places_come_back_in_photo_pixels() {
+        let plan = plan(1000, 700, 640, None);
+        let corner = Point { x: 640.0, y: 448.0 };
+        let mut face = DetectedFace {
+            bbox: BoundingBox {
+                x_min: 0.0,
+                y_min: 0.0,
+                x_max: 640.0,
+                y_max: 448.0,
+            },
+            score: 1.0,
+            landmarks: Some(Landmarks::from_array([corner; 5])),
+        };
+        plan.to_photo(&mut face);
+        assert!((face.bbox.x_max - 1000.0).abs() < 0.01 && (face.bbox.y_max - 700.0).abs() < 0.01);
+        assert!((face.landmarks.unwrap().nose_tip.y - 700.0).abs() < 0.01);
+    }
+}

@@ -1,0 +1,200 @@
+//! Stage 4. In: upright crops. Out: unit-length embeddings.
+//! Knows nothing of photos, and never compares.
+
+use std::fmt;
+
+use fusiform_nn::Session;
+
+use crate::Error;
+use crate::align::{ALIGNED_SIDE_PX, AlignedFace};
+use crate::network::Network;
+pub use crate::normalisation::{ChannelOrder, Normalisation};
+
+/// What there is to know of an embedder beside its weights.
+#[derive(Debug, Clone, PartialEq)]
+pub struct EmbedderSpec {
+    /// What it wants to see.
+    pub normalisation: Normalisation,
+    /// Length of its embeddings.
+    pub dimensions: usize,
+    /// Whether to add the embedding of the mirrored crop: twice the work, a little more accuracy.
+    pub mirror: bool,
+}
+
+/// What a network makes of one face: numbers of Euclidean length 1, comparable only with those of the same network.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Embedding(pub Vec<f32>);
+
+impl Embedding {
+    /// Cosine similarity, -1 to 1; larger is nearer. `None` if the lengths differ, so the networks do.
+    pub fn similarity(&self, other: &Embedding) -> Option<f32> {
+        (self.0.len() == other.0.len())
+            .then(|| self.0.iter().zip(&other.0).map(|(a, b)| a * b).sum())
+    }
+}
+
+/// A network that describes faces. Shared between threads by reference.
+pub struct Embedder {
+    network: Network,
+    spec: EmbedderSpec,
+}
+
+impl fmt::Debug for Embedder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Embedder")
+            .field("spec", &self.spec)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Crops in one run of the network. A photo of a hundred faces must not need a hundred times the memory.
+const MAX_BATCH: usize = 8;
+
+impl Embedder {
+    /// Joins a network and what is known of it.
+    ///
+    /// # Errors
+    /// [`Error::Contract`] if the network has not one input; [`Error::Option`] if `dimensions` is 0.
+    pub fn new(session: Session, spec: EmbedderSpec) -> Result<Embedder, Error> {
+        if spec.dimensions == 0 {
+            return Err(Error::Option {
+                option: "dimensions",
+                value: 0.0,
+                wanted: "the length of the network's output",
+            });
+        }
+        Ok(Embedder {
+            network: Network::new(session, "embedder")?,
+            spec,
+        })
+    }
+
+    /// What is known of the network.
+    pub fn spec(&self) -> &EmbedderSpec {
+        &self.spec
+    }
+
+    /// Describes faces; the answers are in the order of the crops and do not depend on what else is in the batch.
+    ///
+    /// # Shapes
+    /// `n` crops give `n` embeddings of `dimensions` numbers.
+    ///
+    /// # Errors
+    /// [`Error::Network`] if the network fails; [`Error::Contract`] if its output has another length than
+    /// `dimensions`, or is all zeros or not numbers, which no direction can be given.
+    pub fn embed(&self, faces: &[AlignedFace]) -> Result<Vec<Embedding>, Error> {
+        let mut embeddings = Vec::with_capacity(faces.len());
+        let crops_in_batch = if self.spec.mirror {
+            MAX_BATCH / 2
+        } else {
+            MAX_BATCH
+        };
+        for batch in faces.chunks(crops_in_batch) {
+            let rows = self.run(batch)?;
+            let dimensions = self.spec.dimensions;
+            let per_face = rows.len() / batch.len();
+            for rows in rows.chunks_exact(per_face) {
+                let views = rows
+                    .chunks_exact(dimensions)
+                    .map(unit)
+                    .collect::<Option<Vec<_>>>();
+                let sum = views.map(|views| {
+                    (0..dimensions)
+                        .map(|i| views.iter().map(|v| v[i]).sum())
+                        .collect::<Vec<f32>>()
+                });
+                let embedding = sum
+                    .as_deref()
+                    .and_then(unit)
+                    .ok_or_else(|| Error::Contract {
+                        stage: "embedder",
+                        what: "the embedding has no direction (all zeros, or not numbers)".into(),
+                    })?;
+                embeddings.push(Embedding(embedding));
+            }
+        }
+        Ok(embeddings)
+    }
+
+    /// The network's rows: per face one, or the plain and the mirrored one.
+    fn run(&self, batch: &[AlignedFace]) -> Result<Vec<f32>, Error> {
+        let side = ALIGNED_SIDE_PX as usize;
+        let mut planes = Vec::new();
+        let mut n = 0;
+        let mut add = |rgb: &[u8]| {
+            planes.extend(
+                self.spec
+                    .normalisation
+                    .planes(rgb, (side, side), (side, side)),
+            );
+            n += 1;
+        };
+        for face in batch {
+            add(&face.rgb);
+            if self.spec.mirror {
+                add(&mirrored(&face.rgb, side));
+            }
+        }
+        let outputs = self.network.run([n, 3, side, side], planes)?;
+        Ok(outputs.nth(0, n * self.spec.dimensions)?.to_vec())
+    }
+}
+
+fn mirrored(rgb: &[u8], side: usize) -> Vec<u8> {
+    let flip = |row: &[u8]| {
+        row.as_chunks::<3>()
+            .0
+            .iter()
+            .rev()
+            .flatten()
+            .copied()
+            .collect()
+    };
+    rgb.chunks_exact(side * 3)
+        .flat_map(|row| -> Vec<u8> { flip(row) })
+        .collect()
+}
+
+/// The same direction with length 1.
+fn unit(values: &[f32]) -> Option<Vec<f32>> {
+    let length = values
+        .iter()
+        .map(|&v| f64::from(v).powi(2))
+        .sum::<f64>()
+        .sqrt();
+    (length.is_finite() && length > 1e-12).then(|| {
+        values
+            .iter()
+            .map(|&v| (f64::from(v) / length) as f32)
+            .collect()
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn mirroring_turns_each_row_around() {
+        let rgb: Vec<u8> = (0..12).collect();
+        assert_eq!(mirrored(&rgb, 2), [3, 4, 5, 0, 1, 2, 9, 10, 11, 6, 7, 8]);
+        assert_eq!(mirrored(&mirrored(&rgb, 2), 2), rgb);
+    }
+
+    #[test]
+    fn unit_keeps_the_direction_and_refuses_none() {
+        assert_eq!(unit(&[3.0, 4.0]), Some(vec![0.6, 0.8]));
+        assert_eq!(unit(&[0.0, 0.0]), None);
+        assert_eq!(unit(&[1.0, f32::NAN]), None);
+        let huge = unit(&[f32::MAX, f32::MAX]).unwrap();
+        assert!((huge[0] - 0.5f32.sqrt()).abs() < 1e-6);
+    }
+
+    #[test]
+    fn similarity_is_larger_for_nearer_and_refuses_other_lengths() {
+        let (a, b) = (Embedding(vec![1.0, 0.0]), Embedding(vec![0.6, 0.8]));
+        assert_eq!(a.similarity(&a), Some(1.0));
+        assert_eq!(a.similarity(&b), Some(0.6));
+        assert_eq!(a.similarity(&Embedding(vec![1.0])), None);
+    }
+}
