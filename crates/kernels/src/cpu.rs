@@ -1,0 +1,141 @@
+//! What this CPU offers. In: nothing but the CPU. Out: the instruction set that every routine uses.
+//! Knows nothing of environment variables: a caller that wants another set says so.
+
+use std::fmt;
+use std::sync::atomic::{AtomicU8, Ordering};
+
+/// An instruction set that routines are written for, from the plainest to the widest.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[repr(u8)]
+pub enum Isa {
+    /// Plain Rust; the definition of every routine.
+    Scalar = 1,
+    /// x86-64 with AVX2 and FMA.
+    Avx2 = 2,
+    /// x86-64 with AVX-512 F.
+    Avx512 = 3,
+}
+
+/// An instruction set that this CPU lacks, or a name that means none.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unsupported {
+    asked: String,
+}
+
+impl fmt::Display for Unsupported {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "instruction set {:?} is not offered here; there are: ",
+            self.asked
+        )?;
+        let names: Vec<String> = available().map(|isa| isa.to_string()).collect();
+        f.write_str(&names.join(", "))
+    }
+}
+
+impl std::error::Error for Unsupported {}
+
+impl fmt::Display for Isa {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Isa::Scalar => "scalar",
+            Isa::Avx2 => "avx2",
+            Isa::Avx512 => "avx512",
+        })
+    }
+}
+
+/// 0 until the first question.
+static CHOSEN: AtomicU8 = AtomicU8::new(0);
+
+/// The instruction sets this CPU offers, plainest first.
+pub fn available() -> impl Iterator<Item = Isa> {
+    [Isa::Scalar, Isa::Avx2, Isa::Avx512]
+        .into_iter()
+        .filter(|isa| offers(*isa))
+}
+
+fn offers(isa: Isa) -> bool {
+    match isa {
+        Isa::Scalar => true,
+        #[cfg(target_arch = "x86_64")]
+        Isa::Avx2 => is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma"),
+        #[cfg(target_arch = "x86_64")]
+        Isa::Avx512 => {
+            is_x86_feature_detected!("avx512f")
+                && is_x86_feature_detected!("avx2")
+                && is_x86_feature_detected!("fma")
+        }
+        #[cfg(not(target_arch = "x86_64"))]
+        _ => false,
+    }
+}
+
+/// The instruction set in force: the widest there is, unless [`force`] named another.
+pub fn chosen() -> Isa {
+    match CHOSEN.load(Ordering::Relaxed) {
+        1 => Isa::Scalar,
+        2 => Isa::Avx2,
+        3 => Isa::Avx512,
+        _ => {
+            let best = available().last().unwrap_or(Isa::Scalar);
+            CHOSEN.store(best as u8, Ordering::Relaxed);
+            best
+        }
+    }
+}
+
+/// Puts an instruction set in force by name, for tests and for `fusiform doctor`.
+///
+/// Weights packed before keep the form they have; call it before a session is made.
+///
+/// # Errors
+/// [`Unsupported`] if this CPU lacks it; nothing changes.
+pub fn force(name: &str) -> Result<Isa, Unsupported> {
+    let isa = available()
+        .find(|isa| isa.to_string() == name)
+        .ok_or_else(|| Unsupported { asked: name.into() })?;
+    CHOSEN.store(isa as u8, Ordering::Relaxed);
+    Ok(isa)
+}
+
+/// Names of the CPU features that matter here, of those this CPU has.
+pub fn features() -> Vec<&'static str> {
+    #[cfg(target_arch = "x86_64")]
+    {
+        let all = [
+            ("avx2", is_x86_feature_detected!("avx2")),
+            ("fma", is_x86_feature_detected!("fma")),
+            ("f16c", is_x86_feature_detected!("f16c")),
+            ("avx512f", is_x86_feature_detected!("avx512f")),
+            ("avx512bw", is_x86_feature_detected!("avx512bw")),
+            ("avx512vnni", is_x86_feature_detected!("avx512vnni")),
+        ];
+        all.into_iter()
+            .filter(|(_, has)| *has)
+            .map(|(name, _)| name)
+            .collect()
+    }
+    #[cfg(not(target_arch = "x86_64"))]
+    {
+        Vec::new()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_unknown_set_is_refused_with_those_there_are() {
+        let error = force("mmx").unwrap_err().to_string();
+        assert!(error.contains("mmx") && error.contains("scalar"), "{error}");
+    }
+
+    #[test]
+    fn the_widest_is_last() {
+        let all: Vec<Isa> = available().collect();
+        assert!(all.is_sorted() && all[0] == Isa::Scalar);
+    }
+}

@@ -1,0 +1,42 @@
+//! Runs a model on numbers from a file. In: `MODEL SHAPE IN.f32 OUT_DIR [ROUNDS]`. Out: one `.f32` file per output,
+//! and the median time of the rounds. Used to compare with other engines.
+
+use std::error::Error;
+use std::fs;
+use std::time::Instant;
+
+use fusiform_nn::{Limits, Model, Session, Tensor};
+
+fn main() -> Result<(), Box<dyn Error>> {
+    let args: Vec<String> = std::env::args().skip(1).collect();
+    let [model, shape, input, out, rest @ ..] = &args[..] else {
+        return Err("usage: run_model MODEL 1x3x112x112 IN.f32 OUT_DIR [ROUNDS]".into());
+    };
+    let shape: Vec<usize> = shape.split('x').map(str::parse).collect::<Result<_, _>>()?;
+    let bytes = fs::read(input)?;
+    let data = bytes
+        .as_chunks::<4>()
+        .0
+        .iter()
+        .map(|w| f32::from_le_bytes(*w))
+        .collect();
+    let tensor = Tensor::new(shape, data)?;
+    let session = Session::new(Model::from_bytes(&fs::read(model)?, &Limits::default())?)?;
+    let name = session.inputs()[0].name.clone();
+    let rounds: usize = rest.first().map_or(Ok(1), |r| r.parse())?;
+    let mut times = Vec::new();
+    let mut outputs = Vec::new();
+    for _ in 0..rounds {
+        let start = Instant::now();
+        outputs = session.run(&[(&name, &tensor)])?;
+        times.push(start.elapsed().as_secs_f64() * 1e3);
+    }
+    times.sort_by(f64::total_cmp);
+    for (name, tensor) in &outputs {
+        let bytes: Vec<u8> = tensor.data().iter().flat_map(|v| v.to_le_bytes()).collect();
+        fs::write(format!("{out}/{name}.f32"), bytes)?;
+        println!("{name} {:?}", tensor.shape());
+    }
+    println!("median {:.2} ms of {rounds}", times[rounds / 2]);
+    Ok(())
+}

@@ -1,0 +1,141 @@
+//! Pooling. In: an image. Out: a smaller one.
+
+use super::attributes::Attributes;
+use super::conv::{Geometry, dims, numbers};
+use super::{Work, axis_of};
+use crate::error::Error;
+use crate::tensor::Tensor;
+
+/// Maximum or mean of windows.
+#[derive(Debug, Clone)]
+pub(crate) struct Window {
+    max: bool,
+    kernel: [usize; 2],
+    geometry: Geometry,
+    ceil: bool,
+    count_borders: bool,
+}
+
+impl Window {
+    pub(super) fn read(op: &str, a: &mut Attributes) -> Result<Window, Error> {
+        let kernel = a
+            .ints("kernel_shape")?
+            .ok_or_else(|| Error::malformed("no kernel_shape"))?;
+        a.must_be("storage_order", 0)?;
+        Ok(Window {
+            max: op == "MaxPool",
+            kernel: numbers(&kernel, "kernel_shape", 1)?,
+            geometry: Geometry::read(a)?,
+            ceil: a.int("ceil_mode", 0)? != 0,
+            count_borders: a.int("count_include_pad", 0)? != 0,
+        })
+    }
+
+    pub(super) fn run(&self, work: &Work) -> Result<Tensor, Error> {
+        let input = work.float(0)?;
+        let [batch, channels, height, width] = dims(input)?;
+        let plane = self
+            .geometry
+            .plane([height, width], self.kernel, self.ceil)?;
+        let [out_height, out_width] = plane.out;
+        let mut out = work.result(vec![batch, channels, out_height, out_width])?;
+        let images = input.data().chunks_exact(height * width);
+        let [kh, kw] = self.kernel;
+        let ([sy, sx], [dy, dx]) = (self.geometry.strides, self.geometry.dilations);
+        let borders = self.geometry.borders();
+        for (image, to) in images.zip(out.data_mut().chunks_exact_mut(out_height * out_width)) {
+            for (place, to) in to.iter_mut().enumerate() {
+                let (y, x) = (place / out_width * sy, place % out_width * sx);
+                let (mut most, mut sum, mut n) = (f32::NEG_INFINITY, 0.0, 0usize);
+                for ky in 0..kh {
+                    let iy = (y + ky * dy).wrapping_sub(plane.top);
+                    if iy >= height {
+                        continue;
+                    }
+                    for kx in 0..kw {
+                        let ix = (x + kx * dx).wrapping_sub(plane.left);
+                        if ix < width {
+                            let value = image[iy * width + ix];
+                            most = most.max(value);
+                            sum += value;
+                            n += 1;
+                        }
+                    }
+                }
+                // Borders count where they are written in the model, not where a last window hangs over them.
+                let counted = |start: usize, k: usize, d: usize, size: usize| {
+                    (0..k).filter(|i| start + i * d < size).count()
+                };
+                if self.count_borders {
+                    n = counted(y, kh, dy, height + borders[0] + borders[2])
+                        * counted(x, kw, dx, width + borders[1] + borders[3]);
+                }
+                *to = if self.max { most } else { sum / n as f32 };
+            }
+        }
+        Ok(out)
+    }
+}
+
+/// The mean of each channel.
+pub(super) fn global_average(work: &Work) -> Result<Tensor, Error> {
+    let input = work.float(0)?;
+    let shape = input.shape();
+    if shape.len() < 3 {
+        return Err(Error::shape(format!("{shape:?} has no picture to average")));
+    }
+    let area: usize = shape[2..].iter().product();
+    let mut out_shape = shape.to_vec();
+    out_shape[2..].fill(1);
+    let mut out = work.result(out_shape)?;
+    for (to, from) in out
+        .data_mut()
+        .iter_mut()
+        .zip(input.data().chunks_exact(area.max(1)))
+    {
+        *to = from.iter().sum::<f32>() / area as f32;
+    }
+    Ok(out)
+}
+
+/// The mean over some axes; over all if none are named.
+pub(super) fn reduce_mean(work: &Work, axes: Option<&[i64]>, keep: bool) -> Result<Tensor, Error> {
+    let input = work.float(0)?;
+    let shape = input.shape();
+    let given = match work.optional(1) {
+        Some(axes) => Some(axes.ints()?.data.as_slice()),
+        None => axes,
+    };
+    let reduced: Vec<usize> = match given {
+        Some(axes) => axes
+            .iter()
+            .map(|a| axis_of(*a, shape.len()))
+            .collect::<Result<_, _>>()?,
+        None => (0..shape.len()).collect(),
+    };
+    let kept: Vec<usize> = shape
+        .iter()
+        .enumerate()
+        .map(|(i, n)| if reduced.contains(&i) { 1 } else { *n })
+        .collect();
+    let mut out = work.result(kept.clone())?;
+    out.data_mut().fill(0.0);
+    let strides = super::arithmetic::strides_in(&kept, shape);
+    let mut index = vec![0; shape.len()];
+    for value in input.data() {
+        let place: usize = index.iter().zip(&strides).map(|(i, s)| i * s).sum();
+        out.data_mut()[place] += value;
+        super::arithmetic::advance(&mut index, shape);
+    }
+    let n = input.data().len() / out.data().len().max(1);
+    out.data_mut().iter_mut().for_each(|x| *x /= n as f32);
+    if keep {
+        return Ok(out);
+    }
+    let left = shape
+        .iter()
+        .enumerate()
+        .filter(|(i, _)| !reduced.contains(i))
+        .map(|(_, n)| *n);
+    out.reshaped(left.collect())
+}

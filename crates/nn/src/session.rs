@@ -1,0 +1,191 @@
+//! A network at work. In: named tensors. Out: named tensors.
+//! Knows the order of the steps and when a value is no longer needed, not what a step computes.
+
+use std::sync::{Mutex, PoisonError};
+
+use crate::error::Error;
+use crate::graph::{Dim, Model, Port};
+use crate::ops::{Op, Work};
+use crate::tensor::{Tensor, Value, elements};
+
+/// Buffers kept for the next run; a network in flight needs about this many at once.
+const KEPT_BUFFERS: usize = 64;
+
+/// A model ready to run from many threads at once.
+///
+/// # Example
+/// ```no_run
+/// use fusiform_nn::{Limits, Model, Session, Tensor};
+/// let bytes = std::fs::read("detector.onnx")?;
+/// let session = Session::new(Model::from_bytes(&bytes, &Limits::default())?)?;
+/// let image = Tensor::new(vec![1, 3, 320, 320], vec![0.0; 3 * 320 * 320])?;
+/// let outputs = session.run(&[("input", &image)])?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Debug)]
+pub struct Session {
+    model: Model,
+    /// For each step, the values that no later step reads.
+    dead_after: Vec<Vec<usize>>,
+    pool: Pool,
+}
+
+/// Buffers of earlier results, to be used again.
+#[derive(Debug, Default)]
+pub(crate) struct Pool {
+    free: Mutex<Vec<Vec<f32>>>,
+}
+
+impl Pool {
+    /// A buffer of `len` floats whose content is unspecified but initialised.
+    pub(crate) fn take(&self, len: usize) -> Vec<f32> {
+        let mut free = self.free.lock().unwrap_or_else(PoisonError::into_inner);
+        let fits = free
+            .iter()
+            .enumerate()
+            .filter(|(_, buffer)| buffer.capacity() >= len)
+            .min_by_key(|(_, buffer)| buffer.capacity())
+            .map(|(position, _)| position);
+        let mut buffer = match fits {
+            Some(position) => free.swap_remove(position),
+            None => Vec::new(),
+        };
+        drop(free);
+        buffer.resize(len, 0.0);
+        buffer
+    }
+
+    pub(crate) fn give(&self, buffer: Vec<f32>) {
+        let mut free = self.free.lock().unwrap_or_else(PoisonError::into_inner);
+        if free.len() < KEPT_BUFFERS {
+            free.push(buffer);
+        }
+    }
+}
+
+impl Session {
+    /// Packs the weights for the instruction set in force.
+    ///
+    /// # Errors
+    /// [`Error`] if weights do not fit their operator.
+    pub fn new(mut model: Model) -> Result<Session, Error> {
+        for step in &mut model.steps {
+            if let Op::Conv(conv) = &mut step.op {
+                conv.pack(&step.inputs, &model.constants)
+                    .map_err(|e| e.at(&step.name, "Conv"))?;
+            }
+        }
+        let mut last_use = vec![None; model.n_values];
+        for (position, step) in model.steps.iter().enumerate() {
+            for value in step.inputs.iter().flatten().chain(&step.outputs) {
+                last_use[*value] = Some(position);
+            }
+        }
+        for value in &model.output_values {
+            last_use[*value] = None;
+        }
+        let mut dead_after = vec![Vec::new(); model.steps.len()];
+        for (value, position) in last_use.iter().enumerate() {
+            if let Some(position) = position {
+                dead_after[*position].push(value);
+            }
+        }
+        Ok(Session {
+            model,
+            dead_after,
+            pool: Pool::default(),
+        })
+    }
+
+    /// What must be put in.
+    pub fn inputs(&self) -> &[Port] {
+        self.model.inputs()
+    }
+
+    /// What comes out.
+    pub fn outputs(&self) -> &[Port] {
+        self.model.outputs()
+    }
+
+    /// Runs the network once.
+    ///
+    /// # Errors
+    /// [`Error`] if an input is missing, unknown or of the wrong shape, or if a result would be larger than the limits
+    /// of the model; the message names node, operator and shape.
+    pub fn run(&self, inputs: &[(&str, &Tensor)]) -> Result<Vec<(String, Tensor)>, Error> {
+        let model = &self.model;
+        let mut values: Vec<Option<Value>> = vec![None; model.n_values];
+        for (name, tensor) in inputs {
+            let position = model.inputs().iter().position(|port| port.name == *name);
+            let Some(position) = position else {
+                let known: Vec<&str> = model.inputs().iter().map(|p| &*p.name).collect();
+                return Err(Error::shape(format!(
+                    "no input {name:?}; there are {known:?}"
+                )));
+            };
+            check_input(&model.inputs()[position], tensor)?;
+            values[model.input_values[position]] = Some(Value::Float((*tensor).clone()));
+        }
+        for (port, value) in model.inputs().iter().zip(&model.input_values) {
+            if values[*value].is_none() {
+                return Err(Error::shape(format!("input {:?} is missing", port.name)));
+            }
+        }
+        for (position, step) in model.steps.iter().enumerate() {
+            let name = step.op.name();
+            let mut read = Vec::with_capacity(step.inputs.len());
+            for input in &step.inputs {
+                read.push(
+                    input.and_then(|v| values[v].as_ref().or_else(|| model.constants.get(&v))),
+                );
+            }
+            let work = Work {
+                inputs: &read,
+                pool: &self.pool,
+                limits: &model.limits,
+            };
+            let written = step.op.run(&work).map_err(|e| e.at(&step.name, name))?;
+            for (value, number) in written.into_iter().zip(&step.outputs) {
+                if elements(value.shape()).is_none_or(|n| n > model.limits.max_tensor_elements) {
+                    let shape = value.shape();
+                    return Err(Error::too_large(format!("result {shape:?}")).at(&step.name, name));
+                }
+                values[*number] = Some(value);
+            }
+            for value in &self.dead_after[position] {
+                if let Some(Value::Float(tensor)) = values[*value].take() {
+                    self.pool.give(tensor.into_data());
+                }
+            }
+        }
+        let mut outputs = Vec::with_capacity(model.output_values.len());
+        for (port, number) in model.outputs().iter().zip(&model.output_values) {
+            let value = values[*number]
+                .as_ref()
+                .or_else(|| model.constants.get(number));
+            let value = value.ok_or_else(|| {
+                Error::malformed(format!("output {:?} was not computed", port.name))
+            })?;
+            outputs.push((port.name.clone(), value.float()?.clone()));
+        }
+        Ok(outputs)
+    }
+}
+
+fn check_input(port: &Port, tensor: &Tensor) -> Result<(), Error> {
+    let fits = |(wanted, got): (&Dim, &usize)| match wanted {
+        // A batch of one in the file is an exporter's habit; any batch is tried.
+        Dim::Fixed(size) => size == got,
+        Dim::Any => *got > 0,
+    };
+    let shape = tensor.shape();
+    let same_rank = port.shape.is_empty() || port.shape.len() == shape.len();
+    let batched = port.shape.iter().zip(shape).skip(1).all(fits);
+    if same_rank && batched && !shape.contains(&0) {
+        return Ok(());
+    }
+    Err(Error::shape(format!(
+        "input {:?} has shape {shape:?}, the model wants {:?}",
+        port.name, port.shape
+    )))
+}
