@@ -58,7 +58,7 @@ def measures(c, points):
     lap = 4 * inner[1:-1, 1:-1] - inner[:-2, 1:-1] - inner[2:, 1:-1] - inner[1:-1, :-2] - inner[1:-1, 2:]
     spread = inner.std()
     return {
-        "laplacian": lap.std() / max(spread, 1),
+        "detail": np.sqrt(max(lap.var() - 0.447 * 20 / 12, 0)) / max(spread, 1),
         "mean": inner.mean(), "spread": spread,
         "clipped": ((inner < 4) | (inner > 251)).mean(),
         "eyes": np.hypot(*(points[1] - points[0])),

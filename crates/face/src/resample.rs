@@ -52,7 +52,7 @@ mod tests {
 
     fn checkerboard(width: u32, height: u32) -> Image {
         let value = |i: u32| {
-            if (i % width + i / width) % 2 == 0 {
+            if (i % width + i / width).is_multiple_of(2) {
                 0
             } else {
                 255

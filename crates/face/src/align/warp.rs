@@ -231,7 +231,11 @@ mod tests {
     #[test]
     fn stripes_finer_than_the_crop_become_grey() {
         let image = drawn(900, 900, |x, _| {
-            [if x as u32 % 2 == 0 { 0.0 } else { 255.0 }; 3]
+            [if (x as u32).is_multiple_of(2) {
+                0.0
+            } else {
+                255.0
+            }; 3]
         });
         for scale in [0.5f32, 0.25, 0.2, 0.125] {
             let crop = warp(&image, &scaled(scale, 0.0, 0.0, 0.0), 112);

@@ -1,0 +1,251 @@
+//! Real networks on real photos, both from `../shared`; what OpenCV finds there is in `golden/detections.json`.
+
+use std::path::PathBuf;
+
+use fusiform_face::detect::{
+    ChannelOrder, DetectOptions, DetectedFace, Detector, DetectorSpec, Head, InputSize,
+    Normalisation,
+};
+use fusiform_face::embed::{Embedder, EmbedderSpec};
+use fusiform_face::geometry::BoundingBox;
+use fusiform_face::image::{DecodeLimits, Image, decode};
+use fusiform_face::pipeline::Pipeline;
+use fusiform_nn::{Limits, Model, Session};
+use rayon::prelude::*;
+
+/// The folder of development data, or nothing on a machine without it.
+fn shared() -> Option<PathBuf> {
+    let path = PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../../../shared"));
+    if path.is_dir() {
+        return Some(path);
+    }
+    println!("skipped: ../shared is not there");
+    None
+}
+
+fn session(file: &str) -> Session {
+    let bytes = std::fs::read(shared().unwrap().join("models").join(file)).unwrap();
+    Session::new(Model::from_bytes(&bytes, &Limits::default()).unwrap()).unwrap()
+}
+
+fn yunet() -> Detector {
+    Detector::new(session("yunet_n_dynamic.onnx"), DetectorSpec::default()).unwrap()
+}
+
+fn ultraface() -> Detector {
+    let spec = DetectorSpec {
+        head: Head::UltraFace,
+        normalisation: Normalisation {
+            mean: [127.0; 3],
+            scale: [1.0 / 128.0; 3],
+            channel_order: ChannelOrder::Rgb,
+        },
+        input_size: InputSize::Fixed {
+            width: 320,
+            height: 240,
+        },
+        min_score: 0.7,
+        ..DetectorSpec::default()
+    };
+    Detector::new(session("ultraface_rfb_320.onnx"), spec).unwrap()
+}
+
+fn pipeline(mirror: bool) -> Pipeline {
+    let spec = EmbedderSpec {
+        normalisation: Normalisation::default(),
+        dimensions: 128,
+        mirror,
+    };
+    Pipeline::new(
+        yunet(),
+        Some(Embedder::new(session("mobilefacenet.onnx"), spec).unwrap()),
+    )
+}
+
+fn group(name: &str) -> Image {
+    let bytes = std::fs::read(shared().unwrap().join("data/groups").join(name)).unwrap();
+    decode(&bytes, &DecodeLimits::default()).unwrap().image
+}
+
+#[derive(serde::Deserialize)]
+struct Golden {
+    score: f32,
+    bbox: [f32; 4],
+    landmarks: [f32; 10],
+}
+
+fn goldens() -> std::collections::BTreeMap<String, Vec<Golden>> {
+    serde_json::from_str(include_str!("../golden/detections.json")).unwrap()
+}
+
+fn to_box([x_min, y_min, x_max, y_max]: [f32; 4]) -> BoundingBox {
+    BoundingBox {
+        x_min,
+        y_min,
+        x_max,
+        y_max,
+    }
+}
+
+#[test]
+fn yunet_finds_what_opencv_finds() {
+    if shared().is_none() {
+        return;
+    }
+    let detector = yunet();
+    for (name, expected) in goldens() {
+        let found = detector
+            .detect(&group(&name), &DetectOptions::default())
+            .unwrap();
+        // A face whose score is at the threshold may fall on either side: JPEG decoders differ by a step.
+        let sure = |score: f32| score > 0.62;
+        let n_sure = found.iter().filter(|f| sure(f.score)).count();
+        assert!(
+            n_sure <= expected.len(),
+            "{name}: {n_sure} for {}",
+            expected.len()
+        );
+        for golden in expected.iter().filter(|g| sure(g.score)) {
+            let bbox = to_box(golden.bbox);
+            let twin = found
+                .iter()
+                .max_by(|a, b| a.bbox.iou(&bbox).total_cmp(&b.bbox.iou(&bbox)));
+            let twin: &DetectedFace = twin.unwrap_or_else(|| panic!("{name}: nothing found"));
+            assert!(twin.bbox.iou(&bbox) > 0.93, "{name}: {twin:?} for {bbox:?}");
+            assert!(
+                (twin.score - golden.score).abs() < 0.02,
+                "{name}: {} for {}",
+                twin.score,
+                golden.score
+            );
+            let points = twin.landmarks.unwrap().as_array();
+            for (point, xy) in points.iter().zip(golden.landmarks.chunks(2)) {
+                let miss = (point.x - xy[0]).hypot(point.y - xy[1]);
+                assert!(
+                    miss < 0.03 * bbox.width().max(20.0),
+                    "{name}: {miss} px in {bbox:?}"
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn ultraface_finds_most_of_the_large_faces() {
+    if shared().is_none() {
+        return;
+    }
+    let detector = ultraface();
+    let (mut n_large, mut n_found) = (0, 0);
+    for (name, expected) in goldens() {
+        let image = group(&name);
+        let found = detector.detect(&image, &DetectOptions::default()).unwrap();
+        // Its 320x240 input makes a face smaller than a fifteenth of the photo's side a handful of pixels.
+        let large = image.width().max(image.height()) as f32 / 12.0;
+        for golden in expected.iter().filter(|g| g.score > 0.85) {
+            let bbox = to_box(golden.bbox);
+            if bbox.width() > large {
+                n_large += 1;
+                n_found += usize::from(found.iter().any(|f| f.bbox.iou(&bbox) > 0.5));
+            }
+        }
+    }
+    assert!(
+        n_large >= 10 && n_found * 10 >= n_large * 8,
+        "{n_found} of {n_large}"
+    );
+}
+
+#[test]
+fn many_threads_give_the_answers_of_one() {
+    if shared().is_none() {
+        return;
+    }
+    let pipeline = pipeline(false);
+    let photos: Vec<Image> = [
+        "2007_007763.jpg",
+        "2008_001009.jpg",
+        "dogs.jpg",
+        "2008_002506.jpg",
+    ]
+    .map(group)
+    .into();
+    let one: Vec<_> = photos
+        .iter()
+        .map(|p| pipeline.describe(p, &DetectOptions::default()).unwrap())
+        .collect();
+    let many: Vec<_> = photos
+        .par_iter()
+        .map(|p| pipeline.describe(p, &DetectOptions::default()).unwrap())
+        .collect();
+    assert!(one == many);
+    for face in one.iter().flatten() {
+        let embedding = face.embedding.as_ref().unwrap();
+        let length = embedding.0.iter().map(|v| v * v).sum::<f32>().sqrt();
+        assert!((length - 1.0).abs() < 1e-5 && embedding.0.len() == 128);
+    }
+    assert!(
+        one[0]
+            .windows(2)
+            .all(|w| w[0].face.score >= w[1].face.score)
+    );
+}
+
+#[test]
+fn a_face_is_like_itself_turned_shrunk_and_mirrored_and_unlike_others() {
+    if shared().is_none() {
+        return;
+    }
+    use fusiform_face::image::Orientation;
+    let photo = group("2008_001009.jpg");
+    for mirror in [false, true] {
+        let pipeline = pipeline(mirror);
+        let faces = pipeline
+            .describe(&photo, &DetectOptions::default())
+            .unwrap();
+        let small = photo.shrunk_to(photo.width().max(photo.height()) * 2 / 3);
+        let flipped = Orientation::Mirrored.upright(photo.clone());
+        for (other, least) in [(small, 0.85), (flipped, if mirror { 0.97 } else { 0.6 })] {
+            let others = pipeline
+                .describe(&other, &DetectOptions::default())
+                .unwrap();
+            for face in &faces {
+                let best = others
+                    .iter()
+                    .filter_map(|o| o.embedding.as_ref()?.similarity(face.embedding.as_ref()?))
+                    .fold(-1.0, f32::max);
+                assert!(
+                    best > least,
+                    "{best} for {:?}, mirror {mirror}",
+                    face.face.bbox
+                );
+            }
+        }
+        let apart = faces[0]
+            .embedding
+            .as_ref()
+            .unwrap()
+            .similarity(faces[1].embedding.as_ref().unwrap());
+        assert!(apart.unwrap() < 0.4, "{apart:?}");
+    }
+}
+
+#[test]
+fn a_wrong_head_is_refused_by_name() {
+    if shared().is_none() {
+        return;
+    }
+    let spec = DetectorSpec {
+        head: Head::UltraFace,
+        ..DetectorSpec::default()
+    };
+    let detector = Detector::new(session("yunet_n_dynamic.onnx"), spec).unwrap();
+    let error = detector
+        .detect(&group("dogs.jpg"), &DetectOptions::default())
+        .unwrap_err()
+        .to_string();
+    assert!(
+        error.contains("\"scores\" is missing") && error.contains("manifest.toml"),
+        "{error}"
+    );
+}
