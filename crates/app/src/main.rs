@@ -1,3 +1,12 @@
-//! The fusiform binary.
+//! The `fusiform` binary. In: a command line. Out: data on stdout, everything else on stderr, an exit code.
 #![forbid(unsafe_code)]
-fn main() {}
+
+mod cli;
+mod pictures;
+mod report;
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    cli::run()
+}

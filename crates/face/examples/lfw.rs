@@ -1,4 +1,4 @@
-//! Verification on LFW, unrestricted protocol: `cargo run --example lfw -- DIR [longest side] [mirror]`.
+//! Verification on LFW, unrestricted protocol: `cargo run --example lfw -- DIR [mirror] [min-face=PX] [ultraface]`.
 //!
 //! DIR holds `images/` and `pairs.txt` (five or ten folds). YuNet and MobileFaceNet come from `../shared/models`. The
 //! threshold of each fold is the best one of the other folds. Of several faces the one nearest the middle counts.
@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use fusiform_face::detect::{DetectOptions, Detector, DetectorSpec};
+use fusiform_face::detect::{DetectOptions, Detector, DetectorSpec, Head, InputSize};
 use fusiform_face::embed::{Embedder, EmbedderSpec, Embedding, Normalisation};
 use fusiform_face::image::{DecodeLimits, decode};
 use fusiform_face::pipeline::{DescribedFace, Pipeline};
@@ -33,21 +33,41 @@ fn main() -> Outcome<()> {
             .first()
             .ok_or("give the folder with images/ and pairs.txt")?,
     );
-    let longest_side_px = arguments.get(1).map_or(Ok(640), |a| a.parse())?;
-    let mirror = arguments.iter().any(|a| a == "mirror");
-    let detector = Detector::new(session("yunet_n_dynamic.onnx")?, DetectorSpec::default())?;
+    let asked = |flag: &str| arguments.iter().any(|a| a == flag);
+    let min_face = arguments.iter().find_map(|a| a.strip_prefix("min-face="));
+    let min_face_px = min_face.map(str::parse).transpose()?;
+    let detector = if asked("ultraface") {
+        let normalisation = Normalisation {
+            mean: [127.0; 3],
+            scale: [1.0 / 128.0; 3],
+            ..Normalisation::default()
+        };
+        let input_size = InputSize::Fixed {
+            width: 320,
+            height: 240,
+        };
+        let spec = DetectorSpec {
+            head: Head::UltraFace,
+            normalisation,
+            input_size,
+            ..DetectorSpec::default()
+        };
+        Detector::new(session("ultraface_rfb_320.onnx")?, spec)?
+    } else {
+        Detector::new(session("yunet_n_dynamic.onnx")?, DetectorSpec::default())?
+    };
     let normalisation = Normalisation::default();
     let spec = EmbedderSpec {
         normalisation,
         dimensions: 128,
-        mirror,
+        mirror: asked("mirror"),
     };
     let pipeline = Pipeline::new(
         detector,
         Some(Embedder::new(session("mobilefacenet.onnx")?, spec)?),
     );
     let options = DetectOptions {
-        longest_side_px,
+        min_face_px,
         ..DetectOptions::default()
     };
 

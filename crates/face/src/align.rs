@@ -84,15 +84,19 @@ pub fn align(image: &Image, landmarks: &Landmarks) -> Result<AlignedFace, AlignE
 
 /// Cuts an upright crop by the box alone, for detectors that give no landmarks.
 ///
-/// The reference crop shows the face from the brows to below the mouth; where a detector's box ends at hairline and
-/// chin, that is a square of [`BOX_SIDE`] times the mean of its sides, shifted down by [`BOX_DROP`] of it. A tilted
-/// head stays tilted: expect clearly lower recognition accuracy than with [`align`].
+/// The crop is a square of [`BOX_SIDE`] times the mean of the box's sides, its middle [`BOX_DROP`] crop sides below the
+/// box's. A tilted head stays tilted, so recognition is worse than with [`align`].
 ///
 /// # Errors
 /// [`AlignError::EmptyBox`] if a side is under 1 px or not a number.
+///
+/// # Source
+/// Medians of 597 LFW photos: the box of UltraFace against the crop that YuNet's landmarks give (the middle half of
+/// the sides lies within 4 %, of the drops within 2 % of the crop).
 pub fn align_by_box(image: &Image, bbox: &BoundingBox) -> Result<AlignedFace, AlignError> {
     let (width, height) = (bbox.width(), bbox.height());
-    if !(width >= 1.0 && height >= 1.0 && width.is_finite() && height.is_finite()) {
+    // The upper bound keeps every later coordinate a number; no photo is that large.
+    if !(width >= 1.0 && height >= 1.0 && width.max(height) < 1e6) {
         return Err(AlignError::EmptyBox { width, height });
     }
     let side = (width + height) / 2.0 * BOX_SIDE;
@@ -112,7 +116,7 @@ pub fn align_by_box(image: &Image, bbox: &BoundingBox) -> Result<AlignedFace, Al
 }
 
 /// Side of the crop of [`align_by_box`], in mean box sides.
-pub const BOX_SIDE: f32 = 1.0;
+pub const BOX_SIDE: f32 = 1.167;
 
-/// How far below the middle of the box the middle of that crop lies, in crop sides.
-pub const BOX_DROP: f32 = 0.0;
+/// How far below the middle of the box the middle of that crop lies, in crop sides; negative is above.
+pub const BOX_DROP: f32 = -0.064;

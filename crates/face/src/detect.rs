@@ -64,6 +64,9 @@ pub struct DetectorSpec {
     /// Boxes that overlap more than this are one face, 0 to 1.
     pub nms_iou: f32,
     /// Shorter side, in pixels of its input, of the smallest face it finds reliably.
+    ///
+    /// The default is YuNet's: of 220 LFW faces shrunk to this side it finds 41 % at 10 px, 82 % at 12, 93 % at 14,
+    /// 98 % at 16 (score at least 0.6).
     pub smallest_face_px: f32,
 }
 
@@ -79,7 +82,7 @@ impl Default for DetectorSpec {
             input_size: InputSize::Dynamic { multiple_of: 32 },
             min_score: 0.6,
             nms_iou: 0.3,
-            smallest_face_px: 10.0,
+            smallest_face_px: 14.0,
         }
     }
 }

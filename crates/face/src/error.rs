@@ -100,7 +100,7 @@ pub enum AlignError {
         spread_px: f32,
     },
     /// The box of a detector without landmarks has no area.
-    #[error("a box of {width}x{height} px holds no face; use one of at least 1x1 px")]
+    #[error("a box of {width}x{height} px holds no face; use one of 1 px to 1,000,000 px a side")]
     EmptyBox {
         /// Width of the box.
         width: f32,

@@ -197,7 +197,7 @@ fn a_face_is_like_itself_turned_shrunk_and_mirrored_and_unlike_others() {
         return;
     }
     use fusiform_face::image::Orientation;
-    let photo = group("2008_001009.jpg");
+    let photo = group("2008_002506.jpg");
     for mirror in [false, true] {
         let pipeline = pipeline(mirror);
         let faces = pipeline

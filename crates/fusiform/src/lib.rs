@@ -3,6 +3,16 @@
 #![forbid(unsafe_code)]
 #![warn(missing_docs)]
 
+pub mod answer;
 pub mod config;
+pub mod engine;
+mod error;
 pub mod evaluate;
+pub mod measure;
 pub mod models;
+pub mod scan;
+
+pub use error::Error;
+pub use fusiform_face::{detect, image, pipeline, quality};
+pub use fusiform_gallery::{catalogue, cluster, metrics, template};
+pub use fusiform_kernels::cpu;

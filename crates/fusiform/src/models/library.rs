@@ -5,7 +5,9 @@ use std::fs::{self, File};
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
-use super::{MAX_MANIFEST_BYTES, MAX_WEIGHTS_BYTES, Manifest, Pack, PackError, base_pack};
+use super::{
+    MAX_MANIFEST_BYTES, MAX_WEIGHTS_BYTES, Manifest, Pack, PackError, Threshold, base_pack,
+};
 
 /// Where a pack comes from.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -74,33 +76,7 @@ impl Library {
     /// # Errors
     /// [`PackError`] if there is no such pack, or its files are not what its manifest states.
     pub fn load(&self, name: Option<&str>) -> Result<Pack, PackError> {
-        if let Some(path) = name.filter(|n| n.contains(['/', '\\'])) {
-            return read_pack(Path::new(path));
-        }
-        let mut listings = self.list()?;
-        let position = match name {
-            Some(name) => listings
-                .iter()
-                .position(|l| l.manifest.as_ref().is_ok_and(|m| m.name == name)),
-            None if listings.len() == 1 => Some(0),
-            None => listings.iter().position(|l| l.origin == Origin::CompiledIn),
-        };
-        let Some(position) = position else {
-            let known: Vec<&str> = listings
-                .iter()
-                .filter_map(|l| l.manifest.as_ref().ok())
-                .map(|m| &*m.name)
-                .collect();
-            return Err(PackError::Unknown {
-                name: name.unwrap_or("(default)").into(),
-                known: if known.is_empty() {
-                    "none".into()
-                } else {
-                    known.join(", ")
-                },
-            });
-        };
-        match listings.swap_remove(position).origin {
+        match self.origin(name)? {
             Origin::Folder(dir) => read_pack(&dir),
             Origin::CompiledIn => base_pack()?.ok_or_else(|| PackError::Unknown {
                 name: "(default)".into(),
@@ -136,6 +112,61 @@ impl Library {
             let _ = fs::remove_dir_all(&staging);
         }
         written.map(|()| pack.manifest)
+    }
+
+    /// Where the pack that [`Library::load`] would give comes from.
+    ///
+    /// # Errors
+    /// [`PackError::Unknown`]; [`PackError::Io`].
+    pub fn origin(&self, name: Option<&str>) -> Result<Origin, PackError> {
+        if let Some(path) = name.filter(|n| n.contains(['/', '\\'])) {
+            return Ok(Origin::Folder(path.into()));
+        }
+        let mut listings = self.list()?;
+        let position = match name {
+            Some(name) => listings
+                .iter()
+                .position(|l| l.manifest.as_ref().is_ok_and(|m| m.name == name)),
+            None if listings.len() == 1 => Some(0),
+            None => listings.iter().position(|l| l.origin == Origin::CompiledIn),
+        };
+        match position {
+            Some(position) => Ok(listings.swap_remove(position).origin),
+            None => {
+                let known = listings.iter().filter_map(|l| l.manifest.as_ref().ok());
+                let known: Vec<&str> = known.map(|m| &*m.name).collect();
+                Err(PackError::Unknown {
+                    name: name.unwrap_or("(default)").into(),
+                    known: if known.is_empty() {
+                        "none".into()
+                    } else {
+                        known.join(", ")
+                    },
+                })
+            }
+        }
+    }
+
+    /// Writes thresholds and what they were measured on into the manifest of the pack in `dir`.
+    ///
+    /// # Errors
+    /// [`PackError`] if the manifest cannot be read, checked or written; the old one then stays.
+    pub fn write_thresholds(
+        &self,
+        dir: &Path,
+        thresholds: &[Threshold],
+        evidence: &str,
+    ) -> Result<(), PackError> {
+        let mut manifest = read_manifest(dir)?;
+        if let Some(embedder) = &mut manifest.embedder {
+            embedder.thresholds = thresholds.to_vec();
+            embedder.threshold_evidence = evidence.into();
+        }
+        let text = manifest.to_toml()?;
+        Manifest::parse(&text)?;
+        let (place, partial) = (dir.join("manifest.toml"), dir.join("manifest.toml.part"));
+        fs::write(&partial, text).map_err(|e| PackError::io(&partial, e))?;
+        fs::rename(&partial, &place).map_err(|e| PackError::io(&place, e))
     }
 
     /// Reads every file of a listed pack and compares the hashes.

@@ -1,0 +1,279 @@
+//! What one may type. In: the command line. Out: [`Args`], parsed and not yet acted upon.
+//! Knows nothing of models or catalogues.
+
+use std::path::PathBuf;
+
+use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
+
+const EXIT_CODES: &str = "Exit codes: 0 done; 1 the answer is no (different, nobody known); 2 wrong usage; \
+3 done, but some inputs had problems; 4 failed; 130 interrupted (run again to go on).";
+
+/// Finds the faces in your photos, says which belong together, and recognises the people you name.
+/// Everything stays on this machine.
+#[derive(Debug, Parser)]
+#[command(name = "fusiform", version, after_help = EXIT_CODES, propagate_version = true)]
+pub(crate) struct Args {
+    #[command(flatten)]
+    pub(crate) global: Global,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// Settings that every command takes.
+#[derive(Debug, ClapArgs)]
+pub(crate) struct Global {
+    /// Print JSON instead of text
+    #[arg(long, global = true)]
+    pub(crate) json: bool,
+    /// No progress, no hints
+    #[arg(long, short, global = true)]
+    pub(crate) quiet: bool,
+    /// Say more on stderr (twice: even more)
+    #[arg(long, short, global = true, action = clap::ArgAction::Count)]
+    pub(crate) verbose: u8,
+    /// The file that holds photos, faces and people
+    #[arg(long, global = true, value_name = "FILE")]
+    pub(crate) catalogue: Option<PathBuf>,
+    /// Folder of the model packs that were added
+    #[arg(long, global = true, value_name = "DIR")]
+    pub(crate) models_dir: Option<PathBuf>,
+    /// Model pack to use: its name, or a folder written with a '/'
+    #[arg(long, global = true, value_name = "PACK")]
+    pub(crate) pack: Option<String>,
+    /// Photos handled at once [default: one per core]
+    #[arg(long, global = true, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=256))]
+    pub(crate) threads: Option<u16>,
+    /// Settings file (TOML) instead of the one in Fusiform's home
+    #[arg(long, global = true, value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+    /// Instruction set to use instead of the best one, for tests
+    #[arg(long, global = true, value_name = "ISA", hide = true)]
+    pub(crate) isa: Option<String>,
+}
+
+/// How hard to look for faces.
+#[derive(Debug, Clone, Copy, ClapArgs)]
+pub(crate) struct Looking {
+    /// Side in pixels of the photo of the smallest face to find; smaller is slower
+    #[arg(long, value_name = "PX", value_parser = min_face)]
+    pub(crate) min_face: Option<f32>,
+    /// Drop faces that the detector scores lower, 0 to 1 [default: the pack's]
+    #[arg(long, value_name = "SCORE", value_parser = unit)]
+    pub(crate) min_score: Option<f32>,
+}
+
+fn min_face(text: &str) -> Result<f32, String> {
+    match text.parse() {
+        Ok(px) if (4.0..=10_000.0).contains(&px) => Ok(px),
+        _ => Err("a number of pixels from 4 to 10000 is wanted".into()),
+    }
+}
+
+fn unit(text: &str) -> Result<f32, String> {
+    match text.parse() {
+        Ok(score) if (0.0..=1.0).contains(&score) => Ok(score),
+        _ => Err("a number from 0 to 1 is wanted".into()),
+    }
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Take the photos of folders into the catalogue and group their faces into people
+    #[command(
+        after_help = "Example: fusiform scan ~/Pictures\n\nOnly new and changed files are read. \
+Stop it at any time; a later run goes on where it stood."
+    )]
+    Scan {
+        /// Folders (searched through) or photos
+        #[arg(required = true, value_name = "DIR")]
+        roots: Vec<PathBuf>,
+        #[command(flatten)]
+        looking: Looking,
+    },
+    /// List the people of the catalogue
+    #[command(after_help = "Example: fusiform people")]
+    People {
+        /// Only those with a name
+        #[arg(long)]
+        named: bool,
+        /// Only the first N
+        #[arg(long, value_name = "N")]
+        limit: Option<usize>,
+    },
+    /// List one person's photos
+    #[command(after_help = "Example: fusiform person 'Aunt Ida'")]
+    Person {
+        /// Name, or number as `fusiform people` shows it
+        person: String,
+    },
+    /// Give a person a name
+    #[command(after_help = "Example: fusiform name 7 'Aunt Ida'")]
+    Name {
+        /// Number (or present name) of the person
+        person: String,
+        /// The name
+        name: String,
+    },
+    /// Make two people one; the first keeps number and name
+    #[command(after_help = "Example: fusiform merge 'Aunt Ida' 12")]
+    Merge {
+        /// Who stays
+        into: String,
+        /// Who is taken in
+        #[arg(required = true)]
+        from: Vec<String>,
+    },
+    /// Move faces of a person to a new person of their own
+    #[command(after_help = "Example: fusiform split 'Aunt Ida' 311 402\n\n\
+The numbers of the faces are those `fusiform person` shows.")]
+    Split {
+        /// Whose faces they are now
+        person: String,
+        /// Numbers of the faces that are somebody else
+        #[arg(required = true, value_name = "FACE")]
+        faces: Vec<i64>,
+    },
+    /// Leave faces out of all people (strangers in the background)
+    #[command(after_help = "Example: fusiform ignore 311")]
+    Ignore {
+        /// Numbers of the faces
+        #[arg(required = true, value_name = "FACE")]
+        faces: Vec<i64>,
+    },
+    /// Take back the latest decisions (name, merge, split, ignore)
+    #[command(after_help = "Example: fusiform undo")]
+    Undo {
+        /// How many
+        #[arg(default_value_t = 1)]
+        count: usize,
+    },
+    /// Find the faces of photos, without a catalogue
+    #[command(after_help = "Example: fusiform detect party.jpg --draw party-faces.jpg")]
+    Detect {
+        /// The photos
+        #[arg(required = true, value_name = "FILE")]
+        files: Vec<PathBuf>,
+        /// Draw boxes and landmarks: a .jpg or .png file, or a folder for several photos
+        #[arg(long, value_name = "OUT")]
+        draw: Option<PathBuf>,
+        #[command(flatten)]
+        looking: Looking,
+    },
+    /// Are these two photos of the same person?
+    #[command(after_help = "Example: fusiform verify passport.jpg selfie.jpg\n\n\
+Of several faces in a photo the largest counts.")]
+    Verify {
+        /// First photo
+        a: PathBuf,
+        /// Second photo
+        b: PathBuf,
+        #[command(flatten)]
+        looking: Looking,
+    },
+    /// Who of the catalogue is in this photo?
+    #[command(after_help = "Example: fusiform find party.jpg")]
+    Find {
+        /// The photo
+        photo: PathBuf,
+        /// How many candidates to show for each face
+        #[arg(long, default_value_t = 1, value_name = "N")]
+        top: usize,
+        #[command(flatten)]
+        looking: Looking,
+    },
+    /// Write a page with one strip of faces per person; it opens in any browser
+    #[command(after_help = "Example: fusiform report people.html")]
+    Report {
+        /// The page to write
+        out: PathBuf,
+        /// Faces shown for each person
+        #[arg(long, default_value_t = 12, value_name = "N")]
+        faces: usize,
+        /// People shown
+        #[arg(long, default_value_t = 500, value_name = "N")]
+        people: usize,
+    },
+    /// Measure how good a pack is on labelled photos
+    #[command(subcommand)]
+    Eval(Eval),
+    /// Measure the thresholds of a pack on labelled photos and write them into its manifest
+    #[command(
+        after_help = "Example: fusiform calibrate ~/labelled --pack ./my-pack\n\n\
+One folder per person, named as you like. Without --write the thresholds are only printed."
+    )]
+    Calibrate {
+        /// Folder with one folder of photos per person
+        images: PathBuf,
+        /// Write the thresholds into the pack's manifest (packs in a folder only)
+        #[arg(long)]
+        write: bool,
+    },
+    /// List, show, add and check model packs
+    #[command(subcommand)]
+    Models(Models),
+    /// Say what this machine offers and whether catalogue and models are sound
+    #[command(after_help = "Example: fusiform doctor")]
+    Doctor,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Eval {
+    /// Verification on Labeled Faces in the Wild, or any set of pairs in its form
+    #[command(
+        after_help = "Example: fusiform eval lfw --images lfw/images --pairs lfw/pairs.txt --svg det.svg"
+    )]
+    Lfw {
+        /// Folder with Name/Name_0001.jpg
+        #[arg(long, value_name = "DIR")]
+        images: PathBuf,
+        /// pairs.txt as LFW View 2 has it
+        #[arg(long, value_name = "FILE")]
+        pairs: PathBuf,
+        /// Draw the detection error tradeoff curve
+        #[arg(long, value_name = "FILE")]
+        svg: Option<PathBuf>,
+        #[command(flatten)]
+        looking: Looking,
+    },
+    /// Grouping into people, the folder's name being the truth
+    #[command(after_help = "Example: fusiform eval cluster --images lfw/images")]
+    Cluster {
+        /// Folder with one folder per person
+        #[arg(long, value_name = "DIR")]
+        images: PathBuf,
+        /// Similarity at which faces are linked [default: the pack's]
+        #[arg(long, value_name = "SIMILARITY", value_parser = unit)]
+        link: Option<f32>,
+        #[command(flatten)]
+        looking: Looking,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Models {
+    /// One line per pack
+    #[command(after_help = "Example: fusiform models list")]
+    List,
+    /// All that a pack says of itself
+    #[command(after_help = "Example: fusiform models show base")]
+    Show {
+        /// Name of the pack
+        name: Option<String>,
+    },
+    /// Copy a pack into the library after checking its hashes
+    #[command(after_help = "Example: fusiform models add ~/Downloads/my-pack")]
+    Add {
+        /// Folder with manifest.toml and the files it names
+        dir: PathBuf,
+    },
+    /// Read every file of every pack and compare the hashes
+    #[command(after_help = "Example: fusiform models verify")]
+    Verify,
+}
+
+/// A picture format for `--draw`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum PictureFormat {
+    Jpeg,
+    Png,
+}

@@ -1,0 +1,13 @@
+//! One file per verb. In: a session and the verb's arguments. Out: printed data and how it ended.
+
+pub(crate) mod calibrate;
+pub(crate) mod decide;
+pub(crate) mod detect;
+pub(crate) mod doctor;
+pub(crate) mod eval;
+pub(crate) mod find;
+pub(crate) mod models;
+pub(crate) mod people;
+pub(crate) mod report;
+pub(crate) mod scan;
+pub(crate) mod verify;

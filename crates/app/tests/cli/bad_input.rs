@@ -1,0 +1,322 @@
+//! What a folder of photos may hold besides photos. Each case: one clear line, and the rest is done.
+
+use std::ffi::OsStr;
+use std::fs::{self, File, Permissions};
+use std::io::Write;
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::{PermissionsExt, symlink};
+use std::os::unix::process::CommandExt;
+use std::path::Path;
+use std::process::Command;
+
+use crate::stage::{Ran, Stage};
+
+const GOOD: &str = "2008_001322.jpg";
+
+/// A home, and a folder with one good photo that must be done whatever lies beside it.
+fn beside_a_good_photo() -> Option<(Stage, std::path::PathBuf)> {
+    let stage = Stage::with_models()?;
+    let dir = stage.photos(&[&format!("groups/{GOOD}")]);
+    Some((stage, dir))
+}
+
+/// Scans the folder; the good photo is done, and the exit code says that something was not.
+#[track_caller]
+fn scan_with_problem(stage: &Stage, dir: &Path, words: &[&str]) {
+    let ran = stage.run(&["scan".as_ref(), dir.as_os_str()]).ended_with(3);
+    ran.says(words);
+    the_good_photo_is_in(stage);
+}
+
+#[track_caller]
+fn the_good_photo_is_in(stage: &Stage) {
+    let health = stage.json(&["doctor"]);
+    let says = health["catalogue"]["says"].as_str().unwrap();
+    assert!(says.starts_with("1 photos"), "{says}");
+}
+
+#[test]
+fn zero_bytes() {
+    let Some((stage, dir)) = beside_a_good_photo() else {
+        return;
+    };
+    File::create(dir.join("empty.jpg")).unwrap();
+    scan_with_problem(&stage, &dir, &["empty.jpg", "empty"]);
+}
+
+#[test]
+fn text_named_jpg() {
+    let Some((stage, dir)) = beside_a_good_photo() else {
+        return;
+    };
+    fs::write(
+        dir.join("letter.jpg"),
+        "Dear aunt,\nthank you for the photos.\n",
+    )
+    .unwrap();
+    scan_with_problem(&stage, &dir, &["letter.jpg"]);
+}
+
+#[test]
+fn truncated_files() {
+    let Some((stage, dir)) = beside_a_good_photo() else {
+        return;
+    };
+    let photo = image::open(dir.join(GOOD)).unwrap();
+    for format in ["jpg", "png", "webp"] {
+        let whole = stage.path(&format!("whole.{format}"));
+        photo.save(&whole).unwrap();
+        let bytes = fs::read(&whole).unwrap();
+        fs::write(
+            dir.join(format!("cut.{format}")),
+            &bytes[..bytes.len() * 6 / 10],
+        )
+        .unwrap();
+    }
+    let ran = stage.run(&["scan".as_ref(), dir.as_os_str()]).ended_with(3);
+    for format in ["jpg", "png", "webp"] {
+        ran.says(&[&format!("cut.{format}"), "truncated"]);
+    }
+    the_good_photo_is_in(&stage);
+}
+
+#[test]
+fn a_png_that_claims_to_be_enormous() {
+    let Some((stage, dir)) = beside_a_good_photo() else {
+        return;
+    };
+    // IHDR of 100,000 × 100,000 RGB; the checksum is made right, so that only the limit can refuse it.
+    let mut ihdr = b"IHDR".to_vec();
+    ihdr.extend(100_000u32.to_be_bytes());
+    ihdr.extend(100_000u32.to_be_bytes());
+    ihdr.extend([8, 2, 0, 0, 0]);
+    let mut png = b"\x89PNG\r\n\x1a\n\0\0\0\x0d".to_vec();
+    png.extend(&ihdr);
+    png.extend(crc32(&ihdr).to_be_bytes());
+    fs::write(dir.join("bomb.png"), png).unwrap();
+    scan_with_problem(&stage, &dir, &["bomb.png", "100000"]);
+}
+
+/// CRC-32 as PNG has it (ISO 3309).
+fn crc32(bytes: &[u8]) -> u32 {
+    !bytes.iter().fold(!0u32, |mut crc, byte| {
+        crc ^= u32::from(*byte);
+        for _ in 0..8 {
+            crc = if crc & 1 == 1 {
+                0xedb8_8320 ^ (crc >> 1)
+            } else {
+                crc >> 1
+            };
+        }
+        crc
+    })
+}
+
+#[test]
+fn unusual_pixels_are_read_like_any_other() {
+    let Some((stage, dir)) = beside_a_good_photo() else {
+        return;
+    };
+    let photo = image::open(dir.join(GOOD)).unwrap();
+    photo.to_luma8().save(dir.join("grey.png")).unwrap();
+    photo.to_luma8().save(dir.join("grey.jpg")).unwrap();
+    photo.to_rgb16().save(dir.join("deep.png")).unwrap();
+    photo.to_rgb16().save(dir.join("deep.tiff")).unwrap();
+    photo.to_rgba8().save(dir.join("alpha.png")).unwrap();
+    photo.to_rgba8().save(dir.join("alpha.webp")).unwrap();
+    photo.save(dir.join("plain.bmp")).unwrap();
+    photo.save(dir.join("plain.gif")).unwrap();
+    let names: Vec<_> = fs::read_dir(&dir)
+        .unwrap()
+        .map(|e| e.unwrap().path())
+        .collect();
+    assert_eq!(names.len(), 9);
+    let args: Vec<&OsStr> = [OsStr::new("detect")]
+        .into_iter()
+        .chain(names.iter().map(|p| p.as_os_str()))
+        .collect();
+    let answer = stage.json(&args);
+    let photos = answer["photos"].as_array().unwrap();
+    let expected = photos
+        .iter()
+        .find(|p| p["photo"].as_str().unwrap().ends_with(GOOD))
+        .unwrap();
+    let n_faces = expected["faces"].as_array().unwrap().len();
+    assert!(n_faces > 0);
+    for photo in photos {
+        let found = photo["faces"].as_array().unwrap().len();
+        assert!(
+            found.abs_diff(n_faces) <= 1,
+            "{}: {found} faces, not {n_faces}",
+            photo["photo"]
+        );
+    }
+    assert_eq!(photos.len(), 9, "{answer}");
+}
+
+#[test]
+fn a_folder_without_read_permission() {
+    let Some((stage, dir)) = beside_a_good_photo() else {
+        return;
+    };
+    let locked = dir.join("locked");
+    fs::create_dir(&locked).unwrap();
+    fs::set_permissions(&locked, Permissions::from_mode(0o000)).unwrap();
+    // Root may read everything, so the scan runs as nobody, who must be able to reach the rest.
+    let mut command = stage.command();
+    if is_root() {
+        open_to_all(&stage.path("."));
+        command.uid(65534).gid(65534);
+    }
+    let ran = Ran(command.arg("scan").arg(&dir).output().unwrap()).ended_with(3);
+    ran.says(&["locked", "permission"]);
+    fs::set_permissions(&locked, Permissions::from_mode(0o755)).unwrap();
+    the_good_photo_is_in(&stage);
+}
+
+fn is_root() -> bool {
+    let id = Command::new("id").arg("-u").output().unwrap();
+    id.stdout == b"0\n"
+}
+
+fn open_to_all(dir: &Path) {
+    let status = Command::new("chmod")
+        .args(["-R", "a+rwX"])
+        .arg(dir)
+        .status()
+        .unwrap();
+    assert!(status.success() || dir.exists());
+}
+
+#[test]
+fn a_symlink_loop() {
+    let Some((stage, dir)) = beside_a_good_photo() else {
+        return;
+    };
+    symlink(&dir, dir.join("round")).unwrap();
+    scan_with_problem(&stage, &dir, &["round", "leads back"]);
+}
+
+#[test]
+fn a_name_that_is_not_utf8() {
+    let Some((stage, dir)) = beside_a_good_photo() else {
+        return;
+    };
+    fs::rename(dir.join(GOOD), dir.join(OsStr::from_bytes(b"caf\xe9.jpg"))).unwrap();
+    stage.run(&["scan".as_ref(), dir.as_os_str()]).ended_with(0);
+    the_good_photo_is_in(&stage);
+    let again = stage.json(&["scan".as_ref(), dir.as_os_str()]);
+    assert_eq!(
+        again["unchanged"], 1,
+        "the name is remembered byte for byte: {again}"
+    );
+}
+
+#[test]
+fn a_file_that_vanishes_while_scanning() {
+    let Some((stage, dir)) = beside_a_good_photo() else {
+        return;
+    };
+    // A link whose target is gone looks to the scan like a file deleted between listing and reading.
+    symlink(dir.join("gone.jpg"), dir.join("deleted.jpg")).unwrap();
+    scan_with_problem(&stage, &dir, &["deleted.jpg", "is not there"]);
+}
+
+#[test]
+fn a_folder_that_does_not_exist() {
+    let Some((stage, dir)) = beside_a_good_photo() else {
+        return;
+    };
+    let nowhere = stage.path("nowhere");
+    let ran = stage
+        .run(&["scan".as_ref(), dir.as_os_str(), nowhere.as_os_str()])
+        .ended_with(3);
+    ran.says(&["nowhere", "is not there", "check the path"]);
+    the_good_photo_is_in(&stage);
+}
+
+#[test]
+fn a_read_only_catalogue() {
+    let Some((stage, dir)) = beside_a_good_photo() else {
+        return;
+    };
+    stage.run(&["scan".as_ref(), dir.as_os_str()]).ended_with(0);
+    let home = stage.path("home");
+    let mut command = stage.command();
+    open_to_all(&stage.path("."));
+    for file in fs::read_dir(&home).unwrap() {
+        let path = file.unwrap().path();
+        if path.is_file() {
+            fs::set_permissions(path, Permissions::from_mode(0o444)).unwrap();
+        }
+    }
+    fs::set_permissions(&home, Permissions::from_mode(0o555)).unwrap();
+    if is_root() {
+        command.uid(65534).gid(65534);
+    }
+    fs::copy(dir.join(GOOD), dir.join("copy.jpg")).unwrap();
+    let ran = Ran(command.arg("scan").arg(&dir).output().unwrap()).ended_with(4);
+    ran.says(&["catalogue.db", "read-only"]);
+    fs::set_permissions(&home, Permissions::from_mode(0o755)).unwrap();
+}
+
+#[test]
+fn a_full_disk() {
+    let Some((stage, dir)) = beside_a_good_photo() else {
+        return;
+    };
+    let small = stage.path("small");
+    fs::create_dir(&small).unwrap();
+    let mounted = Command::new("mount")
+        .args(["-t", "tmpfs", "-o", "size=256k", "tmpfs"])
+        .arg(&small)
+        .output()
+        .is_ok_and(|o| o.status.success());
+    if !mounted {
+        println!("skipped: a small disk cannot be mounted here");
+        return;
+    }
+    let mut filler = File::create(small.join("filler")).unwrap();
+    while filler.write_all(&[0; 4096]).is_ok() {}
+    drop(filler);
+    let catalogue = small.join("catalogue.db");
+    let ran = stage.run(&[
+        OsStr::new("scan"),
+        dir.as_os_str(),
+        OsStr::new("--catalogue"),
+        catalogue.as_os_str(),
+    ]);
+    let unmounted = Command::new("umount").arg(&small).status().unwrap();
+    assert!(unmounted.success());
+    ran.ended_with(4).says(&["catalogue.db", "full"]);
+}
+
+#[test]
+fn a_catalogue_from_a_newer_version() {
+    let Some((stage, dir)) = beside_a_good_photo() else {
+        return;
+    };
+    stage.run(&["scan".as_ref(), dir.as_os_str()]).ended_with(0);
+    let catalogue = stage.path("home/catalogue.db");
+    // `user_version` is the big-endian word at offset 60 (SQLite file format, section 1.3).
+    let mut bytes = fs::read(&catalogue).unwrap();
+    bytes[60..64].copy_from_slice(&999u32.to_be_bytes());
+    fs::write(&catalogue, &bytes).unwrap();
+    let ran = stage.run(&["scan".as_ref(), dir.as_os_str()]).ended_with(4);
+    ran.says(&["catalogue.db", "999", "newer"]);
+    assert_eq!(
+        fs::read(&catalogue).unwrap(),
+        bytes,
+        "nothing of it is touched"
+    );
+}
+
+#[test]
+fn a_catalogue_that_is_no_database() {
+    let Some((stage, dir)) = beside_a_good_photo() else {
+        return;
+    };
+    fs::write(stage.path("home/catalogue.db"), vec![b'x'; 10_000]).unwrap();
+    let ran = stage.run(&["scan".as_ref(), dir.as_os_str()]).ended_with(4);
+    ran.says(&["catalogue.db"]);
+}

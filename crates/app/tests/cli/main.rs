@@ -1,0 +1,5 @@
+//! The real binary, driven as a user would. In: fresh folders. Out: what it prints, writes and answers.
+
+mod bad_input;
+mod models;
+mod stage;

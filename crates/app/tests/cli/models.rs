@@ -1,0 +1,84 @@
+//! Packs: added, listed with their terms, refused when changed.
+
+use std::fs;
+
+use crate::stage::{Stage, assemble_pack, shared};
+
+const SHA256_OF_NOT_A_MODEL: &str =
+    "708811ccb1510c6d6c6e6379ef09be39bdbb0e7edcf44fefcca21c6228ee6d89";
+
+#[test]
+fn a_pack_is_added_listed_with_its_licence_and_verified() {
+    let Some(shared) = shared() else { return };
+    let stage = Stage::bare();
+    assemble_pack(&shared, "yunet-mobilefacenet", &stage.path("download"));
+    stage.run(&["models", "add", "download"]).ended_with(0);
+    let list = stage.run(&["models", "list"]).ended_with(0).stdout();
+    assert!(
+        list.contains("yunet-mobilefacenet") && list.contains("non-commercial"),
+        "{list}"
+    );
+    stage.run(&["models", "verify"]).ended_with(0);
+    let shown = stage.json(&["models", "show", "yunet-mobilefacenet"]);
+    assert_eq!(shown["embedder"]["dimensions"], 128);
+}
+
+#[test]
+fn a_model_with_a_wrong_hash_is_refused_by_every_command() {
+    let Some(stage) = Stage::with_models() else {
+        return;
+    };
+    let weights = stage.path("home/models/yunet-mobilefacenet/mobilefacenet.onnx");
+    let mut bytes = fs::read(&weights).unwrap();
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 1;
+    fs::write(&weights, bytes).unwrap();
+    let photos = stage.photos(&["groups/bald_guys.jpg"]);
+    let remedy = ["mobilefacenet.onnx", "sha256", "fetch it again"];
+    stage.run(&["models", "verify"]).ended_with(4);
+    stage
+        .run(&["scan".as_ref(), photos.as_os_str()])
+        .ended_with(4)
+        .says(&remedy);
+    stage
+        .run(&["detect".as_ref(), photos.join("bald_guys.jpg").as_os_str()])
+        .ended_with(4)
+        .says(&remedy);
+    assert!(
+        !stage.path("home/catalogue.db").exists(),
+        "nothing is begun with a bad model"
+    );
+}
+
+#[test]
+fn an_unknown_pack_names_those_that_exist() {
+    let Some(stage) = Stage::with_models() else {
+        return;
+    };
+    let ran = stage.run(&["doctor", "--pack", "nothing"]).ended_with(4);
+    assert!(
+        ran.stdout().contains("yunet-mobilefacenet"),
+        "{}",
+        ran.stdout()
+    );
+}
+
+#[test]
+fn a_pack_for_a_network_we_do_not_cover_is_an_error_that_names_the_file() {
+    let Some(stage) = Stage::with_models() else {
+        return;
+    };
+    let dir = stage.path("home/models/yunet-mobilefacenet");
+    fs::write(dir.join("yunet_n_dynamic.onnx"), b"not a model").unwrap();
+    let text = fs::read_to_string(dir.join("manifest.toml")).unwrap();
+    let hash = "sha256 = \"";
+    let at = text.find(hash).unwrap() + hash.len();
+    // Its hash is right, so that only the reader is left to refuse it.
+    let changed = format!("{}{SHA256_OF_NOT_A_MODEL}{}", &text[..at], &text[at + 64..]);
+    fs::write(dir.join("manifest.toml"), changed).unwrap();
+    let photos = stage.photos(&["groups/bald_guys.jpg"]);
+    stage
+        .run(&["scan".as_ref(), photos.as_os_str()])
+        .ended_with(4)
+        .says(&["yunet-n"]);
+}

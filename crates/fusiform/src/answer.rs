@@ -1,0 +1,130 @@
+//! What an answer says. In: a similarity and a pack's thresholds. Out: a verdict with its stated error rate.
+//! Knows nothing of networks or files.
+
+use fusiform_gallery::template::Similarity;
+
+use crate::error::Error;
+use crate::models::Threshold;
+
+/// False-match rate at and above whose similarity two faces are called the same person.
+///
+/// One in a thousand pairs of strangers is the usual working point of a one-to-one check
+/// (NIST FRVT 1:1 reports it beside 1e-4 to 1e-6).
+pub const SAME_FMR: f64 = 1e-3;
+
+/// False-match rate below whose similarity they are called different; between the two the answer is unsure.
+pub const DIFFERENT_FMR: f64 = 1e-2;
+
+/// False-match rate at whose similarity faces of an album may be linked.
+///
+/// An album of n faces compares n²/2 pairs, so it needs a stricter point than one comparison.
+pub const LINK_FMR: f64 = 1e-4;
+
+/// The answer of a one-to-one check.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verdict {
+    /// At or above the similarity of [`SAME_FMR`].
+    Same,
+    /// Below the similarity of [`DIFFERENT_FMR`].
+    Different,
+    /// Between the two.
+    Unsure,
+}
+
+/// The thresholds of one embedder, from its manifest.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Thresholds {
+    pub(crate) pack: String,
+    pub(crate) stated: Vec<Threshold>,
+}
+
+/// A similarity with what it means.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Verification {
+    /// Cosine similarity, -1…1; larger is nearer.
+    pub similarity: Similarity,
+    /// What follows.
+    pub verdict: Verdict,
+    /// At or above: same.
+    pub same_at: Threshold,
+    /// Below: different.
+    pub different_below: Threshold,
+}
+
+impl Thresholds {
+    /// The threshold measured at `fmr`.
+    ///
+    /// # Errors
+    /// [`Error::Uncalibrated`] if the pack states none; nothing is interpolated.
+    pub fn at_fmr(&self, fmr: f64) -> Result<Threshold, Error> {
+        // Rates pass through text, so they are compared with a tolerance.
+        let near = |t: &&Threshold| (t.fmr / fmr - 1.0).abs() < 1e-6;
+        self.stated
+            .iter()
+            .find(near)
+            .copied()
+            .ok_or_else(|| Error::Uncalibrated {
+                pack: self.pack.clone(),
+                fmr,
+            })
+    }
+
+    /// What a similarity means.
+    ///
+    /// # Errors
+    /// [`Error::Uncalibrated`].
+    pub fn judge(&self, similarity: Similarity) -> Result<Verification, Error> {
+        let same_at = self.at_fmr(SAME_FMR)?;
+        let different_below = self.at_fmr(DIFFERENT_FMR)?;
+        let verdict = if similarity.0 >= same_at.similarity {
+            Verdict::Same
+        } else if similarity.0 >= different_below.similarity {
+            Verdict::Unsure
+        } else {
+            Verdict::Different
+        };
+        Ok(Verification {
+            similarity,
+            verdict,
+            same_at,
+            different_below,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn thresholds() -> Thresholds {
+        let stated = [(1e-2, 0.3), (1e-3, 0.4)];
+        let stated = stated.map(|(fmr, similarity)| Threshold {
+            fmr,
+            similarity,
+            fnmr: 0.1,
+        });
+        Thresholds {
+            pack: "p".into(),
+            stated: stated.to_vec(),
+        }
+    }
+
+    #[test]
+    fn the_edges_belong_to_the_upper_side() {
+        let verdict = |s| thresholds().judge(Similarity(s)).unwrap().verdict;
+        assert_eq!(verdict(0.4), Verdict::Same);
+        assert_eq!(verdict(0.399), Verdict::Unsure);
+        assert_eq!(verdict(0.3), Verdict::Unsure);
+        assert_eq!(verdict(0.299), Verdict::Different);
+        assert_eq!(verdict(f32::NAN), Verdict::Different);
+    }
+
+    #[test]
+    fn a_missing_rate_is_an_error_that_names_it() {
+        let error = thresholds().at_fmr(1e-4).unwrap_err().to_string();
+        assert!(
+            error.contains("0.0001") && error.contains("calibrate"),
+            "{error}"
+        );
+    }
+}

@@ -1,0 +1,296 @@
+//! A pack at work. In: a [`Pack`] and photo bytes. Out: described faces and templates.
+//! The only file that turns a manifest into networks, and an `Embedding` into a `Template`.
+
+use std::path::Path;
+
+use fusiform_face::detect::{
+    ChannelOrder, DetectOptions, Detector, DetectorSpec, Head, InputSize, Normalisation,
+};
+use fusiform_face::embed::{Embedder, EmbedderSpec};
+use fusiform_face::image::{DecodeLimits, Decoded, Image};
+use fusiform_face::pipeline::{DescribedFace, Pipeline};
+use fusiform_gallery::catalogue::{
+    Catalogue, FaceRecord, GroupSummary, ModelPair, PhotoRecord, QualityParts,
+};
+use fusiform_gallery::cluster::ClusterOptions;
+use fusiform_gallery::template::{ModelId, Template};
+use fusiform_nn::{Limits, Model, Session};
+
+use crate::answer::{LINK_FMR, Thresholds};
+use crate::error::Error;
+use crate::models::{Channels, DetectorManifest, EmbedderManifest, HeadName, InputManifest, Pack};
+use crate::scan::read_photo;
+
+/// A detector and an embedder, ready to run from many threads at once.
+#[derive(Debug)]
+pub struct Engine {
+    pack: String,
+    pipeline: Pipeline,
+    detector_id: ModelId,
+    embedder: Option<(ModelId, Thresholds)>,
+    limits: DecodeLimits,
+}
+
+impl Engine {
+    /// Opens the networks of a pack.
+    ///
+    /// # Errors
+    /// [`Error::Lacks`] without a detector; [`Error::Network`] if a network is not one the runtime covers.
+    pub fn open(pack: &Pack) -> Result<Engine, Error> {
+        let name = &pack.manifest.name;
+        let (Some(spec), Some(weights)) = (&pack.manifest.detector, &pack.detector) else {
+            return Err(Error::Lacks {
+                pack: name.clone(),
+                role: "detector",
+            });
+        };
+        let detector = Detector::new(session(&spec.name, weights)?, detector_spec(spec))?;
+        let detector_id = model_id(&spec.name, &spec.sha256);
+        let (embedder, identity) = match (&pack.manifest.embedder, &pack.embedder) {
+            (Some(spec), Some(weights)) => {
+                let network = session(&spec.name, weights)?;
+                let thresholds = Thresholds {
+                    pack: name.clone(),
+                    stated: spec.thresholds.clone(),
+                };
+                (
+                    Some(Embedder::new(network, embedder_spec(spec))?),
+                    Some((model_id(&spec.name, &spec.sha256), thresholds)),
+                )
+            }
+            _ => (None, None),
+        };
+        Ok(Engine {
+            pack: name.clone(),
+            pipeline: Pipeline::new(detector, embedder),
+            detector_id,
+            embedder: identity,
+            limits: DecodeLimits::default(),
+        })
+    }
+
+    /// Name of the pack.
+    pub fn pack(&self) -> &str {
+        &self.pack
+    }
+
+    /// Which detector this is: its name and the head of its hash.
+    pub fn detector_id(&self) -> &ModelId {
+        &self.detector_id
+    }
+
+    /// Which embedder this is.
+    ///
+    /// # Errors
+    /// [`Error::Lacks`] if the pack only detects.
+    pub fn embedder_id(&self) -> Result<&ModelId, Error> {
+        self.identity().map(|(id, _)| id)
+    }
+
+    /// The embedder's similarities at stated false-match rates.
+    ///
+    /// # Errors
+    /// [`Error::Lacks`] if the pack only detects.
+    pub fn thresholds(&self) -> Result<&Thresholds, Error> {
+        self.identity().map(|(_, thresholds)| thresholds)
+    }
+
+    fn identity(&self) -> Result<&(ModelId, Thresholds), Error> {
+        self.embedder.as_ref().ok_or_else(|| Error::Lacks {
+            pack: self.pack.clone(),
+            role: "embedder",
+        })
+    }
+
+    /// Bytes of a photo to upright pixels.
+    ///
+    /// # Errors
+    /// [`Error::Image`] saying what is wrong with the bytes.
+    pub fn decode(&self, bytes: &[u8]) -> Result<Decoded, Error> {
+        Ok(fusiform_face::image::decode(bytes, &self.limits)?)
+    }
+
+    /// Finds the faces of a photo and describes each: box, landmarks, quality, embedding.
+    ///
+    /// # Errors
+    /// [`Error::Face`].
+    pub fn describe(
+        &self,
+        image: &Image,
+        options: &DetectOptions,
+    ) -> Result<Vec<DescribedFace>, Error> {
+        Ok(self.pipeline.describe(image, options)?)
+    }
+
+    /// The template of a described face: its embedding, tagged with the model that made it.
+    ///
+    /// # Errors
+    /// [`Error::Lacks`] if the pack only detects.
+    pub fn template(&self, face: &DescribedFace) -> Result<Template, Error> {
+        let id = self.embedder_id()?;
+        let embedding = face.embedding.as_ref().ok_or_else(|| Error::Lacks {
+            pack: self.pack.clone(),
+            role: "embedder",
+        })?;
+        Ok(Template {
+            model: id.clone(),
+            vector: embedding.0.clone(),
+            quality: face.quality.overall,
+        })
+    }
+
+    /// Reads a photo from its file.
+    ///
+    /// # Errors
+    /// [`Error::Photo`] naming the file and what is wrong with it.
+    pub fn read(&self, path: &Path) -> Result<Decoded, Error> {
+        let bytes = read_photo(path)?;
+        let of_photo = |source| Error::Photo {
+            path: path.into(),
+            source,
+        };
+        fusiform_face::image::decode(&bytes, &self.limits).map_err(of_photo)
+    }
+
+    /// The pair of models whose work the catalogue records.
+    pub fn models(&self) -> ModelPair {
+        let embedder = self.embedder.as_ref().map(|(id, _)| id.clone());
+        ModelPair {
+            detector: self.detector_id.clone(),
+            embedder,
+        }
+    }
+
+    /// All that the catalogue keeps of a photo.
+    ///
+    /// # Errors
+    /// [`Error::Image`] for bytes that are no photo; [`Error::Face`].
+    pub fn photo_record(
+        &self,
+        bytes: &[u8],
+        options: &DetectOptions,
+    ) -> Result<PhotoRecord, Error> {
+        let photo = self.decode(bytes)?;
+        let faces = self.describe(&photo.image, options)?;
+        Ok(PhotoRecord {
+            width_px: photo.image.width(),
+            height_px: photo.image.height(),
+            taken_at: photo.taken_at,
+            models: self.models(),
+            faces: faces.into_iter().map(face_record).collect(),
+        })
+    }
+
+    /// Groups the catalogue's faces into people, if anything changed since that was last done.
+    ///
+    /// # Errors
+    /// [`Error::Uncalibrated`]; [`Error::Catalogue`].
+    pub fn group(&self, catalogue: &mut Catalogue) -> Result<GroupSummary, Error> {
+        let options = ClusterOptions {
+            link_similarity: self.thresholds()?.at_fmr(LINK_FMR)?.similarity,
+            ..ClusterOptions::default()
+        };
+        Ok(catalogue.group(self.embedder_id()?, &options)?)
+    }
+
+    /// The largest face of a photo, which is whom a portrait is of.
+    ///
+    /// # Errors
+    /// [`Error::NoFace`]; [`Error::Face`].
+    pub fn main_face(
+        &self,
+        image: &Image,
+        options: &DetectOptions,
+    ) -> Result<(DescribedFace, usize), Error> {
+        let faces = self.describe(image, options)?;
+        let n_faces = faces.len();
+        let area = |f: &DescribedFace| f.face.bbox.area();
+        faces
+            .into_iter()
+            .max_by(|a, b| area(a).total_cmp(&area(b)))
+            .map(|face| (face, n_faces))
+            .ok_or(Error::NoFace)
+    }
+}
+
+fn face_record(face: DescribedFace) -> FaceRecord {
+    let (b, q) = (&face.face.bbox, &face.quality);
+    FaceRecord {
+        bbox: [b.x_min, b.y_min, b.x_max, b.y_max],
+        score: face.face.score,
+        landmarks: face
+            .face
+            .landmarks
+            .map(|l| l.as_array().map(|p| [p.x, p.y])),
+        quality: QualityParts {
+            overall: q.overall,
+            size: q.size,
+            sharpness: q.sharpness,
+            exposure: q.exposure,
+            frontal: q.frontal,
+            yaw_deg: q.pose.yaw_deg,
+            pitch_deg: q.pose.pitch_deg,
+            roll_deg: q.pose.roll_deg,
+        },
+        vector: face.embedding.map(|e| e.0),
+    }
+}
+
+/// Two files never share an id: it holds the head of the weights' hash.
+fn model_id(name: &str, sha256: &str) -> ModelId {
+    ModelId(format!("{name}@{}", &sha256[..12]))
+}
+
+fn session(name: &str, weights: &[u8]) -> Result<Session, Error> {
+    Model::from_bytes(weights, &Limits::default())
+        .and_then(Session::new)
+        .map_err(|source| Error::Network {
+            name: name.into(),
+            source,
+        })
+}
+
+fn normalisation(input: &InputManifest) -> Normalisation {
+    Normalisation {
+        mean: input.mean,
+        scale: input.scale,
+        channel_order: match input.channels {
+            Channels::Rgb => ChannelOrder::Rgb,
+            Channels::Bgr => ChannelOrder::Bgr,
+        },
+    }
+}
+
+fn detector_spec(manifest: &DetectorManifest) -> DetectorSpec {
+    let input = &manifest.input;
+    let input_size = match (input.width_px, input.height_px) {
+        (Some(width), Some(height)) => InputSize::Fixed {
+            width: width as usize,
+            height: height as usize,
+        },
+        _ => InputSize::Dynamic {
+            multiple_of: input.multiple_of.unwrap_or(32) as usize,
+        },
+    };
+    let head = match manifest.head {
+        HeadName::YuNet => Head::YuNet,
+        HeadName::Scrfd => Head::Scrfd,
+        HeadName::UltraFace => Head::UltraFace,
+    };
+    DetectorSpec {
+        head,
+        normalisation: normalisation(input),
+        input_size,
+        min_score: manifest.min_score,
+        nms_iou: manifest.nms_iou,
+        ..DetectorSpec::default()
+    }
+}
+
+fn embedder_spec(manifest: &EmbedderManifest) -> EmbedderSpec {
+    EmbedderSpec {
+        normalisation: normalisation(&manifest.input),
+        dimensions: manifest.dimensions,
+        mirror: manifest.mirror,
+    }
+}

@@ -1,0 +1,285 @@
+//! Faces to people, kept. In: templates, facts, earlier people. Out: members, with numbers and names that stay.
+//!
+//! A group with faces that a human assigned is that person. Any other keeps the number of the earlier person with whom
+//! it shares most faces; ties go to the lower number. Named people never vanish. A lone face is a person only if a
+//! human made it one: else it belongs to nobody, which is a normal answer.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use rusqlite::{OptionalExtension, Transaction, params};
+
+use super::decide::new_person;
+use super::{Catalogue, PersonId};
+use crate::cluster::{ClusterFace, ClusterOptions, Constraints, cluster};
+use crate::error::Error;
+use crate::template::{ModelId, from_blob, similarity};
+
+/// What a grouping found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct GroupSummary {
+    /// People with at least one face.
+    pub n_people: usize,
+    /// Faces that belong to somebody.
+    pub n_members: usize,
+    /// Faces that belong to nobody and are not ignored.
+    pub n_unsorted: usize,
+}
+
+/// A face as the grouping sees it.
+struct Face {
+    id: i64,
+    photo: i64,
+    vector: Vec<f32>,
+    quality: f32,
+}
+
+impl Catalogue {
+    /// Groups all faces with a template of `model`, unless nothing changed since that was last done the same way.
+    ///
+    /// Equal catalogues end equal; doing it twice changes nothing.
+    ///
+    /// # Errors
+    /// [`Error`]; then the people stay as they were.
+    pub fn group(
+        &mut self,
+        model: &ModelId,
+        options: &ClusterOptions,
+    ) -> Result<GroupSummary, Error> {
+        let done = format!("{model} {options:?}");
+        let last: Option<String> = self
+            .db
+            .query_row("SELECT value FROM state WHERE key = 'grouped'", [], |row| {
+                row.get(0)
+            })
+            .optional()
+            .map_err(|e| self.of(e))?;
+        if last.as_ref() != Some(&done) {
+            self.try_change(|t| {
+                let faces = load_faces(t, model)?;
+                let constraints = load_facts(t)?;
+                let wanted: Vec<&Face> = faces
+                    .iter()
+                    .filter(|f| !constraints.ignored.contains(&f.id))
+                    .collect();
+                let items: Vec<ClusterFace> = wanted
+                    .iter()
+                    .map(|f| ClusterFace::new(f.id, f.photo, &f.vector, f.quality))
+                    .collect();
+                let labels = cluster(&items, &constraints.said, options)?.labels();
+                let mut groups: BTreeMap<usize, Vec<&Face>> = BTreeMap::new();
+                for (face, label) in wanted.iter().zip(labels) {
+                    groups.entry(label).or_default().push(face);
+                }
+                let groups: Vec<Vec<&Face>> = groups.into_values().collect();
+                let people = assign(t, &groups, &constraints.said)?;
+                write(t, &groups, &people, &constraints)?;
+                let sql = "INSERT OR REPLACE INTO state (key, value) VALUES ('grouped', ?1)";
+                t.execute(sql, [&done])?;
+                Ok(())
+            })?;
+        }
+        self.group_summary()
+    }
+
+    fn group_summary(&self) -> Result<GroupSummary, Error> {
+        let count = |sql: &str| self.one::<i64>(sql).map(|n| n as usize);
+        Ok(GroupSummary {
+            n_people: count("SELECT count(DISTINCT person) FROM members")?,
+            n_members: count("SELECT count(*) FROM members")?,
+            n_unsorted: self.n_unsorted()?,
+        })
+    }
+
+    /// Faces that belong to nobody and that nobody said to ignore.
+    pub(super) fn n_unsorted(&self) -> Result<usize, Error> {
+        let sql = "SELECT count(*) FROM faces WHERE id NOT IN (SELECT face FROM members) AND id NOT IN \
+                   (SELECT face FROM facts JOIN decisions d ON d.id = decision WHERE facts.kind = 'ignore' AND undone = 0)";
+        self.one::<i64>(sql).map(|n| n as usize)
+    }
+}
+
+fn load_faces(t: &Transaction, model: &ModelId) -> rusqlite::Result<Vec<Face>> {
+    let sql = "SELECT f.id, f.photo, t.vector, t.quality FROM faces f JOIN templates t ON t.face = f.id \
+               WHERE t.model = ?1 ORDER BY f.id";
+    let mut query = t.prepare(sql)?;
+    let row = |row: &rusqlite::Row| {
+        let vector = from_blob(row.get_ref(2)?.as_blob()?);
+        Ok(Face {
+            id: row.get(0)?,
+            photo: row.get(1)?,
+            vector,
+            quality: row.get(3)?,
+        })
+    };
+    query.query_map([&model.0], row)?.collect()
+}
+
+/// What humans said and did not take back; of several words about a face the latest counts.
+struct Facts {
+    said: Constraints,
+    ignored: BTreeSet<i64>,
+}
+
+fn load_facts(t: &Transaction) -> rusqlite::Result<Facts> {
+    let mut facts = Facts {
+        said: Constraints::default(),
+        ignored: BTreeSet::new(),
+    };
+    let sql = "SELECT f.face, f.kind, f.person FROM facts f JOIN decisions d ON d.id = f.decision \
+               WHERE d.undone = 0 ORDER BY f.id";
+    let mut query = t.prepare(sql)?;
+    let mut rows = query.query([])?;
+    while let Some(row) = rows.next()? {
+        let (face, kind): (i64, String) = (row.get(0)?, row.get(1)?);
+        let person: Option<i64> = row.get(2)?;
+        match (&*kind, person) {
+            ("is", Some(person)) => {
+                facts.said.is.insert(face, person);
+                facts.said.is_not.remove(&(face, person));
+                facts.ignored.remove(&face);
+            }
+            ("is_not", Some(person)) => {
+                if facts.said.is.get(&face) == Some(&person) {
+                    facts.said.is.remove(&face);
+                }
+                facts.said.is_not.insert((face, person));
+            }
+            ("ignore", _) => {
+                facts.said.is.remove(&face);
+                facts.ignored.insert(face);
+            }
+            _ => {}
+        }
+    }
+    // A person merged away lives on in the one they were merged into.
+    let sql = "SELECT id, merged_into FROM people WHERE merged_into IS NOT NULL";
+    let mut query = t.prepare(sql)?;
+    let merged: HashMap<i64, i64> = query
+        .query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?
+        .collect::<rusqlite::Result<_>>()?;
+    let living = |mut id: i64| {
+        // Merges are a forest: nobody is merged into somebody merged into them.
+        while let Some(into) = merged.get(&id) {
+            id = *into;
+        }
+        id
+    };
+    facts
+        .said
+        .is
+        .values_mut()
+        .for_each(|person| *person = living(*person));
+    facts.said.is_not = facts
+        .said
+        .is_not
+        .iter()
+        .map(|(f, p)| (*f, living(*p)))
+        .collect();
+    Ok(facts)
+}
+
+/// The person of each group; none for a lone face nobody spoke of.
+fn assign(
+    t: &Transaction,
+    groups: &[Vec<&Face>],
+    said: &Constraints,
+) -> rusqlite::Result<Vec<Option<PersonId>>> {
+    let mut query = t.prepare("SELECT m.face, m.person, p.name IS NOT NULL FROM members m JOIN people p ON p.id = m.person")?;
+    let earlier: HashMap<i64, (i64, bool)> = query
+        .query_map([], |row| Ok((row.get(0)?, (row.get(1)?, row.get(2)?))))?
+        .collect::<rusqlite::Result<_>>()?;
+
+    let mut people: Vec<Option<PersonId>> = vec![None; groups.len()];
+    let mut taken: BTreeSet<i64> = BTreeSet::new();
+    for (group, person) in groups.iter().zip(&mut people) {
+        *person = group
+            .iter()
+            .find_map(|f| said.is.get(&f.id))
+            .map(|id| PersonId(*id));
+        taken.extend(person.map(|p| p.0));
+    }
+    let mut claims = Vec::new();
+    for (at, group) in groups
+        .iter()
+        .enumerate()
+        .filter(|(at, _)| people[*at].is_none())
+    {
+        let mut shared: BTreeMap<(i64, bool), usize> = BTreeMap::new();
+        for before in group.iter().filter_map(|f| earlier.get(&f.id)) {
+            *shared.entry(*before).or_default() += 1;
+        }
+        let forbidden = |p: i64| group.iter().any(|f| said.is_not.contains(&(f.id, p)));
+        for ((person, named), n) in shared {
+            // A lone face may keep a name, not a number that means nothing.
+            if (group.len() > 1 || named) && !forbidden(person) {
+                claims.push((std::cmp::Reverse(n), person, at));
+            }
+        }
+    }
+    claims.sort_unstable();
+    for (_, person, at) in claims {
+        if people[at].is_none() && taken.insert(person) {
+            people[at] = Some(PersonId(person));
+        }
+    }
+    for (group, person) in groups.iter().zip(&mut people) {
+        if person.is_none() && group.len() > 1 {
+            *person = Some(new_person(t)?);
+        }
+    }
+    Ok(people)
+}
+
+fn write(
+    t: &Transaction,
+    groups: &[Vec<&Face>],
+    people: &[Option<PersonId>],
+    facts: &Facts,
+) -> rusqlite::Result<()> {
+    t.execute("DELETE FROM members", [])?;
+    let mut insert =
+        t.prepare("INSERT INTO members (face, person, similarity) VALUES (?1, ?2, ?3)")?;
+    for (group, person) in groups.iter().zip(people) {
+        let Some(person) = person else { continue };
+        let mean = mean(group);
+        for face in group {
+            let by_human = facts.said.is.contains_key(&face.id);
+            let near = (!by_human).then(|| similarity(&face.vector, &mean).0);
+            insert.execute(params![face.id, person.0, near])?;
+        }
+    }
+    // Faces a human assigned stay assigned even where this model has no template of them.
+    let mut keep = t.prepare(
+        "INSERT OR IGNORE INTO members (face, person) SELECT ?1, id FROM people WHERE id = ?2",
+    )?;
+    for (face, person) in &facts.said.is {
+        keep.execute([face, person])?;
+    }
+    // Groups that nobody named, spoke of or belongs to leave no trace.
+    let sql = "DELETE FROM people WHERE name IS NULL AND merged_into IS NULL \
+               AND id NOT IN (SELECT person FROM members) \
+               AND id NOT IN (SELECT person FROM facts WHERE person IS NOT NULL) \
+               AND id NOT IN (SELECT person FROM decisions WHERE person IS NOT NULL) \
+               AND id NOT IN (SELECT other FROM decisions WHERE other IS NOT NULL) \
+               AND id NOT IN (SELECT merged_into FROM people WHERE merged_into IS NOT NULL)";
+    t.execute(sql, [])?;
+    Ok(())
+}
+
+/// Quality-weighted mean direction of a group.
+fn mean(group: &[&Face]) -> Vec<f32> {
+    let mut mean = vec![0.0f32; group.first().map_or(0, |f| f.vector.len())];
+    for face in group {
+        for (sum, value) in mean.iter_mut().zip(&face.vector) {
+            *sum += value * face.quality.max(0.01);
+        }
+    }
+    let length = mean
+        .iter()
+        .map(|v| v * v)
+        .sum::<f32>()
+        .sqrt()
+        .max(f32::MIN_POSITIVE);
+    mean.iter_mut().for_each(|v| *v /= length);
+    mean
+}
