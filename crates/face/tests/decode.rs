@@ -195,6 +195,28 @@ fn all_eight_orientations_come_out_upright_from_every_format_that_states_them() 
 }
 
 #[test]
+fn a_png_may_state_its_orientation_behind_its_pixels() {
+    let reference = open("reference.png").image;
+    let picture = stored(&reference, Orientation::TurnedLeft);
+    let mut png = Vec::new();
+    let mut encoder = PngEncoder::new(&mut png);
+    encoder.set_exif_metadata(exif(6)).unwrap();
+    encoder
+        .write_image(
+            picture.rgb(),
+            picture.width(),
+            picture.height(),
+            ExtendedColorType::Rgb8,
+        )
+        .unwrap();
+    let start = png.windows(4).position(|w| w == b"eXIf").unwrap() - 4;
+    let chunk: Vec<u8> = png.drain(start..start + 12 + exif(6).len()).collect();
+    let end = png.len() - 12;
+    png.splice(end..end, chunk);
+    check_upright(&png, Orientation::TurnedLeft, 0.0, "eXIf before IEND");
+}
+
+#[test]
 fn a_tiff_states_its_orientation_in_its_own_directory() {
     let mut file = bytes_of("packbits.tif");
     let entry = file

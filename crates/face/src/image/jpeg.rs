@@ -50,9 +50,14 @@ fn damaged(error: DecodeErrors) -> ImageError {
     let format = Format::Jpeg;
     match error {
         DecodeErrors::ExhaustedData => truncated(),
-        DecodeErrors::Unsupported(what) => ImageError::Unsupported {
+        DecodeErrors::Unsupported(_) => {
+            let what = "a coding other than baseline or progressive with Huffman codes".into();
+            ImageError::Unsupported { format, what }
+        }
+        DecodeErrors::Format(what) => ImageError::Damaged { format, what },
+        DecodeErrors::FormatStatic(what) => ImageError::Damaged {
             format,
-            what: format!("{what:?}"),
+            what: what.into(),
         },
         other => ImageError::Damaged {
             format,

@@ -41,6 +41,7 @@ pub(super) fn decode(
     let exif = match format {
         // A TIFF file is itself the structure that EXIF borrowed.
         Format::Tiff => exif::read(bytes),
+        Format::Png => png_exif(bytes).map(exif::read).unwrap_or_default(),
         _ => decoder
             .exif_metadata()
             .ok()
@@ -67,6 +68,20 @@ fn riff_is_cut(bytes: &[u8]) -> bool {
         .and_then(|b| b.try_into().ok())
         .map(u32::from_le_bytes);
     stated.is_none_or(|n| u64::from(n) + 8 > bytes.len() as u64)
+}
+
+/// The `eXIf` chunk, which may stand behind the pixels, where a decoder that reads up to them does not see it.
+fn png_exif(bytes: &[u8]) -> Option<&[u8]> {
+    const SIGNATURE: usize = 8;
+    let mut chunks = bytes.get(SIGNATURE..)?;
+    loop {
+        let length = u32::from_be_bytes(chunks.get(..4)?.try_into().ok()?) as usize;
+        let content = chunks.get(8..8usize.checked_add(length)?)?;
+        if chunks.get(4..8) == Some(b"eXIf") {
+            return Some(content);
+        }
+        chunks = chunks.get(12 + length..)?;
+    }
 }
 
 fn explain(cause: Cause, format: Format) -> ImageError {
