@@ -90,7 +90,11 @@ impl Default for DetectorSpec {
 /// How one photo is searched.
 #[derive(Debug, Clone, PartialEq)]
 pub struct DetectOptions {
-    /// Longest side of the copy that the detector sees. A smaller photo is never enlarged to it.
+    /// Longest side of the copy that the detector sees.
+    ///
+    /// A smaller photo is not enlarged to it: on LFW (250 px) twice the size found the same faces (all 3,811) at four
+    /// times the work, with verification accuracy 0.9917 for 0.9923 and TAR at FAR 1e-3 of 0.9813 for 0.9793, which is
+    /// within the noise of 3,000 pairs.
     pub longest_side_px: u32,
     /// Shorter side, in pixels of the photo, of the smallest face to find; enlarges the copy as far as that needs.
     pub min_face_px: Option<f32>,

@@ -103,9 +103,8 @@ impl fmt::Debug for Image {
 
 /// What a file may ask for; checked from its header, before any pixel is allocated.
 ///
-/// One decode needs at most about three times `max_pixels * 4` bytes at its peak: the decoder's own samples, the
-/// RGB made from them, and a turned copy for EXIF; a progressive JPEG keeps its coefficients instead (6 to 8 bytes a
-/// pixel).
+/// Peak memory of one decode, measured on 12 Mpx (36 MB of RGB), the file included: baseline JPEG 43 MB, WebP 60 MB,
+/// PNG 63 MB, progressive JPEG 78 MB, TIFF 110 MB; a turned photo is copied once, 36 MB more.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct DecodeLimits {
     /// Bytes of the encoded file. Default 256 MiB: a 200 Mpx JPEG of the best quality has about 100 MB.
