@@ -181,13 +181,21 @@ impl Engine {
         })
     }
 
+    /// Similarity at which two faces of an album may be linked.
+    ///
+    /// # Errors
+    /// [`Error::Lacks`], [`Error::Uncalibrated`].
+    pub fn link_similarity(&self) -> Result<f32, Error> {
+        Ok(self.thresholds()?.at_fmr(LINK_FMR)?.similarity)
+    }
+
     /// Groups the catalogue's faces into people, if anything changed since that was last done.
     ///
     /// # Errors
     /// [`Error::Uncalibrated`]; [`Error::Catalogue`].
     pub fn group(&self, catalogue: &mut Catalogue) -> Result<GroupSummary, Error> {
         let options = ClusterOptions {
-            link_similarity: self.thresholds()?.at_fmr(LINK_FMR)?.similarity,
+            link_similarity: self.link_similarity()?,
             ..ClusterOptions::default()
         };
         Ok(catalogue.group(self.embedder_id()?, &options)?)

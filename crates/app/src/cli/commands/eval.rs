@@ -5,7 +5,6 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
 
 use anyhow::{Context, Result};
-use fusiform::answer::LINK_FMR;
 use fusiform::cluster::{self, ClusterFace, ClusterOptions, Constraints};
 use fusiform::engine::Engine;
 use fusiform::evaluate::Proportion;
@@ -224,7 +223,7 @@ pub(crate) fn cluster(
     let engine = session.engine()?;
     let link_similarity = match link {
         Some(link) => link,
-        None => engine.thresholds()?.at_fmr(LINK_FMR)?.similarity,
+        None => engine.link_similarity()?,
     };
     let identities = identities(images)?;
     let labels: Vec<usize> = identities

@@ -39,6 +39,8 @@ struct Problem {
 pub(crate) fn run(session: &Session, roots: &[PathBuf], looking: Looking) -> Result<Exit> {
     let started = Instant::now();
     let engine = session.engine()?;
+    // A pack that cannot group is better refused before an hour of reading than after.
+    engine.link_similarity()?;
     let mut catalogue = session.catalogue()?;
     let stop = Arc::new(AtomicBool::new(false));
     let flag = Arc::clone(&stop);
