@@ -76,28 +76,25 @@ impl Region {
     /// The mean colour of each square; a square cut by the photo's edge counts what is inside.
     fn average(&self, image: &Image, square: usize) -> Vec<u8> {
         let (photo_width, photo_height) = (image.width() as usize, image.height() as usize);
+        let right = (self.left + self.width * square).min(photo_width);
         let mut rgb = Vec::with_capacity(self.width * self.height * 3);
-        let mut sums = vec![[0u32; 3]; self.width];
+        let mut columns = vec![0u32; (right - self.left) * 3];
         for row in 0..self.height {
             let top = self.top + row * square;
             let bottom = (top + square).min(photo_height);
-            sums.fill([0; 3]);
+            columns.fill(0);
             for y in top..bottom {
-                let right = (self.left + self.width * square).min(photo_width);
-                let line =
-                    &image.rgb()[(y * photo_width + self.left) * 3..(y * photo_width + right) * 3];
-                for (sum, pixels) in sums.iter_mut().zip(line.chunks(square * 3)) {
-                    for pixel in pixels.as_chunks::<3>().0 {
-                        for (total, &value) in sum.iter_mut().zip(pixel) {
-                            *total += u32::from(value);
-                        }
-                    }
+                let start = y * photo_width * 3;
+                let line = &image.rgb()[start + self.left * 3..start + right * 3];
+                for (sum, &value) in columns.iter_mut().zip(line) {
+                    *sum += u32::from(value);
                 }
             }
-            for (column, sum) in sums.iter().enumerate() {
-                let left = self.left + column * square;
-                let n = ((bottom - top) * ((left + square).min(photo_width) - left)) as u32;
-                rgb.extend(sum.map(|total| ((total + n / 2) / n) as u8));
+            for pixels in columns.chunks(square * 3) {
+                let pixels = pixels.as_chunks::<3>().0;
+                let n = ((bottom - top) * pixels.len()) as u32;
+                let total = |channel: usize| pixels.iter().map(|p| p[channel]).sum::<u32>();
+                rgb.extend([0, 1, 2].map(|channel| ((total(channel) + n / 2) / n) as u8));
             }
         }
         rgb
@@ -128,35 +125,39 @@ impl Patch<'_> {
 
     /// Colour between four pixels, in indices of pixels.
     fn bilinear(&self, x: f32, y: f32) -> [u8; 3] {
-        let (x0, y0) = (x.floor(), y.floor());
-        let (fx, fy) = (x - x0, y - y0);
-        // A float to integer cast saturates, so that places far outside stay outside.
-        let (column, row) = (x0 as i64, y0 as i64);
-        let pixel = |column: i64, row: i64| -> [f32; 3] {
-            let inside =
-                (0..self.width as i64).contains(&column) && (0..self.height as i64).contains(&row);
-            if !inside {
-                return [0.0; 3];
-            }
-            let at = (row as usize * self.width + column as usize) * 3;
-            [self.rgb[at], self.rgb[at + 1], self.rgb[at + 2]].map(f32::from)
-        };
-        let corners = [
-            (pixel(column, row), (1.0 - fx) * (1.0 - fy)),
-            (pixel(column.saturating_add(1), row), fx * (1.0 - fy)),
-            (pixel(column, row.saturating_add(1)), (1.0 - fx) * fy),
-            (
-                pixel(column.saturating_add(1), row.saturating_add(1)),
-                fx * fy,
-            ),
+        // Without SSE4.1, which the build does not ask for, `floor` and `round` are calls; casts are not. A cast
+        // saturates, so that places far outside stay outside.
+        let floor = |v: f32| (v as i32).saturating_sub(i32::from(v < 0.0));
+        let (column, row) = (floor(x), floor(y));
+        let (fx, fy) = (x - column as f32, y - row as f32);
+        let [top, bottom] = [
+            self.pair(column, row),
+            self.pair(column, row.saturating_add(1)),
         ];
         std::array::from_fn(|channel| {
-            corners
-                .iter()
-                .map(|(color, weight)| color[channel] * weight)
-                .sum::<f32>()
-                .round() as u8
+            let along = |[left, right]: &[[u8; 3]; 2]| {
+                let (left, right) = (f32::from(left[channel]), f32::from(right[channel]));
+                left + (right - left) * fx
+            };
+            let (top, bottom) = (along(&top), along(&bottom));
+            (top + (bottom - top) * fy + 0.5) as u8
         })
+    }
+
+    /// A pixel and its right neighbour, black outside.
+    fn pair(&self, column: i32, row: i32) -> [[u8; 3]; 2] {
+        let Some(line) = usize::try_from(row).ok().filter(|&row| row < self.height) else {
+            return [[0; 3]; 2];
+        };
+        let line = &self.rgb.as_chunks::<3>().0[line * self.width..(line + 1) * self.width];
+        let pixel = |column: i32| {
+            usize::try_from(column)
+                .ok()
+                .and_then(|column| line.get(column))
+                .copied()
+                .unwrap_or_default()
+        };
+        [pixel(column), pixel(column.saturating_add(1))]
     }
 }
 

@@ -49,33 +49,34 @@ impl Orientation {
     /// Turns stored pixels upright.
     pub fn upright(self, stored: Image) -> Image {
         use Orientation::*;
-        // Stored coordinates of the upright pixel (x, y), for the last column `r` and row `b` of the stored image.
-        let turn: fn(usize, usize, usize, usize) -> (usize, usize) = match self {
+        let (width, height) = (stored.width as isize, stored.height as isize);
+        // Index of the stored pixel that comes first, and the steps from it to the right and down in the upright image.
+        let (first, right, down) = match self {
             Upright => return stored,
-            Mirrored => |x, y, r, _| (r - x, y),
-            UpsideDown => |x, y, r, b| (r - x, b - y),
-            MirroredUpsideDown => |x, y, _, b| (x, b - y),
-            Transposed => |x, y, _, _| (y, x),
-            TurnedLeft => |x, y, _, b| (y, b - x),
-            Transversed => |x, y, r, b| (r - y, b - x),
-            TurnedRight => |x, y, r, _| (r - y, x),
+            Mirrored => (width - 1, -1, width),
+            UpsideDown => (width * height - 1, -1, -width),
+            MirroredUpsideDown => (width * (height - 1), 1, -width),
+            Transposed => (0, width, 1),
+            TurnedLeft => (width * (height - 1), -width, 1),
+            Transversed => (width * height - 1, -width, -1),
+            TurnedRight => (width - 1, width, -1),
         };
-        let (from_width, from_height) = (stored.width as usize, stored.height as usize);
         let (width, height) = match self {
-            Transposed | TurnedLeft | Transversed | TurnedRight => (from_height, from_width),
-            _ => (from_width, from_height),
+            Transposed | TurnedLeft | Transversed | TurnedRight => (height, width),
+            _ => (width, height),
         };
         let mut rgb = vec![0; stored.rgb.len()];
+        let (from, to) = (stored.rgb.as_chunks::<3>().0, rgb.as_chunks_mut::<3>().0);
         // Square tiles: a turned row of the whole photo would touch a new cache line at every pixel.
         const TILE: usize = 32;
         for tile_y in (0..height).step_by(TILE) {
             for tile_x in (0..width).step_by(TILE) {
-                for y in tile_y..height.min(tile_y + TILE) {
-                    for x in tile_x..width.min(tile_x + TILE) {
-                        let (from_x, from_y) = turn(x, y, from_width - 1, from_height - 1);
-                        let from = (from_y * from_width + from_x) * 3;
-                        let to = (y * width + x) * 3;
-                        rgb[to..to + 3].copy_from_slice(&stored.rgb[from..from + 3]);
+                for y in tile_y..height.min(tile_y + TILE as isize) {
+                    let columns = tile_x..width.min(tile_x + TILE as isize);
+                    let row =
+                        (y * width + columns.start) as usize..(y * width + columns.end) as usize;
+                    for (x, pixel) in columns.zip(&mut to[row]) {
+                        *pixel = from[(first + x * right + y * down) as usize];
                     }
                 }
             }
