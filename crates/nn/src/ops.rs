@@ -4,6 +4,7 @@
 mod arithmetic;
 mod attributes;
 mod conv;
+mod geometry;
 mod layout;
 mod matmul;
 mod pool;

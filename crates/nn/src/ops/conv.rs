@@ -10,6 +10,7 @@ use fusiform_kernels::finish::{self, Activation};
 use fusiform_kernels::gemm::{Gemm, MAX_TILE};
 
 use super::attributes::Attributes;
+use super::geometry::{Geometry, Plane, numbers};
 use super::{Finish, Work};
 use crate::error::Error;
 use crate::tensor::{Tensor, Value};
@@ -23,131 +24,12 @@ pub(crate) struct Conv {
     packed: Option<Packed>,
 }
 
-/// Strides, gaps and borders, shared with pooling.
-#[derive(Debug, Clone)]
-pub(super) struct Geometry {
-    pub(super) strides: [usize; 2],
-    pub(super) dilations: [usize; 2],
-    /// Top, left, bottom, right.
-    pads: [usize; 4],
-    auto: AutoPad,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum AutoPad {
-    No,
-    SameUpper,
-    SameLower,
-}
-
 /// Weights in the form the inner loops want.
 #[derive(Debug, Clone)]
 struct Packed {
     form: Gemm,
     /// One packed matrix per group.
     groups: Vec<Vec<f32>>,
-}
-
-/// Where the windows of one image lie.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Plane {
-    pub(super) out: [usize; 2],
-    pub(super) top: usize,
-    pub(super) left: usize,
-}
-
-impl Geometry {
-    pub(super) fn read(a: &mut Attributes) -> Result<Geometry, Error> {
-        let auto = match &*a.text("auto_pad", "NOTSET")? {
-            "NOTSET" | "VALID" => AutoPad::No,
-            "SAME_UPPER" => AutoPad::SameUpper,
-            "SAME_LOWER" => AutoPad::SameLower,
-            other => return Err(Error::unsupported(format!("auto_pad {other:?}"))),
-        };
-        let pads = match a.ints("pads")? {
-            None => [0; 4],
-            Some(pads) => numbers(&pads, "pads", 0)?,
-        };
-        let pair = |list: Option<Vec<i64>>, name: &str| match list {
-            None => Ok([1; 2]),
-            Some(list) => numbers(&list, name, 1),
-        };
-        let strides = pair(a.ints("strides")?, "strides")?;
-        let dilations = pair(a.ints("dilations")?, "dilations")?;
-        Ok(Geometry {
-            strides,
-            dilations,
-            pads,
-            auto,
-        })
-    }
-
-    /// Top, left, bottom, right, as written in the model.
-    pub(super) fn borders(&self) -> [usize; 4] {
-        self.pads
-    }
-
-    /// Output size and first border for windows of `kernel` over `height × width`.
-    ///
-    /// `ceil` counts a last window that hangs over the border, as pooling may.
-    pub(super) fn plane(
-        &self,
-        [height, width]: [usize; 2],
-        kernel: [usize; 2],
-        ceil: bool,
-    ) -> Result<Plane, Error> {
-        let (mut out, mut first) = ([0; 2], [0; 2]);
-        for (axis, size) in [height, width].into_iter().enumerate() {
-            let reach = (kernel[axis] - 1) * self.dilations[axis] + 1;
-            let stride = self.strides[axis];
-            if self.auto == AutoPad::No {
-                let (before, after) = (self.pads[axis], self.pads[axis + 2]);
-                let room = (size + before + after).checked_sub(reach).ok_or_else(|| {
-                    Error::shape(format!(
-                        "a window of {reach} is larger than {size} with borders {before} and {after}"
-                    ))
-                })?;
-                first[axis] = before;
-                out[axis] = room / stride + 1;
-                if ceil && room % stride != 0 && out[axis] * stride < size + before {
-                    out[axis] += 1;
-                }
-            } else {
-                out[axis] = size.div_ceil(stride);
-                let border = ((out[axis] - 1) * stride + reach).saturating_sub(size);
-                let upper = self.auto == AutoPad::SameUpper;
-                first[axis] = if upper {
-                    border / 2
-                } else {
-                    border.div_ceil(2)
-                };
-            }
-        }
-        Ok(Plane {
-            out,
-            top: first[0],
-            left: first[1],
-        })
-    }
-}
-
-/// A list of exactly `N` numbers from `min` to 4096.
-pub(super) fn numbers<const N: usize>(
-    list: &[i64],
-    name: &str,
-    min: usize,
-) -> Result<[usize; N], Error> {
-    let sane = |v: &i64| {
-        usize::try_from(*v)
-            .ok()
-            .filter(|v| (min..=4096).contains(v))
-    };
-    let list: Option<Vec<usize>> = list.iter().map(sane).collect();
-    list.and_then(|l| l.try_into().ok()).ok_or_else(|| {
-        Error::unsupported(format!(
-            "{name}: {N} numbers from {min} to 4096 are covered"
-        ))
-    })
 }
 
 impl Conv {
@@ -486,7 +368,7 @@ impl Job<'_> {
 }
 
 /// The same allocation, free of the borrows it held.
-fn recycle<'a, 'b>(mut taps: Vec<(f32, &'a [f32])>) -> Vec<(f32, &'b [f32])> {
+fn recycle<'b>(mut taps: Vec<(f32, &[f32])>) -> Vec<(f32, &'b [f32])> {
     taps.clear();
     taps.into_iter().map(|_| (0.0, &[][..])).collect()
 }

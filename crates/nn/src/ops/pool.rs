@@ -1,7 +1,8 @@
 //! Pooling. In: an image. Out: a smaller one.
 
 use super::attributes::Attributes;
-use super::conv::{Geometry, dims, numbers};
+use super::conv::dims;
+use super::geometry::{Geometry, numbers};
 use super::{Work, axis_of};
 use crate::error::Error;
 use crate::tensor::Tensor;

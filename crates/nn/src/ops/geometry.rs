@@ -1,0 +1,124 @@
+//! Where windows lie. In: strides, gaps, borders, sizes. Out: the size of the result, and where its first window begins.
+//! Knows nothing of what is computed in a window.
+
+use super::attributes::Attributes;
+use crate::error::Error;
+
+/// Strides, gaps and borders, shared with pooling.
+#[derive(Debug, Clone)]
+pub(super) struct Geometry {
+    pub(super) strides: [usize; 2],
+    pub(super) dilations: [usize; 2],
+    /// Top, left, bottom, right.
+    pads: [usize; 4],
+    auto: AutoPad,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum AutoPad {
+    No,
+    SameUpper,
+    SameLower,
+}
+
+/// Where the windows of one image lie.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Plane {
+    pub(super) out: [usize; 2],
+    pub(super) top: usize,
+    pub(super) left: usize,
+}
+
+impl Geometry {
+    pub(super) fn read(a: &mut Attributes) -> Result<Geometry, Error> {
+        let auto = match &*a.text("auto_pad", "NOTSET")? {
+            "NOTSET" | "VALID" => AutoPad::No,
+            "SAME_UPPER" => AutoPad::SameUpper,
+            "SAME_LOWER" => AutoPad::SameLower,
+            other => return Err(Error::unsupported(format!("auto_pad {other:?}"))),
+        };
+        let pads = match a.ints("pads")? {
+            None => [0; 4],
+            Some(pads) => numbers(&pads, "pads", 0)?,
+        };
+        let pair = |list: Option<Vec<i64>>, name: &str| match list {
+            None => Ok([1; 2]),
+            Some(list) => numbers(&list, name, 1),
+        };
+        let strides = pair(a.ints("strides")?, "strides")?;
+        let dilations = pair(a.ints("dilations")?, "dilations")?;
+        Ok(Geometry {
+            strides,
+            dilations,
+            pads,
+            auto,
+        })
+    }
+
+    /// Top, left, bottom, right, as written in the model.
+    pub(super) fn borders(&self) -> [usize; 4] {
+        self.pads
+    }
+
+    /// Output size and first border for windows of `kernel` over `height × width`.
+    ///
+    /// `ceil` counts a last window that hangs over the border, as pooling may.
+    pub(super) fn plane(
+        &self,
+        [height, width]: [usize; 2],
+        kernel: [usize; 2],
+        ceil: bool,
+    ) -> Result<Plane, Error> {
+        let (mut out, mut first) = ([0; 2], [0; 2]);
+        for (axis, size) in [height, width].into_iter().enumerate() {
+            let reach = (kernel[axis] - 1) * self.dilations[axis] + 1;
+            let stride = self.strides[axis];
+            if self.auto == AutoPad::No {
+                let (before, after) = (self.pads[axis], self.pads[axis + 2]);
+                let room = (size + before + after).checked_sub(reach).ok_or_else(|| {
+                    Error::shape(format!(
+                        "a window of {reach} is larger than {size} with borders {before} and {after}"
+                    ))
+                })?;
+                first[axis] = before;
+                out[axis] = room / stride + 1;
+                if ceil && room % stride != 0 && out[axis] * stride < size + before {
+                    out[axis] += 1;
+                }
+            } else {
+                out[axis] = size.div_ceil(stride);
+                let border = ((out[axis] - 1) * stride + reach).saturating_sub(size);
+                let upper = self.auto == AutoPad::SameUpper;
+                first[axis] = if upper {
+                    border / 2
+                } else {
+                    border.div_ceil(2)
+                };
+            }
+        }
+        Ok(Plane {
+            out,
+            top: first[0],
+            left: first[1],
+        })
+    }
+}
+
+/// A list of exactly `N` numbers from `min` to 4096.
+pub(super) fn numbers<const N: usize>(
+    list: &[i64],
+    name: &str,
+    min: usize,
+) -> Result<[usize; N], Error> {
+    let sane = |v: &i64| {
+        usize::try_from(*v)
+            .ok()
+            .filter(|v| (min..=4096).contains(v))
+    };
+    let list: Option<Vec<usize>> = list.iter().map(sane).collect();
+    list.and_then(|l| l.try_into().ok()).ok_or_else(|| {
+        Error::unsupported(format!(
+            "{name}: {N} numbers from {min} to 4096 are covered"
+        ))
+    })
+}
