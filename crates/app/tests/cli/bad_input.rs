@@ -85,14 +85,21 @@ fn a_png_that_claims_to_be_enormous() {
     let Some((stage, dir)) = beside_a_good_photo() else {
         return;
     };
-    // IHDR of 100,000 × 100,000 RGB; the checksum is made right, so that only the limit can refuse it.
-    let mut ihdr = b"IHDR".to_vec();
-    ihdr.extend(100_000u32.to_be_bytes());
-    ihdr.extend(100_000u32.to_be_bytes());
-    ihdr.extend([8, 2, 0, 0, 0]);
-    let mut png = b"\x89PNG\r\n\x1a\n\0\0\0\x0d".to_vec();
-    png.extend(&ihdr);
-    png.extend(crc32(&ihdr).to_be_bytes());
+    // Every checksum is right, so that only the limit can refuse it.
+    let chunk = |kind: &[u8; 4], content: &[u8]| {
+        let body = [&kind[..], content].concat();
+        let length = (content.len() as u32).to_be_bytes();
+        [&length[..], &body, &crc32(&body).to_be_bytes()].concat()
+    };
+    let side = 100_000u32.to_be_bytes();
+    let header = [&side[..], &side, &[8, 2, 0, 0, 0]].concat();
+    let png = [
+        b"\x89PNG\r\n\x1a\n".to_vec(),
+        chunk(b"IHDR", &header),
+        chunk(b"IDAT", &[0x78, 0x9c, 0x03, 0, 0, 0, 0, 1]),
+        chunk(b"IEND", &[]),
+    ]
+    .concat();
     fs::write(dir.join("bomb.png"), png).unwrap();
     scan_with_problem(&stage, &dir, &["bomb.png", "100000"]);
 }
@@ -161,13 +168,13 @@ fn a_folder_without_read_permission() {
     };
     let locked = dir.join("locked");
     fs::create_dir(&locked).unwrap();
-    fs::set_permissions(&locked, Permissions::from_mode(0o000)).unwrap();
     // Root may read everything, so the scan runs as nobody, who must be able to reach the rest.
     let mut command = stage.command();
     if is_root() {
         open_to_all(&stage.path("."));
         command.uid(65534).gid(65534);
     }
+    fs::set_permissions(&locked, Permissions::from_mode(0o000)).unwrap();
     let ran = Ran(command.arg("scan").arg(&dir).output().unwrap()).ended_with(3);
     ran.says(&["locked", "permission"]);
     fs::set_permissions(&locked, Permissions::from_mode(0o755)).unwrap();

@@ -1,5 +1,7 @@
 //! The real binary, driven as a user would. In: fresh folders. Out: what it prints, writes and answers.
 
 mod bad_input;
+mod help;
 mod models;
+mod scan;
 mod stage;
