@@ -49,11 +49,21 @@ class Graph:
         b = torch.zeros(len(w), dtype=torch.double) if conv.bias is None else conv.bias.detach().double()
         if norm is not None:
             factor = norm.weight.detach().double() / (norm.running_var.double() + norm.eps).sqrt()
-            w, b = w * factor[:, None, None, None], (b - norm.running_mean.double()) * factor + norm.bias.detach().double()
+            w, b = (
+                w * factor[:, None, None, None],
+                (b - norm.running_mean.double()) * factor + norm.bias.detach().double(),
+            )
         inputs = [x, self.weight(name + "_w", w), self.weight(name + "_b", b)]
         pad = conv.padding[0]
-        return self.node("Conv", inputs, name, kernel_shape=list(conv.kernel_size), strides=list(conv.stride),
-                         pads=[pad] * 4, group=conv.groups)
+        return self.node(
+            "Conv",
+            inputs,
+            name,
+            kernel_shape=list(conv.kernel_size),
+            strides=list(conv.stride),
+            pads=[pad] * 4,
+            group=conv.groups,
+        )
 
     def save(self, path, inputs, outputs):
         graph = helper.make_graph(self.nodes, "fusiform", inputs, outputs, self.weights)
@@ -98,8 +108,11 @@ def embedder(checkpoint, path, half):
     b = g.weight("fc_b", norm.bias.detach().double() - norm.running_mean.double() * factor)
     g.node("Gemm", [x, w, b], "embedding", transB=1)
     value = helper.make_tensor_value_info
-    g.save(path, [value("data", TensorProto.FLOAT, ["n", 3, 112, 112])],
-           [value("embedding", TensorProto.FLOAT, ["n", net.fc.out_features])])
+    g.save(
+        path,
+        [value("data", TensorProto.FLOAT, ["n", 3, 112, 112])],
+        [value("embedding", TensorProto.FLOAT, ["n", net.fc.out_features])],
+    )
     return net, {"data": np.random.default_rng(0).uniform(0, 255, (3, 3, 112, 112)).astype(np.float32)}
 
 
@@ -125,8 +138,14 @@ def detector(checkpoint, path, half):
     f5 = block(g, "l5", levels[2], net.l5)
     features = [f5]
     for name, level in (("l4", levels[1]), ("l3", levels[0])):
-        up = g.node("Resize", [features[0], "", "twice"], name + "_up", mode="nearest",
-                    coordinate_transformation_mode="asymmetric", nearest_mode="floor")
+        up = g.node(
+            "Resize",
+            [features[0], "", "twice"],
+            name + "_up",
+            mode="nearest",
+            coordinate_transformation_mode="asymmetric",
+            nearest_mode="floor",
+        )
         features.insert(0, g.node("Add", [block(g, name, level, getattr(net, name)), up], name + "_f"))
     outputs = {}
     for stride, feature, out in zip(STRIDES, features, net.out):
@@ -145,8 +164,11 @@ def detector(checkpoint, path, half):
             outputs[f"{part}_{stride}"] = (g.node("Reshape", [y, shape], f"{part}_{stride}"), high - low)
     value = helper.make_tensor_value_info
     order = [f"{part}_{stride}" for part in ("cls", "obj", "bbox", "kps") for stride in STRIDES]
-    g.save(path, [value("input", TensorProto.FLOAT, [1, 3, "height", "width"])],
-           [value(name, TensorProto.FLOAT, [1, f"cells_{name}", outputs[name][1]]) for name in order])
+    g.save(
+        path,
+        [value("input", TensorProto.FLOAT, [1, 3, "height", "width"])],
+        [value(name, TensorProto.FLOAT, [1, f"cells_{name}", outputs[name][1]]) for name in order],
+    )
     return net, {"input": np.random.default_rng(0).uniform(0, 255, (1, 3, 256, 320)).astype(np.float32)}
 
 

@@ -285,13 +285,14 @@ fn detector_spec(manifest: &DetectorManifest) -> DetectorSpec {
         HeadName::Scrfd => Head::Scrfd,
         HeadName::UltraFace => Head::UltraFace,
     };
+    let default = DetectorSpec::default();
     DetectorSpec {
         head,
         normalisation: normalisation(input),
         input_size,
         min_score: manifest.min_score,
         nms_iou: manifest.nms_iou,
-        ..DetectorSpec::default()
+        smallest_face_px: manifest.smallest_face_px.unwrap_or(default.smallest_face_px),
     }
 }
 

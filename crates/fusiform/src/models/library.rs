@@ -44,13 +44,8 @@ impl Library {
     /// # Errors
     /// [`PackError::Io`] if the folder is there and cannot be listed. A broken pack is listed with its error.
     pub fn list(&self) -> Result<Vec<Listing>, PackError> {
-        let mut all = Vec::new();
-        if let Some(base) = base_pack().transpose() {
-            all.push(Listing {
-                origin: Origin::CompiledIn,
-                manifest: base.map(|p| p.manifest),
-            });
-        }
+        let base = base_pack().map(|pack| pack.manifest);
+        let mut all = vec![Listing { origin: Origin::CompiledIn, manifest: base }];
         let entries = match fs::read_dir(&self.dir) {
             Ok(entries) => entries,
             Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(all),
@@ -69,7 +64,7 @@ impl Library {
         Ok(all)
     }
 
-    /// The pack called `name`, or the default one: the compiled pack, else the only one added.
+    /// The pack called `name`, or the compiled one.
     ///
     /// `name` may also be a path to a folder with a manifest; a name holds no `/`, a path does.
     ///
@@ -78,10 +73,7 @@ impl Library {
     pub fn load(&self, name: Option<&str>) -> Result<Pack, PackError> {
         match self.origin(name)? {
             Origin::Folder(dir) => read_pack(&dir),
-            Origin::CompiledIn => base_pack()?.ok_or_else(|| PackError::Unknown {
-                name: "(default)".into(),
-                known: "none".into(),
-            }),
+            Origin::CompiledIn => base_pack(),
         }
     }
 
@@ -122,29 +114,15 @@ impl Library {
         if let Some(path) = name.filter(|n| n.contains(['/', '\\'])) {
             return Ok(Origin::Folder(path.into()));
         }
+        let Some(name) = name else { return Ok(Origin::CompiledIn) };
         let mut listings = self.list()?;
-        let position = match name {
-            Some(name) => listings
-                .iter()
-                .position(|l| l.manifest.as_ref().is_ok_and(|m| m.name == name)),
-            None if listings.len() == 1 => Some(0),
-            None => listings.iter().position(|l| l.origin == Origin::CompiledIn),
-        };
-        match position {
-            Some(position) => Ok(listings.swap_remove(position).origin),
-            None => {
-                let known = listings.iter().filter_map(|l| l.manifest.as_ref().ok());
-                let known: Vec<&str> = known.map(|m| &*m.name).collect();
-                Err(PackError::Unknown {
-                    name: name.unwrap_or("(default)").into(),
-                    known: if known.is_empty() {
-                        "none".into()
-                    } else {
-                        known.join(", ")
-                    },
-                })
-            }
+        let called = |l: &Listing| l.manifest.as_ref().is_ok_and(|m| m.name == name);
+        if let Some(position) = listings.iter().position(called) {
+            return Ok(listings.swap_remove(position).origin);
         }
+        let known = listings.iter().filter_map(|l| l.manifest.as_ref().ok());
+        let known: Vec<&str> = known.map(|m| &*m.name).collect();
+        Err(PackError::Unknown { name: name.into(), known: known.join(", ") })
     }
 
     /// Writes thresholds and what they were measured on into the manifest of the pack in `dir`.

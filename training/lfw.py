@@ -1,0 +1,116 @@
+"""Measuring an embedder on LFW. In: the data folder and a network. Out: accuracy and TAR@FAR over the folds of pairs.txt.
+
+    python lfw.py --data ../../shared/data --model ../../shared/models/mobilefacenet.onnx
+
+Crops are aligned once by YuNet and a similarity (Umeyama 1991) to the ArcFace points, and kept in --cache. LFW is never
+trained on.
+"""
+
+import argparse
+import pathlib
+
+import numpy as np
+
+REFERENCE = np.array([[38.2946, 51.6963], [73.5318, 51.5014], [56.0252, 71.7366], [41.5493, 92.3655], [70.7299, 92.2041]])
+
+
+def similarity(source, target):
+    """The 2x3 similarity that takes source points nearest to target points."""
+    a, b = source - source.mean(0), target - target.mean(0)
+    u, s, v = np.linalg.svd(b.T @ a / len(a))
+    sign = np.array([1.0, np.sign(np.linalg.det(u) * np.linalg.det(v))])
+    rotation = u * sign @ v
+    scale = (s * sign).sum() / (a**2).sum() * len(a)
+    return np.hstack([scale * rotation, (target.mean(0) - scale * rotation @ source.mean(0))[:, None]])
+
+
+def pairs(folder):
+    """Rows (fold, same, image, image)."""
+    lines = (folder / "pairs.txt").read_text().splitlines()
+    folds, each = map(int, lines[0].split())
+    found = []
+    for i, line in enumerate(lines[1 : 1 + folds * each * 2]):
+        part = line.split("\t")
+        fold, same = i // (2 * each), i % (2 * each) < each
+        a, b = ((part[0], part[1]), (part[0], part[2])) if same else ((part[0], part[1]), (part[2], part[3]))
+        found.append((fold, same, *(f"{name}/{name}_{int(n):04d}.jpg" for name, n in (a, b))))
+    return found
+
+
+def aligned(folder, models, cache):
+    """uint8 [n, 112, 112, 3] and the pictures' names."""
+    cache = pathlib.Path(cache) / "lfw-dev-112.npz"
+    if cache.exists():
+        kept = np.load(cache)
+        return kept["crops"], list(kept["names"])
+    import cv2
+
+    names = sorted({name for pair in pairs(folder) for name in pair[2:]})
+    detector = cv2.FaceDetectorYN.create(str(pathlib.Path(models) / "yunet_n_dynamic.onnx"), "", (256, 256), 0.3)
+    crops = np.zeros((len(names), 112, 112, 3), np.uint8)
+    for i, name in enumerate(names):
+        image = cv2.imread(str(folder / "images" / name))
+        middle = np.array(image.shape[1::-1]) / 2
+        detector.setInputSize(image.shape[1::-1])
+        faces = detector.detect(image)[1]
+        points = REFERENCE * 1.1 + 65  # deep-funnelled faces stand about here when none is found
+        if faces is not None:
+            # The subject is the large face near the middle.
+            off = ((faces[:, :2] + faces[:, 2:4] / 2 - middle) ** 2).sum(1)
+            points = faces[np.argmax(faces[:, 2] * faces[:, 3] - 2 * off), 4:14].reshape(5, 2).astype(np.float64)
+        crops[i] = cv2.warpAffine(image, similarity(points, REFERENCE), (112, 112))[:, :, ::-1]
+    cache.parent.mkdir(parents=True, exist_ok=True)
+    np.savez(cache, crops=crops, names=np.array(names))
+    return crops, names
+
+
+def score(embeddings, names, folder):
+    """Accuracy (threshold of each fold from the other four), TAR at FAR 1e-2 and 1e-3."""
+    row = {name: i for i, name in enumerate(names)}
+    e = embeddings / np.linalg.norm(embeddings, axis=1, keepdims=True)
+    fold, same, a, b = zip(*pairs(folder))
+    fold, same = np.array(fold), np.array(same)
+    s = (e[[row[n] for n in a]] * e[[row[n] for n in b]]).sum(1)
+    right = []
+    for k in np.unique(fold):
+        order = np.argsort(s[fold != k])
+        values, truth = s[fold != k][order], same[fold != k][order]
+        # Accepting from position j on: impostors before it and genuine pairs from it on are right.
+        correct = np.concatenate([[0], np.cumsum(~truth)]) + truth.sum() - np.concatenate([[0], np.cumsum(truth)])
+        threshold = values[min(correct.argmax(), len(values) - 1)]
+        right.append(((s >= threshold) == same)[fold == k].mean())
+    impostors = np.sort(s[~same])[::-1]
+    tar = [float((s[same] > impostors[int(far * len(impostors))]).mean()) for far in (1e-2, 1e-3)]
+    return {"accuracy": float(np.mean(right)), "tar_far_1e-2": tar[0], "tar_far_1e-3": tar[1]}
+
+
+class Lfw:
+    """Crops loaded once, scored as often as wanted."""
+
+    def __init__(self, data, models, cache):
+        self.folder = pathlib.Path(data) / "lfw-dev"
+        self.crops, self.names = aligned(self.folder, models, cache)
+
+    def measure(self, embed):
+        """`embed` takes float32 [n, 3, 112, 112] and gives [n, d], both numpy."""
+        parts = [self.crops[i : i + 64].transpose(0, 3, 1, 2).astype(np.float32) for i in range(0, len(self.crops), 64)]
+        return score(np.concatenate([embed(part) for part in parts]), self.names, self.folder)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--data", required=True)
+    parser.add_argument("--models", help="folder of yunet_n_dynamic.onnx (default: ../models beside the data)")
+    parser.add_argument("--model", required=True, help="an embedder as ONNX")
+    parser.add_argument("--cache", default="runs")
+    args = parser.parse_args()
+    import onnxruntime
+
+    session = onnxruntime.InferenceSession(args.model)
+    name = session.get_inputs()[0].name
+    models = args.models or pathlib.Path(args.data).parent / "models"
+    print(Lfw(args.data, models, args.cache).measure(lambda x: session.run(None, {name: x})[0]))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,56 @@
+"""Small tests of the training code: seconds, no data beyond what they make."""
+
+import pathlib
+import sys
+
+import numpy as np
+import onnxruntime
+import pytest
+import torch
+
+sys.path.insert(0, str(pathlib.Path(__file__).parents[1]))
+
+import export
+import train_detector
+from augment import augment
+from detector import Detector
+from embedder import Embedder
+
+
+def test_views_keep_shape_and_range_and_repeat_with_the_seed():
+    crops = torch.randint(0, 256, (70, 128, 128, 3), dtype=torch.uint8)
+    first = augment(crops, torch.Generator().manual_seed(1))
+    again = augment(crops, torch.Generator().manual_seed(1))
+    assert first.shape == (70, 3, 112, 112) and first.dtype == torch.uint8
+    assert torch.equal(first, again)
+    assert not torch.equal(first, augment(crops, torch.Generator().manual_seed(2)))
+
+
+def test_the_networks_stay_within_their_budgets():
+    assert sum(p.numel() for p in Embedder().parameters()) <= 1_100_000
+    assert sum(p.numel() for p in Detector().parameters()) <= 120_000
+
+
+@pytest.mark.parametrize("role, net", [("embedder", Embedder), ("detector", Detector)])
+def test_the_exported_network_answers_as_torch_does(role, net, tmp_path):
+    torch.manual_seed(0)
+    model = net()
+    path = str(tmp_path / "m.onnx")
+    made, feed = getattr(export, role)({"ema": model.state_dict()}, path, half=False)
+    said = export.compare(made, path, feed)
+    value = float(said.split()[-1])
+    assert value > 0.99999 if role == "embedder" else value < 1e-3, said
+
+
+def test_cells_near_a_face_learn_it_and_doubtful_ones_learn_nothing():
+    face = np.zeros(16, np.float32)
+    face[:4], face[14], face[15] = (100, 100, 40, 40), 0.9, 1
+    doubtful = face.copy()
+    doubtful[:4], doubtful[14] = (240, 240, 40, 40), 0.4
+    index, negative = train_detector.assign(np.stack([face, doubtful]))
+    cells = train_detector.PR
+    on_face = (index == 0).nonzero().flatten()
+    assert len(on_face) > 0 and (index != 1).all()
+    assert ((cells[on_face, :2] - 120).abs().max() <= 48).item()
+    inside = (cells[:, 0] > 245) & (cells[:, 0] < 275) & (cells[:, 1] > 245) & (cells[:, 1] < 275)
+    assert (negative[inside] == 0).all() and negative[0] == 1
