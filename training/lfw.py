@@ -2,7 +2,7 @@
 
     python lfw.py --data ../../shared/data --model ../../shared/models/mobilefacenet.onnx
 
-Crops are aligned once by YuNet and a similarity (Umeyama 1991) to the ArcFace points, and kept in --cache. LFW is never
+Crops are aligned once by YuNet and a similarity (Umeyama 1991) to the ArcFace points, and kept in --crops. LFW is never
 trained on.
 """
 
@@ -37,12 +37,13 @@ def pairs(folder):
     return found
 
 
-def aligned(folder, models, cache):
-    """uint8 [n, 112, 112, 3] and the pictures' names."""
-    cache = pathlib.Path(cache) / "lfw-dev-112.npz"
-    if cache.exists():
-        kept = np.load(cache)
-        return kept["crops"], list(kept["names"])
+def aligned(data, models, path):
+    """Crops uint8 [n, 112, 112, 3] and pairs as rows (fold, same, crop, crop); made once, then read from `path`."""
+    path = pathlib.Path(path)
+    if path.exists():
+        kept = np.load(path)
+        return kept["crops"], kept["pairs"]
+    folder = pathlib.Path(data) / "lfw-dev"
     import cv2
 
     names = sorted({name for pair in pairs(folder) for name in pair[2:]})
@@ -59,18 +60,18 @@ def aligned(folder, models, cache):
             off = ((faces[:, :2] + faces[:, 2:4] / 2 - middle) ** 2).sum(1)
             points = faces[np.argmax(faces[:, 2] * faces[:, 3] - 2 * off), 4:14].reshape(5, 2).astype(np.float64)
         crops[i] = cv2.warpAffine(image, similarity(points, REFERENCE), (112, 112))[:, :, ::-1]
-    cache.parent.mkdir(parents=True, exist_ok=True)
-    np.savez(cache, crops=crops, names=np.array(names))
-    return crops, names
-
-
-def score(embeddings, names, folder):
-    """Accuracy (threshold of each fold from the other four), TAR at FAR 1e-2 and 1e-3."""
     row = {name: i for i, name in enumerate(names)}
+    rows = np.array([(fold, same, row[a], row[b]) for fold, same, a, b in pairs(folder)])
+    path.parent.mkdir(parents=True, exist_ok=True)
+    np.savez(path, crops=crops, pairs=rows)
+    return crops, rows
+
+
+def score(embeddings, rows):
+    """Accuracy (threshold of each fold from the other four), TAR at FAR 1e-2 and 1e-3."""
     e = embeddings / np.linalg.norm(embeddings, axis=1, keepdims=True)
-    fold, same, a, b = zip(*pairs(folder))
-    fold, same = np.array(fold), np.array(same)
-    s = (e[[row[n] for n in a]] * e[[row[n] for n in b]]).sum(1)
+    fold, same = rows[:, 0], rows[:, 1] == 1
+    s = (e[rows[:, 2]] * e[rows[:, 3]]).sum(1)
     right = []
     for k in np.unique(fold):
         order = np.argsort(s[fold != k])
@@ -84,17 +85,21 @@ def score(embeddings, names, folder):
     return {"accuracy": float(np.mean(right)), "tar_far_1e-2": tar[0], "tar_far_1e-3": tar[1]}
 
 
-class Lfw:
-    """Crops loaded once, scored as often as wanted."""
+def measure(embed, path, data=None, models=None):
+    """`embed` takes float32 [n, 3, 112, 112] and gives [n, d], both numpy."""
+    crops, rows = aligned(data, models, path)
+    parts = [crops[i : i + 64].transpose(0, 3, 1, 2).astype(np.float32) for i in range(0, len(crops), 64)]
+    return score(np.concatenate([embed(part) for part in parts]), rows)
 
-    def __init__(self, data, models, cache):
-        self.folder = pathlib.Path(data) / "lfw-dev"
-        self.crops, self.names = aligned(self.folder, models, cache)
 
-    def measure(self, embed):
-        """`embed` takes float32 [n, 3, 112, 112] and gives [n, d], both numpy."""
-        parts = [self.crops[i : i + 64].transpose(0, 3, 1, 2).astype(np.float32) for i in range(0, len(self.crops), 64)]
-        return score(np.concatenate([embed(part) for part in parts]), self.names, self.folder)
+def evaluate(net, path):
+    """The figures of a torch network, on its device, from crops kept in `path`."""
+    import torch
+
+    device = next(net.parameters()).device
+    net.eval()
+    with torch.no_grad():
+        return measure(lambda x: net(torch.from_numpy(x).to(device)).float().cpu().numpy(), path)
 
 
 def main():
@@ -102,14 +107,14 @@ def main():
     parser.add_argument("--data", required=True)
     parser.add_argument("--models", help="folder of yunet_n_dynamic.onnx (default: ../models beside the data)")
     parser.add_argument("--model", required=True, help="an embedder as ONNX")
-    parser.add_argument("--cache", default="runs")
+    parser.add_argument("--crops", default="run/lfw.npz", help="where the aligned crops are kept")
     args = parser.parse_args()
     import onnxruntime
 
     session = onnxruntime.InferenceSession(args.model)
     name = session.get_inputs()[0].name
     models = args.models or pathlib.Path(args.data).parent / "models"
-    print(Lfw(args.data, models, args.cache).measure(lambda x: session.run(None, {name: x})[0]))
+    print(measure(lambda x: session.run(None, {name: x})[0], args.crops, args.data, models))
 
 
 if __name__ == "__main__":
