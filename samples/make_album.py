@@ -61,12 +61,12 @@ def families(vectors, rng):
 
 def scene(width, height, rng):
     """A soft, out-of-focus background: a wall, light, a few blurred shapes."""
-    top, bottom = rng.uniform(60, 230, (2, 3))
+    top, bottom = rng.uniform(60, 230, (2, 1)) + rng.uniform(-25, 25, (2, 3))
     rows = np.linspace(0, 1, height)[:, None, None]
     picture = np.broadcast_to(top * (1 - rows) + bottom * rows, (height, width, 3)).astype(np.float32).copy()
     for _ in range(rng.integers(5, 12)):
         centre = (int(rng.integers(width)), int(rng.integers(height)))
-        colour = tuple(float(c) for c in rng.uniform(30, 240, 3))
+        colour = tuple(float(c) for c in rng.uniform(50, 220) + rng.uniform(-35, 35, 3))
         if rng.random() < 0.5:
             cv2.circle(picture, centre, int(rng.integers(15, 80)), colour, -1)
         else:
@@ -80,19 +80,18 @@ def place(picture, crops, family, x, y, scale, rng):
     weights = rng.dirichlet(np.full(len(family), 9.0))
     face = np.tensordot(weights, crops[family].astype(np.float32), 1)
     blurred = cv2.GaussianBlur(face, (0, 0), 1.2)
-    face = face + 0.9 * (face - blurred)  # a mean is soft
+    face = face + 0.5 * (face - blurred)  # a mean is soft
     hair = face[10:26, 40:88].reshape(-1, 3).mean(0) * 0.55
     skin = face[86:100, 44:84].reshape(-1, 3).mean(0)
     if rng.random() < 0.5:
         face = face[:, ::-1]
-    # Drawn four times too large and shrunk, which smooths the edges.
     def ellipse(cx, cy, rx, ry, colour, soft):
         mask = np.zeros(picture.shape[:2], np.float32)
         cv2.ellipse(mask, (int(cx), int(cy)), (int(rx), int(ry)), 0, 0, 360, 1.0, -1, cv2.LINE_AA)
         mask = cv2.GaussianBlur(mask, (0, 0), soft)[:, :, None]
         picture[:] = picture * (1 - mask) + np.asarray(colour, np.float32) * mask
     s = scale
-    ellipse(x, y + 150 * s, 88 * s, 78 * s, rng.uniform(25, 225, 3), 2)
+    ellipse(x, y + 150 * s, 88 * s, 78 * s, rng.uniform(40, 200) + rng.uniform(-40, 40, 3), 2)
     ellipse(x, y + 70 * s, 23 * s, 34 * s, skin * 0.85, 2)
     ellipse(x, y - 8 * s, 48 * s, 62 * s, hair, 3)
     turn = np.deg2rad(rng.uniform(-9, 9))

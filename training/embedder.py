@@ -24,6 +24,13 @@ class Residual(nn.Module):
         return self.act(x + self.b(self.a(x)))
 
 
+# `small` suits a CPU run; `base` fills the budget of 1.1 M parameters and 225 million multiply-adds, for a GPU.
+CONFIGS = {
+    "small": {},
+    "base": {"widths": (20, 64, 96, 136), "depths": (2, 2, 1)},
+}
+
+
 class Embedder(nn.Module):
     def __init__(self, widths=(16, 48, 96, 160), depths=(1, 1, 1), dimensions=128):
         super().__init__()

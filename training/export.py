@@ -15,7 +15,7 @@ import torch
 from onnx import TensorProto, helper
 
 from detector import Detector
-from embedder import Embedder
+from embedder import CONFIGS, Embedder
 
 STRIDES = (8, 16, 32)
 
@@ -85,7 +85,7 @@ def block(g, name, x, layers):
 
 
 def embedder(checkpoint, path, half):
-    net = Embedder()
+    net = Embedder(**CONFIGS[checkpoint.get("config", "small")])
     net.load_state_dict(checkpoint["ema"])
     net.eval()
     g = Graph(half)

@@ -1,9 +1,10 @@
-"""Measuring an embedder on LFW. In: the data folder and a network. Out: accuracy and TAR@FAR over the folds of pairs.txt.
+"""Measuring an embedder on LFW. In: pictures, pairs.txt and a network. Out: accuracy and TAR@FAR over the folds of pairs.txt.
 
-    python lfw.py --data ../../shared/data --model ../../shared/models/mobilefacenet.onnx
+    python lfw.py --lfw ../../shared/data/lfw-dev --detector ../../shared/models/yunet_n_dynamic.onnx --out lfw.npz
+    python lfw.py --out lfw.npz --model embedder.onnx
 
-Crops are aligned once by YuNet and a similarity (Umeyama 1991) to the ArcFace points, and kept in --crops. LFW is never
-trained on.
+The first aligns all crops once by YuNet and a similarity (Umeyama 1991) to the ArcFace points; the second measures on
+them. Both may be asked at once. LFW is never trained on.
 """
 
 import argparse
@@ -37,17 +38,17 @@ def pairs(folder):
     return found
 
 
-def aligned(data, models, path):
+def aligned(path, folder=None, detector=None):
     """Crops uint8 [n, 112, 112, 3] and pairs as rows (fold, same, crop, crop); made once, then read from `path`."""
     path = pathlib.Path(path)
     if path.exists():
         kept = np.load(path)
         return kept["crops"], kept["pairs"]
-    folder = pathlib.Path(data) / "lfw-dev"
+    folder = pathlib.Path(folder)
     import cv2
 
     names = sorted({name for pair in pairs(folder) for name in pair[2:]})
-    detector = cv2.FaceDetectorYN.create(str(pathlib.Path(models) / "yunet_n_dynamic.onnx"), "", (256, 256), 0.3)
+    detector = cv2.FaceDetectorYN.create(str(detector), "", (256, 256), 0.3)
     crops = np.zeros((len(names), 112, 112, 3), np.uint8)
     for i, name in enumerate(names):
         image = cv2.imread(str(folder / "images" / name))
@@ -85,9 +86,9 @@ def score(embeddings, rows):
     return {"accuracy": float(np.mean(right)), "tar_far_1e-2": tar[0], "tar_far_1e-3": tar[1]}
 
 
-def measure(embed, path, data=None, models=None):
+def measure(embed, path):
     """`embed` takes float32 [n, 3, 112, 112] and gives [n, d], both numpy."""
-    crops, rows = aligned(data, models, path)
+    crops, rows = aligned(path)
     parts = [crops[i : i + 64].transpose(0, 3, 1, 2).astype(np.float32) for i in range(0, len(crops), 64)]
     return score(np.concatenate([embed(part) for part in parts]), rows)
 
@@ -104,17 +105,18 @@ def evaluate(net, path):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--data", required=True)
-    parser.add_argument("--models", help="folder of yunet_n_dynamic.onnx (default: ../models beside the data)")
-    parser.add_argument("--model", required=True, help="an embedder as ONNX")
-    parser.add_argument("--crops", default="run/lfw.npz", help="where the aligned crops are kept")
+    parser.add_argument("--lfw", help="folder of images/ and pairs.txt")
+    parser.add_argument("--detector", help="YuNet as ONNX")
+    parser.add_argument("--out", required=True, help="file of aligned crops, made when it is not there")
+    parser.add_argument("--model", help="an embedder as ONNX, to measure")
     args = parser.parse_args()
-    import onnxruntime
+    aligned(args.out, args.lfw, args.detector)
+    if args.model:
+        import onnxruntime
 
-    session = onnxruntime.InferenceSession(args.model)
-    name = session.get_inputs()[0].name
-    models = args.models or pathlib.Path(args.data).parent / "models"
-    print(measure(lambda x: session.run(None, {name: x})[0], args.crops, args.data, models))
+        session = onnxruntime.InferenceSession(args.model)
+        name = session.get_inputs()[0].name
+        print(measure(lambda x: session.run(None, {name: x})[0], args.out))
 
 
 if __name__ == "__main__":

@@ -18,30 +18,9 @@ pub(crate) struct RgbCanvas {
     pub(crate) rgb: Vec<u8>,
 }
 
-/// What is known of a face, told by its colour.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Tone {
-    /// Found; nobody was asked who it is.
-    Found,
-    /// A person of the catalogue.
-    Known,
-    /// Perhaps a person of the catalogue.
-    Unsure,
-    /// Nobody of the catalogue.
-    Unknown,
-}
-
-impl Tone {
-    /// Light enough for dark words, strong enough against skin and sky.
-    fn colour(self) -> Color {
-        let (r, g, b) = match self {
-            Self::Found => (93, 189, 255),
-            Self::Known => (94, 224, 148),
-            Self::Unsure => (255, 196, 77),
-            Self::Unknown => (226, 230, 236),
-        };
-        Color::from_rgba8(r, g, b, 255)
-    }
+/// Colour of the marks: light enough for dark words, strong enough against skin and sky.
+fn mark_colour() -> Color {
+    Color::from_rgba8(93, 189, 255, 255)
 }
 
 /// One face to mark.
@@ -53,8 +32,6 @@ pub(crate) struct Marked {
     pub(crate) landmarks: Option<[(f32, f32); 5]>,
     /// Short; empty for none. Latin, Greek, Cyrillic and a few more scripts, not Chinese or Japanese.
     pub(crate) label: String,
-    /// Its colour.
-    pub(crate) tone: Tone,
 }
 
 /// Rows that are turned into RGBA at a time, so that a large picture is not held twice.
@@ -185,7 +162,7 @@ fn shapes(width: f32, height: f32, faces: &[Marked]) -> Vec<Shape> {
         let line = (picture / 300.0).min(side / 14.0).max(1.5);
         let outline = rounded(*bbox, side * 0.16);
         shapes.extend(Shape::new(outline.clone(), shade(0.38), Some(line * 1.9)));
-        shapes.extend(Shape::new(outline, face.tone.colour(), Some(line)));
+        shapes.extend(Shape::new(outline, mark_colour(), Some(line)));
         let radius = (side / 42.0).clamp(0.9, line * 1.5);
         for &(x, y) in face.landmarks.iter().flatten() {
             let inside = (0.0..=width).contains(&x) && (0.0..=height).contains(&y);
@@ -217,7 +194,7 @@ fn shapes(width: f32, height: f32, faces: &[Marked]) -> Vec<Shape> {
         taken.push(plate);
         let edge = rounded(plate, plate.height() * 0.32);
         shapes.extend(Shape::new(edge.clone(), shade(0.38), Some(size * 0.14)));
-        shapes.extend(Shape::new(edge, face.tone.colour(), None));
+        shapes.extend(Shape::new(edge, mark_colour(), None));
         // Capitals are 0.73 of the size high; half of what remains is below them.
         let baseline = plate.bottom() - (plate.height() - 0.73 * size) / 2.0;
         let moved = Transform::from_translate(plate.left() + pad, baseline);

@@ -292,7 +292,9 @@ fn detector_spec(manifest: &DetectorManifest) -> DetectorSpec {
         input_size,
         min_score: manifest.min_score,
         nms_iou: manifest.nms_iou,
-        smallest_face_px: manifest.smallest_face_px.unwrap_or(default.smallest_face_px),
+        smallest_face_px: manifest
+            .smallest_face_px
+            .unwrap_or(default.smallest_face_px),
     }
 }
 

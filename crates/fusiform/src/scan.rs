@@ -145,7 +145,7 @@ pub fn scan(
                     }
                     under_way += 1;
                 }
-                Err(problem) => writer.take(position, Some(problem), &mut summary)?,
+                Err(problem) => writer.take(position, Some(*problem), &mut summary)?,
             }
             // A slow file must not let the others pile up behind it.
             let full = |w: &Writer, n: usize| n + w.waiting.len() >= threads * WINDOW_PER_THREAD;

@@ -3,7 +3,7 @@
 
 use std::path::PathBuf;
 
-use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
+use clap::{Args as ClapArgs, Parser, Subcommand};
 
 const EXIT_CODES: &str = "Exit codes: 0 done; 1 the answer is no (different, nobody known); 2 wrong usage; \
 3 done, but some inputs had problems; 4 failed; 130 interrupted (run again to go on).";
@@ -269,11 +269,4 @@ pub(crate) enum Models {
     /// Read every file of every pack and compare the hashes
     #[command(after_help = "Example: fusiform models verify")]
     Verify,
-}
-
-/// A picture format for `--draw`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(crate) enum PictureFormat {
-    Jpeg,
-    Png,
 }

@@ -21,10 +21,6 @@ impl Printer {
         Printer { json, quiet }
     }
 
-    pub(crate) fn is_json(self) -> bool {
-        self.json
-    }
-
     /// One row of data; nothing in JSON mode, where [`Printer::record`] speaks.
     pub(crate) fn row(self, row: impl Display) -> io::Result<()> {
         if self.json {

@@ -5,8 +5,14 @@ use super::{Manifest, Pack, PackError};
 
 const MANIFEST: &str = include_str!("../../packs/base/manifest.toml");
 const FILES: &[(&str, &[u8])] = &[
-    ("detector.onnx", include_bytes!("../../packs/base/detector.onnx")),
-    ("embedder.onnx", include_bytes!("../../packs/base/embedder.onnx")),
+    (
+        "detector.onnx",
+        include_bytes!("../../packs/base/detector.onnx"),
+    ),
+    (
+        "embedder.onnx",
+        include_bytes!("../../packs/base/embedder.onnx"),
+    ),
 ];
 
 /// The pack that needs no file and no network.

@@ -45,7 +45,10 @@ impl Library {
     /// [`PackError::Io`] if the folder is there and cannot be listed. A broken pack is listed with its error.
     pub fn list(&self) -> Result<Vec<Listing>, PackError> {
         let base = base_pack().map(|pack| pack.manifest);
-        let mut all = vec![Listing { origin: Origin::CompiledIn, manifest: base }];
+        let mut all = vec![Listing {
+            origin: Origin::CompiledIn,
+            manifest: base,
+        }];
         let entries = match fs::read_dir(&self.dir) {
             Ok(entries) => entries,
             Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(all),
@@ -114,7 +117,9 @@ impl Library {
         if let Some(path) = name.filter(|n| n.contains(['/', '\\'])) {
             return Ok(Origin::Folder(path.into()));
         }
-        let Some(name) = name else { return Ok(Origin::CompiledIn) };
+        let Some(name) = name else {
+            return Ok(Origin::CompiledIn);
+        };
         let mut listings = self.list()?;
         let called = |l: &Listing| l.manifest.as_ref().is_ok_and(|m| m.name == name);
         if let Some(position) = listings.iter().position(called) {
@@ -122,7 +127,10 @@ impl Library {
         }
         let known = listings.iter().filter_map(|l| l.manifest.as_ref().ok());
         let known: Vec<&str> = known.map(|m| &*m.name).collect();
-        Err(PackError::Unknown { name: name.into(), known: known.join(", ") })
+        Err(PackError::Unknown {
+            name: name.into(),
+            known: known.join(", "),
+        })
     }
 
     /// Writes thresholds and what they were measured on into the manifest of the pack in `dir`.

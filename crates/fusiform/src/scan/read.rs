@@ -47,7 +47,7 @@ pub fn read_photo(path: &Path) -> Result<Vec<u8>, Error> {
 
 impl Work {
     /// The file as it is now, or the record of why it cannot be looked at.
-    pub(super) fn on(path: PathBuf) -> Result<Work, ScannedFile> {
+    pub(super) fn on(path: PathBuf) -> Result<Work, Box<ScannedFile>> {
         match size_and_mtime(&path) {
             Ok((size_bytes, mtime_ns)) => Ok(Work {
                 path,
@@ -60,7 +60,7 @@ impl Work {
                     size_bytes: 0,
                     mtime_ns: 0,
                 };
-                Err(work.with(None, Outcome::Problem(io_reason(&e))))
+                Err(Box::new(work.with(None, Outcome::Problem(io_reason(&e)))))
             }
         }
     }

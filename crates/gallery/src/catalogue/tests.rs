@@ -22,7 +22,7 @@ fn models(embedder: &str) -> ModelPair {
 
 /// A unit vector near the axis of its person, told apart by `variant`.
 fn vector(person: usize, variant: usize) -> Vec<f32> {
-    let mut v = vec![0.0f32; 16];
+    let mut v = [0.0f32; 16];
     v[person] = 1.0;
     v[15] = (variant % 7) as f32 * 0.05;
     let length = v.iter().map(|x| x * x).sum::<f32>().sqrt();

@@ -13,7 +13,7 @@ use serde::Serialize;
 use crate::cli::args::Looking;
 use crate::cli::exit::Exit;
 use crate::cli::session::{Session, shown};
-use crate::pictures::{Marked, RgbCanvas, Tone, draw_faces};
+use crate::pictures::{Marked, RgbCanvas, draw_faces};
 
 /// A face as JSON; boxes and points in pixels of the upright photo.
 #[derive(Debug, Serialize)]
@@ -246,6 +246,5 @@ fn marked(face: &DescribedFace) -> Marked {
         bbox: row.bbox,
         landmarks: row.landmarks.map(|l| l.map(|[x, y]| (x, y))),
         label: format!("{:.0}%", face.face.score * 100.0),
-        tone: Tone::Found,
     }
 }

@@ -1,0 +1,56 @@
+"""The teacher, an ONNX file, as a torch module. In: crops [n, 3, 112, 112], RGB 0..255. Out: what the file gives.
+
+It knows the operators of mobilefacenet.onnx and refuses others. Only the teacher is built from these weights: the
+student starts from random ones.
+"""
+
+import onnx
+import torch
+import torch.nn as nn
+import torch.nn.functional as F
+from onnx import numpy_helper
+
+KNOWN = {"Sub", "Mul", "Add", "Conv", "PRelu", "Flatten", "Gemm", "BatchNormalization"}
+
+
+class Teacher(nn.Module):
+    def __init__(self, path):
+        super().__init__()
+        graph = onnx.load(path).graph
+        self.names = {}
+        for i, weight in enumerate(graph.initializer):
+            self.names[weight.name] = f"w{i}"
+            self.register_buffer(f"w{i}", torch.from_numpy(numpy_helper.to_array(weight).copy()).float())
+        self.input = next(i.name for i in graph.input if i.name not in self.names)
+        self.output = graph.output[0].name
+        value = onnx.helper.get_attribute_value
+        self.steps = [(n.op_type, n.input, n.output[0], {a.name: value(a) for a in n.attribute}) for n in graph.node]
+        unknown = {op for op, *_ in self.steps} - KNOWN
+        if unknown:
+            raise ValueError(f"{path}: operators {sorted(unknown)} are not built here; use another teacher")
+        self.requires_grad_(False).eval()
+
+    def forward(self, x):
+        found = {self.input: x}
+        for op, inputs, output, given in self.steps:
+            a, *rest = [getattr(self, self.names[i]) if i in self.names else found[i] for i in inputs]
+            if op == "Conv":
+                pads = given.get("pads", [0, 0])[:2]
+                y = F.conv2d(a, *rest, stride=given.get("strides", 1), padding=pads, groups=given.get("group", 1))
+            elif op == "PRelu":
+                y = F.prelu(a, rest[0].flatten().to(a.dtype))
+            elif op == "Add":
+                y = a + rest[0]
+            elif op == "Sub":
+                y = a - rest[0]
+            elif op == "Mul":
+                y = a * rest[0]
+            elif op == "Flatten":
+                y = a.flatten(1)
+            elif op == "Gemm":
+                y = F.linear(a, rest[0] if given.get("transB") else rest[0].T, rest[1].flatten())
+            else:
+                scale, shift, mean, variance = rest
+                y = F.batch_norm(a.float(), mean, variance, scale, shift, eps=given.get("epsilon", 1e-5))
+            found[output] = y
+        return found[self.output].float()
