@@ -127,7 +127,9 @@ def main():
         saved = torch.load(last, map_location=args.device, weights_only=False)
         net.load_state_dict(saved["net"])
         ema.load_state_dict(saved["ema"])
-        optimiser.load_state_dict(saved["opt"])
+        # A committed checkpoint is small: weights alone.
+        if "opt" in saved:
+            optimiser.load_state_dict(saved["opt"])
         seen, step = saved["seen"], saved["step"]
     generator = torch.Generator(args.device).manual_seed(args.seed + step)
     if on_gpu:

@@ -1,3 +1,5 @@
+//! Tests of drawing: what is marked, and what is left alone.
+
 use super::*;
 use proptest::prelude::*;
 

@@ -1,3 +1,5 @@
+//! Tests of the page: hostile text, self-containment, order.
+
 use super::*;
 
 fn crop(photo_name: &str) -> Crop {

@@ -1,3 +1,5 @@
+//! Tests of calibration against cases counted by hand.
+
 use super::*;
 use proptest::prelude::*;
 

@@ -1,3 +1,5 @@
+//! Tests of verification against cases counted by hand.
+
 use super::*;
 use proptest::prelude::*;
 

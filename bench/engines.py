@@ -1,0 +1,64 @@
+"""Our runtime beside ONNX Runtime. In: the models of ../shared/models. Out: medians, ratios, errors.
+
+One thread, batch 1, alternating rounds in one run. Needs onnxruntime and numpy, and our example built:
+    cargo build --release --example run_model -p fusiform-nn && python bench/engines.py
+"""
+
+import pathlib
+import subprocess
+import tempfile
+import time
+
+import numpy as np
+import onnxruntime
+
+ROOT = pathlib.Path(__file__).resolve().parents[1]
+OURS = ROOT / "target/release/examples/run_model"
+SHARED, BASE = ROOT / "../shared/models", ROOT / "crates/fusiform/packs/base"
+CASES = [
+    (SHARED / "mobilefacenet.onnx", (1, 3, 112, 112)),
+    (SHARED / "yunet_n_dynamic.onnx", (1, 3, 320, 320)),
+    (SHARED / "yunet_n_640_640.onnx", (1, 3, 640, 640)),
+    (SHARED / "ultraface_rfb_320.onnx", (1, 3, 240, 320)),
+    (BASE / "embedder.onnx", (1, 3, 112, 112)),
+    (BASE / "detector.onnx", (1, 3, 320, 320)),
+    (BASE / "detector.onnx", (1, 3, 640, 640)),
+]
+ROUNDS = 7
+
+
+def main():
+    onnxruntime.set_default_logger_severity(3)
+    print("| network | input | ONNX Runtime ms | Fusiform ms | ratio | largest relative error |")
+    print("|---|---|---|---|---|---|")
+    for path, shape in CASES:
+        if not path.exists():
+            continue
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = 1
+        session = onnxruntime.InferenceSession(str(path), options)
+        feed = {session.get_inputs()[0].name: np.random.default_rng(1).uniform(0, 255, shape).astype(np.float32)}
+        theirs, ours = [], []
+        with tempfile.TemporaryDirectory() as work:
+            next(iter(feed.values())).tofile(f"{work}/in.f32")
+            for _ in range(ROUNDS):
+                times = []
+                for _ in range(9):
+                    start = time.perf_counter()
+                    wanted = session.run(None, feed)
+                    times.append((time.perf_counter() - start) * 1e3)
+                theirs.append(np.median(times))
+                command = [OURS, path, "x".join(map(str, shape)), f"{work}/in.f32", work, "9"]
+                said = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+                ours.append(float(said.split("median ")[1].split()[0]))
+            error = 0.0
+            for output, value in zip(session.get_outputs(), wanted):
+                got = np.fromfile(f"{work}/{output.name}.f32", np.float32).reshape(value.shape)
+                error = max(error, float(np.abs(got - value).max() / (np.abs(value).max() + 1e-9)))
+        ratio = np.median(np.array(ours) / np.array(theirs))
+        size = "×".join(map(str, shape[2:]))
+        print(f"| {path.name} | {size} | {np.median(theirs):.2f} | {np.median(ours):.2f} | {ratio:.2f} | {error:.1e} |", flush=True)
+
+
+if __name__ == "__main__":
+    main()
