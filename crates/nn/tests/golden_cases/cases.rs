@@ -46,7 +46,10 @@ impl Reader<'_> {
 }
 
 pub(crate) fn read_cases() -> Vec<Case> {
-    let mut r = Reader(include_bytes!("../golden/cases.bin"));
+    let mut r = Reader(include_bytes!(concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/golden/cases.bin"
+    )));
     let n = r.number();
     let case = |r: &mut Reader| {
         let (name, model) = (r.text(), r.block());
