@@ -136,6 +136,9 @@ impl Model {
                     }
                 });
             }
+            if node.outputs.is_empty() {
+                return Err(of(Error::malformed("it has no output")));
+            }
             let mut written = Vec::with_capacity(node.outputs.len());
             for name in &node.outputs {
                 let number = numbers.len();

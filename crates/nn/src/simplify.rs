@@ -109,7 +109,12 @@ fn fold_batch_norms(model: &mut Model) -> Result<(), Error> {
             continue;
         };
         let inputs = model.steps[position].inputs.clone();
-        let Some(&conv_at) = inputs[0].as_ref().and_then(|v| written_by.get(v)) else {
+        let Some(&conv_at) = inputs
+            .first()
+            .copied()
+            .flatten()
+            .and_then(|v| written_by.get(&v))
+        else {
             continue;
         };
         let conv = &model.steps[conv_at];
@@ -190,15 +195,14 @@ fn fuse_into_convolutions(model: &mut Model) {
             let mine = model.steps[at].outputs[0];
             match &next.op {
                 Op::Add if residual.is_none() && finish == Finish::default() => {
-                    let other = if next.inputs[0] == Some(mine) {
-                        next.inputs[1]
-                    } else {
-                        next.inputs[0]
-                    };
-                    // The other summand must be there when the convolution runs.
-                    let Some(other) = other.filter(|o| *o != mine) else {
+                    let [Some(a), Some(b)] = next.inputs[..] else {
                         break;
                     };
+                    let other = if a == mine { b } else { a };
+                    // The other summand must be there when the convolution runs.
+                    if other == mine {
+                        break;
+                    }
                     let ready = written_by.get(&other).is_none_or(|w| *w < conv_at);
                     if !ready || model.constants.contains_key(&other) {
                         break;
