@@ -53,6 +53,50 @@ def norm(c):
     return {"g": rand(c) + 1.5, "s": rand(c), "m": rand(c), "v": np.abs(rand(c)) + 0.5}
 
 
+def families(node):
+    """A piece of each family of networks, with the operators in the order its exporter writes them."""
+    pad = dict(pads=[1, 1, 1, 1])
+    bn = lambda i, o, t: node("BatchNormalization", [i, "g" + t, "s" + t, "m" + t, "v" + t], [o])
+    tagged = lambda t, c: {key + t: value for key, value in norm(c).items()}
+    case("iresnet block and head", [
+        bn("x", "a", "1"), node("Conv", ["a", "w1"], ["b"], **pad), bn("b", "c", "2"), node("PRelu", ["c", "p"], ["d"]),
+        node("Conv", ["d", "w2"], ["e"], strides=[2, 2], **pad), bn("e", "f", "3"), node("Conv", ["x", "w3"], ["g"], strides=[2, 2]),
+        bn("g", "h", "4"), node("Add", ["f", "h"], ["i"]), bn("i", "j", "3"), node("Dropout", ["j"], ["k"]), node("Flatten", ["k"], ["l"]),
+        node("Gemm", ["l", "fc", "fcb"], ["n"], transB=1), bn("n", "y", "5")], {"x": rand(2, 5, 8, 8)},
+        {**tagged("1", 5), **tagged("2", 7), **tagged("3", 7), **tagged("4", 7), **tagged("5", 9), "p": rand(7, 1, 1), "w1": rand(7, 5, 3, 3),
+         "w2": rand(7, 7, 3, 3), "w3": rand(7, 5, 1, 1), "fc": rand(9, 112), "fcb": rand(9)})
+    case("scrfd neck and head", [
+        node("Conv", ["x", "w1"], ["a"], **pad), node("Relu", ["a"], ["b"]), node("Conv", ["b", "w2"], ["c"], strides=[2, 2], **pad),
+        node("Shape", ["b"], ["s"]), node("Slice", ["s", "two", "four", "zero"], ["hw"]), node("Shape", ["c"], ["t"]),
+        node("Slice", ["t", "zero", "two", "zero"], ["nc"]), node("Concat", ["nc", "hw"], ["size"], axis=0),
+        node("Resize", ["c", "", "", "size"], ["u"], mode="nearest", coordinate_transformation_mode="asymmetric", nearest_mode="floor"),
+        node("Add", ["b", "u"], ["f"]), node("Conv", ["f", "w3"], ["h"], group=6, **pad), node("Relu", ["h"], ["i"]),
+        node("Conv", ["i", "w4", "b4"], ["j"]), node("Transpose", ["j"], ["k"], perm=[2, 3, 0, 1]), node("Reshape", ["k", "flat"], ["l"]),
+        node("Sigmoid", ["l"], ["y"]), node("Conv", ["i", "w5"], ["m"]), node("Mul", ["m", "scale"], ["n"]),
+        node("Transpose", ["n"], ["o"], perm=[2, 3, 0, 1]), node("Reshape", ["o", "boxes"], ["z"])], {"x": rand(1, 3, 10, 14)},
+        {"w1": rand(6, 3, 3, 3), "w2": rand(6, 6, 3, 3), "w3": rand(6, 1, 3, 3), "w4": rand(2, 6, 1, 1), "b4": rand(2), "w5": rand(8, 6, 1, 1),
+         "scale": np.float32(1.3), "two": np.array([2]), "four": np.array([4]), "zero": np.array([0]), "flat": np.array([-1, 1]),
+         "boxes": np.array([-1, 4])}, outputs=("y", "z"))
+    case("retinaface ssh", [
+        node("Conv", ["x", "w1"], ["a"], **pad), bn("a", "b", "1"), node("Conv", ["x", "w2"], ["c"], **pad), bn("c", "d", "2"),
+        node("LeakyRelu", ["d"], ["e"], alpha=0.1), node("Conv", ["e", "w3"], ["f"], **pad), bn("f", "g", "2"),
+        node("Concat", ["b", "g"], ["h"], axis=1), node("Relu", ["h"], ["i"]), node("Conv", ["i", "w4", "b4"], ["j"]),
+        node("Transpose", ["j"], ["k"], perm=[0, 2, 3, 1]), node("Shape", ["k"], ["s"]), node("Gather", ["s", "first"], ["n"]),
+        node("Unsqueeze", ["n", "zero"], ["u"]), node("Concat", ["u", "rest"], ["t"], axis=0), node("Reshape", ["k", "t"], ["l"]),
+        node("Softmax", ["l"], ["y"], axis=-1)], {"x": rand(2, 6, 5, 7)},
+        {**tagged("1", 4), **tagged("2", 3), "w1": rand(4, 6, 3, 3), "w2": rand(3, 6, 3, 3), "w3": rand(3, 3, 3, 3), "w4": rand(4, 7, 1, 1),
+         "b4": rand(4), "first": np.int64(0), "zero": np.array([0]), "rest": np.array([-1, 2])})
+    case("minifasnet block", [
+        node("Conv", ["x", "w1"], ["a"]), bn("a", "b", "1"), node("PRelu", ["b", "p"], ["c"]), node("Conv", ["c", "w2"], ["d"], group=8, **pad),
+        bn("d", "e", "1"), node("PRelu", ["e", "p"], ["f"]), node("Conv", ["f", "w3"], ["g"]), bn("g", "h", "2"),
+        node("ReduceMean", ["h"], ["m"], axes=[2, 3]), node("Conv", ["m", "w4"], ["q"]), node("Relu", ["q"], ["r"]),
+        node("Conv", ["r", "w5"], ["s"]), node("Sigmoid", ["s"], ["t"]), node("Mul", ["h", "t"], ["u"]), node("Add", ["x", "u"], ["v"]),
+        node("Conv", ["v", "w6"], ["w"], group=5), node("Flatten", ["w"], ["l"]), node("MatMul", ["l", "fc"], ["n"]),
+        node("Softmax", ["n"], ["y"])], {"x": rand(2, 5, 5, 5)},
+        {**tagged("1", 8), **tagged("2", 5), "p": rand(8, 1, 1), "w1": rand(8, 5, 1, 1), "w2": rand(8, 1, 3, 3), "w3": rand(5, 8, 1, 1),
+         "w4": rand(2, 5, 1, 1), "w5": rand(5, 2, 1, 1), "w6": rand(5, 1, 5, 5), "fc": rand(5, 3)})
+
+
 def main():
     onnxruntime.set_default_logger_severity(3)
     conv("3x3", 1, 3, 13, 17, 5, (3, 3), pads=[1, 1, 1, 1])
@@ -167,6 +211,7 @@ def main():
                                node("Add", ["x", "c"], ["y"])], {"x": rand(2, 3)}, {"s": ints(2, 3)})
     case("constant", [node("Constant", [], ["c"], value=numpy_helper.from_array(rand(3))), node("Mul", ["x", "c"], ["y"])], {"x": rand(2, 3)})
 
+    families(node)
     put = lambda out, *numbers: out.extend(struct.pack(f"<{len(numbers)}I", *numbers))
     out = bytearray()
 
