@@ -189,3 +189,27 @@ fn several_photos_at_once_leave_the_same_catalogue_as_one() {
     }
     assert_eq!(dumps[0], dumps[1]);
 }
+
+#[test]
+fn the_sample_album_shows_its_eight_people_with_nothing_but_the_binary() {
+    let stage = Stage::bare();
+    let album = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../samples/album");
+    let scanned = stage.json(&["scan".as_ref(), album.as_os_str()]);
+    assert_eq!(
+        (scanned["photos"].as_u64(), scanned["people"].as_u64()),
+        (Some(25), Some(8)),
+        "{scanned}"
+    );
+    stage.run(&["report", "people.html"]).ended_with(0);
+    let photo = |name: &str| album.join(name);
+    let pair = |a: &str, b: &str| {
+        stage.json(&[
+            "verify".as_ref(),
+            photo(a).as_os_str(),
+            photo(b).as_os_str(),
+        ])["answer"]
+            .clone()
+    };
+    assert_eq!(pair("01-portrait.jpg", "02-portrait.jpg"), "same");
+    assert_ne!(pair("01-portrait.jpg", "08-portrait.jpg"), "same");
+}
