@@ -19,7 +19,7 @@ echo "undisturbed: $took s, peak memory $(peak "$work/time")"
 killed=0
 for _ in 1 2 3 4 5; do
     "$fusiform" scan "$photos" "$@" --catalogue "$work/killed.db" --quiet >/dev/null 2>&1 &
-    sleep "$(echo "scale=2; 1 + $took * ($RANDOM % 100) / 600" | bc)"
+    sleep "$(echo "scale=2; 1 + $took * $((RANDOM % 100)) / 600" | bc)"
     kill -9 $! 2>/dev/null && killed=$((killed + 1))
     wait $! 2>/dev/null || true
 done
