@@ -16,7 +16,7 @@ use fusiform_gallery::cluster::ClusterOptions;
 use fusiform_gallery::template::{ModelId, Template};
 use fusiform_nn::{Limits, Model, Session};
 
-use crate::answer::{LINK_FMR, Thresholds};
+use crate::answer::{LINK_FMR, SAME_FMR, Thresholds};
 use crate::error::Error;
 use crate::models::{Channels, DetectorManifest, EmbedderManifest, HeadName, InputManifest, Pack};
 use crate::scan::read_photo;
@@ -196,6 +196,7 @@ impl Engine {
     pub fn group(&self, catalogue: &mut Catalogue) -> Result<GroupSummary, Error> {
         let options = ClusterOptions {
             link_similarity: self.link_similarity()?,
+            ask_similarity: self.thresholds()?.at_fmr(SAME_FMR)?.similarity,
             ..ClusterOptions::default()
         };
         Ok(catalogue.group(self.embedder_id()?, &options)?)

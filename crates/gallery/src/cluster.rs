@@ -57,6 +57,8 @@ pub struct Constraints {
 pub struct ClusterOptions {
     /// Similarity from which on two faces may be linked: the model's threshold at a stated false-match rate.
     pub link_similarity: f32,
+    /// Similarity from which on a human is asked whether two are one.
+    pub ask_similarity: f32,
     /// Mean similarity across two groups that lets them join, as a share of `link_similarity`.
     ///
     /// Measured on lfw-dev, see `fusiform eval cluster`.
@@ -71,6 +73,7 @@ impl Default for ClusterOptions {
     fn default() -> ClusterOptions {
         ClusterOptions {
             link_similarity: 0.4,
+            ask_similarity: 0.3,
             mean_share: 0.9,
             same_photo_penalty: 0.25,
             min_bridge_quality: 0.15,

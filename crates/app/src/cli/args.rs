@@ -140,13 +140,18 @@ The numbers of the faces are those `fusiform person` shows.")]
         #[arg(required = true, value_name = "FACE")]
         faces: Vec<i64>,
     },
-    /// Take back the latest decisions (name, merge, split, ignore)
-    #[command(after_help = "Example: fusiform undo")]
+    /// Take back the latest decisions, or one
+    #[command(after_help = "Example: fusiform undo 2\n         fusiform undo --decision 31")]
     Undo {
         /// How many
         #[arg(default_value_t = 1)]
         count: usize,
+        /// The number of one decision, as `fusiform history` shows it
+        #[arg(long, value_name = "NUMBER", conflicts_with = "count")]
+        decision: Option<i64>,
     },
+    #[command(flatten)]
+    Album(super::albums::Album),
     /// Find the faces of photos, without a catalogue
     #[command(after_help = "Example: fusiform detect party.jpg --draw party-faces.jpg")]
     Detect {
