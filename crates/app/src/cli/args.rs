@@ -140,13 +140,18 @@ The numbers of the faces are those `fusiform person` shows.")]
         #[arg(required = true, value_name = "FACE")]
         faces: Vec<i64>,
     },
-    /// Take back the latest decisions (name, merge, split, ignore)
-    #[command(after_help = "Example: fusiform undo")]
+    /// Take back the latest decisions, or one
+    #[command(after_help = "Example: fusiform undo 2\n         fusiform undo --decision 31")]
     Undo {
         /// How many
         #[arg(default_value_t = 1)]
         count: usize,
+        /// The number of one decision, as `fusiform history` shows it
+        #[arg(long, value_name = "NUMBER", conflicts_with = "count")]
+        decision: Option<i64>,
     },
+    #[command(flatten)]
+    Album(super::albums::Album),
     /// Find the faces of photos, without a catalogue
     #[command(after_help = "Example: fusiform detect party.jpg --draw party-faces.jpg")]
     Detect {
@@ -244,6 +249,21 @@ pub(crate) enum Eval {
         /// Similarity at which faces are linked [default: the pack's]
         #[arg(long, value_name = "SIMILARITY", value_parser = unit)]
         link: Option<f32>,
+        /// Also write embeddings.npy, labels.npy and groups.npy there, for other programs to compare
+        #[arg(long, value_name = "DIR")]
+        export: Option<PathBuf>,
+        /// Compare only like faces from this many on, as large albums do
+        #[arg(long, value_name = "N")]
+        exact_up_to: Option<usize>,
+        #[command(flatten)]
+        looking: Looking,
+    },
+    /// How much of a covered face can still be matched to it
+    #[command(after_help = "Example: fusiform eval redact --images lfw/images")]
+    Redact {
+        /// Folder with one folder per person
+        #[arg(long, value_name = "DIR")]
+        images: PathBuf,
         #[command(flatten)]
         looking: Looking,
     },
