@@ -127,7 +127,10 @@ pub fn features() -> Vec<&'static str> {
     {
         let all = [
             ("neon", true),
-            ("dotprod", std::arch::is_aarch64_feature_detected!("dotprod")),
+            (
+                "dotprod",
+                std::arch::is_aarch64_feature_detected!("dotprod"),
+            ),
             ("fp16", std::arch::is_aarch64_feature_detected!("fp16")),
         ];
         let present = all.into_iter().filter(|(_, has)| *has);

@@ -32,7 +32,10 @@ pub(crate) unsafe fn run<V: Vector>(rounds: usize) -> f32 {
     unsafe {
         let mut sums = [V::splat(1.0); CHAINS];
         // Unknown to the compiler, so that nothing is computed ahead.
-        let (factor, addend) = (std::hint::black_box(0.999f32), std::hint::black_box(1e-3f32));
+        let (factor, addend) = (
+            std::hint::black_box(0.999f32),
+            std::hint::black_box(1e-3f32),
+        );
         let (factor, addend) = (V::splat(factor), V::splat(addend));
         for _ in 0..rounds {
             for sum in &mut sums {
@@ -40,7 +43,10 @@ pub(crate) unsafe fn run<V: Vector>(rounds: usize) -> f32 {
             }
         }
         let mut out = [0.0f32; 16];
-        let all = sums.into_iter().reduce(|a, b| a.add(b)).unwrap_or(V::splat(0.0));
+        let all = sums
+            .into_iter()
+            .reduce(|a, b| a.add(b))
+            .unwrap_or(V::splat(0.0));
         all.store(out.as_mut_ptr());
         out.iter().sum()
     }

@@ -138,7 +138,12 @@ impl Form {
     ///
     /// # Panics
     /// If the weights are not `out · in · kh · kw` long.
-    pub fn pack_dense(self, weights: &[f32], [n_out, n_in, kh, kw]: [usize; 4], pixel: usize) -> Vec<f32> {
+    pub fn pack_dense(
+        self,
+        weights: &[f32],
+        [n_out, n_in, kh, kw]: [usize; 4],
+        pixel: usize,
+    ) -> Vec<f32> {
         assert!(weights.len() == n_out * n_in * kh * kw && pixel >= n_in);
         let panel = kh * kw * pixel * self.lanes;
         let mut packed = vec![0.0; n_out.div_ceil(self.lanes) * panel];
@@ -199,14 +204,19 @@ impl Form {
 impl Finish<'_> {
     pub(crate) fn check(&self, channels: usize) {
         assert!(self.bias.len() >= channels, "too few biases");
-        assert!(self.slopes.is_none_or(|s| s.len() >= channels), "too few slopes");
+        assert!(
+            self.slopes.is_none_or(|s| s.len() >= channels),
+            "too few slopes"
+        );
     }
 }
 
 /// The last float a row reads: it must lie in the input.
 pub(crate) fn check_reads(input: &[f32], starts: &[usize], n: usize, step: usize, run: usize) {
     let last = starts.iter().max().copied().unwrap_or(0);
-    let reach = (n.max(1) - 1).checked_mul(step).and_then(|r| r.checked_add(last)?.checked_add(run));
+    let reach = (n.max(1) - 1)
+        .checked_mul(step)
+        .and_then(|r| r.checked_add(last)?.checked_add(run));
     assert!(
         starts.is_empty() || reach.is_some_and(|r| r <= input.len()),
         "the row reads past its input"

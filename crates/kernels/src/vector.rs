@@ -64,7 +64,9 @@ unsafe impl Vector for Plain {
     }
     #[inline(always)]
     unsafe fn mul_add(self, factor: Plain, addend: Plain) -> Plain {
-        Plain(std::array::from_fn(|i| self.0[i] * factor.0[i] + addend.0[i]))
+        Plain(std::array::from_fn(|i| {
+            self.0[i] * factor.0[i] + addend.0[i]
+        }))
     }
     #[inline(always)]
     unsafe fn add(self, other: Plain) -> Plain {

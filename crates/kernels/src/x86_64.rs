@@ -72,14 +72,40 @@ macro_rules! vector {
 }
 
 vector!(
-    F32x8, 8, [10, 6, 3, 2], _mm256_set1_ps, _mm256_loadu_ps, _mm256_storeu_ps, _mm256_fmadd_ps, _mm256_add_ps,
-    _mm256_mul_ps, _mm256_max_ps, _mm256_min_ps,
-    |x, other| _mm256_blendv_ps(other, x, _mm256_cmp_ps::<_CMP_GT_OQ>(x, _mm256_setzero_ps()))
+    F32x8,
+    8,
+    [10, 6, 3, 2],
+    _mm256_set1_ps,
+    _mm256_loadu_ps,
+    _mm256_storeu_ps,
+    _mm256_fmadd_ps,
+    _mm256_add_ps,
+    _mm256_mul_ps,
+    _mm256_max_ps,
+    _mm256_min_ps,
+    |x, other| _mm256_blendv_ps(
+        other,
+        x,
+        _mm256_cmp_ps::<_CMP_GT_OQ>(x, _mm256_setzero_ps())
+    )
 );
 vector!(
-    F32x16, 16, [12, 12, 8, 6], _mm512_set1_ps, _mm512_loadu_ps, _mm512_storeu_ps, _mm512_fmadd_ps, _mm512_add_ps,
-    _mm512_mul_ps, _mm512_max_ps, _mm512_min_ps,
-    |x, other| _mm512_mask_blend_ps(_mm512_cmp_ps_mask::<_CMP_GT_OQ>(x, _mm512_setzero_ps()), other, x)
+    F32x16,
+    16,
+    [12, 12, 8, 6],
+    _mm512_set1_ps,
+    _mm512_loadu_ps,
+    _mm512_storeu_ps,
+    _mm512_fmadd_ps,
+    _mm512_add_ps,
+    _mm512_mul_ps,
+    _mm512_max_ps,
+    _mm512_min_ps,
+    |x, other| _mm512_mask_blend_ps(
+        _mm512_cmp_ps_mask::<_CMP_GT_OQ>(x, _mm512_setzero_ps()),
+        other,
+        x
+    )
 );
 
 routines!(avx2, crate::x86_64::F32x8, "avx2,fma");

@@ -13,6 +13,7 @@
 mod error;
 mod format;
 mod graph;
+mod island;
 mod ops;
 mod session;
 mod simplify;

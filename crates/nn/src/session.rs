@@ -2,9 +2,11 @@
 //! Knows the order of the steps and when a value is no longer needed, not what a step computes.
 
 use std::sync::{Mutex, PoisonError};
+use std::time::Instant;
 
 use crate::error::Error;
 use crate::graph::{Dim, Model, Port};
+use crate::island::{self, Island};
 use crate::ops::{Op, Work};
 use crate::tensor::{Tensor, Value, elements};
 
@@ -25,6 +27,7 @@ const KEPT_BUFFERS: usize = 64;
 #[derive(Debug)]
 pub struct Session {
     model: Model,
+    islands: Vec<Island>,
     /// For each step, the values that no later step reads.
     dead_after: Vec<Vec<usize>>,
     pool: Pool,
@@ -69,6 +72,7 @@ impl Session {
     /// # Errors
     /// [`Error`] if weights do not fit their operator.
     pub fn new(mut model: Model) -> Result<Session, Error> {
+        island::gather(&mut model);
         for step in &mut model.steps {
             if let Op::Conv(conv) = &mut step.op {
                 conv.pack(&step.inputs, &model.constants)
@@ -91,6 +95,7 @@ impl Session {
             }
         }
         Ok(Session {
+            islands: island::find(&model),
             model,
             dead_after,
             pool: Pool::default(),
@@ -113,6 +118,14 @@ impl Session {
     /// [`Error`] if an input is missing, unknown or of the wrong shape, or if a result would be larger than the limits
     /// of the model; the message names node, operator and shape.
     pub fn run(&self, inputs: &[(&str, &Tensor)]) -> Result<Vec<(String, Tensor)>, Error> {
+        self.run_told(inputs, None)
+    }
+
+    fn run_told(
+        &self,
+        inputs: &[(&str, &Tensor)],
+        mut told: Option<&mut dyn FnMut(usize, u64)>,
+    ) -> Result<Vec<(String, Tensor)>, Error> {
         let model = &self.model;
         let mut values: Vec<Option<Value>> = vec![None; model.n_values];
         for (name, tensor) in inputs {
@@ -131,8 +144,27 @@ impl Session {
                 return Err(Error::shape(format!("input {:?} is missing", port.name)));
             }
         }
-        for (position, step) in model.steps.iter().enumerate() {
+        let mut position = 0;
+        while position < model.steps.len() {
+            if let Some(island) = self.islands.iter().find(|i| i.steps.start == position) {
+                let told = told
+                    .as_mut()
+                    .map(|t| &mut **t as &mut dyn FnMut(usize, u64));
+                let max = model.limits.max_tensor_elements;
+                if let Some(results) = island.run(&values, max, told) {
+                    for (number, tensor) in results {
+                        values[number] = Some(Value::Float(tensor));
+                    }
+                    for step in island.steps.clone() {
+                        self.free(step, &mut values);
+                    }
+                    position = island.steps.end;
+                    continue;
+                }
+            }
+            let step = &model.steps[position];
             let name = step.op.name();
+            let begin = told.is_some().then(Instant::now);
             let mut read = Vec::with_capacity(step.inputs.len());
             for input in &step.inputs {
                 read.push(
@@ -152,11 +184,11 @@ impl Session {
                 }
                 values[*number] = Some(value);
             }
-            for value in &self.dead_after[position] {
-                if let Some(Value::Float(tensor)) = values[*value].take() {
-                    self.pool.give(tensor.into_data());
-                }
+            if let (Some(told), Some(begin)) = (&mut told, begin) {
+                told(position, begin.elapsed().as_nanos() as u64);
             }
+            self.free(position, &mut values);
+            position += 1;
         }
         let mut outputs = Vec::with_capacity(model.output_values.len());
         for (port, number) in model.outputs().iter().zip(&model.output_values) {
@@ -169,6 +201,17 @@ impl Session {
             outputs.push((port.name.clone(), value.float()?.clone()));
         }
         Ok(outputs)
+    }
+}
+
+impl Session {
+    /// Gives up the values that no step after this one reads.
+    fn free(&self, position: usize, values: &mut [Option<Value>]) {
+        for value in &self.dead_after[position] {
+            if let Some(Value::Float(tensor)) = values[*value].take() {
+                self.pool.give(tensor.into_data());
+            }
+        }
     }
 }
 

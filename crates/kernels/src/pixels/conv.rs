@@ -39,16 +39,27 @@ pub struct Conv<'a> {
 impl Conv<'_> {
     pub(super) fn check(&self, lanes: usize) {
         let (n, channels) = (self.n, self.channels);
-        assert!(channels.is_multiple_of(lanes) && channels <= self.pixel, "{channels} channels");
+        assert!(
+            channels.is_multiple_of(lanes) && channels <= self.pixel,
+            "{channels} channels"
+        );
         check_reads(self.input, self.starts, n, self.step, self.run);
         let depth = self.starts.len().checked_mul(self.run);
         let weights = depth.and_then(|d| d.checked_mul(channels));
-        assert!(weights.is_some_and(|w| w <= self.weights.len()), "too few weights");
+        assert!(
+            weights.is_some_and(|w| w <= self.weights.len()),
+            "too few weights"
+        );
         self.finish.check(channels);
-        let needed = (n.max(1) - 1).checked_mul(self.pixel).and_then(|r| r.checked_add(channels));
+        let needed = (n.max(1) - 1)
+            .checked_mul(self.pixel)
+            .and_then(|r| r.checked_add(channels));
         let fits = |len: usize| n == 0 || needed.is_some_and(|needed| needed <= len);
         assert!(fits(self.out.len()), "the row is too short");
-        assert!(self.residual.is_none_or(|r| fits(r.len())), "the residual is too short");
+        assert!(
+            self.residual.is_none_or(|r| fits(r.len())),
+            "the residual is too short"
+        );
     }
 
     /// # Safety
@@ -162,7 +173,9 @@ fn width<V: Vector>(n: usize, vectors: usize) -> usize {
         let rest = vectors % wide;
         of(wide) * (vectors / wide) + if rest > 0 { of(rest) } else { 0 }
     };
-    (1..=4.min(vectors)).min_by_key(|wide| cost(*wide)).unwrap_or(1)
+    (1..=4.min(vectors))
+        .min_by_key(|wide| cost(*wide))
+        .unwrap_or(1)
 }
 
 impl Finish<'_> {

@@ -37,11 +37,17 @@ impl Depthwise<'_> {
         assert!(pixel.is_multiple_of(lanes), "{pixel} channels");
         check_reads(self.input, self.starts, self.n, self.step, pixel);
         let weights = self.starts.len().checked_mul(pixel);
-        assert!(weights.is_some_and(|w| w <= self.weights.len()), "too few weights");
+        assert!(
+            weights.is_some_and(|w| w <= self.weights.len()),
+            "too few weights"
+        );
         self.finish.check(pixel);
         let fits = |len: usize| self.n.checked_mul(pixel).is_some_and(|n| n <= len);
         assert!(fits(self.out.len()), "the row is too short");
-        assert!(self.residual.is_none_or(|r| fits(r.len())), "the residual is too short");
+        assert!(
+            self.residual.is_none_or(|r| fits(r.len())),
+            "the residual is too short"
+        );
     }
 
     /// # Safety
@@ -108,7 +114,11 @@ impl Depthwise<'_> {
     /// # Safety
     /// As [`Depthwise::squares`]; `x + M` pixels exist.
     #[inline(always)]
-    unsafe fn square_tile<V: Vector, const S: usize, const M: usize>(&mut self, rows: [usize; 3], x: usize) {
+    unsafe fn square_tile<V: Vector, const S: usize, const M: usize>(
+        &mut self,
+        rows: [usize; 3],
+        x: usize,
+    ) {
         let p = self.pixel;
         for channel in (0..p).step_by(V::LANES) {
             // SAFETY: `check` covered every tap of every pixel, the weights, and the row. The last column read is the
@@ -169,7 +179,9 @@ impl Depthwise<'_> {
                 if let Some(residual) = self.residual {
                     sum = sum.add(V::load(residual.as_ptr().add(place)));
                 }
-                self.finish.activate(sum, channel).store(self.out.as_mut_ptr().add(place));
+                self.finish
+                    .activate(sum, channel)
+                    .store(self.out.as_mut_ptr().add(place));
             }
         }
     }
@@ -197,10 +209,16 @@ pub struct Max<'a> {
 impl Max<'_> {
     pub(super) fn check(&self, lanes: usize) {
         let pixel = self.pixel;
-        assert!(pixel.is_multiple_of(lanes) && !self.starts.is_empty(), "{pixel} channels");
+        assert!(
+            pixel.is_multiple_of(lanes) && !self.starts.is_empty(),
+            "{pixel} channels"
+        );
         check_reads(self.input, self.starts, self.n, self.step, pixel);
         let needed = self.n.checked_mul(pixel);
-        assert!(needed.is_some_and(|n| n <= self.out.len()), "the row is too short");
+        assert!(
+            needed.is_some_and(|n| n <= self.out.len()),
+            "the row is too short"
+        );
     }
 
     /// # Safety
