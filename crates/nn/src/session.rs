@@ -5,7 +5,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
 
 use crate::error::Error;
-use crate::graph::{Dim, Model, Port};
+use crate::graph::{Dim, Model, Port, Step};
 use crate::island::{self, Island};
 use crate::ops::{Op, Work};
 use crate::tensor::{Tensor, Value, elements};
@@ -31,6 +31,19 @@ pub struct Session {
     /// For each step, the values that no later step reads.
     dead_after: Vec<Vec<usize>>,
     pool: Pool,
+}
+
+/// What one step of a network took.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StepTime {
+    /// Name of the node, as in the file.
+    pub name: String,
+    /// Its operator.
+    pub operator: &'static str,
+    /// Shape of its weights, if it has any.
+    pub weights: Vec<usize>,
+    /// Wall-clock nanoseconds.
+    pub nanos: u64,
 }
 
 /// Buffers of earlier results, to be used again.
@@ -119,6 +132,25 @@ impl Session {
     /// of the model; the message names node, operator and shape.
     pub fn run(&self, inputs: &[(&str, &Tensor)]) -> Result<Vec<(String, Tensor)>, Error> {
         self.run_told(inputs, None)
+    }
+
+    /// Runs the network once and says what each step took, in running order.
+    ///
+    /// A step that was fused into another has no line of its own; the clock's own time, about 50 ns a row, is counted.
+    ///
+    /// # Errors
+    /// As [`Session::run`].
+    pub fn profile(&self, inputs: &[(&str, &Tensor)]) -> Result<Vec<StepTime>, Error> {
+        let mut nanos = vec![0; self.model.steps.len()];
+        self.run_told(inputs, Some(&mut |step, took| nanos[step] += took))?;
+        let told = self.model.steps.iter().zip(nanos);
+        let line = |(step, nanos): (&Step, u64)| StepTime {
+            name: step.name.clone(),
+            operator: step.op.name(),
+            weights: step.weights(&self.model.constants),
+            nanos,
+        };
+        Ok(told.map(line).collect())
     }
 
     fn run_told(
