@@ -343,12 +343,12 @@ fn layer(
 impl Island {
     /// Runs the island, or says that these shapes are none for it.
     ///
-    /// `told` receives the nanoseconds of each layer by the place of its step.
+    /// `told` receives nanoseconds and operations of each layer by the place of its step.
     pub(crate) fn run(
         &self,
         values: &[Option<Value>],
         max_elements: usize,
-        told: Option<&mut dyn FnMut(usize, u64)>,
+        told: Option<&mut dyn FnMut(usize, u64, u64)>,
     ) -> Option<Vec<(usize, Tensor)>> {
         let mut tensors = Vec::with_capacity(self.imports.len());
         for (value, _) in &self.imports {

@@ -44,6 +44,8 @@ pub struct StepTime {
     pub weights: Vec<usize>,
     /// Wall-clock nanoseconds.
     pub nanos: u64,
+    /// Multiplications and additions of convolutions and matrix products.
+    pub flop: u64,
 }
 
 /// Buffers of earlier results, to be used again.
@@ -141,14 +143,18 @@ impl Session {
     /// # Errors
     /// As [`Session::run`].
     pub fn profile(&self, inputs: &[(&str, &Tensor)]) -> Result<Vec<StepTime>, Error> {
-        let mut nanos = vec![0; self.model.steps.len()];
-        self.run_told(inputs, Some(&mut |step, took| nanos[step] += took))?;
+        let mut nanos = vec![(0, 0); self.model.steps.len()];
+        self.run_told(
+            inputs,
+            Some(&mut |step, took, flop| nanos[step] = (took, flop)),
+        )?;
         let told = self.model.steps.iter().zip(nanos);
-        let line = |(step, nanos): (&Step, u64)| StepTime {
+        let line = |(step, (nanos, flop)): (&Step, (u64, u64))| StepTime {
             name: step.name.clone(),
             operator: step.op.name(),
             weights: step.weights(&self.model.constants),
             nanos,
+            flop,
         };
         Ok(told.map(line).collect())
     }
@@ -156,7 +162,7 @@ impl Session {
     fn run_told(
         &self,
         inputs: &[(&str, &Tensor)],
-        mut told: Option<&mut dyn FnMut(usize, u64)>,
+        mut told: Option<&mut dyn FnMut(usize, u64, u64)>,
     ) -> Result<Vec<(String, Tensor)>, Error> {
         let model = &self.model;
         let mut values: Vec<Option<Value>> = vec![None; model.n_values];
@@ -181,7 +187,7 @@ impl Session {
             if let Some(island) = self.islands.iter().find(|i| i.steps.start == position) {
                 let told = told
                     .as_mut()
-                    .map(|t| &mut **t as &mut dyn FnMut(usize, u64));
+                    .map(|t| &mut **t as &mut dyn FnMut(usize, u64, u64));
                 let max = model.limits.max_tensor_elements;
                 if let Some(results) = island.run(&values, max, told) {
                     for (number, tensor) in results {
@@ -217,7 +223,15 @@ impl Session {
                 values[*number] = Some(value);
             }
             if let (Some(told), Some(begin)) = (&mut told, begin) {
-                told(position, begin.elapsed().as_nanos() as u64);
+                let weights = step.weights(&model.constants);
+                let out = step.outputs.first().and_then(|v| values[*v].as_ref());
+                let n_out = out.and_then(|v| elements(v.shape())).unwrap_or(0);
+                let depth = match weights[..] {
+                    [] => 0,
+                    _ => weights.iter().skip(1).product::<usize>(),
+                };
+                let nanos = begin.elapsed().as_nanos() as u64;
+                told(position, nanos, 2 * (n_out * depth) as u64);
             }
             self.free(position, &mut values);
             position += 1;

@@ -10,8 +10,8 @@ use super::plan::{Look, Plan, Slot};
 use super::{Island, Kind, Weights};
 use crate::tensor::Tensor;
 
-/// Receives the nanoseconds of a layer by the place of its step.
-type Told<'t> = Option<&'t mut dyn FnMut(usize, u64)>;
+/// Receives nanoseconds and operations of a layer by the place of its step.
+type Told<'t> = Option<&'t mut dyn FnMut(usize, u64, u64)>;
 
 struct Run<'a> {
     island: &'a Island,
@@ -76,8 +76,15 @@ pub(super) fn run(
         }
     }
     if let (Some(told), Some(nanos)) = (told, &run.nanos) {
-        for (layer, nanos) in island.layers.iter().zip(nanos) {
-            told(layer.step, *nanos);
+        let slots = &plan.slots[island.imports.len()..];
+        for ((layer, nanos), slot) in island.layers.iter().zip(nanos).zip(slots) {
+            let pixels = plan.batch * slot.height * slot.width;
+            let flop = match &layer.kind {
+                Kind::Dense(w) => 2 * pixels * w.n_out * w.n_in * w.kernel[0] * w.kernel[1],
+                Kind::Depthwise(w) => 2 * pixels * w.n_out * w.kernel[0] * w.kernel[1],
+                _ => 0,
+            };
+            told(layer.step, *nanos, flop as u64);
         }
     }
     plan.give(run.buffers);
