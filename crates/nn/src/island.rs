@@ -346,13 +346,15 @@ impl Island {
     /// `told` receives nanoseconds and operations of each layer by the place of its step.
     pub(crate) fn run(
         &self,
+        given: &[Option<&Tensor>],
         values: &[Option<Value>],
         max_elements: usize,
         told: Option<&mut dyn FnMut(usize, u64, u64)>,
     ) -> Option<Vec<(usize, Tensor)>> {
         let mut tensors = Vec::with_capacity(self.imports.len());
         for (value, _) in &self.imports {
-            tensors.push(values[*value].as_ref()?.float().ok()?);
+            let written = || values[*value].as_ref().and_then(|v| v.float().ok());
+            tensors.push(given[*value].or_else(written)?);
         }
         let key: Vec<Vec<usize>> = tensors.iter().map(|t| t.shape().to_vec()).collect();
         let mut plans = self.plans.lock().unwrap_or_else(PoisonError::into_inner);

@@ -166,6 +166,7 @@ impl Session {
     ) -> Result<Vec<(String, Tensor)>, Error> {
         let model = &self.model;
         let mut values: Vec<Option<Value>> = vec![None; model.n_values];
+        let mut given: Vec<Option<&Tensor>> = vec![None; model.n_values];
         for (name, tensor) in inputs {
             let position = model.inputs().iter().position(|port| port.name == *name);
             let Some(position) = position else {
@@ -175,10 +176,10 @@ impl Session {
                 )));
             };
             check_input(&model.inputs()[position], tensor)?;
-            values[model.input_values[position]] = Some(Value::Float((*tensor).clone()));
+            given[model.input_values[position]] = Some(*tensor);
         }
         for (port, value) in model.inputs().iter().zip(&model.input_values) {
-            if values[*value].is_none() {
+            if given[*value].is_none() {
                 return Err(Error::shape(format!("input {:?} is missing", port.name)));
             }
         }
@@ -189,7 +190,7 @@ impl Session {
                     .as_mut()
                     .map(|t| &mut **t as &mut dyn FnMut(usize, u64, u64));
                 let max = model.limits.max_tensor_elements;
-                if let Some(results) = island.run(&values, max, told) {
+                if let Some(results) = island.run(&given, &values, max, told) {
                     for (number, tensor) in results {
                         values[number] = Some(Value::Float(tensor));
                     }
@@ -201,6 +202,12 @@ impl Session {
                 }
             }
             let step = &model.steps[position];
+            // Only a step off the fast path needs an input as a value of its own.
+            for value in step.inputs.iter().flatten() {
+                if let (Some(tensor), None) = (given[*value], &values[*value]) {
+                    values[*value] = Some(Value::Float(tensor.clone()));
+                }
+            }
             let name = step.op.name();
             let begin = told.is_some().then(Instant::now);
             let mut read = Vec::with_capacity(step.inputs.len());
@@ -238,6 +245,10 @@ impl Session {
         }
         let mut outputs = Vec::with_capacity(model.output_values.len());
         for (port, number) in model.outputs().iter().zip(&model.output_values) {
+            if let Some(tensor) = given[*number] {
+                outputs.push((port.name.clone(), tensor.clone()));
+                continue;
+            }
             let value = values[*number]
                 .as_ref()
                 .or_else(|| model.constants.get(number));

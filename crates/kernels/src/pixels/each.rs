@@ -1,10 +1,16 @@
 //! Rows in which every channel stays by itself: depthwise convolution, maximum pool.
 
 use super::{Finish, check_reads};
+use crate::finish::Activation;
 use crate::vector::Vector;
 
 /// Pixels in a tile: each tap's weight is read once for so many.
 const HIGH: usize = 6;
+
+/// How the loop without branches ends.
+const NOTHING: u8 = 0;
+const RELU: u8 = 1;
+const SLOPES: u8 = 2;
 
 /// One output row of a depthwise convolution.
 ///
@@ -54,12 +60,24 @@ impl Depthwise<'_> {
     /// The CPU has the instructions of `V`; [`Depthwise::check`] passed.
     #[inline(always)]
     pub(crate) unsafe fn run<V: Vector>(&mut self) {
-        if let Some(rows) = self.square() {
+        let end = match (self.residual, self.finish.slopes, self.finish.activation) {
+            (None, Some(_), _) => Some(SLOPES),
+            (None, None, Activation::Relu) => Some(RELU),
+            (None, None, Activation::None) => Some(NOTHING),
+            _ => None,
+        };
+        if let (Some(rows), Some(end)) = (self.square(), end) {
             // SAFETY: as promised, and the taps are those of three rows of three neighbours.
-            match self.step / self.pixel {
-                1 => return unsafe { self.squares::<V, 1>(rows) },
-                2 => return unsafe { self.squares::<V, 2>(rows) },
-                _ => {}
+            unsafe {
+                match (self.step / self.pixel, end) {
+                    (1, NOTHING) => return self.squares::<V, 1, NOTHING>(rows),
+                    (1, RELU) => return self.squares::<V, 1, RELU>(rows),
+                    (1, SLOPES) => return self.squares::<V, 1, SLOPES>(rows),
+                    (2, NOTHING) => return self.squares::<V, 2, NOTHING>(rows),
+                    (2, RELU) => return self.squares::<V, 2, RELU>(rows),
+                    (2, SLOPES) => return self.squares::<V, 2, SLOPES>(rows),
+                    _ => {}
+                }
             }
         }
         let mut x = 0;
@@ -91,21 +109,21 @@ impl Depthwise<'_> {
     /// # Safety
     /// As [`Depthwise::run`]; the taps are three neighbours from each of `rows` on, the step is `S` pixels.
     #[inline(always)]
-    unsafe fn squares<V: Vector, const S: usize>(&mut self, rows: [usize; 3]) {
+    unsafe fn squares<V: Vector, const S: usize, const END: u8>(&mut self, rows: [usize; 3]) {
         let (n, tiles) = (self.n, self.n.div_ceil(8));
         for tile in 0..tiles {
             let (x, end) = (tile * n / tiles, (tile + 1) * n / tiles);
             // SAFETY: the pixels lie inside what was checked.
             unsafe {
                 match end - x {
-                    1 => self.square_tile::<V, S, 1>(rows, x),
-                    2 => self.square_tile::<V, S, 2>(rows, x),
-                    3 => self.square_tile::<V, S, 3>(rows, x),
-                    4 => self.square_tile::<V, S, 4>(rows, x),
-                    5 => self.square_tile::<V, S, 5>(rows, x),
-                    6 => self.square_tile::<V, S, 6>(rows, x),
-                    7 => self.square_tile::<V, S, 7>(rows, x),
-                    _ => self.square_tile::<V, S, 8>(rows, x),
+                    1 => self.square_tile::<V, S, END, 1>(rows, x),
+                    2 => self.square_tile::<V, S, END, 2>(rows, x),
+                    3 => self.square_tile::<V, S, END, 3>(rows, x),
+                    4 => self.square_tile::<V, S, END, 4>(rows, x),
+                    5 => self.square_tile::<V, S, END, 5>(rows, x),
+                    6 => self.square_tile::<V, S, END, 6>(rows, x),
+                    7 => self.square_tile::<V, S, END, 7>(rows, x),
+                    _ => self.square_tile::<V, S, END, 8>(rows, x),
                 }
             }
         }
@@ -114,7 +132,7 @@ impl Depthwise<'_> {
     /// # Safety
     /// As [`Depthwise::squares`]; `x + M` pixels exist.
     #[inline(always)]
-    unsafe fn square_tile<V: Vector, const S: usize, const M: usize>(
+    unsafe fn square_tile<V: Vector, const S: usize, const END: u8, const M: usize>(
         &mut self,
         rows: [usize; 3],
         x: usize,
@@ -141,7 +159,24 @@ impl Depthwise<'_> {
                         input = input.wrapping_add(p);
                     }
                 }
-                self.store(sums, x, channel);
+                let slopes = match END {
+                    SLOPES => V::load(
+                        self.finish
+                            .slopes
+                            .map_or(self.finish.bias, |s| s)
+                            .as_ptr()
+                            .add(channel),
+                    ),
+                    _ => V::splat(0.0),
+                };
+                for (m, sum) in sums.into_iter().enumerate() {
+                    let value = match END {
+                        SLOPES => sum.if_positive(sum.mul(slopes)),
+                        RELU => sum.max(slopes),
+                        _ => sum,
+                    };
+                    value.store(self.out.as_mut_ptr().add((x + m) * p + channel));
+                }
             }
         }
     }
