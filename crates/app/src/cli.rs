@@ -97,6 +97,9 @@ fn dispatch(args: Args) -> anyhow::Result<Exit> {
         Command::Models(Models::Show { name }) => commands::models::show(&session, name.as_deref()),
         Command::Models(Models::Add { dir }) => commands::models::add(&session, &dir),
         Command::Models(Models::Verify) => commands::models::verify(&session),
+        Command::Serve { listen, password } => {
+            commands::serve::run(&session, listen, password.as_deref())
+        }
         Command::Doctor => commands::doctor::run(&session),
     }
 }

@@ -2,8 +2,10 @@
 #![forbid(unsafe_code)]
 
 mod cli;
+mod crop;
 mod pictures;
 mod report;
+mod web;
 
 use std::process::ExitCode;
 

@@ -216,6 +216,18 @@ One folder per person, named as you like. Without --write the thresholds are onl
     /// List, show, add and check model packs
     #[command(subcommand)]
     Models(Models),
+    /// Show the people on a page in your browser, to name, merge, split and review them
+    #[command(after_help = "Example: fusiform serve\n\n\
+The page answers to this machine only. With --password FILE it may listen elsewhere too, as with --listen 0.0.0.0:7780; \
+put a proxy with TLS before it then.")]
+    Serve {
+        /// Address and port
+        #[arg(long, default_value = "127.0.0.1:7780", value_name = "ADDRESS:PORT")]
+        listen: std::net::SocketAddr,
+        /// File whose first line is the password that the page asks for
+        #[arg(long, value_name = "FILE")]
+        password: Option<PathBuf>,
+    },
     /// Say what this machine offers and whether catalogue and models are sound
     #[command(after_help = "Example: fusiform doctor")]
     Doctor,

@@ -13,5 +13,6 @@ pub(crate) mod people;
 pub(crate) mod redact;
 pub(crate) mod report;
 pub(crate) mod scan;
+pub(crate) mod serve;
 pub(crate) mod verify;
 pub(crate) mod xmp;

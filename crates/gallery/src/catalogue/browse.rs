@@ -335,13 +335,13 @@ impl Catalogue {
         found.map(PhotoId).ok_or_else(unknown)
     }
 
-    /// Photos in which all of `people` are, by date, undated ones last.
+    /// Photos in which all of `people` are, by date, undated ones last; all photos for nobody.
     ///
     /// # Errors
-    /// [`Error::Pointless`] for nobody or more than 16 people; [`Error::Sqlite`].
+    /// [`Error::Pointless`] for more than 16 people; [`Error::Sqlite`].
     pub fn photos_with(&self, people: &[PersonId], page: Page) -> Result<Paged<PhotoCard>, Error> {
-        if people.is_empty() || people.len() > 16 {
-            let what = "name one to sixteen people who are together in a photo";
+        if people.len() > 16 {
+            let what = "name at most sixteen people who are together in a photo";
             return Err(Error::Pointless(what.into()));
         }
         let has = |p: &PersonId| {
@@ -350,7 +350,10 @@ impl Catalogue {
             )
         };
         let wanted: Vec<String> = people.iter().map(has).collect();
-        let wanted = wanted.join(" AND ");
+        let wanted = match &*wanted {
+            [] => "1".into(),
+            all => all.join(" AND "),
+        };
         let sql = format!(
             "SELECT h.id, h.taken_at, (SELECT count(*) FROM faces WHERE photo = h.id AND aside IS NOT 'erase') \
              FROM photos h WHERE {wanted} ORDER BY h.taken_at IS NULL, h.taken_at, h.id LIMIT ?1 OFFSET ?2"
