@@ -129,11 +129,12 @@ def detector(checkpoint, path, half):
         x = block(g, f"c2_{i}", x, layer)
     levels = []
     for name in ("c3", "c4", "c5"):
-        down, residual = getattr(net, name)
+        down, *residuals = getattr(net, name)
         x = block(g, name + "_d", x, down)
-        y = block(g, name + "_a", x, residual.a)
-        y = g.conv(name + "_b", y, residual.b[0], residual.b[1])
-        x = g.node("Relu", [g.node("Add", [y, x], name + "_sum")], name)
+        for i, residual in enumerate(residuals):
+            y = block(g, f"{name}_{i}a", x, residual.a)
+            y = g.conv(f"{name}_{i}b", y, residual.b[0], residual.b[1])
+            x = g.node("Relu", [g.node("Add", [y, x], f"{name}_{i}sum")], f"{name}_{i}")
         levels.append(x)
     g.weights.append(onnx.numpy_helper.from_array(np.array([1, 1, 2, 2], np.float32), "twice"))
     f5 = block(g, "l5", levels[2], net.l5)

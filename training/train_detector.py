@@ -184,9 +184,10 @@ def main():
     seen = step = before = 0
     if os.path.exists(last):
         saved = torch.load(last, weights_only=True)
-        ema.load_state_dict(saved["ema"])
+        # Blocks added since start as they were made: as nothing.
+        ema.load_state_dict(ema.state_dict() | saved["ema"])
         # A committed checkpoint is small: the average alone, from which a new run may start.
-        net.load_state_dict(saved.get("net", saved["ema"]))
+        net.load_state_dict(net.state_dict() | saved.get("net", saved["ema"]))
         seen, step = saved["seen"], saved["step"]
         if "optimiser" in saved:
             optimiser.load_state_dict(saved["optimiser"])
