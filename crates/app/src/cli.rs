@@ -83,6 +83,7 @@ fn dispatch(args: Args) -> anyhow::Result<Exit> {
         Command::Models(Models::Show { name }) => commands::models::show(&session, name.as_deref()),
         Command::Models(Models::Add { dir }) => commands::models::add(&session, &dir),
         Command::Models(Models::Verify) => commands::models::verify(&session),
+        Command::Bench(bench) => commands::bench::run(&session, &bench),
         Command::Doctor => commands::doctor::run(&session),
     }
 }

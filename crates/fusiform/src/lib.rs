@@ -11,6 +11,7 @@ pub mod evaluate;
 pub mod measure;
 pub mod models;
 pub mod scan;
+pub mod speed;
 
 pub use error::Error;
 pub use fusiform_face::{detect, image, pipeline, quality};

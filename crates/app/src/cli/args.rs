@@ -211,6 +211,10 @@ One folder per person, named as you like. Without --write the thresholds are onl
     /// List, show, add and check model packs
     #[command(subcommand)]
     Models(Models),
+    /// Measure how fast this machine is with the networks, and with photos of yours
+    #[command(after_help = "Example: fusiform bench --layers ~/Pictures/*.jpg\n\n\
+One thread; the peak is what one core reaches without touching memory.")]
+    Bench(super::commands::bench::Bench),
     /// Say what this machine offers and whether catalogue and models are sound
     #[command(after_help = "Example: fusiform doctor")]
     Doctor,
