@@ -1,4 +1,8 @@
 //! Dense convolution of one row: pointwise, k×k at any stride, and the first layer with its three channels.
+#![allow(
+    clippy::needless_range_loop,
+    reason = "indices of register tiles are clearer than iterators"
+)]
 
 use super::{Finish, check_reads};
 use crate::finish::Activation;
