@@ -228,6 +228,10 @@ put a proxy with TLS before it then.")]
         #[arg(long, value_name = "FILE")]
         password: Option<PathBuf>,
     },
+    /// Measure how fast this machine is with the networks, and with photos of yours
+    #[command(after_help = "Example: fusiform bench --layers ~/Pictures/*.jpg\n\n\
+One thread; the peak is what one core reaches without touching memory.")]
+    Bench(super::commands::bench::Bench),
     /// Say what this machine offers and whether catalogue and models are sound
     #[command(after_help = "Example: fusiform doctor")]
     Doctor,
