@@ -78,8 +78,20 @@ fn dispatch(args: Args) -> anyhow::Result<Exit> {
         Command::Eval(Eval::Cluster {
             images,
             link,
+            export,
+            exact_up_to,
             looking,
-        }) => commands::eval::cluster(&session, &images, link, looking),
+        }) => {
+            let wanted = commands::eval_cluster::Wanted {
+                link,
+                export,
+                exact_up_to,
+            };
+            commands::eval_cluster::run(&session, &images, &wanted, looking)
+        }
+        Command::Eval(Eval::Redact { images, looking }) => {
+            commands::redact::prove(&session, &images, looking)
+        }
         Command::Calibrate { images, write } => commands::calibrate::run(&session, &images, write),
         Command::Models(Models::List) => commands::models::list(&session),
         Command::Models(Models::Show { name }) => commands::models::show(&session, name.as_deref()),

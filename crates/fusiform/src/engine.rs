@@ -4,7 +4,8 @@
 use std::path::Path;
 
 use fusiform_face::detect::{
-    ChannelOrder, DetectOptions, Detector, DetectorSpec, Head, InputSize, Normalisation,
+    ChannelOrder, DetectOptions, DetectedFace, Detector, DetectorSpec, Head, InputSize,
+    Normalisation,
 };
 use fusiform_face::embed::{Embedder, EmbedderSpec};
 use fusiform_face::image::{DecodeLimits, Decoded, Image};
@@ -120,6 +121,19 @@ impl Engine {
         options: &DetectOptions,
     ) -> Result<Vec<DescribedFace>, Error> {
         Ok(self.pipeline.describe(image, options)?)
+    }
+
+    /// The embedding of a place where a face is known to be, whatever the detector would say of it.
+    ///
+    /// # Errors
+    /// [`Error::Lacks`] if the pack only detects; [`Error::Face`].
+    pub fn embed_at(&self, image: &Image, face: &DetectedFace) -> Result<Vec<f32>, Error> {
+        let embedding = self.pipeline.embed_at(image, face)?;
+        let lacks = || Error::Lacks {
+            pack: self.pack.clone(),
+            role: "embedder",
+        };
+        Ok(embedding.ok_or_else(lacks)?.0)
     }
 
     /// The template of a described face: its embedding, tagged with the model that made it.

@@ -10,6 +10,8 @@ mod error;
 pub mod evaluate;
 pub mod measure;
 pub mod models;
+pub mod redact;
+pub mod regions;
 pub mod scan;
 
 pub use error::Error;

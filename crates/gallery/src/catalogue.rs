@@ -12,6 +12,7 @@ mod health;
 mod history;
 mod people;
 mod record;
+mod region;
 mod review;
 mod search;
 

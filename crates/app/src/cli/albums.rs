@@ -125,4 +125,34 @@ This cannot be undone. Photos, sidecars and copies of the catalogue are not touc
         /// Where it lies
         photo: PathBuf,
     },
+    /// Copy photos with everybody's face covered but those to keep, without any metadata
+    #[command(after_help = "Example: fusiform redact party.jpg --keep 'Aunt Ida' -o to-share")]
+    Redact(super::commands::redact::Wanted),
+    /// Write names and faces for other programs
+    #[command(subcommand)]
+    Export(Export),
+    /// Take names and faces of other programs as your word
+    #[command(subcommand)]
+    Import(Import),
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Export {
+    /// MWG face regions in an XMP sidecar beside each photo with named people
+    #[command(after_help = "Example: fusiform export xmp\n\n\
+Photos are not touched, nor sidecars of other programs.")]
+    Xmp {
+        /// Folder for the sidecars instead of beside the photos
+        #[arg(long, short, value_name = "DIR")]
+        out: Option<PathBuf>,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Import {
+    /// Face regions of digiKam, Lightroom and Picasa: sidecars, XMP inside photos, .picasa.ini
+    #[command(
+        after_help = "Example: fusiform import xmp\n\nScan the photos first. `fusiform undo` takes it back."
+    )]
+    Xmp,
 }

@@ -261,6 +261,21 @@ pub(crate) enum Eval {
         /// Similarity at which faces are linked [default: the pack's]
         #[arg(long, value_name = "SIMILARITY", value_parser = unit)]
         link: Option<f32>,
+        /// Also write embeddings.npy, labels.npy and groups.npy there, for other programs to compare
+        #[arg(long, value_name = "DIR")]
+        export: Option<PathBuf>,
+        /// Compare only like faces from this many on, as large albums do
+        #[arg(long, value_name = "N")]
+        exact_up_to: Option<usize>,
+        #[command(flatten)]
+        looking: Looking,
+    },
+    /// How much of a covered face can still be matched to it
+    #[command(after_help = "Example: fusiform eval redact --images lfw/images")]
+    Redact {
+        /// Folder with one folder per person
+        #[arg(long, value_name = "DIR")]
+        images: PathBuf,
         #[command(flatten)]
         looking: Looking,
     },

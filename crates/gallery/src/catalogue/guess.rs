@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use super::group::Face;
 use super::review::{Guess, Subject};
 use super::{FaceId, PersonId};
-use crate::cluster::ClusterOptions;
+use crate::cluster::{Cells, ClusterOptions};
 use crate::template::similarity;
 
 /// Somebody whom a subject may be.
@@ -40,6 +40,7 @@ pub(super) fn guesses(
             None => lone.extend(group.iter().copied()),
         }
     }
+    let cells = Cells::of(candidates.iter().map(|c| &*c.mean).collect());
     let mut found = Vec::new();
     for subject in candidates.iter().filter(|c| !c.named) {
         // Of two unnamed groups the smaller is asked about, or the later.
@@ -49,7 +50,7 @@ pub(super) fn guesses(
         };
         let shares = |c: &Candidate| !c.photos.is_disjoint(&subject.photos);
         if let Some((candidate, near, next)) =
-            best(&candidates, &subject.mean, may, shares, options)
+            best(&cells, &candidates, &subject.mean, may, shares, options)
         {
             found.push(Guess {
                 subject: Subject::Group(PersonId(subject.person)),
@@ -63,7 +64,7 @@ pub(super) fn guesses(
     for face in lone {
         let shares = |c: &Candidate| c.photos.contains(&face.photo);
         if let Some((candidate, near, next)) =
-            best(&candidates, &face.vector, |_| true, shares, options)
+            best(&cells, &candidates, &face.vector, |_| true, shares, options)
         {
             found.push(Guess {
                 subject: Subject::Face(FaceId(face.id)),
@@ -81,6 +82,7 @@ type Best = (i64, f32, Option<(i64, f32)>);
 
 /// The nearest candidate, if near enough to ask, and the next best.
 fn best(
+    cells: &Cells,
     candidates: &[Candidate],
     vector: &[f32],
     may: impl Fn(&Candidate) -> bool,
@@ -89,7 +91,8 @@ fn best(
 ) -> Option<Best> {
     let mut first: Option<(i64, f32)> = None;
     let mut second: Option<(i64, f32)> = None;
-    for candidate in candidates.iter().filter(|c| may(c)) {
+    let near = cells.near(vector).into_iter();
+    for candidate in near.map(|at| &candidates[at as usize]).filter(|c| may(c)) {
         let near = similarity(&candidate.mean, vector).0;
         // Two faces of one photo are rarely one person, so it takes more to ask.
         if near < options.ask_similarity + options.same_photo_penalty && shares(candidate) {
