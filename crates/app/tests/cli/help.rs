@@ -29,6 +29,7 @@ fn every_command_has_help_with_an_example() {
         "verify",
         "find",
         "report",
+        "serve",
         "eval lfw",
         "eval cluster",
         "calibrate",
