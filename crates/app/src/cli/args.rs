@@ -214,6 +214,14 @@ One folder per person, named as you like. Without --write the thresholds are onl
     /// Say what this machine offers and whether catalogue and models are sound
     #[command(after_help = "Example: fusiform doctor")]
     Doctor,
+    /// Serve recognition over HTTP, as CompreFace does
+    #[command(after_help = "Example: fusiform serve --listen 127.0.0.1:8000\n\n\
+Settings may also stand in the [serve] table of the settings file, or in FUSIFORM_LISTEN and the like.")]
+    Serve {
+        /// Address and port [default: 127.0.0.1:8000]
+        #[arg(long, value_name = "ADDRESS")]
+        listen: Option<std::net::SocketAddr>,
+    },
 }
 
 #[derive(Debug, Subcommand)]

@@ -10,4 +10,5 @@ pub(crate) mod models;
 pub(crate) mod people;
 pub(crate) mod report;
 pub(crate) mod scan;
+pub(crate) mod serve;
 pub(crate) mod verify;

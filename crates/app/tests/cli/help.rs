@@ -26,6 +26,7 @@ fn every_command_has_help_with_an_example() {
         "models add",
         "models verify",
         "doctor",
+        "serve",
     ];
     for command in commands {
         let args: Vec<&str> = command.split(' ').chain(["--help"]).collect();
