@@ -3,6 +3,7 @@
 
 mod cli;
 mod crop;
+mod http;
 mod pictures;
 mod report;
 mod web;

@@ -1,6 +1,8 @@
 //! Where things lie and which models to use. In: TOML file, environment, flags, in that order. Out: one [`Config`].
 //! The only file that reads the environment.
 
+mod serve;
+
 use std::env;
 use std::ffi::OsString;
 use std::fs;
@@ -9,6 +11,8 @@ use std::path::{Path, PathBuf};
 
 use etcetera::BaseStrategy;
 use serde::Deserialize;
+
+pub use serve::{Serve, ServeLayer, vault_secrets};
 
 /// Settings after every layer has spoken.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -21,6 +25,8 @@ pub struct Config {
     pub pack: Option<String>,
     /// Photos handled at once; `None` is one per core.
     pub threads: Option<usize>,
+    /// How `fusiform serve` runs.
+    pub serve: Serve,
 }
 
 /// One layer of settings; an empty field leaves the layer below in force.
@@ -35,6 +41,9 @@ pub struct Layer {
     pub pack: Option<String>,
     /// See [`Config::threads`].
     pub threads: Option<usize>,
+    /// See [`Config::serve`].
+    #[serde(default)]
+    pub serve: ServeLayer,
 }
 
 /// Why the settings cannot be used.
@@ -113,6 +122,7 @@ impl Config {
             models_dir: layer.models_dir.map_or_else(|| in_home("models"), Ok)?,
             pack: layer.pack,
             threads: layer.threads,
+            serve: layer.serve.resolve(home.as_deref())?,
         })
     }
 }
@@ -125,6 +135,7 @@ impl Layer {
             models_dir: self.models_dir.or(below.models_dir),
             pack: self.pack.or(below.pack),
             threads: self.threads.or(below.threads),
+            serve: self.serve.over(below.serve),
         }
     }
 }
@@ -162,6 +173,7 @@ fn environment() -> Result<Layer, ConfigError> {
         models_dir: env::var_os("FUSIFORM_MODELS_DIR").map(PathBuf::from),
         pack: text("FUSIFORM_PACK")?,
         threads: threads.transpose()?,
+        serve: serve::environment(&text)?,
     })
 }
 

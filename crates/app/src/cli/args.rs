@@ -216,18 +216,6 @@ One folder per person, named as you like. Without --write the thresholds are onl
     /// List, show, add and check model packs
     #[command(subcommand)]
     Models(Models),
-    /// Show the people on a page in your browser, to name, merge, split and review them
-    #[command(after_help = "Example: fusiform serve\n\n\
-The page answers to this machine only. With --password FILE it may listen elsewhere too, as with --listen 0.0.0.0:7780; \
-put a proxy with TLS before it then.")]
-    Serve {
-        /// Address and port
-        #[arg(long, default_value = "127.0.0.1:7780", value_name = "ADDRESS:PORT")]
-        listen: std::net::SocketAddr,
-        /// File whose first line is the password that the page asks for
-        #[arg(long, value_name = "FILE")]
-        password: Option<PathBuf>,
-    },
     /// Measure how fast this machine is with the networks, and with photos of yours
     #[command(after_help = "Example: fusiform bench --layers ~/Pictures/*.jpg\n\n\
 One thread; the peak is what one core reaches without touching memory.")]
@@ -235,6 +223,18 @@ One thread; the peak is what one core reaches without touching memory.")]
     /// Say what this machine offers and whether catalogue and models are sound
     #[command(after_help = "Example: fusiform doctor")]
     Doctor,
+    /// Serve the album's pages for your browser, and recognition for programs
+    #[command(after_help = "Example: fusiform serve --listen 127.0.0.1:8000\n\n\
+It answers to this machine only. With --password FILE it may listen elsewhere too, as with --listen 0.0.0.0:8000; put a \
+proxy with TLS before it then. Settings may also stand in the [serve] table of the settings file, or in FUSIFORM_LISTEN and the like.")]
+    Serve {
+        /// Address and port [default: 127.0.0.1:8000]
+        #[arg(long, value_name = "ADDRESS")]
+        listen: Option<std::net::SocketAddr>,
+        /// File whose first line is the password that the album's pages ask for
+        #[arg(long, value_name = "FILE")]
+        password: Option<PathBuf>,
+    },
 }
 
 #[derive(Debug, Subcommand)]

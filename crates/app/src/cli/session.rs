@@ -30,6 +30,7 @@ impl Session {
             models_dir: global.models_dir.clone(),
             pack: global.pack.clone(),
             threads: global.threads.map(usize::from),
+            ..Layer::default()
         };
         Ok(Session {
             config: Config::resolve(global.config.as_deref(), flags)?,

@@ -38,6 +38,7 @@ fn every_command_has_help_with_an_example() {
         "models verify",
         "bench",
         "doctor",
+        "serve",
     ];
     for command in commands {
         let args: Vec<&str> = command.split(' ').chain(["--help"]).collect();

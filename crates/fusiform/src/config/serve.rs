@@ -1,0 +1,106 @@
+//! Settings of the server. In: one layer each of file, environment and flags. Out: [`Serve`].
+//! Knows nothing of HTTP.
+
+use std::env;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::{Path, PathBuf};
+
+use serde::Deserialize;
+
+use super::ConfigError;
+
+/// How the server runs, after every layer has spoken.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Serve {
+    /// Address and port; loopback unless somebody says otherwise.
+    pub listen: SocketAddr,
+    /// The encrypted file that holds enrolled people; `None` if no home folder is known.
+    pub vault: Option<PathBuf>,
+    /// File that holds the vault's key, 64 hexadecimal digits; made if it is not there.
+    pub key_file: Option<PathBuf>,
+    /// Requests that may look at images at once or wait for it; more are answered 503.
+    pub queue: usize,
+    /// Milliseconds that one request may take.
+    pub timeout_ms: u64,
+}
+
+/// One layer of the server's settings.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ServeLayer {
+    /// See [`Serve::listen`].
+    pub listen: Option<SocketAddr>,
+    /// See [`Serve::vault`].
+    pub vault: Option<PathBuf>,
+    /// See [`Serve::key_file`].
+    pub key_file: Option<PathBuf>,
+    /// See [`Serve::queue`].
+    pub queue: Option<usize>,
+    /// See [`Serve::timeout_ms`].
+    pub timeout_ms: Option<u64>,
+}
+
+impl ServeLayer {
+    pub(super) fn over(self, below: ServeLayer) -> ServeLayer {
+        ServeLayer {
+            listen: self.listen.or(below.listen),
+            vault: self.vault.or(below.vault),
+            key_file: self.key_file.or(below.key_file),
+            queue: self.queue.or(below.queue),
+            timeout_ms: self.timeout_ms.or(below.timeout_ms),
+        }
+    }
+
+    pub(super) fn resolve(self, home: Option<&Path>) -> Result<Serve, ConfigError> {
+        let vault = self.vault.or_else(|| home.map(|h| h.join("vault.db")));
+        let beside = |vault: &PathBuf| vault.with_extension("key");
+        Ok(Serve {
+            // 8000 is the port that CompreFace's clients have in their settings.
+            listen: self
+                .listen
+                .unwrap_or_else(|| (Ipv4Addr::LOCALHOST, 8000).into()),
+            key_file: self.key_file.or_else(|| vault.as_ref().map(beside)),
+            vault,
+            queue: self.queue.unwrap_or(64).clamp(1, 4096),
+            timeout_ms: self.timeout_ms.unwrap_or(60_000).max(100),
+        })
+    }
+}
+
+/// The vault's key and passphrase, where the environment gives one: `FUSIFORM_VAULT_KEY` (64 hexadecimal digits) and
+/// `FUSIFORM_VAULT_PASSPHRASE`. They are kept out of [`Serve`], which may be printed.
+pub fn vault_secrets() -> (Option<String>, Option<String>) {
+    (
+        env::var("FUSIFORM_VAULT_KEY").ok(),
+        env::var("FUSIFORM_VAULT_PASSPHRASE").ok(),
+    )
+}
+
+/// Variables: `FUSIFORM_LISTEN`, `FUSIFORM_VAULT`, `FUSIFORM_VAULT_KEY_FILE`, `FUSIFORM_QUEUE`, `FUSIFORM_TIMEOUT_MS`.
+pub(super) fn environment(
+    text: &impl Fn(&'static str) -> Result<Option<String>, ConfigError>,
+) -> Result<ServeLayer, ConfigError> {
+    Ok(ServeLayer {
+        listen: parsed(text, "FUSIFORM_LISTEN", "an address and port")?,
+        vault: env::var_os("FUSIFORM_VAULT").map(PathBuf::from),
+        key_file: env::var_os("FUSIFORM_VAULT_KEY_FILE").map(PathBuf::from),
+        queue: parsed(text, "FUSIFORM_QUEUE", "a whole number")?,
+        timeout_ms: parsed(text, "FUSIFORM_TIMEOUT_MS", "a whole number")?,
+    })
+}
+
+fn parsed<T: std::str::FromStr>(
+    text: &impl Fn(&'static str) -> Result<Option<String>, ConfigError>,
+    name: &'static str,
+    wanted: &'static str,
+) -> Result<Option<T>, ConfigError> {
+    let Some(value) = text(name)? else {
+        return Ok(None);
+    };
+    let wrong = |_| ConfigError::Variable {
+        name,
+        value: value.clone().into(),
+        wanted,
+    };
+    value.parse().map(Some).map_err(wrong)
+}
