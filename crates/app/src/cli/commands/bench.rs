@@ -140,7 +140,7 @@ fn models(session: &Session, file: Option<&Path>) -> Result<Vec<(String, Vec<u8>
         )]);
     }
     let pack = session.library().load(session.config.pack.as_deref())?;
-    let named = |role: &str, bytes: Option<_>| bytes.map(|b| (role.to_owned(), Vec::from(b)));
+    let named = |role: &str, bytes: Option<_>| bytes.map(|b| (role.to_owned(), b));
     Ok([
         named("detector", pack.detector),
         named("embedder", pack.embedder),
