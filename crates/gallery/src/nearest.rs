@@ -76,11 +76,8 @@ impl Vectors {
         assert_eq!(vector.len(), self.length, "a vector of another length");
         let scale = largest(vector) / 127.0;
         let start = self.rounded.len();
-        self.rounded.extend(
-            vector
-                .iter()
-                .map(|v| (v / scale).round_ties_even().clamp(-127.0, 127.0) as i8),
-        );
+        self.rounded
+            .extend(vector.iter().map(|v| rounded(v / scale, 127.0) as i8));
         let error = distance(vector, &self.rounded[start..], scale);
         self.owners.push(owner);
         self.exact.extend_from_slice(vector);
@@ -252,9 +249,7 @@ impl Queries {
             assert_eq!(query.len(), length, "a query of another length");
             let scale = largest(query) / most;
             let start = all.rounded.len();
-            let rounded = query
-                .iter()
-                .map(|v| (v / scale).round_ties_even().clamp(-most, most) as i16);
+            let rounded = query.iter().map(|v| rounded(v / scale, most) as i16);
             all.rounded.extend(rounded);
             let error = distance(query, &all.rounded[start..], scale);
             let norm = norm(query);
@@ -331,8 +326,8 @@ impl Sieve {
 
     /// An owner is at least so near.
     fn raise(&mut self, owner: u64, lower: f32) {
-        // `>` also turns away what is not a number.
-        if self.n_owners > MAX_FILTERED || !(lower > self.least) {
+        // A bound that is not a number says nothing.
+        if self.n_owners > MAX_FILTERED || lower.is_nan() || lower <= self.least {
             return;
         }
         match self.owners.iter().position(|o| o.0 == owner) {
@@ -350,7 +345,8 @@ impl Sieve {
             // Now and then those that have fallen behind are let go.
             if self.candidates.len() > 4096 {
                 let least = self.least;
-                self.candidates.retain(|(_, upper)| !(*upper < least));
+                self.candidates
+                    .retain(|(_, upper)| *upper >= least || upper.is_nan());
             }
         }
     }
@@ -366,6 +362,11 @@ impl Sieve {
 
 fn largest(vector: &[f32]) -> f32 {
     vector.iter().fold(0.0, |most, v| most.max(v.abs()))
+}
+
+/// To the nearest whole number from `-most` to `most`; without SSE4.1 `round` would be a call.
+fn rounded(value: f32, most: f32) -> i32 {
+    (value + 0.5f32.copysign(value)).clamp(-most - 0.5, most + 0.5) as i32
 }
 
 /// No less than the length of a vector.

@@ -75,6 +75,7 @@ unsafe impl Products for I32x4 {
     type Sum = i32;
     type Numbers = int16x8_t;
     const STEP: usize = 8;
+    const TEMPLATES: usize = 3;
 
     #[inline(always)]
     unsafe fn zero() -> Self {

@@ -121,7 +121,7 @@ pub(crate) struct I32x8(__m256i);
 pub(crate) struct I32x16(__m512i);
 
 macro_rules! integers {
-    ($name:ident, $numbers:ty, $step:literal, $zero:ident, $load:ident, $half:ident as $half_type:ty, $widen:ident,
+    ($name:ident, $numbers:ty, $step:literal, $templates:literal, $zero:ident, $load:ident, $half:ident as $half_type:ty, $widen:ident,
      $madd:ident, $add:ident, |$sums:ident| $total:expr) => {
         // SAFETY: only routines compiled for the instruction set use it.
         unsafe impl Products for $name {
@@ -130,6 +130,7 @@ macro_rules! integers {
             type Sum = i32;
             type Numbers = $numbers;
             const STEP: usize = $step;
+            const TEMPLATES: usize = $templates;
 
             #[inline(always)]
             unsafe fn zero() -> Self {
@@ -169,6 +170,7 @@ integers!(
     I32x8,
     __m256i,
     16,
+    2,
     _mm256_setzero_si256,
     _mm256_loadu_si256,
     _mm_loadu_si128 as __m128i,
@@ -188,6 +190,7 @@ integers!(
     I32x16,
     __m512i,
     32,
+    3,
     _mm512_setzero_si512,
     _mm512_loadu_si512,
     _mm256_loadu_si256 as __m256i,

@@ -19,6 +19,8 @@ pub(crate) unsafe trait Products: Copy {
     type Numbers: Copy;
     /// Numbers taken at once.
     const STEP: usize;
+    /// Templates of a tile of four queries, two or three: as many as leave all sums in registers.
+    const TEMPLATES: usize;
 
     /// Sums of nothing.
     unsafe fn zero() -> Self;
@@ -77,7 +79,11 @@ impl<'a, P: Products> Block<'a, P> {
         // SAFETY: the tiles lie within the rows that `new` counted.
         unsafe {
             while q + 4 <= n {
-                self.row_of_tiles::<4, 3>(q);
+                if P::TEMPLATES == 2 {
+                    self.row_of_tiles::<4, 2>(q);
+                } else {
+                    self.row_of_tiles::<4, 3>(q);
+                }
                 q += 4;
             }
             while q < n {
@@ -155,6 +161,7 @@ unsafe impl<V: Vector> Products for Floats<V> {
     type Sum = f32;
     type Numbers = V;
     const STEP: usize = V::LANES;
+    const TEMPLATES: usize = 3;
 
     #[inline(always)]
     unsafe fn zero() -> Self {
@@ -202,6 +209,7 @@ unsafe impl Products for PlainIntegers {
     type Sum = i32;
     type Numbers = [i16; 8];
     const STEP: usize = 8;
+    const TEMPLATES: usize = 2;
 
     #[inline(always)]
     unsafe fn zero() -> Self {
