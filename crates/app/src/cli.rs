@@ -84,6 +84,7 @@ fn dispatch(args: Args) -> anyhow::Result<Exit> {
         Command::Models(Models::Add { dir }) => commands::models::add(&session, &dir),
         Command::Models(Models::Verify) => commands::models::verify(&session),
         Command::Doctor => commands::doctor::run(&session),
+        Command::Key { kind, key } => commands::serve::add_key(&session, kind, key),
         Command::Serve { listen } => commands::serve::run(&session, listen),
     }
 }

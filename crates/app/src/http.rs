@@ -2,6 +2,7 @@
 //! Knows which trees there are, not what they answer.
 
 mod album;
+mod compreface;
 mod health;
 
 use std::path::PathBuf;
@@ -10,6 +11,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use axum::Router;
 use fusiform::engine::Engine;
+use fusiform_vault::Vault;
+use tokio::sync::Semaphore;
+
+pub(crate) use compreface::Scale;
 
 /// What every route tree may use.
 #[derive(Debug)]
@@ -18,6 +23,16 @@ pub(crate) struct Served {
     pub(crate) engine: Arc<Engine>,
     /// The album's catalogue, which need not exist yet.
     pub(crate) catalogue: PathBuf,
+    /// Enrolled people, encrypted on disk.
+    pub(crate) vault: Arc<Vault>,
+    /// Similarities as CompreFace's clients expect them.
+    pub(crate) scale: Scale,
+    /// Numbers in an embedding.
+    pub(crate) dimensions: usize,
+    /// One place per core for work on images.
+    pub(crate) looking: Arc<Semaphore>,
+    /// Places for requests that work on images or wait to; without a free one the answer is 503.
+    pub(crate) waiting: Arc<Semaphore>,
     /// Whether new work is taken; false once the server is stopping.
     pub(crate) ready: AtomicBool,
 }
@@ -26,6 +41,7 @@ pub(crate) struct Served {
 pub(crate) fn router(served: &Arc<Served>) -> Router {
     Router::new()
         .merge(health::router(served))
+        .merge(compreface::router(served))
         .merge(album::router(served))
 }
 

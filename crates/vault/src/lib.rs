@@ -2,3 +2,14 @@
 //! encrypted on disk. Knows nothing of pixels, networks or HTTP.
 #![forbid(unsafe_code)]
 #![warn(missing_docs)]
+
+mod error;
+mod index;
+mod seal;
+mod store;
+
+pub use error::Error;
+pub use index::{Example, Match};
+pub use seal::{MasterKey, Secret};
+pub use store::{Kind, Service, Vault};
+pub use uuid::Uuid;

@@ -222,6 +222,26 @@ Settings may also stand in the [serve] table of the settings file, or in FUSIFOR
         #[arg(long, value_name = "ADDRESS")]
         listen: Option<std::net::SocketAddr>,
     },
+    /// Make a service of the recognition server and print its API key
+    #[command(after_help = "Example: fusiform key recognition")]
+    Key {
+        /// What the key is good for
+        kind: KeyKind,
+        /// Take this key, as another server had it
+        #[arg(long, value_name = "UUID")]
+        key: Option<uuid::Uuid>,
+    },
+}
+
+/// What a service's key is good for.
+#[derive(Debug, Clone, Copy, clap::ValueEnum)]
+pub(crate) enum KeyKind {
+    /// Enrols and recognises
+    Recognition,
+    /// Finds faces
+    Detection,
+    /// Compares two images
+    Verification,
 }
 
 #[derive(Debug, Subcommand)]

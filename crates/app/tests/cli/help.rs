@@ -27,6 +27,7 @@ fn every_command_has_help_with_an_example() {
         "models verify",
         "doctor",
         "serve",
+        "key",
     ];
     for command in commands {
         let args: Vec<&str> = command.split(' ').chain(["--help"]).collect();
