@@ -24,6 +24,19 @@ class Residual(nn.Module):
         return F.relu(x + self.b(self.a(x)))
 
 
+class Wide(nn.Module):
+    """A residual of a 5x5 depthwise and a 1x1 layer: at stride 32 it sees 128 pixels further for 2.8 k parameters."""
+
+    def __init__(self, n):
+        super().__init__()
+        self.a = nn.Sequential(nn.Conv2d(n, n, 5, 1, 2, bias=False, groups=n), nn.BatchNorm2d(n), nn.ReLU(inplace=True))
+        self.b = nn.Sequential(nn.Conv2d(n, n, 1, bias=False), nn.BatchNorm2d(n))
+        nn.init.zeros_(self.b[1].weight)
+
+    def forward(self, x):
+        return F.relu(x + self.b(self.a(x)))
+
+
 class Detector(nn.Module):
     def __init__(self, widths=(12, 24, 40)):
         super().__init__()
@@ -32,7 +45,7 @@ class Detector(nn.Module):
         self.c2 = nn.Sequential(conv_block(first, second, 3, 2), conv_block(second, second))
         self.c3 = nn.Sequential(conv_block(second, n, 3, 2), Residual(n))
         self.c4 = nn.Sequential(conv_block(n, n, 3, 2), Residual(n))
-        self.c5 = nn.Sequential(conv_block(n, n, 3, 2), Residual(n))
+        self.c5 = nn.Sequential(conv_block(n, n, 3, 2), Residual(n), Wide(n))
         self.l5, self.l4, self.l3 = conv_block(n, n, 1), conv_block(n, n, 1), conv_block(n, n, 1)
         self.head = nn.ModuleList([conv_block(n, n)])
         self.out = nn.ModuleList([nn.Conv2d(n, 16, 1) for _ in range(3)])

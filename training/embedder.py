@@ -1,7 +1,8 @@
 """The embedder. In: crops [n, 3, 112, 112], RGB 0..255. Out: [n, 128], not normalised.
 
-A narrow plain residual network: on a CPU dense 3x3 layers run near peak, depthwise ones do not. 0.89 M parameters,
-109 million multiply-adds.
+A narrow plain residual network: on a CPU dense 3x3 layers run near peak, depthwise ones do not. Its last map is widened
+to 512 channels before the global depthwise convolution, as MobileFaceNet (Chen et al., 2018) does. 0.82 M parameters,
+104 million multiply-adds.
 """
 
 import torch.nn as nn
@@ -10,8 +11,9 @@ import torch.nn as nn
 class ConvBlock(nn.Sequential):
     """Convolution, batch-norm and, unless told otherwise, PReLU."""
 
-    def __init__(self, n_in, n_out, kernel=3, stride=1, act=True, groups=1):
-        layers = [nn.Conv2d(n_in, n_out, kernel, stride, kernel // 2, bias=False, groups=groups), nn.BatchNorm2d(n_out)]
+    def __init__(self, n_in, n_out, kernel=3, stride=1, act=True, groups=1, pad=None):
+        pad = kernel // 2 if pad is None else pad
+        layers = [nn.Conv2d(n_in, n_out, kernel, stride, pad, bias=False, groups=groups), nn.BatchNorm2d(n_out)]
         super().__init__(*layers, *([nn.PReLU(n_out)] if act else []))
 
 
@@ -27,22 +29,36 @@ class Residual(nn.Module):
 # `small` suits a CPU run; `base` fills the budget of 1.1 M parameters and 225 million multiply-adds, for a GPU.
 CONFIGS = {
     "small": {},
-    "base": {"widths": (20, 64, 96, 136), "depths": (2, 2, 1)},
+    "base": {"widths": (20, 64, 96, 112), "depths": (2, 2, 1)},
 }
+WIDE = 512
 
 
 class Embedder(nn.Module):
-    def __init__(self, widths=(16, 48, 96, 160), depths=(1, 1, 1), dimensions=128):
+    def __init__(self, widths=(16, 48, 96, 128), depths=(1, 1, 1), dimensions=128):
         super().__init__()
-        body = [ConvBlock(3, widths[0], 3, 2)]
-        for before, after, depth in zip(widths, widths[1:], depths):
-            body += [ConvBlock(before, after, 3, 2), *(Residual(after) for _ in range(depth))]
-        self.body = nn.Sequential(*body)
-        last = widths[-1]
-        self.gdc = nn.Sequential(nn.Conv2d(last, last, 7, groups=last, bias=False), nn.BatchNorm2d(last))
-        self.fc = nn.Linear(last, dimensions, bias=False)
+        self.stem = ConvBlock(3, widths[0], 3, 2)
+        self.stages = nn.ModuleList(
+            nn.Sequential(ConvBlock(before, after, 3, 2), *(Residual(after) for _ in range(depth)))
+            for before, after, depth in zip(widths, widths[1:], depths)
+        )
+        self.widen = ConvBlock(widths[-1], WIDE, 1)
+        self.gdc = ConvBlock(WIDE, WIDE, 7, act=False, groups=WIDE, pad=0)
+        self.fc = nn.Linear(WIDE, dimensions, bias=False)
         self.bn = nn.BatchNorm1d(dimensions)
+        self.widths = widths
+
+    def stages_of(self, x):
+        """What each stage gives (28x28, 14x14, 7x7) and the widened 7x7 map."""
+        x = self.stem((x - 127.5) / 128)
+        found = []
+        for stage in self.stages:
+            x = stage(x)
+            found.append(x)
+        return [*found, self.widen(x)]
+
+    def head(self, x):
+        return self.bn(self.fc(self.gdc(x).flatten(1)).float())
 
     def forward(self, x):
-        x = self.gdc(self.body((x - 127.5) / 128)).flatten(1)
-        return self.bn(self.fc(x).float())
+        return self.head(self.stages_of(x)[-1])

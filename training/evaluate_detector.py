@@ -3,7 +3,8 @@
     python evaluate_detector.py --data ../../shared/data --detector detector.onnx --yunet ../../shared/models/yunet_n_dynamic.onnx
 
 AP at IoU 0.5 against pseudo-labels of score 0.6 and more (lower ones are neither right nor wrong), at the photos' own
-size; recall and mean landmark error (in eye distances) on faces labelled by people; false boxes on face-free crops.
+size; recall and mean landmark error (in eye distances) on faces labelled by people; false boxes on face-free crops. Both
+detectors at the same least score for recall and false boxes, unless --yunet-min-score says otherwise.
 """
 
 import argparse
@@ -16,133 +17,118 @@ import onnxruntime
 
 import data
 
-
-def nms(b, s, t=0.3):
-    o = s.argsort()[::-1]
-    keep = []
-    while len(o):
-        i = o[0]
-        keep.append(i)
-        x = b[o]
-        lt = np.maximum(x[:, :2], b[i, :2])
-        rb = np.minimum(x[:, 2:], b[i, 2:])
-        it = np.clip(rb - lt, 0, None).prod(1)
-        u = (x[:, 2:] - x[:, :2]).prod(1) + (b[i, 2:] - b[i, :2]).prod() - it
-        o = o[it / np.maximum(u, 1e-6) < t]
-    return keep
-
-
-def decode(levels, thr):
-    B, S, K = [], [], []
-    for st, (cls, obj, box, kps, w) in levels.items():
-        n = len(cls)
-        gx = np.arange(n) % w
-        gy = np.arange(n) // w
-        sc = np.sqrt(np.clip(cls, 0, 1) * np.clip(obj, 0, 1))
-        m = sc >= thr
-        c = (np.stack([gx, gy], 1)[m] + box[m, :2]) * st
-        wh = np.exp(np.clip(box[m, 2:], -6, 6)) * st
-        B.append(np.concatenate([c - wh / 2, c + wh / 2], 1))
-        S.append(sc[m])
-        K.append((kps[m].reshape(-1, 5, 2) + np.stack([gx, gy], 1)[m][:, None]) * st)
-    B, S, K = map(np.concatenate, (B, S, K))
-    k = nms(B, S)
-    return B[k], S[k], K[k]
-
-
-def prep(im, side=None):
-    h, w = im.shape[:2]
-    f = 1.0 if side is None else side / max(h, w)
-    if f != 1:
-        im = cv2.resize(im, None, fx=f, fy=f, interpolation=cv2.INTER_AREA if f < 1 else cv2.INTER_LINEAR)
-    h, w = im.shape[:2]
-    H, W = -(-h // 32) * 32, -(-w // 32) * 32
-    p = np.zeros((H, W, 3), np.float32)
-    p[:h, :w] = im[:, :, ::-1]
-    return p.transpose(2, 0, 1)[None], f
+STRIDES = (8, 16, 32)
+NMS_IOU = 0.3
 
 
 class Network:
-    def __init__(s, path):
-        s.s = onnxruntime.InferenceSession(path)
-        s.n = [o.name for o in s.s.get_outputs()]
+    """RGB photo, longest side to resize to or None, least score → boxes x1 y1 x2 y2, scores, landmarks, best first."""
 
-    def __call__(s, im, side=None, thr=0.02):
-        x, f = prep(im, side)
-        r = dict(zip(s.n, s.s.run(None, {s.s.get_inputs()[0].name: x})))
-        lv = {
-            st: (
-                r[f"cls_{st}"].ravel(),
-                r[f"obj_{st}"].ravel(),
-                r[f"bbox_{st}"].reshape(-1, 4),
-                r[f"kps_{st}"].reshape(-1, 10),
-                x.shape[3] // st,
-            )
-            for st in (8, 16, 32)
-        }
-        b, sc, k = decode(lv, thr)
-        return b / f, sc, k / f
+    def __init__(self, path):
+        self.session = onnxruntime.InferenceSession(path)
+        self.names = [output.name for output in self.session.get_outputs()]
+
+    def __call__(self, image, side=None, min_score=0.02):
+        h, w = image.shape[:2]
+        factor = 1.0 if side is None else side / max(h, w)
+        if factor != 1:
+            how = cv2.INTER_AREA if factor < 1 else cv2.INTER_LINEAR
+            image = cv2.resize(image, None, fx=factor, fy=factor, interpolation=how)
+            h, w = image.shape[:2]
+        photo = np.zeros((-(-h // 32) * 32, -(-w // 32) * 32, 3), np.float32)
+        photo[:h, :w] = image[:, :, ::-1]
+        feed = {self.session.get_inputs()[0].name: photo.transpose(2, 0, 1)[None]}
+        found = dict(zip(self.names, self.session.run(None, feed)))
+        boxes, scores, points = [], [], []
+        for stride in STRIDES:
+            score = np.sqrt(np.clip(found[f"cls_{stride}"], 0, 1) * np.clip(found[f"obj_{stride}"], 0, 1)).ravel()
+            keep = score >= min_score
+            columns = photo.shape[1] // stride
+            cell = np.stack([np.arange(len(score)) % columns, np.arange(len(score)) // columns], 1)[keep]
+            box = found[f"bbox_{stride}"].reshape(-1, 4)[keep]
+            centre, size = (cell + box[:, :2]) * stride, np.exp(np.clip(box[:, 2:], -6, 6)) * stride
+            boxes.append(np.concatenate([centre - size / 2, centre + size / 2], 1))
+            points.append((found[f"kps_{stride}"].reshape(-1, 5, 2)[keep] + cell[:, None]) * stride)
+            scores.append(score[keep])
+        boxes, scores, points = map(np.concatenate, (boxes, scores, points))
+        best = suppressed(boxes, scores)
+        return boxes[best] / factor, scores[best], points[best] / factor
 
 
 def iou(a, b):
-    it = np.clip(np.minimum(a[:, None, 2:], b[None, :, 2:]) - np.maximum(a[:, None, :2], b[None, :, :2]), 0, None).prod(
-        2
-    )
-    return it / ((a[:, 2:] - a[:, :2]).prod(1)[:, None] + (b[:, 2:] - b[:, :2]).prod(1)[None] - it + 1e-6)
+    corner = np.minimum(a[:, None, 2:], b[None, :, 2:]) - np.maximum(a[:, None, :2], b[None, :, :2])
+    overlap = np.clip(corner, 0, None).prod(2)
+    areas = (a[:, 2:] - a[:, :2]).prod(1)[:, None] + (b[:, 2:] - b[:, :2]).prod(1)[None]
+    return overlap / np.maximum(areas - overlap, 1e-6)
 
 
-def ap(det, held, side=None):
-    rec = []
-    n = 0
-    for _, im, ps, _, _ in held:
-        b, s, k = det(im, side)
-        gt = ps[:, :4].copy()
-        gt[:, 2:] += gt[:, :2]
-        hard = ps[:, 14] >= 0.6
-        n += hard.sum()
-        used = np.zeros(len(gt), bool)
-        M = iou(b, gt) if len(gt) else np.zeros((len(b), 0))
-        for i in range(len(b)):
-            j = -1
-            if len(gt):
-                q = np.where(used, 0, M[i])
-                j = q.argmax()
-                j = j if q[j] >= 0.5 else -1
-            if j >= 0:
+def suppressed(boxes, scores):
+    """Indices that greedy non-maximum suppression keeps, best first."""
+    order, kept = scores.argsort()[::-1], []
+    while len(order):
+        kept.append(order[0])
+        order = order[iou(boxes[order[:1]], boxes[order])[0] < NMS_IOU]
+    return kept
+
+
+def average_precision(detector, scenes):
+    """Area under the interpolated precision curve, and how many faces it is over."""
+    found, total = [], 0
+    for _, image, pseudo, _, _ in scenes:
+        boxes, scores, _ = detector(image)
+        faces = np.concatenate([pseudo[:, :2], pseudo[:, :2] + pseudo[:, 2:4]], 1)
+        sure = pseudo[:, 14] >= 0.6
+        total += sure.sum()
+        overlap = iou(boxes, faces)
+        used = np.zeros(len(faces), bool)
+        for score, row in zip(scores, overlap):
+            free = np.where(used, 0, row)
+            j = free.argmax() if len(free) and free.max() >= 0.5 else None
+            if j is not None:
                 used[j] = True
-            if j >= 0 and not hard[j]:
-                continue
-            if j < 0 and len(gt) and M[i].max() >= 0.5 and not hard[M[i].argmax()]:
-                continue
-            rec.append((s[i], j >= 0))
-    rec.sort(key=lambda r: -r[0])
-    tp = np.cumsum([r[1] for r in rec])
-    pr = tp / np.arange(1, len(tp) + 1)
-    re = tp / n
-    pr = np.maximum.accumulate(pr[::-1])[::-1]
-    a = np.sum(np.diff(np.concatenate([[0], re])) * pr)
-    return a, n
+                if sure[j]:
+                    found.append((score, True))
+            elif not (len(row) and row.max() >= 0.5 and not sure[row.argmax()]):
+                found.append((score, False))
+    found.sort(key=lambda f: -f[0])
+    right = np.cumsum([r for _, r in found])
+    precision = np.maximum.accumulate((right / np.arange(1, len(right) + 1))[::-1])[::-1]
+    return np.sum(np.diff(np.concatenate([[0], right / total])) * precision), total
 
 
-def human(det, held, side, thr):
-    hit = n = 0
-    err = []
-    for _, im, _, hu, _ in held:
-        if not len(hu):
+def against_people(detector, scenes, min_score):
+    """Recall at 640 px and mean landmark error, in eye distances, on faces that people labelled."""
+    total, errors = 0, []
+    for _, image, _, human, _ in scenes:
+        if not len(human):
             continue
-        b, s, k = det(im, side, thr)
-        for q in hu:
-            n += 1
-            d = np.linalg.norm(q[1] - q[0])
-            if not len(b):
-                continue
-            P = np.stack([k[:, 0], k[:, 1], k[:, 2], (k[:, 3] + k[:, 4]) / 2], 1)
-            e = np.linalg.norm(P - q[None], axis=2).mean(1) / max(d, 1e-3)
-            j = e.argmin()
-            if e[j] < 0.5:
-                hit += 1
-                err.append(e[j])
-    return hit / n, np.mean(err), n
+        _, _, points = detector(image, 640, min_score)
+        total += len(human)
+        if not len(points):
+            continue
+        four = np.concatenate([points[:, :3], points[:, 3:].mean(1, keepdims=True)], 1)
+        for face in human:
+            eyes = max(np.linalg.norm(face[1] - face[0]), 1e-3)
+            error = np.linalg.norm(four - face[None], axis=2).mean(1).min() / eyes
+            if error < 0.5:
+                errors.append(error)
+    return len(errors) / total, np.mean(errors), total
+
+
+def without_faces(scenes, most=400):
+    """Crops of photos that touch no label."""
+    rng, free = random.Random(0), []
+    for _, image, pseudo, human, _ in scenes:
+        h, w = image.shape[:2]
+        boxes = [(l[0], l[1], l[0] + l[2], l[1] + l[3]) for l in pseudo]
+        boxes += [(*(p.min(0) - 40), p[:, 0].max() + 40, p[:, 1].max() + 60) for p in human]
+        for _ in range(6):
+            side = rng.randint(96, max(97, min(h, w) - 1))
+            x, y = rng.randint(0, max(0, w - side)), rng.randint(0, max(0, h - side))
+            if not any(b[0] < x + side and b[2] > x and b[1] < y + side and b[3] > y for b in boxes):
+                free.append(image[y : y + side, x : x + side])
+                break
+    return free[:most]
 
 
 def main():
@@ -151,53 +137,26 @@ def main():
     parser.add_argument("--detector", required=True)
     parser.add_argument("--yunet", required=True)
     parser.add_argument("--min-score", type=float, default=0.6)
-    parser.add_argument("--every", type=int, default=1, help="only each n-th held-out photo")
+    parser.add_argument("--yunet-min-score", type=float)
+    parser.add_argument("--every", type=int, default=1, help="only each n-th held-out photo, except for false boxes")
     args = parser.parse_args()
-    ours, yu = Network(args.detector), Network(args.yunet)
+    detectors = {
+        "ours": (Network(args.detector), args.min_score),
+        "yunet": (Network(args.yunet), args.yunet_min_score or args.min_score),
+    }
     held = [scene for scene in data.scenes(args.data) if scene[4]]
-    q = held[:: args.every]
-    for nm, d in (("ours", ours), ("yunet", yu)):
-        print(
-            nm,
-            "AP@0.5 and faces",
-            ap(d, q),
-            "recall, landmark error, faces labelled by people, at 640",
-            human(d, q, 640, args.min_score),
-            flush=True,
-        )
-    # face-free regions: crops of held-out photos with no label touching
-    rng = random.Random(0)
-    free = []
-    for _, im, ps, hu, _ in held:
-        h, w = im.shape[:2]
-        for _ in range(6):
-            s = rng.randint(96, max(97, min(h, w) - 1))
-            x, y = rng.randint(0, w - s) if w > s else 0, rng.randint(0, h - s) if h > s else 0
-            c = [(l[0] < x + s and l[0] + l[2] > x and l[1] < y + s and l[1] + l[3] > y) for l in ps] + [
-                (
-                    min(p[:, 0]) - 40 < x + s
-                    and max(p[:, 0]) + 40 > x
-                    and min(p[:, 1]) - 40 < y + s
-                    and max(p[:, 1]) + 60 > y
-                )
-                for p in hu
-            ]
-            if not any(c):
-                free.append(im[y : y + s, x : x + s])
-                break
-    free = free[:400]
-    for nm, d in (("ours", ours), ("yunet", yu)):
-        print(
-            nm,
-            "false boxes per 100 of",
-            len(free),
-            "face-free crops",
-            100 * sum(len(d(f, None, args.min_score)[0]) for f in free) / len(free),
-            flush=True,
-        )
-    for g in sorted((pathlib.Path(args.data) / "groups").glob("*.jpg")):
-        im = cv2.imread(str(g))[:, :, ::-1]
-        print(g.name, "yunet", len(yu(im, 640, args.min_score)[0]), "ours", len(ours(im, 640, args.min_score)[0]))
+    some, free = held[:: args.every], without_faces(held)
+    for name, (detector, min_score) in detectors.items():
+        area, faces = average_precision(detector, some)
+        recall, error, people = against_people(detector, some, min_score)
+        false = 100 * sum(len(detector(crop, None, min_score)[0]) for crop in free) / len(free)
+        print(f"{name}: AP@0.5 {area:.4f} of {faces} faces; least score {min_score}:", end=" ")
+        print(f"recall at 640 {recall:.4f}, landmark error {error:.4f} of {people} faces labelled by people;", end=" ")
+        print(f"false boxes {false:.2f} per 100 of {len(free)} face-free crops", flush=True)
+    for path in sorted((pathlib.Path(args.data) / "groups").glob("*.jpg")):
+        image = cv2.imread(str(path))[:, :, ::-1]
+        counts = [f"{name} {len(d(image, 640, s)[0])}" for name, (d, s) in detectors.items()]
+        print(path.name, *counts)
 
 
 if __name__ == "__main__":

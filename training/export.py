@@ -91,16 +91,17 @@ def embedder(checkpoint, path, half):
     g = Graph(half)
     x = g.node("Sub", ["data", g.weight("mean", [127.5])], "centred")
     x = g.node("Mul", [x, g.weight("scale", [1 / 128])], "scaled")
-    for i, layer in enumerate(net.body):
+    layers = [net.stem, *(layer for stage in net.stages for layer in stage), net.widen]
+    for i, layer in enumerate(layers):
         name = f"b{i}"
-        if hasattr(layer, "a"):
+        if hasattr(layer, "act"):
             y = block(g, name + "a", x, layer.a)
             y = block(g, name + "b", y, layer.b)
             x = g.node("Add", [y, x], name + "_sum")
             x = g.node("PRelu", [x, g.weight(name + "_s", layer.act.weight.detach()[:, None, None])], name + "_a")
         else:
             x = block(g, name, x, layer)
-    x = g.conv("global", x, net.gdc[0], net.gdc[1])
+    x = block(g, "global", x, net.gdc)
     x = g.node("Flatten", [x], "flat", axis=1)
     norm = net.bn
     factor = norm.weight.detach().double() / (norm.running_var.double() + norm.eps).sqrt()
@@ -128,11 +129,12 @@ def detector(checkpoint, path, half):
         x = block(g, f"c2_{i}", x, layer)
     levels = []
     for name in ("c3", "c4", "c5"):
-        down, residual = getattr(net, name)
+        down, *residuals = getattr(net, name)
         x = block(g, name + "_d", x, down)
-        y = block(g, name + "_a", x, residual.a)
-        y = g.conv(name + "_b", y, residual.b[0], residual.b[1])
-        x = g.node("Relu", [g.node("Add", [y, x], name + "_sum")], name)
+        for i, residual in enumerate(residuals):
+            y = block(g, f"{name}_{i}a", x, residual.a)
+            y = g.conv(f"{name}_{i}b", y, residual.b[0], residual.b[1])
+            x = g.node("Relu", [g.node("Add", [y, x], f"{name}_{i}sum")], f"{name}_{i}")
         levels.append(x)
     g.weights.append(onnx.numpy_helper.from_array(np.array([1, 1, 2, 2], np.float32), "twice"))
     f5 = block(g, "l5", levels[2], net.l5)

@@ -31,6 +31,10 @@ class Teacher(nn.Module):
         self.requires_grad_(False).eval()
 
     def forward(self, x):
+        return self.taps(x, ())[1]
+
+    def taps(self, x, names):
+        """Intermediate values by their names in the file, and the output."""
         found = {self.input: x}
         for op, inputs, output, given in self.steps:
             a, *rest = [getattr(self, self.names[i]) if i in self.names else found[i] for i in inputs]
@@ -53,4 +57,4 @@ class Teacher(nn.Module):
                 scale, shift, mean, variance = rest
                 y = F.batch_norm(a.float(), mean, variance, scale, shift, eps=given.get("epsilon", 1e-5))
             found[output] = y
-        return found[self.output].float()
+        return [found[name] for name in names], found[self.output].float()

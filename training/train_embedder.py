@@ -2,14 +2,14 @@
 
     python train_embedder.py --data ../../shared/data --teacher ../../shared/models/mobilefacenet.onnx --out run --minutes 120
 
-The teacher costs as much as the student, so views with the teacher's answer are kept in a pool, each used a few times
-while new ones come in. The schedule is warm-up, stable, decay: only the last minutes lower the learning rate, so that a
-run can be continued (same --out) before it decays. Loss: cosine to the teacher plus the difference of similarity
-matrices (relational distillation, Park et al., 2019). The shipped weights are the moving average. LFW is measured, never
-trained on.
+Loss: cosine to the teacher's embedding plus the difference of similarity matrices (relational distillation, Park et al.,
+2019), and while the student is young, hints: what its stages see, through a 1x1 adapter, against the teacher's maps of
+the same size (FitNets, Romero et al., 2015). Hints fade out until four fifths of the run. The rate falls in the last
+`--decay` of it. The shipped weights are the moving average. The same command continues a run that was cut off. LFW is
+measured, never trained on.
 
-On a CUDA GPU every view is new: crops, augmentation (augment_device.py) and teacher (teacher.py) live there, so no pool
-is needed. Both devices compute in bf16.
+On a CPU the teacher costs as much as the student, so views with the teacher's answers wait in a ring, each used a few
+times. On a CUDA GPU every view is new and all is computed in bf16.
 """
 
 import argparse
@@ -17,73 +17,107 @@ import json
 import os
 import time
 
-import numpy as np
-import onnxruntime
 import torch
+import torch.nn as nn
 import torch.nn.functional as F
 
-import augment_device
 import data
 import lfw
 from augment import augment
-from embedder import CONFIGS, Embedder
+from embedder import CONFIGS, WIDE, Embedder
+from muon import Muon
 from teacher import Teacher
 
-RATE, BATCH, REUSE, POOL = 1.5e-3, 64, 6, 61440
+# Teacher's maps with their channels, at 28x28, 14x14, 7x7, and the 512 channels before its global convolution.
+TAPS = {"_plus3": 64, "_plus9": 128, "_plus11": 128, "conv_6sep_relu": WIDE}
+RING = 8192
 
 
 class Views:
-    """A ring of views, each with the teacher's unit vector."""
+    """Views of random crops with the teacher's maps and unit vectors; on a CPU kept in a ring, each used `reuse` times."""
 
-    def __init__(self, crops, teacher, generator):
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = 1
-        self.session = onnxruntime.InferenceSession(teacher, options)
-        self.name = self.session.get_inputs()[0].name
-        self.crops, self.g = crops, generator
-        self.views = torch.zeros(POOL, 3, 112, 112, dtype=torch.uint8)
-        self.answers = torch.zeros(POOL, 128)
-        self.have = self.next = 0
-
-    def add(self):
-        rows = np.sort(torch.randint(0, len(self.crops), (BATCH,), generator=self.g).numpy())
-        views = augment(torch.from_numpy(np.ascontiguousarray(self.crops[rows])), self.g)
-        answers = self.session.run(None, {self.name: views.float().numpy()})[0]
-        place = slice(self.next, self.next + BATCH)
-        self.views[place], self.answers[place] = views, F.normalize(torch.from_numpy(answers))
-        self.next = (self.next + BATCH) % POOL
-        self.have = min(POOL, self.have + BATCH)
-
-    def batch(self):
-        rows = torch.randint(0, self.have, (BATCH,), generator=self.g)
-        return self.views[rows].float().contiguous(memory_format=torch.channels_last), self.answers[rows]
-
-
-class FreshViews:
-    """New views and answers for every batch, all on one device."""
-
-    def __init__(self, crops, teacher, generator, batch):
-        self.g, self.size, device = generator, batch, generator.device
-        self.crops = torch.from_numpy(crops).to(device)
-        self.teacher = Teacher(teacher).to(device, memory_format=torch.channels_last)
+    def __init__(self, crops, teacher, generator, size, reuse):
+        self.g, self.size, self.reuse, self.device = generator, size, reuse, generator.device
+        self.crops = torch.from_numpy(crops).to(self.device)
+        self.teacher = Teacher(teacher).to(self.device, memory_format=torch.channels_last)
+        self.have = self.next = self.drawn = 0
+        self.ring = None
+        if reuse:
+            parts = self.fresh()
+            self.ring = [torch.empty(RING, *part.shape[1:], dtype=part.dtype) for part in parts]
+            self.keep(parts)
+            while self.have < 32 * size:
+                self.keep(self.fresh())
 
     @torch.no_grad()
+    def fresh(self):
+        rows = torch.randint(0, len(self.crops), (self.size,), generator=self.g, device=self.device)
+        views = augment(self.crops[rows], self.g)
+        inputs = views.float().contiguous(memory_format=torch.channels_last)
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.device.type == "cuda"):
+            maps, answers = self.teacher.taps(inputs, TAPS)
+        return [views, F.normalize(answers), *(m.half() for m in maps)]
+
+    def keep(self, parts):
+        for kept, part in zip(self.ring, parts):
+            kept[self.next : self.next + self.size] = part
+        self.next = (self.next + self.size) % RING
+        self.have = min(RING, self.have + self.size)
+
     def batch(self):
-        rows = torch.randint(0, len(self.crops), (self.size,), generator=self.g, device=self.g.device)
-        views = augment_device.augment(self.crops[rows], self.g).float()
-        views = views.contiguous(memory_format=torch.channels_last)
-        with torch.autocast(views.device.type, torch.bfloat16):
-            answers = self.teacher(views)
-        return views, F.normalize(answers)
+        """Views as float, unit vectors, four maps."""
+        if self.reuse:
+            if self.drawn % self.reuse == 0:
+                self.keep(self.fresh())
+            self.drawn += 1
+            rows = torch.randint(0, self.have, (self.size,), generator=self.g)
+            parts = [kept[rows] for kept in self.ring]
+        else:
+            parts = self.fresh()
+        return parts[0].float().contiguous(memory_format=torch.channels_last), parts[1], parts[2:]
 
 
-def loss_of(net, views, answers):
-    with torch.autocast(views.device.type, torch.bfloat16):
-        vectors = net(views)
+class Hints(nn.Module):
+    """How far the student's maps are from the teacher's, each channel scaled to unit variance."""
+
+    def __init__(self, widths):
+        super().__init__()
+        channels = list(TAPS.values())
+        self.adapters = nn.ModuleList(nn.Conv2d(w, c, 1) for w, c in zip(widths[1:], channels))
+        for i, c in enumerate(channels):
+            self.register_buffer(f"mean{i}", torch.zeros(c, 1, 1))
+            self.register_buffer(f"std{i}", torch.zeros(c, 1, 1))
+
+    def forward(self, found, wanted):
+        total = 0.0
+        for i, (x, y) in enumerate(zip(found, wanted)):
+            mean, std = getattr(self, f"mean{i}"), getattr(self, f"std{i}")
+            if not std.any():
+                mean.copy_(y.float().mean((0, 2, 3))[:, None, None])
+                std.copy_(y.float().std((0, 2, 3))[:, None, None] + 1e-3)
+            x = self.adapters[i](x) if i < len(self.adapters) else (x - mean) / std
+            total = total + F.mse_loss(x.float(), (y.float() - mean) / std)
+        return total
+
+
+def loss_of(net, hints, hint_weight, views, answers, maps):
+    with torch.autocast(views.device.type, torch.bfloat16, enabled=views.device.type == "cuda"):
+        found = net.stages_of(views)
+        vectors = net.head(found[-1])
+        hint = hints(found, maps) if hint_weight else torch.zeros(())
     vectors = F.normalize(vectors.float())
-    cosine = (vectors * answers).sum(1)
+    cosine = (vectors * answers).sum(1).mean()
     relation = (vectors @ vectors.T - answers @ answers.T).square().mean()
-    return (1 - cosine).mean() * 4 + relation * 20, cosine.mean().detach()
+    loss = (1 - cosine) * 4 + relation * 20 + hint_weight * hint
+    return loss, {"cosine": cosine.item(), "relation": relation.item(), "hint": float(hint.detach())}
+
+
+def optimisers(net, hints, rate):
+    """Muon for what is a matrix, AdamW for scales, slopes, depthwise weights and adapters."""
+    wide = [p for p in net.parameters() if p.ndim == 2 or (p.ndim == 4 and p.shape[1] > 1)]
+    ids = {id(p) for p in wide}
+    rest = [p for p in net.parameters() if id(p) not in ids]
+    return [Muon(wide, rate), torch.optim.AdamW([*rest, *hints.parameters()], lr=rate / 10, weight_decay=0.0)]
 
 
 def average(ema, net, step):
@@ -94,97 +128,116 @@ def average(ema, net, step):
             mean.lerp_(value, 1 - keep) if mean.dtype.is_floating_point else mean.copy_(value)
 
 
-def main():
+class Run:
+    """All that a checkpoint holds, and the clock of the run."""
+
+    def __init__(self, args):
+        self.path, self.config = os.path.join(args.out, "last.pt"), args.config
+        net, ema = (Embedder(**CONFIGS[args.config]).to(args.device) for _ in range(2))
+        self.net, self.ema = (n.to(memory_format=torch.channels_last) for n in (net, ema))
+        self.ema.load_state_dict(self.net.state_dict())
+        self.hints = Hints(self.net.widths).to(args.device)
+        self.optimisers = optimisers(self.net, self.hints, args.rate)
+        self.rates = [[group["lr"] for group in o.param_groups] for o in self.optimisers]
+        self.seen = self.step = 0
+        self.before = 0.0
+        if os.path.exists(self.path):
+            self.load(torch.load(self.path, map_location=args.device, weights_only=True))
+        self.start = time.time()
+
+    def load(self, saved):
+        self.ema.load_state_dict(saved["ema"])
+        # A committed checkpoint is small: the average alone, from which a new run may start.
+        self.net.load_state_dict(saved.get("net", saved["ema"]))
+        self.seen, self.step = saved["seen"], saved["step"]
+        if "optimisers" in saved:
+            self.hints.load_state_dict(saved["hints"])
+            self.before = saved["seconds"]
+            for optimiser, state in zip(self.optimisers, saved["optimisers"]):
+                optimiser.load_state_dict(state)
+
+    def seconds(self):
+        return self.before + time.time() - self.start
+
+    def save(self):
+        state = {name: getattr(self, name).state_dict() for name in ("net", "ema", "hints")}
+        state |= {"optimisers": [o.state_dict() for o in self.optimisers], "seconds": self.seconds()}
+        state |= {"config": self.config, "seen": self.seen, "step": self.step}
+        torch.save(state, self.path + ".part")
+        os.replace(self.path + ".part", self.path)
+
+    def learn(self, views, hint_weight, factor):
+        self.net.train()
+        loss, parts = loss_of(self.net, self.hints, hint_weight, *views.batch())
+        for optimiser, rates in zip(self.optimisers, self.rates):
+            optimiser.zero_grad()
+            for group, rate in zip(optimiser.param_groups, rates):
+                group["lr"] = rate * factor
+        loss.backward()
+        for optimiser in self.optimisers:
+            # Adapters have no gradient once hints have faded; Muon's weights always have one.
+            optimiser.step()
+        self.step, self.seen = self.step + 1, self.seen + views.size
+        average(self.ema, self.net, self.step)
+        return {"loss": loss.item(), **parts}
+
+
+def arguments():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--data", required=True)
     parser.add_argument("--teacher", required=True)
     parser.add_argument("--out", required=True)
-    parser.add_argument("--minutes", type=float, default=120)
-    parser.add_argument("--decay-minutes", type=float, default=20)
+    parser.add_argument("--minutes", type=float, default=120, help="of the whole run, with what came before a cut")
+    parser.add_argument("--decay", type=float, default=0.35, help="share of the run in which the rate falls to zero")
+    parser.add_argument("--hints", type=float, default=1.0, help="weight of the hints at the start")
+    parser.add_argument("--reuse", type=int, help="steps per new batch of views (default 4, on a GPU all are new)")
     parser.add_argument("--lfw", help="file with aligned LFW crops, made by lfw.py")
-    parser.add_argument("--lfw-every-minutes", type=float, default=2, help="with --lfw; measuring costs a CPU a minute")
+    parser.add_argument("--lfw-every-minutes", type=float, default=15, help="with --lfw; measuring costs a CPU a minute")
     parser.add_argument("--config", choices=sorted(CONFIGS), default="small")
-    parser.add_argument("--batch", type=int, default=1024, help="on a GPU; a CPU takes 64")
-    parser.add_argument("--rate", type=float, help="peak learning rate (default 1.5e-3, on a GPU 3e-3)")
+    parser.add_argument("--batch", type=int, help="default 64, on a GPU 1024")
+    parser.add_argument("--rate", type=float, default=0.03, help="of Muon; a tenth of it for the rest")
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     parser.add_argument("--seed", type=int, default=0)
     args = parser.parse_args()
+    on_gpu = torch.device(args.device).type == "cuda"
+    args.batch = args.batch or (1024 if on_gpu else 64)
+    args.reuse = (0 if on_gpu else 4) if args.reuse is None else args.reuse
+    return args
+
+
+def main():
+    args = arguments()
     os.makedirs(args.out, exist_ok=True)
     torch.manual_seed(args.seed)
-    last = os.path.join(args.out, "last.pt")
-    on_gpu = torch.device(args.device).type == "cuda"
-    rate = args.rate or (3e-3 if on_gpu else RATE)
-    size = args.batch if on_gpu else BATCH
-    net, ema = (Embedder(**CONFIGS[args.config]).to(args.device, memory_format=torch.channels_last) for _ in range(2))
-    ema.load_state_dict(net.state_dict())
-    wide = [p for p in net.parameters() if p.ndim > 1]
-    rest = [p for p in net.parameters() if p.ndim <= 1]
-    optimiser = torch.optim.AdamW(
-        [{"params": wide, "weight_decay": 0.02}, {"params": rest, "weight_decay": 0.0}], lr=rate
-    )
-    seen = step = 0
-    if os.path.exists(last):
-        saved = torch.load(last, map_location=args.device, weights_only=False)
-        net.load_state_dict(saved["net"])
-        ema.load_state_dict(saved["ema"])
-        # A committed checkpoint is small: weights alone.
-        if "opt" in saved:
-            optimiser.load_state_dict(saved["opt"])
-        seen, step = saved["seen"], saved["step"]
-    generator = torch.Generator(args.device).manual_seed(args.seed + step)
-    if on_gpu:
-        views = FreshViews(data.crops(args.data), args.teacher, generator, size)
-    else:
-        views = Views(data.crops(args.data), args.teacher, generator)
-        for _ in range(64):
-            views.add()
-    start = saved_at = measured_at = time.time()
-    end = start + args.minutes * 60
-    while (now := time.time()) < end:
-        left = (end - now) / max(args.decay_minutes * 60, 1e-9)
-        for group in optimiser.param_groups:
-            group["lr"] = rate * min(1.0, (step + 1) / 300, left)
-        if not on_gpu and step % REUSE == 0:
-            views.add()
-        net.train()
-        loss, cosine = loss_of(net, *views.batch())
-        optimiser.zero_grad()
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(net.parameters(), 5.0)
-        optimiser.step()
-        step, seen = step + 1, seen + size
-        average(ema, net, step)
-        if step % 200 == 0:
-            print(f"step {step} crops {seen} cosine {cosine:.4f} {loss.item():.4f}", flush=True)
-        if now - saved_at > 180:
-            save(last, net, ema, optimiser, seen, step, args.config)
-            saved_at = now
-        if args.lfw and now - measured_at > args.lfw_every_minutes * 60:
-            measure(ema, args, seen)
-            measured_at = time.time()
-    save(last, net, ema, optimiser, seen, step, args.config)
+    run = Run(args)
+    generator = torch.Generator(args.device).manual_seed(args.seed + run.step)
+    views = Views(data.crops(args.data), args.teacher, generator, args.batch, args.reuse)
+    # Filling the ring is not part of the run's clock.
+    run.start = saved = measured = time.time()
+    first = run.step
+    while (done := run.seconds() / (args.minutes * 60)) < 1:
+        hint_weight = args.hints * max(0.0, 1 - done / 0.8)
+        factor = min(1.0, (run.step - first + 1) / 100, (1 - done) / max(args.decay, 1e-9))
+        said = run.learn(views, hint_weight, factor)
+        if run.step % 100 == 0:
+            note(args.out, {"crops": run.seen, "minutes": round(run.seconds() / 60, 2), **said})
+        if time.time() - saved > 180:
+            run.save()
+            saved = time.time()
+        if args.lfw and time.time() - measured > args.lfw_every_minutes * 60:
+            note(args.out, {"crops": run.seen, "lfw": lfw.evaluate(run.ema, args.lfw)})
+            measured = time.time()
+    run.save()
     if args.lfw:
-        measure(ema, args, seen)
+        note(args.out, {"crops": run.seen, "lfw": lfw.evaluate(run.ema, args.lfw)})
 
 
-def measure(ema, args, seen):
-    result = {"crops": seen, "lfw": lfw.evaluate(ema, args.lfw)}
-    with open(os.path.join(args.out, "log.jsonl"), "a") as log:
-        log.write(json.dumps(result) + "\n")
-    print(result, flush=True)
-
-
-def save(path, net, ema, optimiser, seen, step, config):
-    state = {
-        "config": config,
-        "net": net.state_dict(),
-        "ema": ema.state_dict(),
-        "opt": optimiser.state_dict(),
-        "seen": seen,
-        "step": step,
-    }
-    torch.save(state, path + ".part")
-    os.replace(path + ".part", path)
+def note(out, said):
+    """One line of JSON, printed and kept in the run's log."""
+    line = json.dumps({k: round(v, 5) if isinstance(v, float) else v for k, v in said.items()})
+    with open(os.path.join(out, "log.jsonl"), "a") as log:
+        log.write(line + "\n")
+    print(line, flush=True)
 
 
 if __name__ == "__main__":

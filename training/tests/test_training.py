@@ -48,7 +48,7 @@ def test_cells_near_a_face_learn_it_and_doubtful_ones_learn_nothing():
     doubtful = face.copy()
     doubtful[:4], doubtful[14] = (240, 240, 40, 40), 0.4
     index, negative = train_detector.assign(np.stack([face, doubtful]))
-    cells = train_detector.PR
+    cells = train_detector.CELLS
     on_face = (index == 0).nonzero().flatten()
     assert len(on_face) > 0 and (index != 1).all()
     assert ((cells[on_face, :2] - 120).abs().max() <= 48).item()

@@ -1,6 +1,7 @@
 //! From the command line to a command. In: arguments. Out: an exit code.
 //! Knows which command runs, not what it does.
 
+mod albums;
 mod args;
 mod commands;
 mod exit;
@@ -52,7 +53,8 @@ fn dispatch(args: Args) -> anyhow::Result<Exit> {
         Command::Merge { into, from } => commands::decide::merge(&session, &into, &from),
         Command::Split { person, faces } => commands::decide::split(&session, &person, &faces),
         Command::Ignore { faces } => commands::decide::ignore(&session, &faces),
-        Command::Undo { count } => commands::decide::undo(&session, count),
+        Command::Undo { count, decision } => commands::decide::undo(&session, count, decision),
+        Command::Album(album) => commands::album::run(&session, album),
         Command::Detect {
             files,
             draw,
@@ -76,16 +78,30 @@ fn dispatch(args: Args) -> anyhow::Result<Exit> {
         Command::Eval(Eval::Cluster {
             images,
             link,
+            export,
+            exact_up_to,
             looking,
-        }) => commands::eval::cluster(&session, &images, link, looking),
+        }) => {
+            let wanted = commands::eval_cluster::Wanted {
+                link,
+                export,
+                exact_up_to,
+            };
+            commands::eval_cluster::run(&session, &images, &wanted, looking)
+        }
+        Command::Eval(Eval::Redact { images, looking }) => {
+            commands::redact::prove(&session, &images, looking)
+        }
         Command::Calibrate { images, write } => commands::calibrate::run(&session, &images, write),
         Command::Models(Models::List) => commands::models::list(&session),
         Command::Models(Models::Show { name }) => commands::models::show(&session, name.as_deref()),
         Command::Models(Models::Add { dir }) => commands::models::add(&session, &dir),
         Command::Models(Models::Verify) => commands::models::verify(&session),
+        Command::Serve { listen, password } => {
+            commands::serve::run(&session, listen, password.as_deref())
+        }
         Command::Doctor => commands::doctor::run(&session),
-        Command::Key { kind, key } => commands::serve::add_key(&session, kind, key),
-        Command::Serve { listen } => commands::serve::run(&session, listen),
+        Command::Key { kind, key } => commands::key::add(&session, kind, key),
     }
 }
 

@@ -2,9 +2,11 @@
 #![forbid(unsafe_code)]
 
 mod cli;
-mod http;
+mod crop;
 mod pictures;
 mod report;
+mod service;
+mod web;
 
 use std::process::ExitCode;
 

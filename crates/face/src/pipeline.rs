@@ -47,6 +47,21 @@ impl Pipeline {
         self.embedder.as_ref()
     }
 
+    /// What the embedder makes of a place where a face is known to be, whatever the detector would say.
+    ///
+    /// # Errors
+    /// As [`align::align`] and [`Embedder::embed`]; `None` without an embedder.
+    pub fn embed_at(&self, image: &Image, face: &DetectedFace) -> Result<Option<Embedding>, Error> {
+        let Some(embedder) = &self.embedder else {
+            return Ok(None);
+        };
+        let aligned = match &face.landmarks {
+            Some(landmarks) => align::align(image, landmarks),
+            None => align::align_by_box(image, &face.bbox),
+        }?;
+        Ok(embedder.embed(&[aligned])?.pop())
+    }
+
     /// Finds and describes every face, best detector score first.
     ///
     /// A face whose landmarks fall on one spot cannot be brought upright and is left out: it is not one that anybody

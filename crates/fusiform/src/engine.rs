@@ -4,7 +4,8 @@
 use std::path::Path;
 
 use fusiform_face::detect::{
-    ChannelOrder, DetectOptions, Detector, DetectorSpec, Head, InputSize, Normalisation,
+    ChannelOrder, DetectOptions, DetectedFace, Detector, DetectorSpec, Head, InputSize,
+    Normalisation,
 };
 use fusiform_face::embed::{Embedder, EmbedderSpec};
 use fusiform_face::image::{DecodeLimits, Decoded, Image};
@@ -16,7 +17,7 @@ use fusiform_gallery::cluster::ClusterOptions;
 use fusiform_gallery::template::{ModelId, Template};
 use fusiform_nn::{Limits, Model, Session};
 
-use crate::answer::{LINK_FMR, Thresholds};
+use crate::answer::{LINK_FMR, SAME_FMR, Thresholds};
 use crate::error::Error;
 use crate::models::{Channels, DetectorManifest, EmbedderManifest, HeadName, InputManifest, Pack};
 use crate::scan::read_photo;
@@ -28,6 +29,7 @@ pub struct Engine {
     pipeline: Pipeline,
     detector_id: ModelId,
     embedder: Option<(ModelId, Thresholds)>,
+    dimensions: usize,
     limits: DecodeLimits,
 }
 
@@ -65,6 +67,7 @@ impl Engine {
             pipeline: Pipeline::new(detector, embedder),
             detector_id,
             embedder: identity,
+            dimensions: pack.manifest.embedder.as_ref().map_or(0, |e| e.dimensions),
             limits: DecodeLimits::default(),
         })
     }
@@ -95,6 +98,11 @@ impl Engine {
         self.identity().map(|(_, thresholds)| thresholds)
     }
 
+    /// Numbers in an embedding; 0 if the pack only detects.
+    pub fn dimensions(&self) -> usize {
+        self.dimensions
+    }
+
     fn identity(&self) -> Result<&(ModelId, Thresholds), Error> {
         self.embedder.as_ref().ok_or_else(|| Error::Lacks {
             pack: self.pack.clone(),
@@ -120,6 +128,19 @@ impl Engine {
         options: &DetectOptions,
     ) -> Result<Vec<DescribedFace>, Error> {
         Ok(self.pipeline.describe(image, options)?)
+    }
+
+    /// The embedding of a place where a face is known to be, whatever the detector would say of it.
+    ///
+    /// # Errors
+    /// [`Error::Lacks`] if the pack only detects; [`Error::Face`].
+    pub fn embed_at(&self, image: &Image, face: &DetectedFace) -> Result<Vec<f32>, Error> {
+        let embedding = self.pipeline.embed_at(image, face)?;
+        let lacks = || Error::Lacks {
+            pack: self.pack.clone(),
+            role: "embedder",
+        };
+        Ok(embedding.ok_or_else(lacks)?.0)
     }
 
     /// The template of a described face: its embedding, tagged with the model that made it.
@@ -196,6 +217,7 @@ impl Engine {
     pub fn group(&self, catalogue: &mut Catalogue) -> Result<GroupSummary, Error> {
         let options = ClusterOptions {
             link_similarity: self.link_similarity()?,
+            ask_similarity: self.thresholds()?.at_fmr(SAME_FMR)?.similarity,
             ..ClusterOptions::default()
         };
         Ok(catalogue.group(self.embedder_id()?, &options)?)

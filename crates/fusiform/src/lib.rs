@@ -10,9 +10,12 @@ mod error;
 pub mod evaluate;
 pub mod measure;
 pub mod models;
+pub mod redact;
+pub mod regions;
 pub mod scan;
 
 pub use error::Error;
 pub use fusiform_face::{detect, image, pipeline, quality};
+pub use fusiform_gallery::{Error as CatalogueError, ErrorKind as CatalogueErrorKind};
 pub use fusiform_gallery::{catalogue, cluster, metrics, template};
 pub use fusiform_kernels::cpu;

@@ -1,11 +1,19 @@
 //! One SQLite file that holds photos, faces, people and decisions. In: scanned files, decisions. Out: people, matches.
 //! Knows nothing of pixels. Every change is one transaction: a kill at any instant leaves the state before or after it.
 
+mod browse;
+mod cards;
 mod decide;
+mod erase;
+mod facts;
 mod group;
+mod guess;
 mod health;
+mod history;
 mod people;
 mod record;
+mod region;
+mod review;
 mod search;
 
 use std::fmt;
@@ -14,19 +22,25 @@ use std::time::Duration;
 
 use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior};
 
-pub use decide::Decision;
+pub use browse::{Aside, FaceCard, MAX_PAGE, Page, Paged, PersonCard, PhotoCard, PhotoView, Which};
+pub use erase::Erased;
 pub use group::GroupSummary;
 pub use health::Health;
+pub use history::Decision;
 pub use people::{PersonPhoto, PersonSummary};
 pub use record::{
     FaceRecord, FileState, ModelPair, Outcome, PhotoRecord, QualityParts, ScannedFile,
 };
+pub use review::{Question, Reply, Subject};
 pub use search::{Index, Match};
 
 use crate::error::Error;
 
 /// What is done to a catalogue of version n to make it one of version n + 1.
-const MIGRATIONS: &[&str] = &[include_str!("../migrations/0001_initial.sql")];
+const MIGRATIONS: &[&str] = &[
+    include_str!("../migrations/0001_initial.sql"),
+    include_str!("../migrations/0002_decisions.sql"),
+];
 
 /// Marks the file as ours: "FusF" in ASCII (SQLite file format, application id).
 const APPLICATION_ID: i32 = 0x4675_7346;
@@ -75,6 +89,8 @@ pub struct OpenOptions {
 pub struct Catalogue {
     file: PathBuf,
     db: Connection,
+    /// Who decides, for the history.
+    who: String,
 }
 
 impl Catalogue {
@@ -100,6 +116,7 @@ impl Catalogue {
         let mut catalogue = Catalogue {
             file: file.into(),
             db,
+            who: "command line".into(),
         };
         catalogue.check_owner()?;
         if !options.read_only {
@@ -160,8 +177,8 @@ impl Catalogue {
 
     fn migrate(&mut self) -> Result<(), Error> {
         // WAL lets readers go on while a scan writes; NORMAL survives a kill, and a power cut loses the last batch at most.
-        let pragmas =
-            "PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA foreign_keys = ON;";
+        let pragmas = "PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA foreign_keys = ON; \
+             PRAGMA secure_delete = ON;";
         self.db.execute_batch(pragmas).map_err(|e| self.of(e))?;
         let version: i64 = self.one("PRAGMA user_version")?;
         let done = usize::try_from(version).unwrap_or(0);

@@ -5,8 +5,10 @@
 //! similarity across them (weighted by quality) holds and nothing a human said forbids it. A human's word is never
 //! weighed: faces said to be one person start as one group, and groups of two named people never join.
 //!
-//! Near neighbours are found by comparing all pairs in blocks, which takes time with the square of the number of
-//! faces (5,400 faces: under a second) and memory for [`MAX_NEIGHBOURS`] per face.
+//! Near neighbours are found by looking into cells of like vectors (`cells`), exactly while there are few faces; their
+//! number kept per face is [`MAX_NEIGHBOURS`]. Equal input gives equal output.
+
+mod cells;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
@@ -14,6 +16,8 @@ use fusiform_kernels::dot;
 use rayon::prelude::*;
 
 use crate::error::Error;
+pub(crate) use cells::Cells;
+pub use cells::EXACT_UP_TO;
 
 /// Neighbours kept for each face; more would only repeat what the nearest say.
 pub const MAX_NEIGHBOURS: usize = 64;
@@ -57,6 +61,8 @@ pub struct Constraints {
 pub struct ClusterOptions {
     /// Similarity from which on two faces may be linked: the model's threshold at a stated false-match rate.
     pub link_similarity: f32,
+    /// Similarity from which on a human is asked whether two are one.
+    pub ask_similarity: f32,
     /// Mean similarity across two groups that lets them join, as a share of `link_similarity`.
     ///
     /// Measured on lfw-dev, see `fusiform eval cluster`.
@@ -65,15 +71,19 @@ pub struct ClusterOptions {
     pub same_photo_penalty: f32,
     /// A face below this quality may join a group, but never makes two groups one.
     pub min_bridge_quality: f32,
+    /// So many faces are compared all with all; of more, only like ones.
+    pub exact_up_to: usize,
 }
 
 impl Default for ClusterOptions {
     fn default() -> ClusterOptions {
         ClusterOptions {
             link_similarity: 0.4,
+            ask_similarity: 0.3,
             mean_share: 0.9,
             same_photo_penalty: 0.25,
             min_bridge_quality: 0.15,
+            exact_up_to: EXACT_UP_TO,
         }
     }
 }
@@ -117,7 +127,7 @@ pub fn cluster(
     }
     let mut groups = Groups::new(faces, constraints, options);
     groups.join_what_humans_joined();
-    let edges = edges(faces, options.link_similarity);
+    let edges = edges(faces, options);
     // A join changes means, so an edge refused early may hold later.
     while edges.iter().filter(|edge| groups.consider(edge)).count() > 0 {}
     Ok(groups.numbered())
@@ -126,26 +136,30 @@ pub fn cluster(
 /// Two faces at least as near as the link similarity.
 struct Edge {
     similarity: f32,
-    a: usize,
-    b: usize,
+    a: u32,
+    b: u32,
 }
 
 /// The nearest neighbours of every face, most similar pairs first, ties by position.
-fn edges(faces: &[ClusterFace], link_similarity: f32) -> Vec<Edge> {
+fn edges(faces: &[ClusterFace], options: &ClusterOptions) -> Vec<Edge> {
+    let cells = Cells::with(
+        faces.iter().map(|f| f.vector).collect(),
+        options.exact_up_to,
+    );
     let of_face = |a: usize| {
-        let mut near: Vec<(f32, usize)> = faces
-            .iter()
-            .enumerate()
-            .filter(|(b, _)| *b != a)
-            .map(|(b, other)| (dot::f32(faces[a].vector, other.vector), b))
-            .filter(|(similarity, _)| *similarity >= link_similarity)
+        let mut near: Vec<(f32, u32)> = cells
+            .near(faces[a].vector)
+            .into_iter()
+            .filter(|b| *b as usize != a)
+            .map(|b| (dot::f32(faces[a].vector, faces[b as usize].vector), b))
+            .filter(|(similarity, _)| *similarity >= options.link_similarity)
             .collect();
         near.sort_unstable_by(|x, y| y.0.total_cmp(&x.0).then(x.1.cmp(&y.1)));
         near.truncate(MAX_NEIGHBOURS);
         near.into_iter().map(move |(similarity, b)| Edge {
             similarity,
-            a: a.min(b),
-            b: a.max(b),
+            a: b.min(a as u32),
+            b: b.max(a as u32),
         })
     };
     let mut edges: Vec<Edge> = (0..faces.len())
@@ -238,7 +252,7 @@ impl<'a> Groups<'a> {
 
     /// Joins the groups of an edge if that holds; says whether it did.
     fn consider(&mut self, edge: &Edge) -> bool {
-        let (a, b) = (self.root(edge.a), self.root(edge.b));
+        let (a, b) = (self.root(edge.a as usize), self.root(edge.b as usize));
         if a == b || !self.may_join(a, b) {
             return false;
         }

@@ -64,6 +64,9 @@ pub enum Error {
     /// No face of that number, or not one of that person.
     #[error("{0} is no face of that person; `fusiform person` lists the faces and their numbers")]
     NoSuchFace(i64),
+    /// No photo of that number or path.
+    #[error("{0}: no photo of the catalogue; `fusiform scan` takes photos in")]
+    NoSuchPhoto(String),
     /// The name belongs to somebody else.
     #[error("{name:?} is person {id} already; `fusiform merge {id} …` if they are the same")]
     NameTaken {

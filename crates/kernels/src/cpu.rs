@@ -10,10 +10,12 @@ use std::sync::atomic::{AtomicU8, Ordering};
 pub enum Isa {
     /// Plain Rust; the definition of every routine.
     Scalar = 1,
+    /// aarch64 with NEON.
+    Neon = 2,
     /// x86-64 with AVX2 and FMA.
-    Avx2 = 2,
+    Avx2 = 3,
     /// x86-64 with AVX-512 F.
-    Avx512 = 3,
+    Avx512 = 4,
 }
 
 /// An instruction set that this CPU lacks, or a name that means none.
@@ -40,6 +42,7 @@ impl fmt::Display for Isa {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Isa::Scalar => "scalar",
+            Isa::Neon => "neon",
             Isa::Avx2 => "avx2",
             Isa::Avx512 => "avx512",
         })
@@ -51,7 +54,7 @@ static CHOSEN: AtomicU8 = AtomicU8::new(0);
 
 /// The instruction sets this CPU offers, plainest first.
 pub fn available() -> impl Iterator<Item = Isa> {
-    [Isa::Scalar, Isa::Avx2, Isa::Avx512]
+    [Isa::Scalar, Isa::Neon, Isa::Avx2, Isa::Avx512]
         .into_iter()
         .filter(|isa| offers(*isa))
 }
@@ -67,8 +70,10 @@ fn offers(isa: Isa) -> bool {
                 && is_x86_feature_detected!("avx2")
                 && is_x86_feature_detected!("fma")
         }
+        // NEON is part of every aarch64 CPU that Rust's targets name.
+        Isa::Neon => cfg!(target_arch = "aarch64"),
         #[cfg(not(target_arch = "x86_64"))]
-        _ => false,
+        Isa::Avx2 | Isa::Avx512 => false,
     }
 }
 
@@ -76,8 +81,9 @@ fn offers(isa: Isa) -> bool {
 pub fn chosen() -> Isa {
     match CHOSEN.load(Ordering::Relaxed) {
         1 => Isa::Scalar,
-        2 => Isa::Avx2,
-        3 => Isa::Avx512,
+        2 => Isa::Neon,
+        3 => Isa::Avx2,
+        4 => Isa::Avx512,
         _ => {
             let best = available().last().unwrap_or(Isa::Scalar);
             CHOSEN.store(best as u8, Ordering::Relaxed);
@@ -117,7 +123,20 @@ pub fn features() -> Vec<&'static str> {
             .map(|(name, _)| name)
             .collect()
     }
-    #[cfg(not(target_arch = "x86_64"))]
+    #[cfg(target_arch = "aarch64")]
+    {
+        let all = [
+            ("neon", true),
+            (
+                "dotprod",
+                std::arch::is_aarch64_feature_detected!("dotprod"),
+            ),
+            ("fp16", std::arch::is_aarch64_feature_detected!("fp16")),
+        ];
+        let present = all.into_iter().filter(|(_, has)| *has);
+        present.map(|(name, _)| name).collect()
+    }
+    #[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
     {
         Vec::new()
     }

@@ -2,6 +2,115 @@
 
 use std::arch::x86_64::*;
 
+use crate::pixels::routines;
+use crate::vector::Vector;
+
+/// Eight floats.
+#[derive(Clone, Copy)]
+pub(crate) struct F32x8(__m256);
+
+/// Sixteen floats.
+#[derive(Clone, Copy)]
+pub(crate) struct F32x16(__m512);
+
+macro_rules! vector {
+    ($name:ident, $lanes:literal, $high:expr, $splat:ident, $load:ident, $store:ident, $fma:ident, $add:ident,
+     $mul:ident, $max:ident, $min:ident, |$x:ident, $other:ident| $if_positive:expr) => {
+        // SAFETY: only routines compiled for the instruction set use it.
+        unsafe impl Vector for $name {
+            const LANES: usize = $lanes;
+            const HIGH: [usize; 4] = $high;
+
+            #[inline(always)]
+            unsafe fn splat(value: f32) -> Self {
+                // SAFETY: the instruction set is there.
+                $name(unsafe { $splat(value) })
+            }
+            #[inline(always)]
+            unsafe fn load(from: *const f32) -> Self {
+                // SAFETY: the caller has a vector there.
+                $name(unsafe { $load(from) })
+            }
+            #[inline(always)]
+            unsafe fn store(self, to: *mut f32) {
+                // SAFETY: the caller has room for a vector there.
+                unsafe { $store(to, self.0) }
+            }
+            #[inline(always)]
+            unsafe fn mul_add(self, factor: Self, addend: Self) -> Self {
+                // SAFETY: the instruction set is there.
+                $name(unsafe { $fma(self.0, factor.0, addend.0) })
+            }
+            #[inline(always)]
+            unsafe fn add(self, other: Self) -> Self {
+                // SAFETY: the instruction set is there.
+                $name(unsafe { $add(self.0, other.0) })
+            }
+            #[inline(always)]
+            unsafe fn mul(self, other: Self) -> Self {
+                // SAFETY: the instruction set is there.
+                $name(unsafe { $mul(self.0, other.0) })
+            }
+            #[inline(always)]
+            unsafe fn max(self, other: Self) -> Self {
+                // SAFETY: the instruction set is there. The second operand wins where the first is not a number.
+                $name(unsafe { $max(self.0, other.0) })
+            }
+            #[inline(always)]
+            unsafe fn min(self, other: Self) -> Self {
+                // SAFETY: as above.
+                $name(unsafe { $min(self.0, other.0) })
+            }
+            #[inline(always)]
+            unsafe fn if_positive(self, other: Self) -> Self {
+                let ($x, $other) = (self.0, other.0);
+                // SAFETY: the instruction set is there.
+                $name(unsafe { $if_positive })
+            }
+        }
+    };
+}
+
+vector!(
+    F32x8,
+    8,
+    [10, 6, 3, 2],
+    _mm256_set1_ps,
+    _mm256_loadu_ps,
+    _mm256_storeu_ps,
+    _mm256_fmadd_ps,
+    _mm256_add_ps,
+    _mm256_mul_ps,
+    _mm256_max_ps,
+    _mm256_min_ps,
+    |x, other| _mm256_blendv_ps(
+        other,
+        x,
+        _mm256_cmp_ps::<_CMP_GT_OQ>(x, _mm256_setzero_ps())
+    )
+);
+vector!(
+    F32x16,
+    16,
+    [12, 12, 8, 6],
+    _mm512_set1_ps,
+    _mm512_loadu_ps,
+    _mm512_storeu_ps,
+    _mm512_fmadd_ps,
+    _mm512_add_ps,
+    _mm512_mul_ps,
+    _mm512_max_ps,
+    _mm512_min_ps,
+    |x, other| _mm512_mask_blend_ps(
+        _mm512_cmp_ps_mask::<_CMP_GT_OQ>(x, _mm512_setzero_ps()),
+        other,
+        x
+    )
+);
+
+routines!(avx2, crate::x86_64::F32x8, "avx2,fma");
+routines!(avx512, crate::x86_64::F32x16, "avx512f,avx2,fma");
+
 /// See [`crate::dot::f32`].
 #[target_feature(enable = "avx2,fma")]
 pub(crate) fn dot_avx2(a: &[f32], b: &[f32]) -> f32 {

@@ -1,9 +1,11 @@
 //! Runs a model on numbers from a file. In: `MODEL SHAPE IN.f32 OUT_DIR [ROUNDS]`. Out: one `.f32` file per output,
-//! and the median time of the rounds. Used to compare with other engines.
+//! and the median CPU time of the rounds, with what each step took when `PROFILE` is set. Used to compare with other
+//! engines on machines that others use too.
 
 use std::error::Error;
 use std::fs;
-use std::time::Instant;
+
+use rustix::time::{ClockId, clock_gettime};
 
 use fusiform_nn::{Limits, Model, Session, Tensor};
 
@@ -27,9 +29,18 @@ fn main() -> Result<(), Box<dyn Error>> {
     let mut times = Vec::new();
     let mut outputs = Vec::new();
     for _ in 0..rounds {
-        let start = Instant::now();
+        let start = cpu_ms();
         outputs = session.run(&[(&name, &tensor)])?;
-        times.push(start.elapsed().as_secs_f64() * 1e3);
+        times.push(cpu_ms() - start);
+    }
+    if std::env::var_os("PROFILE").is_some() {
+        for step in session.profile(&[(&name, &tensor)])? {
+            let (us, gflops) = (step.nanos / 1000, step.flop as f64 / step.nanos as f64);
+            println!(
+                "{us:6} us {gflops:6.1} GFLOP/s {} {:?} {}",
+                step.operator, step.weights, step.name
+            );
+        }
     }
     times.sort_by(f64::total_cmp);
     for (name, tensor) in &outputs {
@@ -39,4 +50,10 @@ fn main() -> Result<(), Box<dyn Error>> {
     }
     println!("median {:.2} ms of {rounds}", times[rounds / 2]);
     Ok(())
+}
+
+/// What this thread has had of the CPU.
+fn cpu_ms() -> f64 {
+    let now = clock_gettime(ClockId::ThreadCPUTime);
+    now.tv_sec as f64 * 1e3 + now.tv_nsec as f64 / 1e6
 }

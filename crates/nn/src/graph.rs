@@ -58,6 +58,18 @@ pub(crate) struct Step {
     pub(crate) outputs: Vec<usize>,
 }
 
+impl Step {
+    /// Shape of the weights of a convolution or matrix product.
+    pub(crate) fn weights(&self, constants: &HashMap<usize, Value>) -> Vec<usize> {
+        let weighted = matches!(self.op, Op::Conv(_) | Op::Gemm { .. } | Op::MatMul);
+        let weights = self.inputs.get(1).copied().flatten().filter(|_| weighted);
+        weights
+            .and_then(|w| constants.get(&w))
+            .map(|w| w.shape().to_vec())
+            .unwrap_or_default()
+    }
+}
+
 /// A network that was read, checked and simplified.
 #[derive(Debug, Clone)]
 pub struct Model {

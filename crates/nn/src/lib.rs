@@ -13,6 +13,7 @@
 mod error;
 mod format;
 mod graph;
+mod island;
 mod ops;
 mod session;
 mod simplify;
@@ -20,5 +21,5 @@ mod tensor;
 
 pub use error::{Error, ErrorKind};
 pub use graph::{Dim, Limits, Model, Port};
-pub use session::Session;
+pub use session::{Session, StepTime};
 pub use tensor::Tensor;

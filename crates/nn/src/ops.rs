@@ -1,14 +1,14 @@
 //! The operators. In: values. Out: values. One file per family; attributes are read here, so that one that is not
 //! honoured is refused before anything runs.
 
-mod arithmetic;
+pub(crate) mod arithmetic;
 mod attributes;
-mod conv;
-mod geometry;
+pub(crate) mod conv;
+pub(crate) mod geometry;
 mod layout;
 mod matmul;
-mod pool;
-mod resize;
+pub(crate) mod pool;
+pub(crate) mod resize;
 mod shapes;
 
 use fusiform_kernels::finish::Activation;

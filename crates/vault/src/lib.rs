@@ -10,6 +10,6 @@ mod store;
 
 pub use error::Error;
 pub use index::{Example, Match};
-pub use seal::{MasterKey, Secret};
+pub use seal::{MasterKey, Secret, new_key};
 pub use store::{Kind, Service, Vault};
 pub use uuid::Uuid;

@@ -140,13 +140,18 @@ The numbers of the faces are those `fusiform person` shows.")]
         #[arg(required = true, value_name = "FACE")]
         faces: Vec<i64>,
     },
-    /// Take back the latest decisions (name, merge, split, ignore)
-    #[command(after_help = "Example: fusiform undo")]
+    /// Take back the latest decisions, or one
+    #[command(after_help = "Example: fusiform undo 2\n         fusiform undo --decision 31")]
     Undo {
         /// How many
         #[arg(default_value_t = 1)]
         count: usize,
+        /// The number of one decision, as `fusiform history` shows it
+        #[arg(long, value_name = "NUMBER", conflicts_with = "count")]
+        decision: Option<i64>,
     },
+    #[command(flatten)]
+    Album(super::albums::Album),
     /// Find the faces of photos, without a catalogue
     #[command(after_help = "Example: fusiform detect party.jpg --draw party-faces.jpg")]
     Detect {
@@ -211,17 +216,22 @@ One folder per person, named as you like. Without --write the thresholds are onl
     /// List, show, add and check model packs
     #[command(subcommand)]
     Models(Models),
+    /// Show the people on a page in your browser, and serve recognition to programs once `fusiform key` made a key
+    #[command(after_help = "Example: fusiform serve\n\n\
+It answers to this machine only. With --password FILE it may listen elsewhere too, as with --listen 0.0.0.0:7780; \
+put a proxy with TLS before it then. Settings may also stand in the [serve] table of the settings file, or in \
+FUSIFORM_LISTEN and the like. Programs that speak to CompreFace expect port 8000.")]
+    Serve {
+        /// Address and port [default: 127.0.0.1:7780]
+        #[arg(long, value_name = "ADDRESS:PORT")]
+        listen: Option<std::net::SocketAddr>,
+        /// File whose first line is the password that the page asks for
+        #[arg(long, value_name = "FILE")]
+        password: Option<PathBuf>,
+    },
     /// Say what this machine offers and whether catalogue and models are sound
     #[command(after_help = "Example: fusiform doctor")]
     Doctor,
-    /// Serve recognition over HTTP, as CompreFace does
-    #[command(after_help = "Example: fusiform serve --listen 127.0.0.1:8000\n\n\
-Settings may also stand in the [serve] table of the settings file, or in FUSIFORM_LISTEN and the like.")]
-    Serve {
-        /// Address and port [default: 127.0.0.1:8000]
-        #[arg(long, value_name = "ADDRESS")]
-        listen: Option<std::net::SocketAddr>,
-    },
     /// Make a service of the recognition server and print its API key
     #[command(after_help = "Example: fusiform key recognition")]
     Key {
@@ -272,6 +282,21 @@ pub(crate) enum Eval {
         /// Similarity at which faces are linked [default: the pack's]
         #[arg(long, value_name = "SIMILARITY", value_parser = unit)]
         link: Option<f32>,
+        /// Also write embeddings.npy, labels.npy and groups.npy there, for other programs to compare
+        #[arg(long, value_name = "DIR")]
+        export: Option<PathBuf>,
+        /// Compare only like faces from this many on, as large albums do
+        #[arg(long, value_name = "N")]
+        exact_up_to: Option<usize>,
+        #[command(flatten)]
+        looking: Looking,
+    },
+    /// How much of a covered face can still be matched to it
+    #[command(after_help = "Example: fusiform eval redact --images lfw/images")]
+    Redact {
+        /// Folder with one folder per person
+        #[arg(long, value_name = "DIR")]
+        images: PathBuf,
         #[command(flatten)]
         looking: Looking,
     },

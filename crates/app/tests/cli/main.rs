@@ -1,5 +1,6 @@
 //! The real binary, driven as a user would. In: fresh folders. Out: what it prints, writes and answers.
 
+mod albums;
 mod bad_input;
 mod help;
 mod models;

@@ -1,49 +1,38 @@
 //! What humans decide. In: decisions. Out: facts that no grouping contradicts, each of which can be taken back.
 //!
-//! A decision is one row that is never deleted, and a fact for each face it speaks of. The latest fact about a face
-//! counts. Merging and splitting make facts of all faces of both people, because whoever looks at two people and says
-//! "one" or "two" has said it of every face shown.
+//! A decision is one row that is never deleted, and a fact for each face it speaks of. Merging, splitting and telling
+//! two people apart make facts of all faces of both, because whoever looks at two people and says "one" or "two" has
+//! said it of every face shown. Naming somebody makes a fact of their cover, which holds the name to a face.
 
 use rusqlite::{OptionalExtension, Transaction, params};
 
+use super::cards;
+use super::facts::{Fact, check_faces, faces_of, state};
 use super::{Catalogue, FaceId, Failed, PersonId};
 use crate::error::Error;
 
 /// Longest name, in characters.
 const MAX_NAME: usize = 200;
 
-/// One decision of the history.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Decision {
-    /// When, local time.
-    pub at: String,
-    /// What was decided, in words.
-    pub what: String,
-    /// Whether it was taken back.
-    pub undone: bool,
-}
-
 impl Catalogue {
-    /// Gives a person a name.
+    /// Says who decides from now on; the history shows it. At first it is "command line".
+    pub fn act_as(&mut self, who: &str) {
+        self.who = who.chars().filter(|c| !c.is_control()).take(200).collect();
+    }
+
+    /// Gives a person a name, or another name.
     ///
     /// # Errors
     /// [`Error::NameTaken`], [`Error::BadName`], [`Error::NoSuchPerson`]; [`Error::Sqlite`].
     pub fn name(&mut self, person: PersonId, name: &str) -> Result<(), Error> {
-        let name = name.trim();
-        let digits = name.chars().all(|c| c.is_ascii_digit());
-        if digits || name.chars().count() > MAX_NAME || name.contains(char::is_control) {
-            return Err(Error::BadName(name.into()));
-        }
+        let name = checked(name)?;
         let old = self.person(person)?.name;
+        let who = self.who.clone();
         self.try_change(|t| {
-            let sql = "SELECT id FROM people WHERE name = ?1 AND id != ?2";
-            let taken = t
-                .query_row(sql, params![name, person.0], |row| row.get(0))
-                .optional()?;
-            if let Some(id) = taken {
+            if let Some(id) = person_called(t, name)?.filter(|id| *id != person) {
                 return Err(Error::NameTaken {
                     name: name.into(),
-                    id,
+                    id: id.0,
                 }
                 .into());
             }
@@ -51,10 +40,11 @@ impl Catalogue {
                 "UPDATE people SET name = ?2 WHERE id = ?1",
                 params![person.0, name],
             )?;
-            let sql = "INSERT INTO decisions (at, kind, person, old_name, new_name) \
-                       VALUES (datetime('now', 'localtime'), 'name', ?1, ?2, ?3)";
-            t.execute(sql, params![person.0, old, name])?;
-            Ok(())
+            let decision = decide(t, &who, "name", Some(person), None)?;
+            let sql = "UPDATE decisions SET old_name = ?2, new_name = ?3 WHERE id = ?1";
+            t.execute(sql, params![decision, old, name])?;
+            hold(t, decision, person)?;
+            Ok(cards::refresh(t, &[person])?)
         })
     }
 
@@ -69,13 +59,14 @@ impl Catalogue {
             )));
         }
         let (kept, gone) = (self.person(into)?, self.person(from)?);
+        let who = self.who.clone();
         self.change(|t| {
             let new_name = kept.name.clone().or_else(|| gone.name.clone());
-            let decision = decide(t, "merge", into, Some(from))?;
+            let decision = decide(t, &who, "merge", Some(into), Some(from))?;
             let sql = "UPDATE decisions SET old_name = ?2, new_name = ?3 WHERE id = ?1";
             t.execute(sql, params![decision, kept.name, gone.name])?;
             for face in faces_of(t, into)?.into_iter().chain(faces_of(t, from)?) {
-                state(t, decision, face, "is", Some(into))?;
+                state(t, decision, face, Fact::Is(into))?;
             }
             // The name is free before it is given anew.
             t.execute(
@@ -86,7 +77,7 @@ impl Catalogue {
                 "UPDATE people SET name = ?2 WHERE id = ?1",
                 params![into.0, new_name],
             )?;
-            Ok(())
+            cards::refresh(t, &[into, from])
         })
     }
 
@@ -97,6 +88,7 @@ impl Catalogue {
     /// [`Error::Sqlite`].
     pub fn split(&mut self, person: PersonId, faces: &[FaceId]) -> Result<PersonId, Error> {
         self.person(person)?;
+        let who = self.who.clone();
         self.try_change(|t| {
             let all = faces_of(t, person)?;
             if let Some(stranger) = faces.iter().find(|f| !all.contains(f)) {
@@ -108,230 +100,231 @@ impl Catalogue {
                 return Err(Error::Pointless(what.into()).into());
             }
             let new = new_person(t)?;
-            let decision = decide(t, "split", person, Some(new))?;
+            let decision = decide(t, &who, "split", Some(person), Some(new))?;
             for face in faces {
-                state(t, decision, *face, "is", Some(new))?;
-                state(t, decision, *face, "is_not", Some(person))?;
+                state(t, decision, *face, Fact::Is(new))?;
+                state(t, decision, *face, Fact::IsNot(person))?;
             }
             for face in stay {
-                state(t, decision, face, "is", Some(person))?;
+                state(t, decision, face, Fact::Is(person))?;
             }
+            cards::refresh(t, &[person, new])?;
             Ok(new)
         })
     }
 
-    /// Says that a face is not a certain person; if it was theirs it belongs to nobody until the next grouping.
+    /// Says that two people are two, so that no grouping ever joins them.
     ///
     /// # Errors
-    /// [`Error::NoSuchFace`], [`Error::NoSuchPerson`]; [`Error::Sqlite`].
-    pub fn assert_is_not(&mut self, face: FaceId, person: PersonId) -> Result<(), Error> {
+    /// [`Error::Pointless`] for one person twice, [`Error::NoSuchPerson`]; [`Error::Sqlite`].
+    pub fn differ(&mut self, one: PersonId, other: PersonId) -> Result<(), Error> {
+        if one == other {
+            return Err(Error::Pointless(format!(
+                "person {one} cannot differ from itself"
+            )));
+        }
+        self.person(one)?;
+        self.person(other)?;
+        let who = self.who.clone();
+        self.change(|t| {
+            let decision = decide(t, &who, "differ", Some(one), Some(other))?;
+            for (person, not) in [(one, other), (other, one)] {
+                for face in faces_of(t, person)? {
+                    state(t, decision, face, Fact::Is(person))?;
+                    state(t, decision, face, Fact::IsNot(not))?;
+                }
+            }
+            cards::refresh(t, &[one, other])
+        })
+    }
+
+    /// Says that faces are a certain person.
+    ///
+    /// # Errors
+    /// [`Error::NoSuchFace`], [`Error::NoSuchPerson`], [`Error::Pointless`]; [`Error::Sqlite`].
+    pub fn assert_is(&mut self, faces: &[FaceId], person: PersonId) -> Result<(), Error> {
         self.person(person)?;
+        let who = self.who.clone();
         self.try_change(|t| {
-            check_face(t, face)?;
-            let decision = decide(t, "is_not", person, None)?;
-            Ok(state(t, decision, face, "is_not", Some(person))?)
+            check_faces(t, faces)?;
+            assert_is(t, &who, faces, person)
         })
     }
 
-    /// Leaves a face out of all people.
+    /// Says that faces are the person of that name, who is made if there is nobody of that name.
     ///
     /// # Errors
-    /// [`Error::NoSuchFace`]; [`Error::Sqlite`].
-    pub fn ignore(&mut self, face: FaceId) -> Result<(), Error> {
+    /// [`Error::NoSuchFace`], [`Error::BadName`], [`Error::Pointless`]; [`Error::Sqlite`].
+    pub fn assert_is_called(&mut self, faces: &[FaceId], name: &str) -> Result<PersonId, Error> {
+        let name = checked(name)?;
+        let who = self.who.clone();
         self.try_change(|t| {
-            check_face(t, face)?;
-            let sql =
-                "INSERT INTO decisions (at, kind) VALUES (datetime('now', 'localtime'), 'ignore')";
-            t.execute(sql, [])?;
-            let decision = t.last_insert_rowid();
-            Ok(state(t, decision, face, "ignore", None)?)
-        })
-    }
-
-    /// Takes back the latest `count` decisions that stand; the answer says which, latest first.
-    ///
-    /// # Errors
-    /// [`Error::Pointless`] if none stands; [`Error::Sqlite`].
-    pub fn undo(&mut self, count: usize) -> Result<Vec<String>, Error> {
-        self.try_change(|t| {
-            let mut undone = Vec::new();
-            for _ in 0..count {
-                let sql = "SELECT id, kind, person, other, old_name, new_name FROM decisions \
-                           WHERE undone = 0 ORDER BY id DESC LIMIT 1";
-                let latest = t.query_row(sql, [], Standing::of).optional()?;
-                let Some(latest) = latest else { break };
-                take_back(t, &latest)?;
-                undone.push(latest.words());
+            check_faces(t, faces)?;
+            if let Some(person) = person_called(t, name)? {
+                assert_is(t, &who, faces, person)?;
+                return Ok(person);
             }
-            if undone.is_empty() {
-                let what = "there is no decision to take back";
-                return Err(Error::Pointless(what.into()).into());
-            }
-            Ok(undone)
-        })
-    }
-
-    /// All decisions, oldest first.
-    ///
-    /// # Errors
-    /// [`Error::Sqlite`].
-    pub fn history(&self) -> Result<Vec<Decision>, Error> {
-        let sql = "SELECT id, kind, person, other, old_name, new_name, at, undone FROM decisions ORDER BY id";
-        let read = || -> rusqlite::Result<Vec<Decision>> {
-            let row = |row: &rusqlite::Row| {
-                let what = Standing::of(row)?.words();
-                Ok(Decision {
-                    at: row.get(6)?,
-                    what,
-                    undone: row.get(7)?,
-                })
-            };
-            self.db.prepare(sql)?.query_map([], row)?.collect()
-        };
-        read().map_err(|e| self.of(e))
-    }
-}
-
-/// A decision as stored.
-struct Standing {
-    id: i64,
-    kind: String,
-    person: Option<i64>,
-    other: Option<i64>,
-    old_name: Option<String>,
-    new_name: Option<String>,
-}
-
-impl Standing {
-    fn of(row: &rusqlite::Row) -> rusqlite::Result<Standing> {
-        Ok(Standing {
-            id: row.get(0)?,
-            kind: row.get(1)?,
-            person: row.get(2)?,
-            other: row.get(3)?,
-            old_name: row.get(4)?,
-            new_name: row.get(5)?,
-        })
-    }
-
-    fn words(&self) -> String {
-        let number = |n: Option<i64>| n.map_or_else(|| "?".into(), |n| n.to_string());
-        let (person, other) = (number(self.person), number(self.other));
-        match &*self.kind {
-            "name" => {
-                let new = self.new_name.as_deref().unwrap_or("");
-                format!("person {person} named {new:?}")
-            }
-            "merge" => format!("person {other} merged into person {person}"),
-            "split" => format!("person {other} split off person {person}"),
-            "is_not" => format!("a face said not to be person {person}"),
-            _ => "a face ignored".into(),
-        }
-    }
-}
-
-fn take_back(t: &Transaction, decision: &Standing) -> Result<(), Failed> {
-    t.execute(
-        "UPDATE decisions SET undone = 1 WHERE id = ?1",
-        [decision.id],
-    )?;
-    // In reverse, so that a face that the decision speaks of twice ends as it was before the first.
-    let sql = "SELECT face, before FROM facts WHERE decision = ?1 ORDER BY id DESC";
-    let mut query = t.prepare(sql)?;
-    let facts: Vec<(i64, Option<i64>)> = query
-        .query_map([decision.id], |row| Ok((row.get(0)?, row.get(1)?)))?
-        .collect::<rusqlite::Result<_>>()?;
-    for (face, before) in facts {
-        // Without a similarity it stands until the next grouping says otherwise.
-        place(t, FaceId(face), before.map(PersonId))?;
-    }
-    match &*decision.kind {
-        "name" => {
-            let sql = "UPDATE people SET name = ?2 WHERE id = ?1";
-            t.execute(sql, params![decision.person, decision.old_name])?;
-        }
-        "merge" => {
+            let person = new_person(t)?;
             t.execute(
                 "UPDATE people SET name = ?2 WHERE id = ?1",
-                params![decision.person, decision.old_name],
+                params![person.0, name],
             )?;
-            let sql = "UPDATE people SET name = ?2, merged_into = NULL WHERE id = ?1";
-            t.execute(sql, params![decision.other, decision.new_name])?;
-        }
-        _ => {}
+            let decision = assert_is_new(t, &who, faces, person)?;
+            let sql = "UPDATE decisions SET new_name = ?2 WHERE id = ?1";
+            t.execute(sql, params![decision, name])?;
+            Ok(person)
+        })
     }
-    t.execute("DELETE FROM state WHERE key = 'grouped'", [])?;
+
+    /// Says that faces are not a certain person; those that were theirs belong to nobody until the next grouping.
+    ///
+    /// # Errors
+    /// [`Error::NoSuchFace`], [`Error::NoSuchPerson`], [`Error::Pointless`]; [`Error::Sqlite`].
+    pub fn assert_is_not(&mut self, faces: &[FaceId], person: PersonId) -> Result<(), Error> {
+        self.person(person)?;
+        let who = self.who.clone();
+        self.try_change(|t| {
+            check_faces(t, faces)?;
+            let decision = decide(t, &who, "is_not", Some(person), None)?;
+            for face in faces {
+                state(t, decision, *face, Fact::IsNot(person))?;
+            }
+            // Without a face that is theirs by a human's word the person would be a number that means nothing.
+            hold(t, decision, person)?;
+            Ok(cards::refresh(t, &[person])?)
+        })
+    }
+
+    /// Leaves faces out of all people: strangers in the background.
+    ///
+    /// # Errors
+    /// [`Error::NoSuchFace`], [`Error::Pointless`]; [`Error::Sqlite`].
+    pub fn ignore(&mut self, faces: &[FaceId]) -> Result<(), Error> {
+        self.set_aside(faces, "ignore", Fact::Ignore)
+    }
+
+    /// Says that these are no faces at all.
+    ///
+    /// # Errors
+    /// [`Error::NoSuchFace`], [`Error::Pointless`]; [`Error::Sqlite`].
+    pub fn not_a_face(&mut self, faces: &[FaceId]) -> Result<(), Error> {
+        self.set_aside(faces, "not_a_face", Fact::NotAFace)
+    }
+
+    fn set_aside(&mut self, faces: &[FaceId], kind: &str, fact: Fact) -> Result<(), Error> {
+        let who = self.who.clone();
+        self.try_change(|t| {
+            check_faces(t, faces)?;
+            let people = people_of(t, faces)?;
+            let decision = decide(t, &who, kind, None, None)?;
+            for face in faces {
+                state(t, decision, *face, fact)?;
+            }
+            Ok(cards::refresh(t, &people)?)
+        })
+    }
+
+    /// Leaves a person out of the list of people, or shows them again; their faces stay theirs.
+    ///
+    /// # Errors
+    /// [`Error::NoSuchPerson`]; [`Error::Sqlite`].
+    pub fn hide(&mut self, person: PersonId, hidden: bool) -> Result<(), Error> {
+        // Nothing to decide, and nothing to take back.
+        if self.card(person)?.hidden == hidden {
+            return Ok(());
+        }
+        let who = self.who.clone();
+        self.change(|t| {
+            let kind = if hidden { "hide" } else { "show" };
+            let decision = decide(t, &who, kind, Some(person), None)?;
+            t.execute(
+                "UPDATE people SET hidden = ?2 WHERE id = ?1",
+                params![person.0, hidden],
+            )?;
+            hold(t, decision, person)
+        })
+    }
+}
+
+fn assert_is(t: &Transaction, who: &str, faces: &[FaceId], person: PersonId) -> Result<(), Failed> {
+    assert_is_new(t, who, faces, person)?;
     Ok(())
 }
 
-fn decide(
+/// Writes the decision and facts of "these are that person"; gives the decision's number.
+fn assert_is_new(
     t: &Transaction,
-    kind: &str,
+    who: &str,
+    faces: &[FaceId],
     person: PersonId,
-    other: Option<PersonId>,
 ) -> rusqlite::Result<i64> {
-    let sql = "INSERT INTO decisions (at, kind, person, other) VALUES (datetime('now', 'localtime'), ?1, ?2, ?3)";
-    t.execute(sql, params![kind, person.0, other.map(|p| p.0)])?;
-    Ok(t.last_insert_rowid())
-}
-
-/// Writes a fact and lets the face follow it at once.
-fn state(
-    t: &Transaction,
-    decision: i64,
-    face: FaceId,
-    kind: &str,
-    person: Option<PersonId>,
-) -> rusqlite::Result<()> {
-    let sql = "SELECT person FROM members WHERE face = ?1";
-    let before: Option<i64> = t
-        .prepare_cached(sql)?
-        .query_row([face.0], |r| r.get(0))
-        .optional()?;
-    let sql =
-        "INSERT INTO facts (decision, face, kind, person, before) VALUES (?1, ?2, ?3, ?4, ?5)";
-    t.prepare_cached(sql)?
-        .execute(params![decision, face.0, kind, person.map(|p| p.0), before])?;
-    match kind {
-        "is" => place(t, face, person)?,
-        "ignore" => place(t, face, None)?,
-        _ if before == person.map(|p| p.0) => place(t, face, None)?,
-        _ => {}
+    let mut people = people_of(t, faces)?;
+    let decision = decide(t, who, "is", Some(person), None)?;
+    for face in faces {
+        state(t, decision, *face, Fact::Is(person))?;
     }
-    t.prepare_cached("DELETE FROM state WHERE key = 'grouped'")?
-        .execute([])?;
-    Ok(())
+    people.push(person);
+    cards::refresh(t, &people)?;
+    Ok(decision)
 }
 
-/// Makes a face somebody's, or nobody's.
-fn place(t: &Transaction, face: FaceId, person: Option<PersonId>) -> rusqlite::Result<()> {
-    match person {
-        Some(person) => {
-            let sql =
-                "INSERT OR REPLACE INTO members (face, person, similarity) VALUES (?1, ?2, NULL)";
-            t.prepare_cached(sql)?.execute([face.0, person.0])?;
-        }
-        None => {
-            t.prepare_cached("DELETE FROM members WHERE face = ?1")?
-                .execute([face.0])?;
-        }
-    }
-    Ok(())
-}
-
-fn faces_of(t: &Transaction, person: PersonId) -> rusqlite::Result<Vec<FaceId>> {
-    let mut query = t.prepare_cached("SELECT face FROM members WHERE person = ?1 ORDER BY face")?;
-    query
-        .query_map([person.0], |row| row.get(0).map(FaceId))?
-        .collect()
-}
-
-fn check_face(t: &Transaction, face: FaceId) -> Result<(), Failed> {
-    let sql = "SELECT EXISTS (SELECT 1 FROM faces WHERE id = ?1)";
-    if t.query_row(sql, [face.0], |row| row.get(0))? {
+/// Makes a fact of the person's cover if no fact holds them yet.
+fn hold(t: &Transaction, decision: i64, person: PersonId) -> rusqlite::Result<()> {
+    let sql = "SELECT EXISTS (SELECT 1 FROM members WHERE person = ?1 AND similarity IS NULL)";
+    if t.query_row(sql, [person.0], |row| row.get(0))? {
         return Ok(());
     }
-    Err(Error::NoSuchFace(face.0).into())
+    match cards::cover(t, person)? {
+        Some(face) => state(t, decision, face, Fact::Is(person)),
+        None => Ok(()),
+    }
+}
+
+/// The trimmed name, if it can be one.
+fn checked(name: &str) -> Result<&str, Error> {
+    let name = name.trim();
+    let digits = name.chars().all(|c| c.is_ascii_digit());
+    if digits || name.chars().count() > MAX_NAME || name.contains(char::is_control) {
+        return Err(Error::BadName(name.into()));
+    }
+    Ok(name)
+}
+
+fn person_called(t: &Transaction, name: &str) -> rusqlite::Result<Option<PersonId>> {
+    let sql = "SELECT id FROM people WHERE name = ?1";
+    t.query_row(sql, [name], |row| row.get(0).map(PersonId))
+        .optional()
+}
+
+/// Whose faces these are now.
+fn people_of(t: &Transaction, faces: &[FaceId]) -> rusqlite::Result<Vec<PersonId>> {
+    let mut people = Vec::new();
+    for face in faces {
+        let sql = "SELECT person FROM members WHERE face = ?1";
+        let person: Option<i64> = t
+            .prepare_cached(sql)?
+            .query_row([face.0], |row| row.get(0))
+            .optional()?;
+        people.extend(person.map(PersonId));
+    }
+    people.sort_unstable();
+    people.dedup();
+    Ok(people)
+}
+
+pub(super) fn decide(
+    t: &Transaction,
+    who: &str,
+    kind: &str,
+    person: Option<PersonId>,
+    other: Option<PersonId>,
+) -> rusqlite::Result<i64> {
+    let sql = "INSERT INTO decisions (at, who, kind, person, other) VALUES (datetime('now', 'localtime'), ?1, ?2, ?3, ?4)";
+    t.execute(
+        sql,
+        params![who, kind, person.map(|p| p.0), other.map(|p| p.0)],
+    )?;
+    Ok(t.last_insert_rowid())
 }
 
 pub(super) fn new_person(t: &Transaction) -> rusqlite::Result<PersonId> {

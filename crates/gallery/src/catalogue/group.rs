@@ -9,7 +9,9 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use rusqlite::{OptionalExtension, Transaction, params};
 
 use super::decide::new_person;
-use super::{Catalogue, PersonId};
+use super::facts::{self, Facts};
+use super::guess::{self, guesses};
+use super::{Catalogue, PersonId, cards, review};
 use crate::cluster::{ClusterFace, ClusterOptions, Constraints, cluster};
 use crate::error::Error;
 use crate::template::{ModelId, from_blob, similarity};
@@ -26,11 +28,11 @@ pub struct GroupSummary {
 }
 
 /// A face as the grouping sees it.
-struct Face {
-    id: i64,
-    photo: i64,
-    vector: Vec<f32>,
-    quality: f32,
+pub(super) struct Face {
+    pub(super) id: i64,
+    pub(super) photo: i64,
+    pub(super) vector: Vec<f32>,
+    pub(super) quality: f32,
 }
 
 impl Catalogue {
@@ -56,23 +58,28 @@ impl Catalogue {
         if last.as_ref() != Some(&done) {
             self.try_change(|t| {
                 let faces = load_faces(t, model)?;
-                let constraints = load_facts(t)?;
+                let facts = facts::load(t)?;
                 let wanted: Vec<&Face> = faces
                     .iter()
-                    .filter(|f| !constraints.ignored.contains(&f.id))
+                    .filter(|f| !facts.aside.contains_key(&f.id))
                     .collect();
                 let items: Vec<ClusterFace> = wanted
                     .iter()
                     .map(|f| ClusterFace::new(f.id, f.photo, &f.vector, f.quality))
                     .collect();
-                let labels = cluster(&items, &constraints.said, options)?.labels();
+                let labels = cluster(&items, &facts.said, options)?.labels();
                 let mut groups: BTreeMap<usize, Vec<&Face>> = BTreeMap::new();
                 for (face, label) in wanted.iter().zip(labels) {
                     groups.entry(label).or_default().push(face);
                 }
                 let groups: Vec<Vec<&Face>> = groups.into_values().collect();
-                let people = assign(t, &groups, &constraints.said)?;
-                write(t, &groups, &people, &constraints)?;
+                let people = assign(t, &groups, &facts.said)?;
+                t.execute("DELETE FROM questions", [])?;
+                t.execute("DELETE FROM cards", [])?;
+                write(t, &groups, &people, &facts)?;
+                cards::refresh_all(t)?;
+                let named = named_people(t)?;
+                review::ask(t, &guesses(&groups, &people, &named, options), &facts)?;
                 let sql = "INSERT OR REPLACE INTO state (key, value) VALUES ('grouped', ?1)";
                 t.execute(sql, [&done])?;
                 Ok(())
@@ -90,10 +97,9 @@ impl Catalogue {
         })
     }
 
-    /// Faces that belong to nobody and that nobody said to ignore.
+    /// Faces that belong to nobody and that nobody set aside.
     pub(super) fn n_unsorted(&self) -> Result<usize, Error> {
-        let sql = "SELECT count(*) FROM faces WHERE id NOT IN (SELECT face FROM members) AND id NOT IN \
-                   (SELECT face FROM facts JOIN decisions d ON d.id = decision WHERE facts.kind = 'ignore' AND undone = 0)";
+        let sql = "SELECT count(*) FROM faces WHERE id NOT IN (SELECT face FROM members) AND aside IS NULL";
         self.one::<i64>(sql).map(|n| n as usize)
     }
 }
@@ -112,70 +118,6 @@ fn load_faces(t: &Transaction, model: &ModelId) -> rusqlite::Result<Vec<Face>> {
         })
     };
     query.query_map([&model.0], row)?.collect()
-}
-
-/// What humans said and did not take back; of several words about a face the latest counts.
-struct Facts {
-    said: Constraints,
-    ignored: BTreeSet<i64>,
-}
-
-fn load_facts(t: &Transaction) -> rusqlite::Result<Facts> {
-    let mut facts = Facts {
-        said: Constraints::default(),
-        ignored: BTreeSet::new(),
-    };
-    let sql = "SELECT f.face, f.kind, f.person FROM facts f JOIN decisions d ON d.id = f.decision \
-               WHERE d.undone = 0 ORDER BY f.id";
-    let mut query = t.prepare(sql)?;
-    let mut rows = query.query([])?;
-    while let Some(row) = rows.next()? {
-        let (face, kind): (i64, String) = (row.get(0)?, row.get(1)?);
-        let person: Option<i64> = row.get(2)?;
-        match (&*kind, person) {
-            ("is", Some(person)) => {
-                facts.said.is.insert(face, person);
-                facts.said.is_not.remove(&(face, person));
-                facts.ignored.remove(&face);
-            }
-            ("is_not", Some(person)) => {
-                if facts.said.is.get(&face) == Some(&person) {
-                    facts.said.is.remove(&face);
-                }
-                facts.said.is_not.insert((face, person));
-            }
-            ("ignore", _) => {
-                facts.said.is.remove(&face);
-                facts.ignored.insert(face);
-            }
-            _ => {}
-        }
-    }
-    // A person merged away lives on in the one they were merged into.
-    let sql = "SELECT id, merged_into FROM people WHERE merged_into IS NOT NULL";
-    let mut query = t.prepare(sql)?;
-    let merged: HashMap<i64, i64> = query
-        .query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?
-        .collect::<rusqlite::Result<_>>()?;
-    let living = |mut id: i64| {
-        // Merges are a forest: nobody is merged into somebody merged into them.
-        while let Some(into) = merged.get(&id) {
-            id = *into;
-        }
-        id
-    };
-    facts
-        .said
-        .is
-        .values_mut()
-        .for_each(|person| *person = living(*person));
-    facts.said.is_not = facts
-        .said
-        .is_not
-        .iter()
-        .map(|(f, p)| (*f, living(*p)))
-        .collect();
-    Ok(facts)
 }
 
 /// The person of each group; none for a lone face nobody spoke of.
@@ -241,7 +183,7 @@ fn write(
         t.prepare("INSERT INTO members (face, person, similarity) VALUES (?1, ?2, ?3)")?;
     for (group, person) in groups.iter().zip(people) {
         let Some(person) = person else { continue };
-        let mean = mean(group);
+        let mean = guess::mean(group);
         for face in group {
             let by_human = facts.said.is.contains_key(&face.id);
             let near = (!by_human).then(|| similarity(&face.vector, &mean).0);
@@ -266,20 +208,7 @@ fn write(
     Ok(())
 }
 
-/// Quality-weighted mean direction of a group.
-fn mean(group: &[&Face]) -> Vec<f32> {
-    let mut mean = vec![0.0f32; group.first().map_or(0, |f| f.vector.len())];
-    for face in group {
-        for (sum, value) in mean.iter_mut().zip(&face.vector) {
-            *sum += value * face.quality.max(0.01);
-        }
-    }
-    let length = mean
-        .iter()
-        .map(|v| v * v)
-        .sum::<f32>()
-        .sqrt()
-        .max(f32::MIN_POSITIVE);
-    mean.iter_mut().for_each(|v| *v /= length);
-    mean
+fn named_people(t: &Transaction) -> rusqlite::Result<BTreeSet<i64>> {
+    let mut query = t.prepare("SELECT id FROM people WHERE name IS NOT NULL")?;
+    query.query_map([], |row| row.get(0))?.collect()
 }

@@ -75,6 +75,8 @@ impl Catalogue {
             ("templates", "face, model"),
             ("people", "id"),
             ("facts", "id"),
+            ("cards", "person"),
+            ("questions", "id"),
             ("members", "face"),
             ("state", "key"),
         ];

@@ -40,7 +40,7 @@ pub struct PersonPhoto {
 
 const SUMMARY: &str = "SELECT p.id, p.name, count(DISTINCT f.photo), count(m.face) FROM people p \
      LEFT JOIN members m ON m.person = p.id LEFT JOIN faces f ON f.id = m.face \
-     WHERE p.merged_into IS NULL";
+     WHERE p.merged_into IS NULL AND p.erased = 0";
 
 fn summary(row: &Row) -> rusqlite::Result<PersonSummary> {
     Ok(PersonSummary {
@@ -84,7 +84,7 @@ impl Catalogue {
     /// [`Error::NoSuchPerson`]; [`Error::Sqlite`].
     pub fn find_person(&self, text: &str) -> Result<PersonId, Error> {
         let number: Option<i64> = text.parse().ok();
-        let sql = "SELECT id FROM people WHERE merged_into IS NULL AND (name = ?1 OR id = ?2) \
+        let sql = "SELECT id FROM people WHERE merged_into IS NULL AND erased = 0 AND (name = ?1 OR id = ?2) \
                    ORDER BY name IS NOT ?1 LIMIT 1";
         let found: Option<i64> = self
             .db

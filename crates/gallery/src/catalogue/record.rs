@@ -5,12 +5,15 @@ use std::path::{Path, PathBuf};
 
 use rusqlite::{OptionalExtension, Transaction, params};
 
-use super::{Catalogue, FaceId, PhotoId};
+use super::facts::relink;
+use super::{Catalogue, FaceId, PhotoId, cards};
 use crate::error::Error;
 use crate::template::{ModelId, to_blob};
 
-/// Two boxes that overlap at least this much are the same face seen by two detectors.
-const SAME_FACE_IOU: f64 = 0.5;
+/// Two boxes are one face seen by two detectors if they share this much of the smaller one, …
+const SAME_FACE_OVERLAP: f64 = 0.6;
+/// … and this much of both together; some detectors box the whole head, some only eyes to mouth.
+const SAME_FACE_IOU: f64 = 0.2;
 
 /// The models whose work is recorded.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -193,6 +196,30 @@ impl Catalogue {
         })
     }
 
+    /// Forgets photos, faces and templates, so that the next scan reads everything again; people and decisions stay.
+    ///
+    /// # Errors
+    /// [`Error`]; then nothing is forgotten.
+    pub fn start_afresh(&mut self) -> Result<(), Error> {
+        self.change(|t| {
+            let tables = [
+                "questions",
+                "cards",
+                "members",
+                "templates",
+                "passes",
+                "files",
+                "faces",
+                "photos",
+                "state",
+            ];
+            for table in tables {
+                t.execute(&format!("DELETE FROM {table}"), [])?;
+            }
+            cards::refresh_all(t)
+        })
+    }
+
     /// Files that could not be used, with reason and remedy, by path.
     ///
     /// # Errors
@@ -271,16 +298,16 @@ fn record_photo(
             t.last_insert_rowid()
         }
     };
-    let mut old = faces_of(t, photo)?;
-    for face in &record.faces {
-        let same = old
-            .iter()
-            .enumerate()
-            .map(|(place, (_, bbox))| (place, iou(bbox, &face.bbox)))
-            .filter(|(_, iou)| *iou >= SAME_FACE_IOU)
-            .max_by(|a, b| a.1.total_cmp(&b.1))
-            .map(|(place, _)| old.swap_remove(place).0);
+    for (face, same) in record.faces.iter().zip(matched(t, photo, &record.faces)?) {
         record_face(t, photo, same, face, &record.models)?;
+    }
+    relink(t, hash, photo)?;
+    // Whoever was erased stays so, whichever model looks.
+    for sql in [
+        "DELETE FROM templates WHERE face IN (SELECT id FROM faces WHERE photo = ?1 AND aside = 'erase')",
+        "UPDATE faces SET landmarks = NULL WHERE photo = ?1 AND aside = 'erase'",
+    ] {
+        t.prepare_cached(sql)?.execute([photo])?;
     }
     let sql = "INSERT INTO passes (photo, detector, embedder) VALUES (?1, ?2, ?3)";
     t.prepare_cached(sql)?
@@ -300,10 +327,10 @@ fn record_face(
 ) -> rusqlite::Result<()> {
     let [x_min, y_min, x_max, y_max] = face.bbox;
     let landmarks = face.landmarks.map(|l| to_blob(l.as_flattened()));
-    let sql = "INSERT INTO faces (id, photo, detector, x_min, y_min, x_max, y_max, score, landmarks, quality) \
-               VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10) \
+    let sql = "INSERT INTO faces (id, photo, detector, x_min, y_min, x_max, y_max, score, landmarks, quality, overall) \
+               VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11) \
                ON CONFLICT (id) DO UPDATE SET detector = ?3, x_min = ?4, y_min = ?5, x_max = ?6, y_max = ?7, \
-               score = ?8, landmarks = ?9, quality = ?10";
+               score = ?8, landmarks = ?9, quality = ?10, overall = ?11";
     t.prepare_cached(sql)?.execute(params![
         same.map(|id| id.0),
         photo,
@@ -314,7 +341,8 @@ fn record_face(
         y_max,
         face.score,
         landmarks,
-        face.quality.to_blob()
+        face.quality.to_blob(),
+        face.quality.overall
     ])?;
     let id = same.map_or_else(|| t.last_insert_rowid(), |id| id.0);
     if let (Some(vector), Some(model)) = (&face.vector, &models.embedder) {
@@ -325,24 +353,48 @@ fn record_face(
     Ok(())
 }
 
-fn faces_of(t: &Transaction, photo: i64) -> rusqlite::Result<Vec<(FaceId, [f32; 4])>> {
+/// For each new face the known face that it is, best overlaps first, each taken once.
+fn matched(
+    t: &Transaction,
+    photo: i64,
+    faces: &[FaceRecord],
+) -> rusqlite::Result<Vec<Option<FaceId>>> {
     let sql = "SELECT id, x_min, y_min, x_max, y_max FROM faces WHERE photo = ?1 ORDER BY id";
-    let mut query = t.prepare_cached(sql)?;
     let row = |row: &rusqlite::Row| {
         Ok((
             FaceId(row.get(0)?),
             [row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?],
         ))
     };
-    query.query_map([photo], row)?.collect()
+    let old: Vec<(FaceId, [f32; 4])> = t
+        .prepare_cached(sql)?
+        .query_map([photo], row)?
+        .collect::<rusqlite::Result<_>>()?;
+    let mut pairs = Vec::new();
+    for (at, face) in faces.iter().enumerate() {
+        for (id, bbox) in &old {
+            pairs.extend(same_face(bbox, &face.bbox).map(|iou| (iou, at, *id)));
+        }
+    }
+    pairs.sort_by(|a, b| b.0.total_cmp(&a.0).then((a.1, a.2).cmp(&(b.1, b.2))));
+    let mut same = vec![None; faces.len()];
+    let mut taken = HashSet::new();
+    for (_, at, id) in pairs {
+        if same[at].is_none() && taken.insert(id) {
+            same[at] = Some(id);
+        }
+    }
+    Ok(same)
 }
 
-/// Intersection over union of two boxes.
-fn iou(a: &[f32; 4], b: &[f32; 4]) -> f64 {
+/// The intersection over union of two boxes if they are one face.
+pub(super) fn same_face(a: &[f32; 4], b: &[f32; 4]) -> Option<f64> {
     let side = |i: usize| f64::from((a[i + 2].min(b[i + 2]) - a[i].max(b[i])).max(0.0));
     let area = |r: &[f32; 4]| f64::from(r[2] - r[0]) * f64::from(r[3] - r[1]);
     let common = side(0) * side(1);
-    common / (area(a) + area(b) - common).max(f64::MIN_POSITIVE)
+    let iou = common / (area(a) + area(b) - common).max(f64::MIN_POSITIVE);
+    let overlap = common / area(a).min(area(b)).max(f64::MIN_POSITIVE);
+    (overlap >= SAME_FACE_OVERLAP && iou >= SAME_FACE_IOU).then_some(iou)
 }
 
 /// The bytes of a path, as the system has them.

@@ -1,5 +1,6 @@
 //! Tests of the catalogue: what a scan records, what a human decides, and that neither is ever lost.
 
+mod album;
 mod decisions;
 
 use std::collections::BTreeMap;
@@ -315,7 +316,7 @@ fn every_decision_taken_back_leaves_people_as_they_were() {
         Some("Bo")
     );
     catalogue.split(people[2], &[face]).unwrap();
-    catalogue.ignore(face).unwrap();
+    catalogue.ignore(&[face]).unwrap();
     assert_eq!(catalogue.undo(3).unwrap().len(), 3);
     assert_eq!(members(&catalogue), before);
     group(&mut catalogue);
@@ -329,8 +330,9 @@ fn every_decision_taken_back_leaves_people_as_they_were() {
     assert_eq!(named(&catalogue.people().unwrap()), named(&names));
     assert_eq!(
         catalogue
-            .history()
+            .history(Page::default())
             .unwrap()
+            .items
             .iter()
             .filter(|d| d.undone)
             .count(),

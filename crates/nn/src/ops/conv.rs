@@ -17,9 +17,9 @@ use crate::tensor::{Tensor, Value};
 
 #[derive(Debug, Clone)]
 pub(crate) struct Conv {
-    groups: usize,
+    pub(crate) groups: usize,
     kernel: Option<[usize; 2]>,
-    pub(super) geometry: Geometry,
+    pub(crate) geometry: Geometry,
     pub(crate) finish: Finish,
     packed: Option<Packed>,
 }
@@ -48,6 +48,11 @@ impl Conv {
             finish: Finish::default(),
             packed: None,
         })
+    }
+
+    /// Whether the kernel stated in the node is another than that of the weights.
+    pub(crate) fn kernel_differs(&self, of_weights: [usize; 2]) -> bool {
+        self.kernel.is_some_and(|k| k != of_weights)
     }
 
     /// Packs constant weights, once.

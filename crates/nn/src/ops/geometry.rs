@@ -6,9 +6,9 @@ use crate::error::Error;
 
 /// Strides, gaps and borders, shared with pooling.
 #[derive(Debug, Clone)]
-pub(super) struct Geometry {
-    pub(super) strides: [usize; 2],
-    pub(super) dilations: [usize; 2],
+pub(crate) struct Geometry {
+    pub(crate) strides: [usize; 2],
+    pub(crate) dilations: [usize; 2],
     /// Top, left, bottom, right.
     pads: [usize; 4],
     auto: AutoPad,
@@ -23,10 +23,10 @@ enum AutoPad {
 
 /// Where the windows of one image lie.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Plane {
-    pub(super) out: [usize; 2],
-    pub(super) top: usize,
-    pub(super) left: usize,
+pub(crate) struct Plane {
+    pub(crate) out: [usize; 2],
+    pub(crate) top: usize,
+    pub(crate) left: usize,
 }
 
 impl Geometry {
@@ -63,7 +63,7 @@ impl Geometry {
     /// Output size and first border for windows of `kernel` over `height × width`.
     ///
     /// `ceil` counts a last window that hangs over the border, as pooling may.
-    pub(super) fn plane(
+    pub(crate) fn plane(
         &self,
         [height, width]: [usize; 2],
         kernel: [usize; 2],

@@ -17,6 +17,15 @@ pub(crate) struct Window {
     count_borders: bool,
 }
 
+/// Windows that lie inside their image.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Inner {
+    pub(crate) kernel: [usize; 2],
+    pub(crate) strides: [usize; 2],
+    pub(crate) dilations: [usize; 2],
+    pub(crate) out: [usize; 2],
+}
+
 impl Window {
     pub(super) fn read(op: &str, a: &mut Attributes) -> Result<Window, Error> {
         let kernel = a
@@ -29,6 +38,21 @@ impl Window {
             geometry: Geometry::read(a)?,
             ceil: a.int("ceil_mode", 0)? != 0,
             count_borders: a.int("count_include_pad", 0)? != 0,
+        })
+    }
+
+    /// Kernel, strides, gaps and output size of a maximum that never looks past the border.
+    pub(crate) fn inner_max(&self, size: [usize; 2]) -> Option<Inner> {
+        let plane = self.geometry.plane(size, self.kernel, self.ceil).ok()?;
+        let (strides, dilations) = (self.geometry.strides, self.geometry.dilations);
+        let inside = (0..2).all(|a| {
+            (plane.out[a] - 1) * strides[a] + (self.kernel[a] - 1) * dilations[a] < size[a]
+        });
+        (self.max && inside && plane.top == 0 && plane.left == 0).then_some(Inner {
+            kernel: self.kernel,
+            strides,
+            dilations,
+            out: plane.out,
         })
     }
 

@@ -107,6 +107,23 @@ impl Resize {
         Ok(result)
     }
 
+    /// For nearest neighbour: the input row of each output row, and the input column of each output column.
+    pub(crate) fn nearest(
+        &self,
+        work: &Work,
+        size: [usize; 2],
+    ) -> Result<Option<[Vec<usize>; 2]>, Error> {
+        if self.linear {
+            return Ok(None);
+        }
+        let (out, scale) = self.target(work, size)?;
+        let lines = |axis: usize| {
+            let sources = self.sources(size[axis], out[axis], scale[axis]);
+            sources.into_iter().map(|(first, _, _)| first).collect()
+        };
+        Ok(Some([lines(0), lines(1)]))
+    }
+
     /// Size of the result, and scale along each axis.
     fn target(&self, work: &Work, size: [usize; 2]) -> Result<([usize; 2], [f32; 2]), Error> {
         let scales = match work.optional(self.scales_at) {

@@ -19,7 +19,7 @@ pub(crate) fn person_id(catalogue: &Catalogue, person: &str) -> Result<PersonId>
     Ok(catalogue.find_person(person)?)
 }
 
-fn say(
+pub(crate) fn say(
     session: &Session,
     catalogue: &Catalogue,
     done: &str,
@@ -73,24 +73,21 @@ pub(crate) fn split(session: &Session, person: &str, faces: &[i64]) -> Result<Ex
 
 pub(crate) fn ignore(session: &Session, faces: &[i64]) -> Result<Exit> {
     let mut catalogue = session.existing_catalogue()?;
-    for face in faces {
-        catalogue.ignore(FaceId(*face))?;
-    }
+    let faces: Vec<FaceId> = faces.iter().map(|id| FaceId(*id)).collect();
+    catalogue.ignore(&faces)?;
     say(session, &catalogue, "ignored", None)
 }
 
-pub(crate) fn undo(session: &Session, count: usize) -> Result<Exit> {
+pub(crate) fn undo(session: &Session, count: usize, decision: Option<i64>) -> Result<Exit> {
     let mut catalogue = session.existing_catalogue()?;
-    let undone = catalogue.undo(count)?;
-    let noun = if undone.len() == 1 {
-        "decision"
-    } else {
-        "decisions"
+    let undone = match decision {
+        Some(id) => vec![catalogue.undo_decision(id)?],
+        None => catalogue.undo(count)?,
     };
     say(
         session,
         &catalogue,
-        &format!("{} {noun} taken back", undone.len()),
+        &format!("taken back: {}", undone.join("; ")),
         None,
     )
 }

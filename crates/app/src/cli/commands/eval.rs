@@ -5,20 +5,18 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
 
 use anyhow::{Context, Result};
-use fusiform::cluster::{self, ClusterFace, ClusterOptions, Constraints};
 use fusiform::engine::Engine;
 use fusiform::evaluate::Proportion;
 use fusiform::evaluate::curve_svg::det_curve;
 use fusiform::evaluate::lfw::Pairs;
 use fusiform::evaluate::verification::{PairScore, VerificationReport, evaluate};
-use fusiform::measure::{Labelled, embed_photos, identities};
-use fusiform::metrics;
+use fusiform::measure::{Labelled, embed_photos};
 use fusiform::template::similarity;
 use serde::Serialize;
 
 use crate::cli::args::Looking;
 use crate::cli::exit::Exit;
-use crate::cli::session::{Session, shown};
+use crate::cli::session::Session;
 
 #[derive(Serialize)]
 struct LfwAnswer {
@@ -192,121 +190,4 @@ pub(crate) fn embed(
         session.printer.problem(problem);
     }
     Ok((faces, problems))
-}
-
-#[derive(Serialize)]
-struct ClusterAnswer {
-    pack: String,
-    link_similarity: f32,
-    n_identities: usize,
-    n_photos: usize,
-    photos_without_face: usize,
-    n_clusters: usize,
-    bcubed: Score,
-    pairwise: Score,
-    problems: Vec<String>,
-}
-
-#[derive(Serialize)]
-struct Score {
-    precision: f64,
-    recall: f64,
-    f: f64,
-}
-
-pub(crate) fn cluster(
-    session: &Session,
-    images: &Path,
-    link: Option<f32>,
-    looking: Looking,
-) -> Result<Exit> {
-    let engine = session.engine()?;
-    let link_similarity = match link {
-        Some(link) => link,
-        None => engine.link_similarity()?,
-    };
-    let identities = identities(images)?;
-    let labels: Vec<usize> = identities
-        .iter()
-        .enumerate()
-        .flat_map(|(i, who)| vec![i; who.photos.len()])
-        .collect();
-    let photos: Vec<PathBuf> = identities
-        .iter()
-        .flat_map(|who| who.photos.clone())
-        .collect();
-    let (faces, problems) = embed(session, &engine, &photos, looking)?;
-
-    // Every photo is one face here, so no two faces share one.
-    let found: Vec<ClusterFace> = faces
-        .iter()
-        .enumerate()
-        .filter_map(|(i, face)| {
-            let face = face.as_ref()?;
-            Some(ClusterFace::new(
-                i as i64,
-                i as i64,
-                &face.vector,
-                face.quality,
-            ))
-        })
-        .collect();
-    let options = ClusterOptions {
-        link_similarity,
-        ..ClusterOptions::default()
-    };
-    let clustering = cluster::cluster(&found, &Constraints::default(), &options)?;
-    let truth: Vec<usize> = faces
-        .iter()
-        .zip(&labels)
-        .filter_map(|(f, l)| f.as_ref().map(|_| *l))
-        .collect();
-    let assigned = clustering.labels();
-    let bcubed = metrics::bcubed(&truth, &assigned);
-    let pairwise = metrics::pairwise(&truth, &assigned);
-
-    let answer = ClusterAnswer {
-        pack: engine.pack().into(),
-        link_similarity,
-        n_identities: identities.len(),
-        n_photos: photos.len(),
-        photos_without_face: faces.iter().filter(|f| f.is_none()).count(),
-        n_clusters: clustering.n_clusters(),
-        bcubed: Score {
-            precision: bcubed.precision,
-            recall: bcubed.recall,
-            f: bcubed.f,
-        },
-        pairwise: Score {
-            precision: pairwise.precision,
-            recall: pairwise.recall,
-            f: pairwise.f,
-        },
-        problems,
-    };
-    let printer = session.printer;
-    printer.row(format_args!(
-        "pack          {} at link similarity {link_similarity:.3}",
-        answer.pack
-    ))?;
-    printer.row(format_args!(
-        "photos        {} of {} identities in {}; no face found in {}",
-        answer.n_photos,
-        answer.n_identities,
-        shown(images),
-        answer.photos_without_face
-    ))?;
-    printer.row(format_args!("clusters      {}", answer.n_clusters))?;
-    for (name, s) in [("BCubed", &answer.bcubed), ("pairwise", &answer.pairwise)] {
-        printer.row(format_args!(
-            "{name:<13} precision {:.4}  recall {:.4}  F {:.4}",
-            s.precision, s.recall, s.f
-        ))?;
-    }
-    printer.record(&answer)?;
-    Ok(if answer.problems.is_empty() {
-        Exit::Done
-    } else {
-        Exit::SomeProblems
-    })
 }

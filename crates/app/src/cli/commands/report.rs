@@ -6,18 +6,14 @@ use std::path::Path;
 
 use anyhow::{Context, Result};
 use fusiform::catalogue::{Catalogue, PersonPhoto, PersonSummary};
-use fusiform::image::{self, Image};
+use fusiform::image;
 use fusiform::scan::read_photo;
 use serde::Serialize;
 
 use crate::cli::exit::Exit;
 use crate::cli::session::{Session, shown};
+use crate::crop::{CROP_PX, square};
 use crate::report::{Crop, Page, PersonStrip, Problem, render};
-
-/// Side of a crop in pixels; enough for a screen with two pixels a point.
-const CROP_PX: u32 = 160;
-/// How much of the surroundings a crop shows: the side of the square over the face's longer side.
-const CROP_MARGIN: f32 = 1.5;
 
 #[derive(Serialize)]
 struct Answer {
@@ -111,7 +107,7 @@ fn crop(photo: &PersonPhoto) -> Option<Crop> {
         let decoded = image::decode(&bytes, &image::DecodeLimits::default()).ok()?;
         Some((path, decoded.image))
     })?;
-    let jpeg = image::encode_jpeg(&square(&image, photo.bbox)?, 85).ok()?;
+    let jpeg = image::encode_jpeg(&square(&image, photo.bbox, CROP_PX)?, 85).ok()?;
     Some(Crop {
         jpeg,
         photo_name: path
@@ -122,24 +118,4 @@ fn crop(photo: &PersonPhoto) -> Option<Crop> {
         taken_at: photo.taken_at.clone(),
         similarity: photo.similarity,
     })
-}
-
-/// A square around a box, moved inside the picture where it would reach out of it.
-fn square(image: &Image, [x_min, y_min, x_max, y_max]: [f32; 4]) -> Option<Image> {
-    let (width, height) = (image.width(), image.height());
-    let wanted = (x_max - x_min).max(y_max - y_min) * CROP_MARGIN;
-    let side = (wanted.round() as u32).clamp(1, width.min(height));
-    let left = |centre: f32, whole: u32| {
-        ((centre - side as f32 / 2.0).max(0.0).round() as u32).min(whole - side)
-    };
-    let x = left((x_min + x_max) / 2.0, width);
-    let y = left((y_min + y_max) / 2.0, height);
-    let rows = (y..y + side).flat_map(|row| {
-        let start = (row as usize * width as usize + x as usize) * 3;
-        image.rgb()[start..start + side as usize * 3]
-            .iter()
-            .copied()
-    });
-    let cut = Image::new(side, side, rows.collect()).ok()?;
-    Some(cut.shrunk_to(CROP_PX))
 }

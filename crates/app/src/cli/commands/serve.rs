@@ -1,111 +1,120 @@
-//! `fusiform serve` and `fusiform key`. In: settings. Out: a server that runs until Ctrl-C or SIGTERM, then finishes what it began.
+//! `fusiform serve`. In: an address. Out: the pages of the catalogue and the recognition service, until Ctrl-C.
 
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::{Context, Result};
-use fusiform_vault::{Kind, Secret, Uuid, Vault};
-use tokio::sync::Semaphore;
+use fusiform::engine::Engine;
+use tokio::net::TcpListener;
+use tokio::signal;
 
-use crate::cli::args::KeyKind;
 use crate::cli::exit::Exit;
 use crate::cli::session::Session;
-use crate::http::{self, Scale, Served};
+use crate::service::{self, Served};
+use crate::web::{Guard, Web};
 
-pub(crate) fn run(session: &Session, listen: Option<SocketAddr>) -> Result<Exit> {
-    let settings = &session.config.serve;
-    let listen = listen.unwrap_or(settings.listen);
-    let pack = session.library().load(session.config.pack.as_deref())?;
-    let engine = fusiform::engine::Engine::open(&pack)?;
-    let vault = open_vault(session, &engine.embedder_id()?.to_string())?;
-    let served = Arc::new(Served {
-        vault: Arc::new(vault),
-        scale: Scale::fit(engine.thresholds()?)?,
-        dimensions: pack.manifest.embedder.as_ref().map_or(0, |e| e.dimensions),
-        looking: Arc::new(Semaphore::new(session.threads())),
-        waiting: Arc::new(Semaphore::new(settings.queue)),
-        engine: Arc::new(engine),
-        catalogue: session.config.catalogue.clone(),
-        ready: true.into(),
-    });
+/// Longest password file, in bytes.
+const MAX_PASSWORD: u64 = 1024;
+
+pub(crate) fn run(
+    session: &Session,
+    listen: Option<SocketAddr>,
+    password: Option<&Path>,
+) -> Result<Exit> {
+    let listen = listen.unwrap_or(session.config.serve.listen);
+    let password = password.map(read_password).transpose()?;
+    let guard = Guard::new(listen.ip(), password.as_deref(), false)?;
+    let engine = Arc::new(session.engine()?);
+    // A pack that cannot group is better refused before the first scan than after it.
+    engine.link_similarity()?;
+    drop(session.catalogue()?);
+    let service = service(session, &engine)?;
+    let web = Web::new(
+        engine,
+        session.config.catalogue.clone(),
+        session.threads(),
+        guard,
+    );
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
-        .build()
-        .context("the server's threads")?;
+        .build()?;
     runtime.block_on(async {
-        let listener = tokio::net::TcpListener::bind(listen)
+        let listener = TcpListener::bind(listen)
             .await
-            .with_context(|| format!("{listen}: cannot listen there"))?;
+            .with_context(|| format!("{listen}: choose another address with --listen"))?;
         let address = listener.local_addr()?;
-        session
-            .printer
-            .note(format_args!("serving on http://{address} (Ctrl-C stops)"));
-        axum::serve(listener, http::router(&served))
-            .with_graceful_shutdown(http::stop_signal(served.clone()))
-            .await?;
-        anyhow::Ok(())
-    })?;
-    Ok(Exit::Done)
-}
-
-/// Makes a service and prints its key, which is shown this once: only its hash is kept.
-pub(crate) fn add_key(session: &Session, kind: KeyKind, key: Option<Uuid>) -> Result<Exit> {
-    let engine = session.engine()?;
-    let vault = open_vault(session, &engine.embedder_id()?.to_string())?;
-    let key = key.unwrap_or_else(Uuid::new_v4);
-    let kind = match kind {
-        KeyKind::Recognition => Kind::Recognition,
-        KeyKind::Detection => Kind::Detection,
-        KeyKind::Verification => Kind::Verification,
-    };
-    vault.add_service(kind, &key)?;
-    session.printer.row(key)?;
-    session
-        .printer
-        .record(&serde_json::json!({"key": key.to_string()}))?;
-    Ok(Exit::Done)
-}
-
-fn open_vault(session: &Session, model: &str) -> Result<Vault> {
-    let settings = &session.config.serve;
-    let path = settings
-        .vault
-        .as_deref()
-        .context("no home folder is known; set FUSIFORM_VAULT")?;
-    if let Some(dir) = path.parent().filter(|d| !d.as_os_str().is_empty()) {
-        std::fs::create_dir_all(dir).with_context(|| dir.display().to_string())?;
-    }
-    let secret = match fusiform::config::vault_secrets() {
-        (Some(key), _) => Secret::Hex(key.into()),
-        (None, Some(passphrase)) => Secret::Passphrase(passphrase.into()),
-        (None, None) => {
-            let file = settings
-                .key_file
-                .as_deref()
-                .context("no key file is known; set FUSIFORM_VAULT_KEY_FILE")?;
-            Secret::Hex(key_of(file, path.exists())?.into())
+        session.printer.row(format_args!("http://{address}/"))?;
+        session.printer.note("open it in a browser; Ctrl-C ends it");
+        let (stopping, mut stop) = tokio::sync::watch::channel(false);
+        let (ending, stopped_taking) = (web.clone(), service.clone());
+        tokio::spawn(async move {
+            asked_to_end().await;
+            ending.stop();
+            if let Some(service) = stopped_taking {
+                service.stop();
+            }
+            // Nobody waits any more: the receiver is gone with the server.
+            let _ = stopping.send(true);
+        });
+        let mut stopped = stop.clone();
+        let mut router = web.router();
+        if let Some(service) = &service {
+            router = router.merge(service::router(service));
+            session.printer.note("programs may use their API keys");
         }
-    };
-    Ok(Vault::open(path, &secret, model)?)
+        let serve = axum::serve(listener, router)
+            .with_graceful_shutdown(async move { drop(stopped.wait_for(|on| *on).await) });
+        tokio::select! {
+            served = serve => served?,
+            // A page that listens to a scan would hold the server up for ever.
+            () = async {
+                drop(stop.wait_for(|on| *on).await);
+                tokio::time::sleep(std::time::Duration::from_secs(3)).await;
+            } => {}
+        }
+        Ok(Exit::Done)
+    })
 }
 
-/// The key in a file; made, readable by its owner alone, if there is neither key nor vault.
-fn key_of(file: &Path, vault_exists: bool) -> Result<String> {
-    use std::io::Write;
-    if file.exists() || vault_exists {
-        return std::fs::read_to_string(file)
-            .with_context(|| format!("{}: the vault's key file", file.display()));
+/// The recognition service, once `fusiform key` made a vault.
+fn service(session: &Session, engine: &Arc<Engine>) -> Result<Option<Arc<Served>>> {
+    let settings = &session.config.serve;
+    if !settings.vault.as_deref().is_some_and(Path::exists) {
+        return Ok(None);
     }
-    let key = format!("{}{}", Uuid::new_v4().simple(), Uuid::new_v4().simple());
-    let mut options = std::fs::OpenOptions::new();
-    options.write(true).create_new(true);
+    let vault = super::key::open_vault(session, &engine.embedder_id()?.to_string())?;
+    let served = Served::new(Arc::clone(engine), vault, settings, session.threads())?;
+    Ok(Some(Arc::new(served)))
+}
+
+/// Ctrl-C, or what a service manager sends.
+async fn asked_to_end() {
     #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    let mut out = options
-        .open(file)
-        .with_context(|| format!("{}: the vault's key file", file.display()))?;
-    out.write_all(key.as_bytes())?;
-    out.sync_all()?;
-    Ok(key)
+    if let Ok(mut terminate) = signal::unix::signal(signal::unix::SignalKind::terminate()) {
+        tokio::select! {
+            _ = signal::ctrl_c() => {}
+            _ = terminate.recv() => {}
+        }
+        return;
+    }
+    drop(signal::ctrl_c().await);
+}
+
+fn read_password(file: &Path) -> Result<String> {
+    let of_file = || file.display().to_string();
+    let size = std::fs::metadata(file).with_context(of_file)?.len();
+    anyhow::ensure!(
+        size <= MAX_PASSWORD,
+        "{}: {size} bytes are no password; put it on the first line of a small file",
+        file.display()
+    );
+    let text = std::fs::read_to_string(file).with_context(of_file)?;
+    let password = text.lines().next().unwrap_or_default().trim();
+    anyhow::ensure!(
+        password.chars().count() >= 8,
+        "{}: a password of at least 8 characters is wanted on its first line",
+        file.display()
+    );
+    Ok(password.to_owned())
 }

@@ -271,7 +271,7 @@ pub(super) fn recognise_embeddings(served: &Served, service: Service, call: &Cal
     let top = wanted_matches(call)?;
     let mut result = Vec::new();
     for vector in &vectors {
-        let probe = unit(vector, served.dimensions)?;
+        let probe = unit(vector, served.engine.dimensions())?;
         let similarities = subjects(served, service, &probe, top);
         result.push(json!({"embedding": vector, "similarities": similarities}));
     }
@@ -294,7 +294,7 @@ pub(super) fn compare_embeddings(served: &Served, call: &Call) -> Answered {
     let pairs: Pairs = call.json()?;
     let source = given(pairs.source, "source")?;
     let targets = given(pairs.targets, "targets")?;
-    compared(served, &unit(&source, served.dimensions)?, &targets)
+    compared(served, &unit(&source, served.engine.dimensions())?, &targets)
 }
 
 fn compared(served: &Served, source: &[f32], targets: &[Vec<f32>]) -> Answered {
@@ -302,7 +302,7 @@ fn compared(served: &Served, source: &[f32], targets: &[Vec<f32>]) -> Answered {
     for target in targets {
         let near = served
             .scale
-            .similarity(similarity(source, &unit(target, served.dimensions)?).0);
+            .similarity(similarity(source, &unit(target, served.engine.dimensions())?).0);
         result.push((near, target));
     }
     result.sort_by_key(|(near, _)| Reverse((near * 1e5) as i64));

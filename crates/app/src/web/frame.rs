@@ -1,0 +1,201 @@
+//! What every page shares. In: a title, the session, the content. Out: a whole HTML page.
+
+use maud::{DOCTYPE, Markup, html};
+
+use super::guard::Session;
+
+/// Where in the menu a page belongs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Place {
+    People,
+    Groups,
+    Review,
+    Photos,
+    Scan,
+    History,
+}
+
+const MENU: [(Place, &str, &str); 6] = [
+    (Place::People, "/people", "People"),
+    (Place::Groups, "/groups", "Unnamed"),
+    (Place::Review, "/review", "Review"),
+    (Place::Photos, "/photos", "Photos"),
+    (Place::Scan, "/scan", "Add photos"),
+    (Place::History, "/history", "History"),
+];
+
+/// What was just done, with a way back.
+#[derive(Debug, Clone)]
+pub(super) struct Notice {
+    pub(super) text: String,
+    /// Number of the decision, if it can be taken back.
+    pub(super) undo: Option<i64>,
+}
+
+/// What a page knows beside its own content.
+#[derive(Debug, Clone)]
+pub(super) struct Frame {
+    pub(super) session: Session,
+    pub(super) notice: Option<Notice>,
+    /// Questions waiting for an answer.
+    pub(super) n_questions: usize,
+}
+
+impl Frame {
+    /// A page with menu, notice and content.
+    pub(super) fn page(&self, title: &str, place: Place, content: Markup) -> Markup {
+        let menu = html! {
+            header.top {
+                a.skip href="#content" { "Skip to the content" }
+                a.logo href="/people" { "Fusiform" }
+                nav aria-label="Main" {
+                    @for (at, href, text) in MENU {
+                        a href=(href) aria-current=[(at == place).then_some("page")] {
+                            (text)
+                            @if at == Place::Review && self.n_questions > 0 {
+                                " " span.badge { (self.n_questions) }
+                            }
+                        }
+                    }
+                }
+                @if self.session.signed_in {
+                    form.signout method="post" action="/logout" {
+                        (self.token())
+                        button.quiet { "Sign out" }
+                    }
+                }
+            }
+        };
+        document(
+            title,
+            html! {
+                (menu)
+                main #content tabindex="-1" {
+                    @if let Some(notice) = &self.notice {
+                        div.notice role="status" {
+                            p { (notice.text) "." }
+                            @if let Some(id) = notice.undo {
+                                form method="post" action="/undo" {
+                                    (self.token())
+                                    input type="hidden" name="decision" value=(id);
+                                    button { "Undo" }
+                                }
+                            }
+                        }
+                    }
+                    (content)
+                }
+            },
+        )
+    }
+
+    /// What every form has to carry.
+    pub(super) fn token(&self) -> Markup {
+        html! { input type="hidden" name="token" value=(self.session.token); }
+    }
+}
+
+/// A page without a menu: for errors, and before the password was given.
+pub(super) fn bare(title: &str, content: Markup) -> Markup {
+    document(
+        title,
+        html! {
+            main.bare #content { (content) }
+        },
+    )
+}
+
+fn document(title: &str, body: Markup) -> Markup {
+    html! {
+        (DOCTYPE)
+        html lang="en" {
+            head {
+                meta charset="utf-8";
+                meta name="viewport" content="width=device-width, initial-scale=1";
+                meta name="color-scheme" content="light dark";
+                title { (title) " · Fusiform" }
+                link rel="icon" href="/assets/icon.svg";
+                link rel="stylesheet" href="/assets/style.css";
+                script src="/assets/page.js" defer {}
+            }
+            body { (body) }
+        }
+    }
+}
+
+/// `1 photo`, `2 photos`.
+pub(super) fn counted(n: usize, one: &str, more: &str) -> String {
+    match n {
+        1 => format!("1 {one}"),
+        n => format!("{} {more}", thousands(n)),
+    }
+}
+
+/// `12,345`.
+fn thousands(n: usize) -> String {
+    let digits = n.to_string();
+    let mut text = String::new();
+    for (place, digit) in digits.chars().enumerate() {
+        if place > 0 && (digits.len() - place).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+/// `4 July 2021` of `2021-07-04T18:30:05`.
+pub(super) fn day(taken_at: &str) -> String {
+    let mut parts = taken_at.get(..10).unwrap_or_default().splitn(3, '-');
+    let (year, month, day) = (parts.next(), parts.next(), parts.next());
+    let number = |part: Option<&str>| part.and_then(|p| p.parse::<usize>().ok());
+    match (year, number(month).and_then(month_name), number(day)) {
+        (Some(year), Some(month), Some(day)) => format!("{day} {month} {year}"),
+        _ => taken_at.to_owned(),
+    }
+}
+
+/// `July 2021` of `2021-07-04T18:30:05`.
+pub(super) fn month(taken_at: &str) -> String {
+    let mut parts = taken_at.splitn(3, '-');
+    let (year, month) = (parts.next().unwrap_or_default(), parts.next());
+    match month.and_then(|m| m.parse().ok()).and_then(month_name) {
+        Some(month) => format!("{month} {year}"),
+        None => taken_at.to_owned(),
+    }
+}
+
+fn month_name(number: usize) -> Option<&'static str> {
+    const NAMES: [&str; 12] = [
+        "January",
+        "February",
+        "March",
+        "April",
+        "May",
+        "June",
+        "July",
+        "August",
+        "September",
+        "October",
+        "November",
+        "December",
+    ];
+    NAMES.get(number.checked_sub(1)?).copied()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn dates_and_numbers_are_written_as_people_write_them() {
+        assert_eq!(day("2021-07-04T18:30:05"), "4 July 2021");
+        assert_eq!(month("2021-12-04T18:30:05"), "December 2021");
+        for odd in ["", "2021", "2021-13-01", "x-y-z", "äöü"] {
+            assert_eq!((day(odd), month(odd)), (odd.to_owned(), odd.to_owned()));
+        }
+        assert_eq!(counted(1, "face", "faces"), "1 face");
+        assert_eq!(counted(1_234_567, "face", "faces"), "1,234,567 faces");
+        assert_eq!(counted(0, "face", "faces"), "0 faces");
+    }
+}

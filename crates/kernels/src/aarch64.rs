@@ -1,0 +1,64 @@
+//! The routines for aarch64. Every such CPU has NEON.
+
+use std::arch::aarch64::*;
+
+use crate::pixels::routines;
+use crate::vector::Vector;
+
+/// Four floats.
+#[derive(Clone, Copy)]
+pub(crate) struct F32x4(float32x4_t);
+
+// SAFETY: NEON is part of every aarch64 CPU that Rust's targets name.
+unsafe impl Vector for F32x4 {
+    const LANES: usize = 4;
+    const HIGH: [usize; 4] = [12, 12, 8, 6];
+
+    #[inline(always)]
+    unsafe fn splat(value: f32) -> Self {
+        // SAFETY: NEON is there.
+        F32x4(unsafe { vdupq_n_f32(value) })
+    }
+    #[inline(always)]
+    unsafe fn load(from: *const f32) -> Self {
+        // SAFETY: the caller has four floats there.
+        F32x4(unsafe { vld1q_f32(from) })
+    }
+    #[inline(always)]
+    unsafe fn store(self, to: *mut f32) {
+        // SAFETY: the caller has room for four floats there.
+        unsafe { vst1q_f32(to, self.0) }
+    }
+    #[inline(always)]
+    unsafe fn mul_add(self, factor: Self, addend: Self) -> Self {
+        // SAFETY: NEON is there.
+        F32x4(unsafe { vfmaq_f32(addend.0, self.0, factor.0) })
+    }
+    #[inline(always)]
+    unsafe fn add(self, other: Self) -> Self {
+        // SAFETY: NEON is there.
+        F32x4(unsafe { vaddq_f32(self.0, other.0) })
+    }
+    #[inline(always)]
+    unsafe fn mul(self, other: Self) -> Self {
+        // SAFETY: NEON is there.
+        F32x4(unsafe { vmulq_f32(self.0, other.0) })
+    }
+    #[inline(always)]
+    unsafe fn max(self, other: Self) -> Self {
+        // SAFETY: NEON is there. A comparison, because `vmaxq_f32` would keep what is not a number.
+        F32x4(unsafe { vbslq_f32(vcgtq_f32(self.0, other.0), self.0, other.0) })
+    }
+    #[inline(always)]
+    unsafe fn min(self, other: Self) -> Self {
+        // SAFETY: NEON is there.
+        F32x4(unsafe { vbslq_f32(vcltq_f32(self.0, other.0), self.0, other.0) })
+    }
+    #[inline(always)]
+    unsafe fn if_positive(self, other: Self) -> Self {
+        // SAFETY: NEON is there.
+        F32x4(unsafe { vbslq_f32(vcgtq_f32(self.0, vdupq_n_f32(0.0)), self.0, other.0) })
+    }
+}
+
+routines!(neon, crate::aarch64::F32x4, "neon");

@@ -1,0 +1,277 @@
+//! Rows in which every channel stays by itself: depthwise convolution, maximum pool.
+
+use super::{Finish, check_reads};
+use crate::finish::Activation;
+use crate::vector::Vector;
+
+/// Pixels in a tile: each tap's weight is read once for so many.
+const HIGH: usize = 6;
+
+/// How the loop without branches ends.
+const NOTHING: u8 = 0;
+const RELU: u8 = 1;
+const SLOPES: u8 = 2;
+
+/// One output row of a depthwise convolution.
+///
+/// `out[x][c] = finish(Σ_t weights[t][c] · input[starts[t] + x · step + c])`.
+#[derive(Debug)]
+pub struct Depthwise<'a> {
+    /// Where all rows lie.
+    pub input: &'a [f32],
+    /// For the first output pixel, where each tap's input pixel begins.
+    pub starts: &'a [usize],
+    /// Floats between the inputs of neighbouring output pixels.
+    pub step: usize,
+    /// As [`super::Form::pack_depthwise`] gives them.
+    pub weights: &'a [f32],
+    /// Floats in a pixel of input and row, a multiple of the lanes.
+    pub pixel: usize,
+    /// Bias, activation and slopes.
+    pub finish: Finish<'a>,
+    /// Added before the activation: as long as the row.
+    pub residual: Option<&'a [f32]>,
+    /// The row.
+    pub out: &'a mut [f32],
+    /// Pixels in the row.
+    pub n: usize,
+}
+
+impl Depthwise<'_> {
+    pub(super) fn check(&self, lanes: usize) {
+        let pixel = self.pixel;
+        assert!(pixel.is_multiple_of(lanes), "{pixel} channels");
+        check_reads(self.input, self.starts, self.n, self.step, pixel);
+        let weights = self.starts.len().checked_mul(pixel);
+        assert!(
+            weights.is_some_and(|w| w <= self.weights.len()),
+            "too few weights"
+        );
+        self.finish.check(pixel);
+        let fits = |len: usize| self.n.checked_mul(pixel).is_some_and(|n| n <= len);
+        assert!(fits(self.out.len()), "the row is too short");
+        assert!(
+            self.residual.is_none_or(|r| fits(r.len())),
+            "the residual is too short"
+        );
+    }
+
+    /// # Safety
+    /// The CPU has the instructions of `V`; [`Depthwise::check`] passed.
+    #[inline(always)]
+    pub(crate) unsafe fn run<V: Vector>(&mut self) {
+        let end = match (self.residual, self.finish.slopes, self.finish.activation) {
+            (None, Some(_), _) => Some(SLOPES),
+            (None, None, Activation::Relu) => Some(RELU),
+            (None, None, Activation::None) => Some(NOTHING),
+            _ => None,
+        };
+        if let (Some(rows), Some(end)) = (self.square(), end) {
+            // SAFETY: as promised, and the taps are those of three rows of three neighbours.
+            unsafe {
+                match (self.step / self.pixel, end) {
+                    (1, NOTHING) => return self.squares::<V, 1, NOTHING>(rows),
+                    (1, RELU) => return self.squares::<V, 1, RELU>(rows),
+                    (1, SLOPES) => return self.squares::<V, 1, SLOPES>(rows),
+                    (2, NOTHING) => return self.squares::<V, 2, NOTHING>(rows),
+                    (2, RELU) => return self.squares::<V, 2, RELU>(rows),
+                    (2, SLOPES) => return self.squares::<V, 2, SLOPES>(rows),
+                    _ => {}
+                }
+            }
+        }
+        let mut x = 0;
+        while x < self.n {
+            let high = (self.n - x).min(HIGH);
+            // SAFETY: the pixels lie inside what was checked.
+            unsafe {
+                match high {
+                    1 => self.tile::<V, 1>(x),
+                    2 => self.tile::<V, 2>(x),
+                    3 => self.tile::<V, 3>(x),
+                    4 => self.tile::<V, 4>(x),
+                    5 => self.tile::<V, 5>(x),
+                    _ => self.tile::<V, HIGH>(x),
+                }
+            }
+            x += high;
+        }
+    }
+
+    /// Where the rows of a 3×3 kernel without gaps begin, if it is one.
+    fn square(&self) -> Option<[usize; 3]> {
+        let starts = <&[usize; 9]>::try_from(self.starts).ok()?;
+        let (p, first) = (self.pixel, [starts[0], starts[3], starts[6]]);
+        let near = |i: usize| starts[i] == first[i / 3] + i % 3 * p;
+        (p > 0 && self.step.is_multiple_of(p) && (0..9).all(near)).then_some(first)
+    }
+
+    /// # Safety
+    /// As [`Depthwise::run`]; the taps are three neighbours from each of `rows` on, the step is `S` pixels.
+    #[inline(always)]
+    unsafe fn squares<V: Vector, const S: usize, const END: u8>(&mut self, rows: [usize; 3]) {
+        let (n, tiles) = (self.n, self.n.div_ceil(8));
+        for tile in 0..tiles {
+            let (x, end) = (tile * n / tiles, (tile + 1) * n / tiles);
+            // SAFETY: the pixels lie inside what was checked.
+            unsafe {
+                match end - x {
+                    1 => self.square_tile::<V, S, END, 1>(rows, x),
+                    2 => self.square_tile::<V, S, END, 2>(rows, x),
+                    3 => self.square_tile::<V, S, END, 3>(rows, x),
+                    4 => self.square_tile::<V, S, END, 4>(rows, x),
+                    5 => self.square_tile::<V, S, END, 5>(rows, x),
+                    6 => self.square_tile::<V, S, END, 6>(rows, x),
+                    7 => self.square_tile::<V, S, END, 7>(rows, x),
+                    _ => self.square_tile::<V, S, END, 8>(rows, x),
+                }
+            }
+        }
+    }
+
+    /// # Safety
+    /// As [`Depthwise::squares`]; `x + M` pixels exist.
+    #[inline(always)]
+    unsafe fn square_tile<V: Vector, const S: usize, const END: u8, const M: usize>(
+        &mut self,
+        rows: [usize; 3],
+        x: usize,
+    ) {
+        let p = self.pixel;
+        for channel in (0..p).step_by(V::LANES) {
+            // SAFETY: `check` covered every tap of every pixel, the weights, and the row. The last column read is the
+            // last tap of the last pixel.
+            unsafe {
+                let mut sums = [V::load(self.finish.bias.as_ptr().add(channel)); M];
+                for (ky, row) in rows.into_iter().enumerate() {
+                    let weight = self.weights.as_ptr().add(ky * 3 * p + channel);
+                    let weights: [V; 3] = std::array::from_fn(|kx| V::load(weight.add(kx * p)));
+                    let mut input = self.input.as_ptr().add(row + x * self.step + channel);
+                    // Each column is read once and serves every pixel that it is a neighbour of.
+                    for column in 0..(M - 1) * S + 3 {
+                        let value = V::load(input);
+                        for kx in 0..3 {
+                            if column >= kx && (column - kx) % S == 0 && (column - kx) / S < M {
+                                let m = (column - kx) / S;
+                                sums[m] = value.mul_add(weights[kx], sums[m]);
+                            }
+                        }
+                        input = input.wrapping_add(p);
+                    }
+                }
+                let slopes = match END {
+                    SLOPES => V::load(
+                        self.finish
+                            .slopes
+                            .map_or(self.finish.bias, |s| s)
+                            .as_ptr()
+                            .add(channel),
+                    ),
+                    _ => V::splat(0.0),
+                };
+                for (m, sum) in sums.into_iter().enumerate() {
+                    let value = match END {
+                        SLOPES => sum.if_positive(sum.mul(slopes)),
+                        RELU => sum.max(slopes),
+                        _ => sum,
+                    };
+                    value.store(self.out.as_mut_ptr().add((x + m) * p + channel));
+                }
+            }
+        }
+    }
+
+    /// # Safety
+    /// As [`Depthwise::run`]; `x + M` pixels exist.
+    #[inline(always)]
+    unsafe fn tile<V: Vector, const M: usize>(&mut self, x: usize) {
+        for channel in (0..self.pixel).step_by(V::LANES) {
+            // SAFETY: `check` covered every tap of every pixel, the weights, and the row.
+            unsafe {
+                let mut sums = [V::load(self.finish.bias.as_ptr().add(channel)); M];
+                let first = self.input.as_ptr().add(x * self.step + channel);
+                let weights = self.weights.as_ptr().add(channel);
+                for (tap, start) in self.starts.iter().enumerate() {
+                    let weight = V::load(weights.add(tap * self.pixel));
+                    let input = first.add(*start);
+                    for m in 0..M {
+                        sums[m] = V::load(input.add(m * self.step)).mul_add(weight, sums[m]);
+                    }
+                }
+                self.store(sums, x, channel);
+            }
+        }
+    }
+
+    /// # Safety
+    /// As [`Depthwise::run`]; `x + M` pixels exist.
+    #[inline(always)]
+    unsafe fn store<V: Vector, const M: usize>(&mut self, sums: [V; M], x: usize, channel: usize) {
+        for (m, mut sum) in sums.into_iter().enumerate() {
+            let place = (x + m) * self.pixel + channel;
+            // SAFETY: `check` covered the row.
+            unsafe {
+                if let Some(residual) = self.residual {
+                    sum = sum.add(V::load(residual.as_ptr().add(place)));
+                }
+                self.finish
+                    .activate(sum, channel)
+                    .store(self.out.as_mut_ptr().add(place));
+            }
+        }
+    }
+}
+
+/// One output row of a maximum pool.
+///
+/// `out[x][c] = max_t input[starts[t] + x · step + c]`; taps outside the picture are left out by who calls.
+#[derive(Debug)]
+pub struct Max<'a> {
+    /// Where all rows lie.
+    pub input: &'a [f32],
+    /// For the first output pixel, where each tap's input pixel begins; at least one.
+    pub starts: &'a [usize],
+    /// Floats between the inputs of neighbouring output pixels.
+    pub step: usize,
+    /// Floats in a pixel, a multiple of the lanes.
+    pub pixel: usize,
+    /// The row.
+    pub out: &'a mut [f32],
+    /// Pixels in the row.
+    pub n: usize,
+}
+
+impl Max<'_> {
+    pub(super) fn check(&self, lanes: usize) {
+        let pixel = self.pixel;
+        assert!(
+            pixel.is_multiple_of(lanes) && !self.starts.is_empty(),
+            "{pixel} channels"
+        );
+        check_reads(self.input, self.starts, self.n, self.step, pixel);
+        let needed = self.n.checked_mul(pixel);
+        assert!(
+            needed.is_some_and(|n| n <= self.out.len()),
+            "the row is too short"
+        );
+    }
+
+    /// # Safety
+    /// The CPU has the instructions of `V`; [`Max::check`] passed.
+    #[inline(always)]
+    pub(crate) unsafe fn run<V: Vector>(&mut self) {
+        for x in 0..self.n {
+            for channel in (0..self.pixel).step_by(V::LANES) {
+                // SAFETY: `check` covered every tap of every pixel and the row.
+                unsafe {
+                    let first = self.input.as_ptr().add(x * self.step + channel);
+                    let mut most = V::load(first.add(self.starts[0]));
+                    for start in &self.starts[1..] {
+                        most = V::load(first.add(*start)).max(most);
+                    }
+                    most.store(self.out.as_mut_ptr().add(x * self.pixel + channel));
+                }
+            }
+        }
+    }
+}

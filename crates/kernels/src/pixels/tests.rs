@@ -1,0 +1,153 @@
+//! Every instruction set against the definition written out, on odd shapes.
+
+use proptest::prelude::*;
+
+use super::*;
+
+fn numbers(seed: u64, len: usize, odd: bool) -> Vec<f32> {
+    let mut state = seed | 1;
+    let mut next = move || {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        state
+    };
+    let number = |bits: u64| match bits % 97 {
+        0 if odd => f32::NAN,
+        1 if odd => f32::INFINITY,
+        2 if odd => f32::NEG_INFINITY,
+        _ => (bits >> 40) as f32 / (1 << 23) as f32 - 1.0,
+    };
+    (0..len).map(|_| number(next())).collect()
+}
+
+fn activation(kind: usize) -> Activation {
+    [
+        Activation::None,
+        Activation::Relu,
+        Activation::Slope(0.25),
+        Activation::Clip(-0.5, 0.75),
+    ][kind % 4]
+}
+
+fn finished(finish: &Finish, sum: f32, channel: usize) -> f32 {
+    match finish.slopes {
+        Some(slopes) => Activation::Slope(slopes[channel]).apply(sum),
+        None => finish.activation.apply(sum),
+    }
+}
+
+fn agrees(got: f32, wanted: f32, size: f32) -> bool {
+    let both = (got.is_nan() && wanted.is_nan()) || got == wanted;
+    both || (got - wanted).abs() <= 1e-5 * size.max(1.0)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(96))]
+
+    #[test]
+    fn dense_rows_agree(
+        n in 0usize..30, runs in 1usize..4, run in 1usize..40, step in 0usize..20, vectors in 1usize..7,
+        gap in 0usize..2, kind in 0usize..4, sloped: bool, residual: bool, odd: bool, seed: u64,
+    ) {
+        for isa in cpu::available() {
+            let form = Form::of(isa);
+            let channels = vectors * form.lanes();
+            let pixel = channels + gap * form.lanes();
+            let starts: Vec<usize> = (0..runs).map(|r| r * 17 + seed as usize % 5).collect();
+            let input = numbers(seed, starts[runs - 1] + n.max(1) * step + run, odd);
+            let plain = numbers(seed ^ 5, channels * runs * run, false);
+            let weights = form.pack_dense(&plain, [channels, run, runs, 1], run);
+            let (bias, slopes) = (numbers(seed ^ 7, channels, false), numbers(seed ^ 9, channels, false));
+            let other = numbers(seed ^ 11, n * pixel, false);
+            let finish = Finish { bias: &bias, activation: activation(kind), slopes: sloped.then_some(&slopes[..]) };
+            let mut out = vec![7.0; n * pixel];
+            form.conv(&mut Conv {
+                input: &input, starts: &starts, run, step, weights: &weights, channels, finish,
+                residual: residual.then_some(&other[..]), out: &mut out, n, pixel,
+            });
+            for x in 0..n {
+                for c in 0..pixel {
+                    let place = x * pixel + c;
+                    if c >= channels {
+                        prop_assert_eq!(out[place], 7.0, "written past the channels");
+                        continue;
+                    }
+                    let mut sum = bias[c];
+                    for (r, start) in starts.iter().enumerate() {
+                        for k in 0..run {
+                            sum += plain[(c * run + k) * runs + r] * input[start + x * step + k];
+                        }
+                    }
+                    sum += if residual { other[place] } else { 0.0 };
+                    let wanted = finished(&finish, sum, c);
+                    let size = (runs * run) as f32;
+                    prop_assert!(agrees(out[place], wanted, size), "{isa} {x} {c}: {} {wanted}", out[place]);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn depthwise_rows_and_maxima_agree(
+        n in 0usize..30, kernel in 1usize..6, stride in 1usize..4, dilation in 1usize..3, vectors in 1usize..4,
+        kind in 0usize..4, sloped: bool, residual: bool, odd: bool, seed: u64,
+    ) {
+        for isa in cpu::available() {
+            let form = Form::of(isa);
+            let pixel = vectors * form.lanes();
+            let row = (n.max(1) * stride + kernel * dilation) * pixel;
+            let taps = kernel * kernel;
+            let starts: Vec<usize> =
+                (0..taps).map(|t| t / kernel * row + t % kernel * dilation * pixel).collect();
+            let input = numbers(seed, kernel * row, odd);
+            let plain = numbers(seed ^ 5, pixel * taps, false);
+            let weights = form.pack_depthwise(&plain, pixel, taps);
+            let (bias, slopes) = (numbers(seed ^ 7, pixel, false), numbers(seed ^ 9, pixel, false));
+            let other = numbers(seed ^ 11, n * pixel, false);
+            let finish = Finish { bias: &bias, activation: activation(kind), slopes: sloped.then_some(&slopes[..]) };
+            let (mut out, mut most) = (vec![7.0; n * pixel], vec![7.0; n * pixel]);
+            form.depthwise(&mut Depthwise {
+                input: &input, starts: &starts, step: stride * pixel, weights: &weights, pixel, finish,
+                residual: residual.then_some(&other[..]), out: &mut out, n,
+            });
+            form.max(&mut Max { input: &input, starts: &starts, step: stride * pixel, pixel, out: &mut most, n });
+            for x in 0..n {
+                for c in 0..pixel {
+                    let place = x * pixel + c;
+                    let at = |t: usize| input[starts[t] + x * stride * pixel + c];
+                    let mut sum = (0..taps).fold(bias[c], |sum, t| sum + plain[c * taps + t] * at(t));
+                    sum += if residual { other[place] } else { 0.0 };
+                    let wanted = finished(&finish, sum, c);
+                    prop_assert!(agrees(out[place], wanted, taps as f32), "{isa} {x} {c}: {} {wanted}", out[place]);
+                    let wanted = (1..taps).fold(at(0), |most, t| if at(t) > most { at(t) } else { most });
+                    prop_assert!(agrees(most[place], wanted, 1.0), "{isa} {x} {c}: {} {wanted}", most[place]);
+                }
+            }
+        }
+    }
+}
+
+#[test]
+#[should_panic(expected = "reads past its input")]
+fn a_short_input_never_reaches_the_routine() {
+    let form = Form::chosen();
+    let (zeros, mut out) = (vec![0.0; 4096], vec![0.0; 2 * form.lanes()]);
+    form.conv(&mut Conv {
+        input: &zeros[..7],
+        starts: &[0],
+        run: 4,
+        step: 4,
+        weights: &zeros,
+        channels: form.lanes(),
+        finish: Finish {
+            bias: &zeros,
+            activation: Activation::None,
+            slopes: None,
+        },
+        residual: None,
+        out: &mut out,
+        n: 2,
+        pixel: form.lanes(),
+    });
+}
