@@ -100,6 +100,7 @@ fn dispatch(args: Args) -> anyhow::Result<Exit> {
         Command::Serve { listen, password } => {
             commands::serve::run(&session, listen, password.as_deref())
         }
+        Command::Bench(bench) => commands::bench::run(&session, &bench),
         Command::Doctor => commands::doctor::run(&session),
         Command::Key { kind, key } => commands::key::add(&session, kind, key),
     }

@@ -3,9 +3,9 @@
 
 mod cli;
 mod crop;
+mod http;
 mod pictures;
 mod report;
-mod service;
 mod web;
 
 use std::process::ExitCode;

@@ -13,6 +13,7 @@ pub mod models;
 pub mod redact;
 pub mod regions;
 pub mod scan;
+pub mod speed;
 
 pub use error::Error;
 pub use fusiform_face::{detect, image, pipeline, quality};

@@ -1,7 +1,9 @@
 //! One output row of a depthwise convolution. In: weighted input rows. Out: their sum, added to the row.
 //! Knows nothing of padding: who calls passes only the taps that fall inside.
 
-use crate::cpu::{self, Isa};
+use crate::cpu;
+#[cfg(target_arch = "x86_64")]
+use crate::cpu::Isa;
 
 /// `out[x] += Σ_taps weight · input[x · stride]`.
 ///

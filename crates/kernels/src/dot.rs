@@ -1,6 +1,8 @@
 //! Dot products. In: two vectors. Out: one number.
 
-use crate::cpu::{self, Isa};
+use crate::cpu;
+#[cfg(target_arch = "x86_64")]
+use crate::cpu::Isa;
 
 /// Sum of products of two vectors of one length.
 ///

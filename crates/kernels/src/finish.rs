@@ -1,6 +1,8 @@
 //! The end of a convolution. In: one row of sums. Out: the same with bias, residual and activation, stored.
 
-use crate::cpu::{self, Isa};
+use crate::cpu;
+#[cfg(target_arch = "x86_64")]
+use crate::cpu::Isa;
 
 /// What is done to a sum before it is stored.
 #[derive(Debug, Clone, Copy, PartialEq)]

@@ -35,8 +35,11 @@ pub(crate) struct Island {
     /// Values computed elsewhere; those of few channels are kept without padding.
     imports: Vec<(usize, bool)>,
     exports: Vec<Export>,
-    plans: Mutex<Vec<(Vec<Vec<usize>>, Option<Arc<Plan>>)>>,
+    plans: Mutex<Vec<KnownShapes>>,
 }
+
+/// Shapes of the imports, and the plan for them if they are any for the fast path.
+type KnownShapes = (Vec<Vec<usize>>, Option<Arc<Plan>>);
 
 /// A value that is read outside.
 #[derive(Debug, Clone)]

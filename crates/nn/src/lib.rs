@@ -1,7 +1,8 @@
 //! Fusiform's inference runtime. In: an ONNX file and tensors. Out: tensors.
 //! Knows nothing of faces, people or the network.
 //!
-//! bytes → `format` → `graph` (checked, simplified) → [`Session`] → `ops`, one file per family of operators.
+//! bytes → `format` → `graph` (checked, simplified) → [`Session`] → `island` (the fast path, by rows) or `ops`, one file per
+//! family of operators, which is the definition.
 //!
 //! # To add an operator
 //! 1. A variant of `Op` in `ops.rs`, its attributes read in `Op::read` (an attribute that is not honoured is an error).

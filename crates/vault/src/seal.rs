@@ -69,7 +69,11 @@ pub(crate) fn random<const N: usize>() -> Result<[u8; N], Error> {
 /// [`Error::Random`].
 pub fn new_key() -> Result<Zeroizing<String>, Error> {
     let key = random::<32>()?;
-    Ok(key.iter().map(|b| format!("{b:02x}")).collect::<String>().into())
+    Ok(key
+        .iter()
+        .map(|b| format!("{b:02x}"))
+        .collect::<String>()
+        .into())
 }
 
 pub(crate) struct Sealer(XChaCha20Poly1305);

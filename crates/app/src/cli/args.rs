@@ -216,24 +216,28 @@ One folder per person, named as you like. Without --write the thresholds are onl
     /// List, show, add and check model packs
     #[command(subcommand)]
     Models(Models),
-    /// Show the people on a page in your browser, and serve recognition to programs once `fusiform key` made a key
-    #[command(after_help = "Example: fusiform serve\n\n\
-It answers to this machine only. With --password FILE it may listen elsewhere too, as with --listen 0.0.0.0:7780; \
-put a proxy with TLS before it then. Settings may also stand in the [serve] table of the settings file, or in \
-FUSIFORM_LISTEN and the like. Programs that speak to CompreFace expect port 8000.")]
-    Serve {
-        /// Address and port [default: 127.0.0.1:7780]
-        #[arg(long, value_name = "ADDRESS:PORT")]
-        listen: Option<std::net::SocketAddr>,
-        /// File whose first line is the password that the page asks for
-        #[arg(long, value_name = "FILE")]
-        password: Option<PathBuf>,
-    },
+    /// Measure how fast this machine is with the networks, and with photos of yours
+    #[command(after_help = "Example: fusiform bench --layers ~/Pictures/*.jpg\n\n\
+One thread; the peak is what one core reaches without touching memory.")]
+    Bench(super::commands::bench::Bench),
     /// Say what this machine offers and whether catalogue and models are sound
     #[command(after_help = "Example: fusiform doctor")]
     Doctor,
+    /// Serve the album's pages for your browser, and recognition for programs
+    #[command(after_help = "Example: fusiform serve --listen 127.0.0.1:8000\n\n\
+It answers to this machine only. With --password FILE it may listen elsewhere too, as with --listen 0.0.0.0:8000; put a \
+proxy with TLS before it then. Settings may also stand in the [serve] table of the settings file, or in FUSIFORM_LISTEN and the like.")]
+    Serve {
+        /// Address and port [default: 127.0.0.1:8000]
+        #[arg(long, value_name = "ADDRESS")]
+        listen: Option<std::net::SocketAddr>,
+        /// File whose first line is the password that the album's pages ask for
+        #[arg(long, value_name = "FILE")]
+        password: Option<PathBuf>,
+    },
     /// Make a service of the recognition server and print its API key
-    #[command(after_help = "Example: fusiform key recognition")]
+    #[command(after_help = "Example: fusiform key recognition\n\n\
+The first key makes the vault, the encrypted file of enrolled people. A running server knows new keys after a restart.")]
     Key {
         /// What the key is good for
         kind: KeyKind,

@@ -1,6 +1,7 @@
 //! One file per verb. In: a session and the verb's arguments. Out: printed data and how it ended.
 
 pub(crate) mod album;
+pub(crate) mod bench;
 pub(crate) mod calibrate;
 pub(crate) mod decide;
 pub(crate) mod detect;

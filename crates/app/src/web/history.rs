@@ -90,9 +90,10 @@ pub(super) fn can_be_undone(decision: &Decision) -> bool {
 /// The catalogue's words with names for numbers, as far as people have names now.
 pub(super) fn in_words(catalogue: &Catalogue, what: &str) -> String {
     let mut words: Vec<String> = what.split(' ').map(str::to_owned).collect();
+    let two = what.starts_with("persons ");
     for at in 1..words.len() {
-        let of_person = matches!(&*words[at - 1], "person" | "persons")
-            || (words[at - 1] == "and" && at >= 3 && words[at - 3] == "persons");
+        let of_person =
+            matches!(&*words[at - 1], "person" | "persons") || (two && words[at - 1] == "and");
         let number = words[at].parse().ok().filter(|_| of_person);
         let name = number
             .and_then(|id| catalogue.person(PersonId(id)).ok())
@@ -103,6 +104,8 @@ pub(super) fn in_words(catalogue: &Catalogue, what: &str) -> String {
                 "and" => "and".into(),
                 _ => String::new(),
             };
+        } else if number.is_some() && words[at - 1] == "and" {
+            words[at] = format!("person {}", words[at]);
         }
     }
     let text = words

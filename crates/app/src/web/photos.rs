@@ -33,7 +33,11 @@ pub(super) async fn show(
     let (photo, names) = web.catalogue(read).await?;
     let title = match &photo.taken_at {
         Some(taken) => day(taken),
-        None => "Photo".into(),
+        None => photo
+            .paths
+            .first()
+            .and_then(|path| path.file_name())
+            .map_or("Photo".into(), |name| name.to_string_lossy().into_owned()),
     };
     let content = html! {
         (names)

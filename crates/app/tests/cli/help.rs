@@ -36,6 +36,7 @@ fn every_command_has_help_with_an_example() {
         "models show",
         "models add",
         "models verify",
+        "bench",
         "doctor",
         "serve",
         "key",

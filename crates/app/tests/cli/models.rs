@@ -1,6 +1,7 @@
 //! Packs: added, listed with their terms, refused when changed.
 
 use std::fs;
+use std::path::Path;
 
 use crate::stage::{Stage, assemble_pack, shared};
 
@@ -81,4 +82,36 @@ fn a_pack_for_a_network_we_do_not_cover_is_an_error_that_names_the_file() {
         .run(&["scan".as_ref(), photos.as_os_str()])
         .ended_with(4)
         .says(&["yunet-n"]);
+}
+
+#[test]
+fn bench_counts_networks_layers_and_photos() {
+    let stage = Stage::bare();
+    let album = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../samples/album");
+    let photo = album.join("01-portrait.jpg");
+    let args = [
+        "bench",
+        "--json",
+        "--rounds",
+        "1",
+        "--side",
+        "64",
+        photo.to_str().unwrap(),
+    ];
+    let said: serde_json::Value =
+        serde_json::from_str(&stage.run(&args).ended_with(0).stdout()).unwrap();
+    assert!(said["peak_gflops"].as_f64().unwrap() > 0.0);
+    for network in said["networks"].as_array().unwrap() {
+        let layers = network["layers"].as_array().unwrap();
+        assert!(
+            layers
+                .iter()
+                .any(|l| l["operator"] == "Conv" && l["gflops"].as_f64().unwrap() > 0.0)
+        );
+    }
+    assert_eq!(said["photos"]["count"], 1);
+    stage
+        .run(&["bench", "--model", "/nowhere.onnx"])
+        .ended_with(4)
+        .says(&["/nowhere.onnx"]);
 }

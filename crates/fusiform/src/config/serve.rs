@@ -55,9 +55,10 @@ impl ServeLayer {
         let vault = self.vault.or_else(|| home.map(|h| h.join("vault.db")));
         let beside = |vault: &PathBuf| vault.with_extension("key");
         Ok(Serve {
+            // 8000 is the port that CompreFace's clients have in their settings.
             listen: self
                 .listen
-                .unwrap_or_else(|| (Ipv4Addr::LOCALHOST, 7780).into()),
+                .unwrap_or_else(|| (Ipv4Addr::LOCALHOST, 8000).into()),
             key_file: self.key_file.or_else(|| vault.as_ref().map(beside)),
             vault,
             queue: self.queue.unwrap_or(64).clamp(1, 4096),

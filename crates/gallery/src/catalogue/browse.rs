@@ -354,9 +354,12 @@ impl Catalogue {
             [] => "1".into(),
             all => all.join(" AND "),
         };
+        // Faces are counted for this page alone, not for the pages passed over.
         let sql = format!(
-            "SELECT h.id, h.taken_at, (SELECT count(*) FROM faces WHERE photo = h.id AND aside IS NOT 'erase') \
-             FROM photos h WHERE {wanted} ORDER BY h.taken_at IS NULL, h.taken_at, h.id LIMIT ?1 OFFSET ?2"
+            "SELECT id, taken_at, (SELECT count(*) FROM faces WHERE photo = part.id AND aside IS NOT 'erase') \
+             FROM (SELECT id, taken_at FROM photos h WHERE {wanted} \
+             ORDER BY taken_at IS NULL, taken_at, id LIMIT ?1 OFFSET ?2) part \
+             ORDER BY taken_at IS NULL, taken_at, id"
         );
         let row = |row: &Row| {
             Ok(PhotoCard {

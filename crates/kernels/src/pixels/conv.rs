@@ -1,4 +1,8 @@
 //! Dense convolution of one row: pointwise, k×k at any stride, and the first layer with its three channels.
+#![allow(
+    clippy::needless_range_loop,
+    reason = "indices of register tiles are clearer than iterators"
+)]
 
 use super::{Finish, check_reads};
 use crate::finish::Activation;
@@ -145,16 +149,39 @@ impl Conv<'_> {
                     *w = w.add(self.run * V::LANES);
                 }
             }
+            // Each choice is made once for the tile, not for each of its sums.
             let at = x * self.pixel + channel;
+            if let Some(residual) = self.residual {
+                for m in 0..M {
+                    for v in 0..N {
+                        let place = at + m * self.pixel + v * V::LANES;
+                        sums[m][v] = sums[m][v].add(V::load(residual.as_ptr().add(place)));
+                    }
+                }
+            }
+            match (self.finish.slopes, self.finish.activation) {
+                (Some(slopes), _) => {
+                    let slopes = slopes.as_ptr().add(channel);
+                    let slopes: [V; N] = std::array::from_fn(|v| V::load(slopes.add(v * V::LANES)));
+                    for m in 0..M {
+                        for v in 0..N {
+                            sums[m][v] = sums[m][v].if_positive(sums[m][v].mul(slopes[v]));
+                        }
+                    }
+                }
+                (None, Activation::None) => {}
+                (None, _) => {
+                    for m in 0..M {
+                        for v in 0..N {
+                            sums[m][v] = self.finish.activate(sums[m][v], channel);
+                        }
+                    }
+                }
+            }
             for m in 0..M {
                 for v in 0..N {
                     let place = at + m * self.pixel + v * V::LANES;
-                    let mut sum = sums[m][v];
-                    if let Some(residual) = self.residual {
-                        sum = sum.add(V::load(residual.as_ptr().add(place)));
-                    }
-                    let sum = self.finish.activate(sum, channel + v * V::LANES);
-                    sum.store(self.out.as_mut_ptr().add(place));
+                    sums[m][v].store(self.out.as_mut_ptr().add(place));
                 }
             }
         }

@@ -1,4 +1,8 @@
 //! Rows in which every channel stays by itself: depthwise convolution, maximum pool.
+#![allow(
+    clippy::needless_range_loop,
+    reason = "indices of register tiles are clearer than iterators"
+)]
 
 use super::{Finish, check_reads};
 use crate::finish::Activation;

@@ -1,104 +1,88 @@
-//! `fusiform serve`. In: an address. Out: the pages of the catalogue and the recognition service, until Ctrl-C.
+//! `fusiform serve`. In: settings. Out: a server that runs until Ctrl-C or SIGTERM, then finishes what it began.
 
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::{Context, Result};
 use fusiform::engine::Engine;
-use tokio::net::TcpListener;
-use tokio::signal;
 
 use crate::cli::exit::Exit;
 use crate::cli::session::Session;
-use crate::service::{self, Served};
+use crate::http::{self, Recognition, Served};
 use crate::web::{Guard, Web};
 
 /// Longest password file, in bytes.
 const MAX_PASSWORD: u64 = 1024;
+/// Connections may take this long to end; a page that watches a scan would never.
+const GRACE: Duration = Duration::from_secs(3);
 
 pub(crate) fn run(
     session: &Session,
     listen: Option<SocketAddr>,
     password: Option<&Path>,
 ) -> Result<Exit> {
-    let listen = listen.unwrap_or(session.config.serve.listen);
+    let settings = &session.config.serve;
+    let listen = listen.unwrap_or(settings.listen);
     let password = password.map(read_password).transpose()?;
     let guard = Guard::new(listen.ip(), password.as_deref(), false)?;
     let engine = Arc::new(session.engine()?);
     // A pack that cannot group is better refused before the first scan than after it.
     engine.link_similarity()?;
     drop(session.catalogue()?);
-    let service = service(session, &engine)?;
-    let web = Web::new(
-        engine,
-        session.config.catalogue.clone(),
-        session.threads(),
-        guard,
-    );
+    let recognition = recognition(session, &engine)?;
+    let catalogue = session.config.catalogue.clone();
+    let served = Arc::new(Served {
+        recognition: recognition.map(Arc::new),
+        engine: Arc::clone(&engine),
+        album: Web::new(engine, catalogue, session.threads(), guard),
+        ready: true.into(),
+    });
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
-        .build()?;
+        .build()
+        .context("the server's threads")?;
     runtime.block_on(async {
-        let listener = TcpListener::bind(listen)
+        let listener = tokio::net::TcpListener::bind(listen)
             .await
-            .with_context(|| format!("{listen}: choose another address with --listen"))?;
+            .with_context(|| format!("{listen}: cannot listen there; choose with --listen"))?;
         let address = listener.local_addr()?;
         session.printer.row(format_args!("http://{address}/"))?;
-        session.printer.note("open it in a browser; Ctrl-C ends it");
+        session
+            .printer
+            .note(format_args!("serving on http://{address} (Ctrl-C stops)"));
         let (stopping, mut stop) = tokio::sync::watch::channel(false);
-        let (ending, stopped_taking) = (web.clone(), service.clone());
+        let ending = Arc::clone(&served);
         tokio::spawn(async move {
-            asked_to_end().await;
-            ending.stop();
-            if let Some(service) = stopped_taking {
-                service.stop();
-            }
-            // Nobody waits any more: the receiver is gone with the server.
+            http::stop_signal(ending).await;
+            // Nobody waits any more if the server has ended by itself.
             let _ = stopping.send(true);
         });
         let mut stopped = stop.clone();
-        let mut router = web.router();
-        if let Some(service) = &service {
-            router = router.merge(service::router(service));
-            session.printer.note("programs may use their API keys");
-        }
-        let serve = axum::serve(listener, router)
+        let serve = axum::serve(listener, http::router(&served))
             .with_graceful_shutdown(async move { drop(stopped.wait_for(|on| *on).await) });
+        let late = async {
+            drop(stop.wait_for(|on| *on).await);
+            tokio::time::sleep(GRACE).await;
+        };
         tokio::select! {
-            served = serve => served?,
-            // A page that listens to a scan would hold the server up for ever.
-            () = async {
-                drop(stop.wait_for(|on| *on).await);
-                tokio::time::sleep(std::time::Duration::from_secs(3)).await;
-            } => {}
+            ended = serve => ended?,
+            () = late => {}
         }
-        Ok(Exit::Done)
-    })
+        anyhow::Ok(())
+    })?;
+    Ok(Exit::Done)
 }
 
 /// The recognition service, once `fusiform key` made a vault.
-fn service(session: &Session, engine: &Arc<Engine>) -> Result<Option<Arc<Served>>> {
+fn recognition(session: &Session, engine: &Arc<Engine>) -> Result<Option<Recognition>> {
     let settings = &session.config.serve;
     if !settings.vault.as_deref().is_some_and(Path::exists) {
         return Ok(None);
     }
     let vault = super::key::open_vault(session, &engine.embedder_id()?.to_string())?;
-    let served = Served::new(Arc::clone(engine), vault, settings, session.threads())?;
-    Ok(Some(Arc::new(served)))
-}
-
-/// Ctrl-C, or what a service manager sends.
-async fn asked_to_end() {
-    #[cfg(unix)]
-    if let Ok(mut terminate) = signal::unix::signal(signal::unix::SignalKind::terminate()) {
-        tokio::select! {
-            _ = signal::ctrl_c() => {}
-            _ = terminate.recv() => {}
-        }
-        return;
-    }
-    drop(signal::ctrl_c().await);
+    Recognition::new(Arc::clone(engine), vault, settings, session.threads()).map(Some)
 }
 
 fn read_password(file: &Path) -> Result<String> {

@@ -16,7 +16,7 @@ use serde_json::{Value, json};
 use super::answer;
 use super::failure::Failure;
 use super::request::{self, Call};
-use super::{Answered, Served, ok, stored};
+use super::{Answered, Recognition, ok, stored};
 
 /// Parameters that every image call takes.
 struct Asked {
@@ -53,9 +53,9 @@ fn wanted_matches(call: &Call) -> Result<usize, Failure> {
         .ok_or_else(refused)
 }
 
-/// The faces of an image, largest first, and milliseconds. At most `Served::looking` of these run or wait.
+/// The faces of an image, largest first, and milliseconds. At most `Recognition::looking` of these run or wait.
 async fn look(
-    served: &Arc<Served>,
+    served: &Arc<Recognition>,
     bytes: Vec<u8>,
     asked: &Asked,
 ) -> Result<(Vec<DescribedFace>, f64), Failure> {
@@ -109,7 +109,7 @@ fn shown(faces: &[DescribedFace], ms: f64, call: &Call, asked: &Asked) -> Vec<Va
     faces.iter().map(one).collect()
 }
 
-fn with_versions(mut body: Value, served: &Served, asked: &Asked) -> Value {
+fn with_versions(mut body: Value, served: &Recognition, asked: &Asked) -> Value {
     if asked.status {
         body["plugins_versions"] = json!({
             "detector": served.engine.detector_id().to_string(),
@@ -127,7 +127,7 @@ fn vector(face: &DescribedFace) -> Result<&[f32], Failure> {
     Ok(&embedding.0)
 }
 
-pub(super) async fn enrol(served: &Arc<Served>, service: Service, call: Call) -> Answered {
+pub(super) async fn enrol(served: &Arc<Recognition>, service: Service, call: Call) -> Answered {
     let missing = || Failure::new(400, 33, "Required parameter subject is missing");
     if call.is_json() {
         call.query("subject").ok_or_else(missing)?;
@@ -156,7 +156,7 @@ pub(super) async fn enrol(served: &Arc<Served>, service: Service, call: Call) ->
     Ok((StatusCode::CREATED, axum::Json(body)).into_response())
 }
 
-pub(super) async fn recognise(served: &Arc<Served>, service: Service, call: Call) -> Answered {
+pub(super) async fn recognise(served: &Arc<Recognition>, service: Service, call: Call) -> Answered {
     call.has_images(&[("file", "content")])?;
     let (asked, top) = (asked(&call)?, wanted_matches(&call)?);
     let (faces, ms) = look(served, call.image("file")?, &asked).await?;
@@ -167,13 +167,13 @@ pub(super) async fn recognise(served: &Arc<Served>, service: Service, call: Call
     ok(with_versions(json!({"result": result}), served, &asked))
 }
 
-fn subjects(served: &Served, service: Service, probe: &[f32], top: usize) -> Vec<Value> {
+fn subjects(served: &Recognition, service: Service, probe: &[f32], top: usize) -> Vec<Value> {
     let matches = served.vault.nearest(service, probe, top);
     let one = |m: &fusiform_vault::Match| json!({"subject": m.subject, "similarity": served.scale.similarity(m.similarity)});
     matches.iter().map(one).collect()
 }
 
-pub(super) async fn detect(served: &Arc<Served>, call: Call) -> Answered {
+pub(super) async fn detect(served: &Arc<Recognition>, call: Call) -> Answered {
     call.has_images(&[("file", "content")])?;
     let asked = asked(&call)?;
     let (faces, ms) = look(served, call.image("file")?, &asked).await?;
@@ -181,7 +181,7 @@ pub(super) async fn detect(served: &Arc<Served>, call: Call) -> Answered {
     ok(with_versions(json!({"result": result}), served, &asked))
 }
 
-pub(super) async fn verify(served: &Arc<Served>, call: Call) -> Answered {
+pub(super) async fn verify(served: &Arc<Recognition>, call: Call) -> Answered {
     call.has_images(&[
         ("source_image", "sourceImageBase64"),
         ("target_image", "targetImageBase64"),
@@ -205,7 +205,7 @@ pub(super) async fn verify(served: &Arc<Served>, call: Call) -> Answered {
 }
 
 pub(super) async fn verify_stored(
-    served: &Arc<Served>,
+    served: &Arc<Recognition>,
     service: Service,
     id: Uuid,
     call: Call,
@@ -224,7 +224,7 @@ pub(super) async fn verify_stored(
 }
 
 fn known(
-    served: &Served,
+    served: &Recognition,
     service: Service,
     id: &Uuid,
 ) -> Result<(fusiform_vault::Example, Vec<f32>), Failure> {
@@ -265,7 +265,11 @@ fn unit(given: &[f32], length: usize) -> Result<Vec<f32>, Failure> {
         .collect())
 }
 
-pub(super) fn recognise_embeddings(served: &Served, service: Service, call: &Call) -> Answered {
+pub(super) fn recognise_embeddings(
+    served: &Recognition,
+    service: Service,
+    call: &Call,
+) -> Answered {
     let vectors: Vectors = call.json()?;
     let vectors = given(vectors.embeddings, "embeddings")?;
     let top = wanted_matches(call)?;
@@ -279,7 +283,7 @@ pub(super) fn recognise_embeddings(served: &Served, service: Service, call: &Cal
 }
 
 pub(super) fn verify_embeddings(
-    served: &Served,
+    served: &Recognition,
     service: Service,
     id: Uuid,
     call: &Call,
@@ -290,14 +294,18 @@ pub(super) fn verify_embeddings(
     compared(served, &stored, &vectors)
 }
 
-pub(super) fn compare_embeddings(served: &Served, call: &Call) -> Answered {
+pub(super) fn compare_embeddings(served: &Recognition, call: &Call) -> Answered {
     let pairs: Pairs = call.json()?;
     let source = given(pairs.source, "source")?;
     let targets = given(pairs.targets, "targets")?;
-    compared(served, &unit(&source, served.engine.dimensions())?, &targets)
+    compared(
+        served,
+        &unit(&source, served.engine.dimensions())?,
+        &targets,
+    )
 }
 
-fn compared(served: &Served, source: &[f32], targets: &[Vec<f32>]) -> Answered {
+fn compared(served: &Recognition, source: &[f32], targets: &[Vec<f32>]) -> Answered {
     let mut result = Vec::new();
     for target in targets {
         let near = served

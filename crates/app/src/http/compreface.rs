@@ -17,20 +17,20 @@ use axum::routing::any;
 use fusiform_vault::{Kind, Service, Uuid};
 use serde_json::json;
 
-use super::Served;
+use super::Recognition;
 pub(crate) use answer::Scale;
 use failure::Failure;
 use request::Call;
 
 type Answered = Result<Response, Failure>;
 
-pub(crate) fn router(served: &Arc<Served>) -> Router {
+pub(crate) fn router(served: &Arc<Recognition>) -> Router {
     Router::new()
         .route("/api/v1/{*rest}", any(handle))
         .with_state(served.clone())
 }
 
-async fn handle(State(served): State<Arc<Served>>, request: Request) -> Response {
+async fn handle(State(served): State<Arc<Recognition>>, request: Request) -> Response {
     let mut response = if request.method() == Method::OPTIONS {
         let mut preflight = StatusCode::NO_CONTENT.into_response();
         let age = HeaderValue::from_static("1728000");
@@ -62,7 +62,7 @@ async fn handle(State(served): State<Arc<Served>>, request: Request) -> Response
     response
 }
 
-async fn route(served: &Arc<Served>, request: Request) -> Answered {
+async fn route(served: &Arc<Recognition>, request: Request) -> Answered {
     let path = request::decoded(request.uri().path(), false);
     let path = path.strip_prefix("/api/v1/").unwrap_or_default();
     let parts: Vec<String> = path
@@ -209,7 +209,7 @@ async fn route(served: &Arc<Served>, request: Request) -> Answered {
     }
 }
 
-fn authorised(served: &Served, kind: Kind, request: &Request) -> Result<Service, Failure> {
+fn authorised(served: &Recognition, kind: Kind, request: &Request) -> Result<Service, Failure> {
     let given = request
         .headers()
         .get("x-api-key")
@@ -235,7 +235,7 @@ fn authorised(served: &Served, kind: Kind, request: &Request) -> Result<Service,
     served.vault.service(kind, &key).ok_or_else(unknown)
 }
 
-fn list(served: &Served, service: Service, call: &Call) -> Answered {
+fn list(served: &Recognition, service: Service, call: &Call) -> Answered {
     let number = |name| call.query(name).and_then(|v| v.parse::<usize>().ok());
     let page = number("page").unwrap_or(0);
     let size = number("size").filter(|n| *n > 0).unwrap_or(20).min(2000);
@@ -256,7 +256,7 @@ fn list(served: &Served, service: Service, call: &Call) -> Answered {
     )
 }
 
-async fn image(served: &Served, service: Option<Service>, id: &str) -> Answered {
+async fn image(served: &Recognition, service: Option<Service>, id: &str) -> Answered {
     let id = Uuid::parse_str(id).ok();
     let bytes = match (service, id) {
         (Some(service), Some(id)) => {

@@ -1,39 +1,32 @@
-//! The recognition service. In: HTTP requests with API keys. Out: who is in an image; people enrolled and erased.
-//! Knows nothing of the album's pages or of sockets.
-
-mod compreface;
-mod health;
+//! What recognition works with. In: an engine, a vault, limits. Out: faces of images, never more at once than allowed.
+//! Knows nothing of a contract's requests and answers.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 use anyhow::{Context, Result};
-use axum::Router;
 use fusiform::config::Serve;
 use fusiform::engine::Engine;
 use fusiform_vault::Vault;
 use tokio::sync::Semaphore;
 
-use compreface::Scale;
+use super::compreface::Scale;
 
-/// What every route tree may use.
+/// The recognition service.
 #[derive(Debug)]
-pub(crate) struct Served {
+pub(crate) struct Recognition {
     /// Detector and embedder; runs from many threads at once, but never on the threads that serve connections.
-    engine: Arc<Engine>,
+    pub(super) engine: Arc<Engine>,
     /// Enrolled people, encrypted on disk.
-    vault: Arc<Vault>,
+    pub(super) vault: Arc<Vault>,
     /// Similarities as CompreFace's clients expect them.
-    scale: Scale,
+    pub(super) scale: Scale,
     /// One place per core for work on images.
-    looking: Arc<Semaphore>,
+    pub(super) looking: Arc<Semaphore>,
     /// Places for requests that work on images or wait to; without a free one the answer is 503.
-    waiting: Arc<Semaphore>,
-    /// Whether new work is taken; false once the server is stopping.
-    ready: AtomicBool,
+    pub(super) waiting: Arc<Semaphore>,
 }
 
-impl Served {
+impl Recognition {
     /// A service over an open vault.
     ///
     /// # Errors
@@ -43,28 +36,15 @@ impl Served {
         vault: Vault,
         settings: &Serve,
         threads: usize,
-    ) -> Result<Served> {
+    ) -> Result<Recognition> {
         let scale = Scale::fit(engine.thresholds()?)
             .context("the pack cannot serve recognition; calibrate it first")?;
-        Ok(Served {
+        Ok(Recognition {
             engine,
             vault: Arc::new(vault),
             scale,
             looking: Arc::new(Semaphore::new(threads)),
             waiting: Arc::new(Semaphore::new(settings.queue)),
-            ready: AtomicBool::new(true),
         })
     }
-
-    /// Says to whoever asks that no new work is taken.
-    pub(crate) fn stop(&self) {
-        self.ready.store(false, Ordering::SeqCst);
-    }
-}
-
-/// All routes of the service.
-pub(crate) fn router(served: &Arc<Served>) -> Router {
-    Router::new()
-        .merge(health::router(served))
-        .merge(compreface::router(served))
 }

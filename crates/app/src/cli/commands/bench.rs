@@ -1,0 +1,210 @@
+//! `fusiform bench`. In: the pack, perhaps a model file, perhaps photos. Out: how fast this machine is with them.
+
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result};
+use fusiform::detect::DetectOptions;
+use fusiform::speed;
+use serde::Serialize;
+
+use crate::cli::exit::Exit;
+use crate::cli::session::{Session, shown};
+
+/// What is measured, and how long.
+#[derive(Debug, Clone, clap::Args)]
+pub(crate) struct Bench {
+    /// Photos to decode and to take through the whole pipeline
+    #[arg(value_name = "PHOTO")]
+    photos: Vec<PathBuf>,
+    /// An ONNX file to measure instead of the pack's networks
+    #[arg(long, value_name = "FILE")]
+    model: Option<PathBuf>,
+    /// Side of inputs whose size the model leaves open
+    #[arg(long, default_value_t = 640, value_name = "PX", value_parser = clap::value_parser!(u16).range(32..=4096))]
+    side: u16,
+    /// Show every layer
+    #[arg(long)]
+    layers: bool,
+    /// Runs of which the median counts
+    #[arg(long, default_value_t = 15, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=10_000))]
+    rounds: u16,
+}
+
+#[derive(Serialize)]
+struct Answer {
+    instruction_set: String,
+    peak_gflops: f64,
+    networks: Vec<Network>,
+    photos: Option<Photos>,
+}
+
+#[derive(Serialize)]
+struct Network {
+    name: String,
+    input: Vec<usize>,
+    median_ms: f64,
+    mflop: f64,
+    gflops: f64,
+    percent_of_peak: f64,
+    layers: Vec<Layer>,
+}
+
+#[derive(Serialize)]
+struct Layer {
+    name: String,
+    operator: &'static str,
+    weights: Vec<usize>,
+    least_us: f64,
+    gflops: f64,
+    percent_of_peak: f64,
+}
+
+#[derive(Serialize)]
+struct Photos {
+    count: usize,
+    faces: usize,
+    megapixels_per_s_decoded: f64,
+    decode_median_ms: f64,
+    describe_median_ms: f64,
+    photos_per_s: f64,
+}
+
+pub(crate) fn run(session: &Session, bench: &Bench) -> Result<Exit> {
+    let peak = speed::peak_flops();
+    let printer = session.printer;
+    let isa = fusiform::cpu::chosen().to_string();
+    printer.row(format_args!(
+        "one core, {isa}: at most {:.1} GFLOP/s",
+        peak / 1e9
+    ))?;
+    let mut networks = Vec::new();
+    for (name, model) in models(session, bench.model.as_deref())? {
+        let side = usize::from(bench.side);
+        let network = measured(name, &model, side, bench.rounds.into(), peak)?;
+        printer.row(format_args!(
+            "{:<16} {:<14} {:8.2} ms  {:6.0} MFLOP  {:6.1} GFLOP/s  {:3.0} % of peak",
+            network.name,
+            sizes(&network.input),
+            network.median_ms,
+            network.mflop,
+            network.gflops,
+            network.percent_of_peak
+        ))?;
+        for layer in network.layers.iter().filter(|_| bench.layers) {
+            printer.row(format_args!(
+                "  {:9.1} us  {:6.1} GFLOP/s  {:3.0} %  {:<10} {:<14} {}",
+                layer.least_us,
+                layer.gflops,
+                layer.percent_of_peak,
+                layer.operator,
+                sizes(&layer.weights),
+                layer.name
+            ))?;
+        }
+        networks.push(network);
+    }
+    let photos = match bench.photos[..] {
+        [] => None,
+        _ => Some(photos(session, &bench.photos)?),
+    };
+    if let Some(p) = &photos {
+        printer.row(format_args!(
+            "{} photos, {} faces: decode {:.2} ms ({:.0} Mpx/s), detect to embed {:.2} ms; {:.1} photos/s on one thread",
+            p.count,
+            p.faces,
+            p.decode_median_ms,
+            p.megapixels_per_s_decoded,
+            p.describe_median_ms,
+            p.photos_per_s
+        ))?;
+    }
+    printer.record(&Answer {
+        instruction_set: isa,
+        peak_gflops: peak / 1e9,
+        networks,
+        photos,
+    })?;
+    Ok(Exit::Done)
+}
+
+fn models(session: &Session, file: Option<&Path>) -> Result<Vec<(String, Vec<u8>)>> {
+    if let Some(path) = file {
+        let bytes = std::fs::read(path).with_context(|| shown(path))?;
+        return Ok(vec![(
+            path.file_stem()
+                .unwrap_or_default()
+                .to_string_lossy()
+                .into_owned(),
+            bytes,
+        )]);
+    }
+    let pack = session.library().load(session.config.pack.as_deref())?;
+    let named = |role: &str, bytes: Option<_>| bytes.map(|b| (role.to_owned(), b));
+    Ok([
+        named("detector", pack.detector),
+        named("embedder", pack.embedder),
+    ]
+    .into_iter()
+    .flatten()
+    .collect())
+}
+
+fn measured(name: String, model: &[u8], side: usize, rounds: usize, peak: f64) -> Result<Network> {
+    let found = speed::network(&name, model, side, rounds)?;
+    let seconds = found.median.as_secs_f64().max(1e-9);
+    let flops = found.flop as f64 / seconds;
+    let layer = |step: speed::StepTime| {
+        let flops = step.flop as f64 * 1e9 / step.nanos.max(1) as f64;
+        Layer {
+            name: step.name,
+            operator: step.operator,
+            weights: step.weights,
+            least_us: step.nanos as f64 / 1e3,
+            gflops: flops / 1e9,
+            percent_of_peak: flops / peak * 100.0,
+        }
+    };
+    Ok(Network {
+        name,
+        input: found.shape,
+        median_ms: seconds * 1e3,
+        mflop: found.flop as f64 / 1e6,
+        gflops: flops / 1e9,
+        percent_of_peak: flops / peak * 100.0,
+        layers: found.steps.into_iter().map(layer).collect(),
+    })
+}
+
+fn photos(session: &Session, paths: &[PathBuf]) -> Result<Photos> {
+    let engine = session.engine()?;
+    let options = DetectOptions::default();
+    let (mut decode, mut describe, mut pixels, mut faces) = (Vec::new(), Vec::new(), 0u64, 0);
+    let progress = session.printer.bar(paths.len() as u64, "photos");
+    for path in paths {
+        let bytes = std::fs::read(path).with_context(|| shown(path))?;
+        let start = Instant::now();
+        let photo = engine.decode(&bytes).with_context(|| shown(path))?;
+        decode.push(start.elapsed());
+        let start = Instant::now();
+        faces += engine.describe(&photo.image, &options)?.len();
+        describe.push(start.elapsed());
+        pixels += u64::from(photo.image.width()) * u64::from(photo.image.height());
+        progress.inc(1);
+    }
+    progress.finish_and_clear();
+    let seconds = |times: &[Duration]| times.iter().sum::<Duration>().as_secs_f64().max(1e-9);
+    Ok(Photos {
+        count: paths.len(),
+        faces,
+        megapixels_per_s_decoded: pixels as f64 / 1e6 / seconds(&decode),
+        photos_per_s: paths.len() as f64 / (seconds(&decode) + seconds(&describe)),
+        decode_median_ms: speed::median(decode).as_secs_f64() * 1e3,
+        describe_median_ms: speed::median(describe).as_secs_f64() * 1e3,
+    })
+}
+
+fn sizes(shape: &[usize]) -> String {
+    let sides: Vec<String> = shape.iter().map(usize::to_string).collect();
+    sides.join("×")
+}

@@ -1,0 +1,63 @@
+//! The server. In: an engine and the files it works on. Out: one router made of independent route trees.
+//! Knows which trees there are, not what they answer.
+
+mod compreface;
+mod health;
+mod recognition;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use axum::Router;
+use fusiform::engine::Engine;
+
+use crate::web::Web;
+pub(crate) use recognition::Recognition;
+
+/// What every route tree may use.
+pub(crate) struct Served {
+    /// Detector and embedder; runs from many threads at once, but never on the threads that serve connections.
+    pub(crate) engine: Arc<Engine>,
+    /// The album's pages.
+    pub(crate) album: Web,
+    /// The recognition service, if there is a vault.
+    pub(crate) recognition: Option<Arc<Recognition>>,
+    /// Whether new work is taken; false once the server is stopping.
+    pub(crate) ready: AtomicBool,
+}
+
+/// All routes. A tree that is to be served is merged here.
+pub(crate) fn router(served: &Arc<Served>) -> Router {
+    let router = Router::new()
+        .merge(health::router(served))
+        .merge(served.album.clone().router());
+    match &served.recognition {
+        Some(recognition) => router.merge(compreface::router(recognition)),
+        None => router,
+    }
+}
+
+/// Resolves on Ctrl-C, and on SIGTERM where there is one.
+pub(crate) async fn stop_signal(served: Arc<Served>) {
+    let interrupted = async {
+        if tokio::signal::ctrl_c().await.is_err() {
+            std::future::pending::<()>().await;
+        }
+    };
+    #[cfg(unix)]
+    let terminated = async {
+        use tokio::signal::unix::{SignalKind, signal};
+        match signal(SignalKind::terminate()) {
+            Ok(mut signal) => {
+                signal.recv().await;
+            }
+            Err(_) => std::future::pending().await,
+        }
+    };
+    #[cfg(not(unix))]
+    let terminated = std::future::pending::<()>();
+    futures_util::pin_mut!(interrupted, terminated);
+    futures_util::future::select(interrupted, terminated).await;
+    served.ready.store(false, Ordering::SeqCst);
+    served.album.stop();
+}
