@@ -30,6 +30,15 @@ pub enum Error {
     /// The API key is in use already.
     #[error("a service has this key already")]
     KeyTaken,
+    /// The audit log was altered.
+    #[error("the audit log is broken at entry {seq}: it was altered, or entries are missing")]
+    Chain {
+        /// The first entry that does not fit.
+        seq: i64,
+    },
+    /// A file is in the way, or cannot be made.
+    #[error("{0}: {1}")]
+    File(PathBuf, std::io::Error),
     /// The system gave no random numbers.
     #[error("the system gives no random numbers")]
     Random,

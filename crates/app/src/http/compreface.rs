@@ -39,8 +39,9 @@ async fn handle(State(served): State<Arc<Recognition>>, request: Request) -> Res
             .insert(header::ACCESS_CONTROL_MAX_AGE, age);
         preflight
     } else {
-        route(&served, request)
+        tokio::time::timeout(served.timeout, route(&served, request))
             .await
+            .unwrap_or_else(|_| Err(Failure::too_slow()))
             .unwrap_or_else(IntoResponse::into_response)
     };
     let allow = [
@@ -101,7 +102,7 @@ async fn route(served: &Arc<Recognition>, request: Request) -> Answered {
         (&Method::POST, ["recognition", "subjects"]) => {
             let name = call.subject_of_body()?;
             let (vault, given) = (served.vault.clone(), name.clone());
-            if !stored(move || vault.add_subject(service, &given)).await? {
+            if !stored(move || vault.add_subject(service, &given, None)).await? {
                 return Err(Failure::new(400, 43, "Subject already exists"));
             }
             Ok((StatusCode::CREATED, axum::Json(json!({"subject": name}))).into_response())
@@ -183,12 +184,12 @@ async fn route(served: &Arc<Recognition>, request: Request) -> Answered {
             faces::recognise(served, service, call).await
         }
         (&Method::POST, ["detection", "detect"]) => faces::detect(served, call).await,
-        (&Method::POST, ["verification", "verify"]) => faces::verify(served, call).await,
+        (&Method::POST, ["verification", "verify"]) => faces::verify(served, service, call).await,
         (&Method::POST, ["recognition", "embeddings", "recognize"]) => {
-            faces::recognise_embeddings(served, service, &call)
+            faces::recognise_embeddings(served, service, &call).await
         }
         (&Method::POST, ["recognition", "embeddings", "faces", id, "verify"]) => {
-            faces::verify_embeddings(served, service, uuid(id)?, &call)
+            faces::verify_embeddings(served, service, uuid(id)?, &call).await
         }
         (&Method::POST, ["verification", "embeddings", "verify"]) => {
             faces::compare_embeddings(served, &call)
@@ -232,24 +233,22 @@ fn authorised(served: &Recognition, kind: Kind, request: &Request) -> Result<Ser
             format!("{name} service with API Key {key} not found"),
         )
     };
-    served.vault.service(kind, &key).ok_or_else(unknown)
+    let service = served.vault.service(kind, &key).ok_or_else(unknown)?;
+    if !served.may_ask(service) {
+        return Err(Failure::too_many());
+    }
+    Ok(service)
 }
 
 fn list(served: &Recognition, service: Service, call: &Call) -> Answered {
     let number = |name| call.query(name).and_then(|v| v.parse::<usize>().ok());
     let page = number("page").unwrap_or(0);
     let size = number("size").filter(|n| *n > 0).unwrap_or(20).min(2000);
-    let mut examples = served.vault.examples(service);
-    if let Some(subject) = call.query("subject") {
-        examples.retain(|e| e.subject == subject);
-    }
-    let faces: Vec<_> = examples
-        .iter()
-        .skip(page.saturating_mul(size))
-        .take(size)
-        .map(shown)
-        .collect();
-    let n = examples.len();
+    let skip = page.saturating_mul(size);
+    let (n, examples) = served
+        .vault
+        .examples(service, call.query("subject"), skip, size);
+    let faces: Vec<_> = examples.iter().map(shown).collect();
     ok(
         json!({"faces": faces, "total_pages": n.div_ceil(size), "total_elements": n,
         "page_number": page, "page_size": size}),

@@ -40,6 +40,11 @@ fn every_command_has_help_with_an_example() {
         "doctor",
         "serve",
         "key",
+        "audit verify",
+        "audit list",
+        "vault backup",
+        "vault restore",
+        "vault rekey",
     ];
     for command in commands {
         let args: Vec<&str> = command.split(' ').chain(["--help"]).collect();

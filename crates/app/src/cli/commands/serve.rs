@@ -52,6 +52,12 @@ pub(crate) fn run(
         session
             .printer
             .note(format_args!("serving on http://{address} (Ctrl-C stops)"));
+        if let Some(recognition) = &served.recognition {
+            tokio::spawn(Arc::clone(recognition).erase_ended());
+            session
+                .printer
+                .note("programs may use their API keys under /api/v1");
+        }
         let (stopping, mut stop) = tokio::sync::watch::channel(false);
         let ending = Arc::clone(&served);
         tokio::spawn(async move {
@@ -81,7 +87,7 @@ fn recognition(session: &Session, engine: &Arc<Engine>) -> Result<Option<Recogni
     if !settings.vault.as_deref().is_some_and(Path::exists) {
         return Ok(None);
     }
-    let vault = super::key::open_vault(session, &engine.embedder_id()?.to_string())?;
+    let vault = super::vault::open(session, &engine.embedder_id()?.to_string())?;
     Recognition::new(Arc::clone(engine), vault, settings, session.threads()).map(Some)
 }
 

@@ -9,7 +9,7 @@ use axum::response::IntoResponse;
 use fusiform::detect::DetectOptions;
 use fusiform::pipeline::DescribedFace;
 use fusiform::template::similarity;
-use fusiform_vault::{Service, Uuid};
+use fusiform_vault::{Action, Service, Uuid};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -164,6 +164,7 @@ pub(super) async fn recognise(served: &Arc<Recognition>, service: Service, call:
     for (face, shown) in faces.iter().zip(&mut result) {
         shown["subjects"] = subjects(served, service, vector(face)?, top).into();
     }
+    recorded(served, Action::Identify, service, faces.len()).await?;
     ok(with_versions(json!({"result": result}), served, &asked))
 }
 
@@ -181,7 +182,7 @@ pub(super) async fn detect(served: &Arc<Recognition>, call: Call) -> Answered {
     ok(with_versions(json!({"result": result}), served, &asked))
 }
 
-pub(super) async fn verify(served: &Arc<Recognition>, call: Call) -> Answered {
+pub(super) async fn verify(served: &Arc<Recognition>, service: Service, call: Call) -> Answered {
     call.has_images(&[
         ("source_image", "sourceImageBase64"),
         ("target_image", "targetImageBase64"),
@@ -199,6 +200,7 @@ pub(super) async fn verify(served: &Arc<Recognition>, call: Call) -> Answered {
         let cosine = similarity(of_source, vector(face)?).0;
         shown["similarity"] = json!(served.scale.similarity(cosine));
     }
+    recorded(served, Action::Compare, service, target.len()).await?;
     let source = shown(&source, source_ms, &call, &asked).remove(0);
     let pair = json!({"source_image_face": source, "face_matches": matches});
     ok(json!({"result": [with_versions(pair, served, &asked)]}))
@@ -220,7 +222,19 @@ pub(super) async fn verify_stored(
         shown["subject"] = json!(example.subject);
         shown["similarity"] = json!(served.scale.similarity(cosine));
     }
+    recorded(served, Action::Identify, service, faces.len()).await?;
     ok(with_versions(json!({"result": result}), served, &asked))
+}
+
+/// Puts into the audit log, before the answer is given, that faces were compared.
+async fn recorded(
+    served: &Recognition,
+    action: Action,
+    service: Service,
+    count: usize,
+) -> Result<(), Failure> {
+    let vault = Arc::clone(&served.vault);
+    stored(move || vault.record(action, Some(service), None, count)).await
 }
 
 fn known(
@@ -265,7 +279,7 @@ fn unit(given: &[f32], length: usize) -> Result<Vec<f32>, Failure> {
         .collect())
 }
 
-pub(super) fn recognise_embeddings(
+pub(super) async fn recognise_embeddings(
     served: &Recognition,
     service: Service,
     call: &Call,
@@ -279,10 +293,11 @@ pub(super) fn recognise_embeddings(
         let similarities = subjects(served, service, &probe, top);
         result.push(json!({"embedding": vector, "similarities": similarities}));
     }
+    recorded(served, Action::Identify, service, vectors.len()).await?;
     ok(json!({"result": result}))
 }
 
-pub(super) fn verify_embeddings(
+pub(super) async fn verify_embeddings(
     served: &Recognition,
     service: Service,
     id: Uuid,
@@ -291,6 +306,7 @@ pub(super) fn verify_embeddings(
     let vectors: Vectors = call.json()?;
     let vectors = given(vectors.embeddings, "embeddings")?;
     let (_, stored) = known(served, service, &id)?;
+    recorded(served, Action::Identify, service, vectors.len()).await?;
     compared(served, &stored, &vectors)
 }
 

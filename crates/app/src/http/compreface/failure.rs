@@ -44,6 +44,14 @@ impl Failure {
         Failure::new(503, 0, "Too many requests wait already, please try again")
     }
 
+    pub(super) fn too_many() -> Failure {
+        Failure::new(429, 0, "Too many requests with this key, please wait")
+    }
+
+    pub(super) fn too_slow() -> Failure {
+        Failure::new(503, 0, "The request took too long, please try again")
+    }
+
     pub(super) fn inside(detail: &str) -> Failure {
         Failure::new(
             500,
@@ -58,7 +66,7 @@ impl IntoResponse for Failure {
         let status = StatusCode::from_u16(self.status).unwrap_or(StatusCode::BAD_REQUEST);
         let body = axum::Json(json!({"message": self.message, "code": self.code}));
         let mut response = (status, body).into_response();
-        if self.status == 503 {
+        if matches!(self.status, 429 | 503) {
             response
                 .headers_mut()
                 .insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
