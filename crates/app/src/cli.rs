@@ -102,6 +102,9 @@ fn dispatch(args: Args) -> anyhow::Result<Exit> {
         }
         Command::Bench(bench) => commands::bench::run(&session, &bench),
         Command::Doctor => commands::doctor::run(&session),
+        Command::Key { kind, key, terms } => commands::vault::key(&session, kind, key, terms),
+        Command::Audit(audit) => commands::vault::audit(&session, &audit),
+        Command::Vault(verb) => commands::vault::run(&session, &verb),
     }
 }
 

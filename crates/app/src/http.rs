@@ -1,7 +1,9 @@
 //! The server. In: an engine and the files it works on. Out: one router made of independent route trees.
 //! Knows which trees there are, not what they answer.
 
+mod compreface;
 mod health;
+mod recognition;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -10,6 +12,7 @@ use axum::Router;
 use fusiform::engine::Engine;
 
 use crate::web::Web;
+pub(crate) use recognition::Recognition;
 
 /// What every route tree may use.
 pub(crate) struct Served {
@@ -17,15 +20,21 @@ pub(crate) struct Served {
     pub(crate) engine: Arc<Engine>,
     /// The album's pages.
     pub(crate) album: Web,
+    /// The recognition service, if there is a vault.
+    pub(crate) recognition: Option<Arc<Recognition>>,
     /// Whether new work is taken; false once the server is stopping.
     pub(crate) ready: AtomicBool,
 }
 
 /// All routes. A tree that is to be served is merged here.
 pub(crate) fn router(served: &Arc<Served>) -> Router {
-    Router::new()
+    let router = Router::new()
         .merge(health::router(served))
-        .merge(served.album.clone().router())
+        .merge(served.album.clone().router());
+    match &served.recognition {
+        Some(recognition) => router.merge(compreface::router(recognition)),
+        None => router,
+    }
 }
 
 /// Resolves on Ctrl-C, and on SIGTERM where there is one.

@@ -29,6 +29,7 @@ pub struct Engine {
     pipeline: Pipeline,
     detector_id: ModelId,
     embedder: Option<(ModelId, Thresholds)>,
+    dimensions: usize,
     limits: DecodeLimits,
 }
 
@@ -66,6 +67,7 @@ impl Engine {
             pipeline: Pipeline::new(detector, embedder),
             detector_id,
             embedder: identity,
+            dimensions: pack.manifest.embedder.as_ref().map_or(0, |e| e.dimensions),
             limits: DecodeLimits::default(),
         })
     }
@@ -94,6 +96,11 @@ impl Engine {
     /// [`Error::Lacks`] if the pack only detects.
     pub fn thresholds(&self) -> Result<&Thresholds, Error> {
         self.identity().map(|(_, thresholds)| thresholds)
+    }
+
+    /// Numbers in an embedding; 0 if the pack only detects.
+    pub fn dimensions(&self) -> usize {
+        self.dimensions
     }
 
     fn identity(&self) -> Result<&(ModelId, Thresholds), Error> {

@@ -2,3 +2,19 @@
 //! encrypted on disk. Knows nothing of pixels, networks or HTTP.
 #![forbid(unsafe_code)]
 #![warn(missing_docs)]
+
+mod audit;
+mod consent;
+mod error;
+mod index;
+mod people;
+mod seal;
+mod store;
+
+pub use audit::{Action, Entry, Verified};
+pub use consent::Consent;
+pub use error::Error;
+pub use index::{Example, Match, Person};
+pub use seal::{MasterKey, Secret, new_key};
+pub use store::{Kind, Service, Terms, Vault};
+pub use uuid::Uuid;

@@ -235,6 +235,88 @@ proxy with TLS before it then. Settings may also stand in the [serve] table of t
         #[arg(long, value_name = "FILE")]
         password: Option<PathBuf>,
     },
+    /// Make a service of the recognition server and print its API key
+    #[command(after_help = "Example: fusiform key recognition\n\n\
+The first key makes the vault, the encrypted file of enrolled people. A running server knows new keys after a restart.")]
+    Key {
+        /// What the key is good for
+        kind: KeyKind,
+        /// Take this key, as another server had it
+        #[arg(long, value_name = "UUID")]
+        key: Option<uuid::Uuid>,
+        #[command(flatten)]
+        terms: KeyTerms,
+    },
+    /// The log of enrolments, identifications, exports and erasures
+    #[command(subcommand)]
+    Audit(Audit),
+    /// Copy the vault, bring a copy back, change its key
+    #[command(subcommand)]
+    Vault(VaultVerb),
+}
+
+/// On what terms people enrolled with a key are kept when nothing else is said.
+#[derive(Debug, ClapArgs)]
+pub(crate) struct KeyTerms {
+    /// Legal ground of enrolling: consent, contract, household …
+    #[arg(long, default_value = "household", value_name = "WORD")]
+    pub(crate) basis: String,
+    /// What people are enrolled for
+    #[arg(long, default_value = "recognition", value_name = "TEXT")]
+    pub(crate) purpose: String,
+    /// Days until a person stops matching and is erased [default: kept until erased]
+    #[arg(long, value_name = "DAYS", value_parser = clap::value_parser!(u32).range(1..=36500))]
+    pub(crate) keep_days: Option<u32>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Audit {
+    /// Prove that no entry was altered, left out or cut off
+    #[command(after_help = "Example: fusiform audit verify")]
+    Verify,
+    /// Print the entries; people are named by number, so erased ones leave no name
+    #[command(after_help = "Example: fusiform audit list")]
+    List,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum VaultVerb {
+    /// Write a copy, sealed with the same key, while a server may be running
+    #[command(
+        after_help = "Example: fusiform vault backup /backups/vault-monday.db\n\n\
+People erased later are still in the copy: delete old copies when somebody asks to be forgotten."
+    )]
+    Backup {
+        /// The file to write
+        file: PathBuf,
+    },
+    /// Put a copy in the vault's place after checking it; there must be no vault there
+    #[command(
+        after_help = "Example: fusiform vault restore /backups/vault-monday.db\n\n\
+People erased after the copy was made are back in it: erase them again."
+    )]
+    Restore {
+        /// The copy
+        file: PathBuf,
+    },
+    /// Seal the vault with the key in another file; stop the server first
+    #[command(after_help = "Example: fusiform vault rekey new.key\n\n\
+The file is made with a new key if it is not there. Then point FUSIFORM_VAULT_KEY_FILE at it.")]
+    Rekey {
+        /// File with the new key, 64 hexadecimal digits
+        file: PathBuf,
+    },
+}
+
+/// What a service's key is good for.
+#[derive(Debug, Clone, Copy, clap::ValueEnum)]
+pub(crate) enum KeyKind {
+    /// Enrols and recognises
+    Recognition,
+    /// Finds faces
+    Detection,
+    /// Compares two images
+    Verification,
 }
 
 #[derive(Debug, Subcommand)]

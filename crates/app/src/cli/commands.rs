@@ -15,5 +15,6 @@ pub(crate) mod redact;
 pub(crate) mod report;
 pub(crate) mod scan;
 pub(crate) mod serve;
+pub(crate) mod vault;
 pub(crate) mod verify;
 pub(crate) mod xmp;

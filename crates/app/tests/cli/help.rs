@@ -39,6 +39,12 @@ fn every_command_has_help_with_an_example() {
         "bench",
         "doctor",
         "serve",
+        "key",
+        "audit verify",
+        "audit list",
+        "vault backup",
+        "vault restore",
+        "vault rekey",
     ];
     for command in commands {
         let args: Vec<&str> = command.split(' ').chain(["--help"]).collect();

@@ -22,6 +22,8 @@ pub struct Serve {
     pub queue: usize,
     /// Milliseconds that one request may take.
     pub timeout_ms: u64,
+    /// Requests a second for each API key; more are answered 429. 0 is no limit.
+    pub rate_per_s: u32,
 }
 
 /// One layer of the server's settings.
@@ -38,6 +40,8 @@ pub struct ServeLayer {
     pub queue: Option<usize>,
     /// See [`Serve::timeout_ms`].
     pub timeout_ms: Option<u64>,
+    /// See [`Serve::rate_per_s`].
+    pub rate_per_s: Option<u32>,
 }
 
 impl ServeLayer {
@@ -48,6 +52,7 @@ impl ServeLayer {
             key_file: self.key_file.or(below.key_file),
             queue: self.queue.or(below.queue),
             timeout_ms: self.timeout_ms.or(below.timeout_ms),
+            rate_per_s: self.rate_per_s.or(below.rate_per_s),
         }
     }
 
@@ -63,6 +68,7 @@ impl ServeLayer {
             vault,
             queue: self.queue.unwrap_or(64).clamp(1, 4096),
             timeout_ms: self.timeout_ms.unwrap_or(60_000).max(100),
+            rate_per_s: self.rate_per_s.unwrap_or(0),
         })
     }
 }
@@ -76,7 +82,8 @@ pub fn vault_secrets() -> (Option<String>, Option<String>) {
     )
 }
 
-/// Variables: `FUSIFORM_LISTEN`, `FUSIFORM_VAULT`, `FUSIFORM_VAULT_KEY_FILE`, `FUSIFORM_QUEUE`, `FUSIFORM_TIMEOUT_MS`.
+/// Variables: `FUSIFORM_LISTEN`, `FUSIFORM_VAULT`, `FUSIFORM_VAULT_KEY_FILE`, `FUSIFORM_QUEUE`, `FUSIFORM_TIMEOUT_MS`,
+/// `FUSIFORM_RATE_PER_S`.
 pub(super) fn environment(
     text: &impl Fn(&'static str) -> Result<Option<String>, ConfigError>,
 ) -> Result<ServeLayer, ConfigError> {
@@ -86,6 +93,7 @@ pub(super) fn environment(
         key_file: env::var_os("FUSIFORM_VAULT_KEY_FILE").map(PathBuf::from),
         queue: parsed(text, "FUSIFORM_QUEUE", "a whole number")?,
         timeout_ms: parsed(text, "FUSIFORM_TIMEOUT_MS", "a whole number")?,
+        rate_per_s: parsed(text, "FUSIFORM_RATE_PER_S", "a whole number")?,
     })
 }
 

@@ -6,10 +6,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
+use fusiform::engine::Engine;
 
 use crate::cli::exit::Exit;
 use crate::cli::session::Session;
-use crate::http::{self, Served};
+use crate::http::{self, Recognition, Served};
 use crate::web::{Guard, Web};
 
 /// Longest password file, in bytes.
@@ -30,8 +31,10 @@ pub(crate) fn run(
     // A pack that cannot group is better refused before the first scan than after it.
     engine.link_similarity()?;
     drop(session.catalogue()?);
+    let recognition = recognition(session, &engine)?;
     let catalogue = session.config.catalogue.clone();
     let served = Arc::new(Served {
+        recognition: recognition.map(Arc::new),
         engine: Arc::clone(&engine),
         album: Web::new(engine, catalogue, session.threads(), guard),
         ready: true.into(),
@@ -49,6 +52,12 @@ pub(crate) fn run(
         session
             .printer
             .note(format_args!("serving on http://{address} (Ctrl-C stops)"));
+        if let Some(recognition) = &served.recognition {
+            tokio::spawn(Arc::clone(recognition).erase_ended());
+            session
+                .printer
+                .note("programs may use their API keys under /api/v1");
+        }
         let (stopping, mut stop) = tokio::sync::watch::channel(false);
         let ending = Arc::clone(&served);
         tokio::spawn(async move {
@@ -70,6 +79,16 @@ pub(crate) fn run(
         anyhow::Ok(())
     })?;
     Ok(Exit::Done)
+}
+
+/// The recognition service, once `fusiform key` made a vault.
+fn recognition(session: &Session, engine: &Arc<Engine>) -> Result<Option<Recognition>> {
+    let settings = &session.config.serve;
+    if !settings.vault.as_deref().is_some_and(Path::exists) {
+        return Ok(None);
+    }
+    let vault = super::vault::open(session, &engine.embedder_id()?.to_string())?;
+    Recognition::new(Arc::clone(engine), vault, settings, session.threads()).map(Some)
 }
 
 fn read_password(file: &Path) -> Result<String> {

@@ -1,0 +1,67 @@
+//! A face as CompreFace shows it. In: a described face. Out: JSON, and similarities on CompreFace's scale.
+
+use fusiform::answer::{SAME_FMR, Thresholds};
+use fusiform::pipeline::DescribedFace;
+use serde_json::{Value, json};
+
+/// How cosine similarity maps to CompreFace's scale: (tanh((c0 − d) · c1) + 1) / 2, d the distance of unit vectors.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Scale {
+    c0: f64,
+    c1: f64,
+}
+
+impl Scale {
+    /// Fitted to a pack: 0.5 at the similarity whose false-match rate is 1e-3, 0.8 (where Home Assistant's component
+    /// says yes) at that of 1e-5.
+    pub(crate) fn fit(thresholds: &Thresholds) -> Result<Scale, fusiform::Error> {
+        let distance = |fmr| Ok::<_, fusiform::Error>(distance(thresholds.at_fmr(fmr)?.similarity));
+        let (c0, strict) = (distance(SAME_FMR)?, distance(1e-5)?);
+        let c1 = 0.6f64.atanh() / (c0 - strict).max(1e-3);
+        Ok(Scale { c0, c1 })
+    }
+
+    pub(super) fn similarity(self, cosine: f32) -> f64 {
+        rounded((((self.c0 - distance(cosine)) * self.c1).tanh() + 1.0) / 2.0)
+    }
+}
+
+fn distance(cosine: f32) -> f64 {
+    (2.0 - 2.0 * f64::from(cosine)).max(0.0).sqrt()
+}
+
+pub(super) fn rounded(value: f64) -> f64 {
+    (value * 1e5).round() / 1e5
+}
+
+/// Box and the plugins asked for.
+pub(super) fn face(face: &DescribedFace, plugins: &[&str]) -> Value {
+    let b = &face.face.bbox;
+    let px = |v: f32| v.round() as i64;
+    let mut shown = json!({"box": {
+        "probability": rounded(f64::from(face.face.score)),
+        "x_max": px(b.x_max), "y_max": px(b.y_max), "x_min": px(b.x_min), "y_min": px(b.y_min),
+    }});
+    if let (true, Some(l)) = (plugins.contains(&"landmarks"), &face.face.landmarks) {
+        // CompreFace's left is the viewer's.
+        let order = [
+            &l.subject_right_eye,
+            &l.subject_left_eye,
+            &l.nose_tip,
+            &l.subject_right_mouth,
+            &l.subject_left_mouth,
+        ];
+        shown["landmarks"] = json!(order.map(|p| [px(p.x), px(p.y)]));
+    }
+    if plugins.contains(&"pose") {
+        let p = &face.quality.pose;
+        shown["pose"] = json!({"pitch": p.pitch_deg, "roll": p.roll_deg, "yaw": p.yaw_deg});
+    }
+    if let (true, Some(e)) = (
+        plugins.iter().any(|p| p.contains("calculator")),
+        &face.embedding,
+    ) {
+        shown["embedding"] = json!(e.0);
+    }
+    shown
+}

@@ -1,0 +1,113 @@
+//! Sealing of records. In: plain bytes and what they belong to. Out: sealed bytes, and back.
+//! XChaCha20-Poly1305 (draft-irtf-cfrg-xchacha) with random nonces; Argon2id (RFC 9106) for passphrases.
+
+use argon2::{Algorithm, Argon2, Params, Version};
+use chacha20poly1305::aead::{Aead, KeyInit, Payload};
+use chacha20poly1305::{Key, XChaCha20Poly1305, XNonce};
+use zeroize::Zeroizing;
+
+use crate::error::Error;
+
+const NONCE_BYTES: usize = 24;
+
+/// Where the key that opens the vault comes from.
+pub enum Secret {
+    /// 64 hexadecimal digits, from a file or the environment.
+    Hex(Zeroizing<String>),
+    /// A passphrase, stretched by Argon2id with the vault's own salt.
+    Passphrase(Zeroizing<String>),
+}
+
+/// The key that wraps the vault's data key.
+pub struct MasterKey(Zeroizing<[u8; 32]>);
+
+impl Secret {
+    /// The key of this secret for a vault with this salt.
+    ///
+    /// # Errors
+    /// [`Error::BadKey`].
+    pub fn key(&self, salt: &[u8]) -> Result<MasterKey, Error> {
+        let mut key = Zeroizing::new([0u8; 32]);
+        match self {
+            Secret::Hex(text) => {
+                let text = text.trim();
+                let digits = text.len() == 64 && text.bytes().all(|b| b.is_ascii_hexdigit());
+                if !digits {
+                    return Err(Error::BadKey(format!(
+                        "{} characters were given",
+                        text.len()
+                    )));
+                }
+                for (i, byte) in key.iter_mut().enumerate() {
+                    *byte = u8::from_str_radix(&text[2 * i..2 * i + 2], 16)
+                        .map_err(|e| Error::BadKey(e.to_string()))?;
+                }
+            }
+            Secret::Passphrase(text) => {
+                // RFC 9106, second recommended choice: 64 MiB, 3 passes.
+                let params = Params::new(64 * 1024, 3, 1, Some(32))
+                    .map_err(|e| Error::BadKey(e.to_string()))?;
+                Argon2::new(Algorithm::Argon2id, Version::V0x13, params)
+                    .hash_password_into(text.as_bytes(), salt, key.as_mut())
+                    .map_err(|e| Error::BadKey(e.to_string()))?;
+            }
+        }
+        Ok(MasterKey(key))
+    }
+}
+
+/// Random bytes from the system.
+pub(crate) fn random<const N: usize>() -> Result<[u8; N], Error> {
+    let mut bytes = [0u8; N];
+    getrandom::fill(&mut bytes).map_err(|_| Error::Random)?;
+    Ok(bytes)
+}
+
+/// A new key for a vault: 64 hexadecimal digits.
+///
+/// # Errors
+/// [`Error::Random`].
+pub fn new_key() -> Result<Zeroizing<String>, Error> {
+    let key = random::<32>()?;
+    Ok(key
+        .iter()
+        .map(|b| format!("{b:02x}"))
+        .collect::<String>()
+        .into())
+}
+
+pub(crate) struct Sealer(XChaCha20Poly1305);
+
+impl Sealer {
+    pub(crate) fn new(key: &[u8; 32]) -> Sealer {
+        Sealer(XChaCha20Poly1305::new(Key::from_slice(key)))
+    }
+
+    pub(crate) fn of(master: &MasterKey) -> Sealer {
+        Sealer::new(&master.0)
+    }
+
+    /// `place` says which field of which row it is, so that rows cannot be exchanged.
+    pub(crate) fn seal(&self, place: &str, plain: &[u8]) -> Result<Vec<u8>, Error> {
+        let nonce = random::<NONCE_BYTES>()?;
+        let payload = Payload {
+            msg: plain,
+            aad: place.as_bytes(),
+        };
+        let sealed = self
+            .0
+            .encrypt(XNonce::from_slice(&nonce), payload)
+            .map_err(|_| Error::Damaged)?;
+        Ok([&nonce[..], &sealed].concat())
+    }
+
+    pub(crate) fn open(&self, place: &str, sealed: &[u8]) -> Result<Zeroizing<Vec<u8>>, Error> {
+        let (nonce, body) = sealed.split_at_checked(NONCE_BYTES).ok_or(Error::Damaged)?;
+        let payload = Payload {
+            msg: body,
+            aad: place.as_bytes(),
+        };
+        let plain = self.0.decrypt(XNonce::from_slice(nonce), payload);
+        plain.map(Zeroizing::new).map_err(|_| Error::Damaged)
+    }
+}
