@@ -66,7 +66,7 @@ class Theirs:
         for i in np.array(kept, int).ravel():
             turn, _ = cv2.estimateAffinePartial2D(points[i].astype(np.float32), REFERENCE, method=cv2.LMEDS)
             crop = cv2.warpAffine(photo, turn, (112, 112))
-            face = ((crop[..., ::-1].astype(np.float32) - 127.5) / 127.5).transpose(2, 0, 1)[None]
+            face = np.ascontiguousarray(crop[..., ::-1].astype(np.float32).transpose(2, 0, 1)[None])
             embeddings.append(self.embedder.run(None, {self.embedder.get_inputs()[0].name: face})[0])
         return len(embeddings)
 
