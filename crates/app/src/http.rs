@@ -2,6 +2,7 @@
 //! Knows which trees there are, not what they answer.
 
 mod compreface;
+mod escaping;
 mod health;
 mod recognition;
 
@@ -12,6 +13,7 @@ use axum::Router;
 use fusiform::engine::Engine;
 
 use crate::web::Web;
+pub(crate) use escaping::Escaping;
 pub(crate) use recognition::Recognition;
 
 /// What every route tree may use.
