@@ -22,11 +22,11 @@ def main():
     steps = [line for line in lines if "cosine" in line]
     measured = [line for line in lines if "lfw" in line]
     figure, (left, right) = plt.subplots(1, 2, figsize=(9, 3.2), layout="constrained")
-    left.plot([s["crops"] for s in steps], [s["cosine"] for s in steps], linewidth=0.6)
-    left.set(xlabel="crops seen", ylabel="cosine to the teacher, training views")
+    left.plot([s["crops"] / 1000 for s in steps], [s["cosine"] for s in steps], linewidth=0.6)
+    left.set(xlabel="thousand crops seen", ylabel="cosine to the teacher, training views")
     for name in ("accuracy", "tar_far_1e-2", "tar_far_1e-3"):
-        right.plot([m["crops"] for m in measured], [m["lfw"][name] for m in measured], marker="o", label=name)
-    right.set(xlabel="crops seen", ylabel="LFW")
+        right.plot([m["crops"] / 1000 for m in measured], [m["lfw"][name] for m in measured], marker="o", label=name)
+    right.set(xlabel="thousand crops seen", ylabel="LFW")
     right.legend()
     figure.savefig(args.out, dpi=110)
 

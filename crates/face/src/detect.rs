@@ -123,6 +123,22 @@ pub struct DetectedFace {
     pub landmarks: Option<Landmarks>,
 }
 
+impl DetectedFace {
+    /// The same face in a copy of the photo that is so many times as wide and high.
+    pub(crate) fn stretch(&mut self, x: f32, y: f32) {
+        let b = &mut self.bbox;
+        (b.x_min, b.x_max) = (b.x_min * x, b.x_max * x);
+        (b.y_min, b.y_max) = (b.y_min * y, b.y_max * y);
+        let place = |p: Point| Point {
+            x: p.x * x,
+            y: p.y * y,
+        };
+        self.landmarks = self
+            .landmarks
+            .map(|l| Landmarks::from_array(l.as_array().map(place)));
+    }
+}
+
 /// A network that finds faces. Shared between threads by reference.
 pub struct Detector {
     network: Network,

@@ -163,6 +163,8 @@ pub struct Decoded {
     pub format: Format,
     /// How the stored pixels lay; `image` has this undone.
     pub orientation: Orientation,
+    /// Width and height of the photo, upright; `image` is smaller after [`decode_reduced`].
+    pub size: (u32, u32),
     /// EXIF `DateTimeOriginal` as ISO 8601 local time without zone: `2021-07-04T18:30:05`.
     pub taken_at: Option<String>,
 }
@@ -179,6 +181,27 @@ pub struct Decoded {
 /// ITU-T T.81 (JPEG), RFC 2083 and PNG third edition, RFC 9649 (WebP), TIFF 6.0, GIF89a; EXIF 2.32 (CIPA DC-008) for
 /// `Orientation` and `DateTimeOriginal`.
 pub fn decode(bytes: &[u8], limits: &DecodeLimits) -> Result<Decoded, ImageError> {
+    decode_enough(bytes, limits, None)
+}
+
+/// As [`decode`], but a JPEG comes at a half, a quarter or an eighth of its size if its longest side then still has
+/// `enough_px`, in less time and memory.
+///
+/// # Errors
+/// As [`decode`].
+pub fn decode_reduced(
+    bytes: &[u8],
+    limits: &DecodeLimits,
+    enough_px: u32,
+) -> Result<Decoded, ImageError> {
+    decode_enough(bytes, limits, Some(enough_px.max(1)))
+}
+
+fn decode_enough(
+    bytes: &[u8],
+    limits: &DecodeLimits,
+    enough_px: Option<u32>,
+) -> Result<Decoded, ImageError> {
     if bytes.is_empty() {
         return Err(ImageError::Empty);
     }
@@ -192,13 +215,21 @@ pub fn decode(bytes: &[u8], limits: &DecodeLimits) -> Result<Decoded, ImageError
     let format = sniff(bytes).ok_or_else(|| ImageError::UnknownFormat {
         content: format::describe_unknown(bytes),
     })?;
-    let (stored, exif) = match format {
-        Format::Jpeg => jpeg::decode(bytes, limits)?,
-        _ => still::decode(bytes, format, limits)?,
+    let (stored, exif, size) = match format {
+        Format::Jpeg => {
+            let jpeg = jpeg::decode(bytes, limits, enough_px)?;
+            (jpeg.image, jpeg.exif, jpeg.size)
+        }
+        _ => {
+            let (image, exif) = still::decode(bytes, format, limits)?;
+            let size = (image.width, image.height);
+            (image, exif, size)
+        }
     };
     let orientation = exif.orientation.unwrap_or_default();
     Ok(Decoded {
         image: orientation.upright(stored),
+        size: orientation.upright_size(size),
         format,
         orientation,
         taken_at: exif.taken_at,

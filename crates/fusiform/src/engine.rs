@@ -9,7 +9,7 @@ use fusiform_face::detect::{
 };
 use fusiform_face::embed::{Embedder, EmbedderSpec};
 use fusiform_face::image::{DecodeLimits, Decoded, Image};
-use fusiform_face::pipeline::{DescribedFace, Pipeline};
+use fusiform_face::pipeline::{DescribedFace, DescribedPhoto, Pipeline};
 use fusiform_gallery::catalogue::{
     Catalogue, FaceRecord, GroupSummary, ModelPair, PhotoRecord, QualityParts,
 };
@@ -191,14 +191,29 @@ impl Engine {
         bytes: &[u8],
         options: &DetectOptions,
     ) -> Result<PhotoRecord, Error> {
-        let photo = self.decode(bytes)?;
-        let faces = self.describe(&photo.image, options)?;
+        let photo = self.describe_file(bytes, options)?;
         Ok(PhotoRecord {
-            width_px: photo.image.width(),
-            height_px: photo.image.height(),
+            width_px: photo.size.0,
+            height_px: photo.size.1,
             taken_at: photo.taken_at,
             models: self.models(),
-            faces: faces.into_iter().map(face_record).collect(),
+            faces: photo.faces.into_iter().map(face_record).collect(),
+        })
+    }
+
+    /// Bytes of a photo to its faces, decoding no more pixels than they need.
+    ///
+    /// # Errors
+    /// [`Error::Image`] for bytes that are no photo; [`Error::Face`].
+    pub fn describe_file(
+        &self,
+        bytes: &[u8],
+        options: &DetectOptions,
+    ) -> Result<DescribedPhoto, Error> {
+        let described = self.pipeline.describe_file(bytes, &self.limits, options);
+        described.map_err(|e| match e {
+            fusiform_face::Error::Image(cause) => Error::Image(cause),
+            other => Error::Face(other),
         })
     }
 

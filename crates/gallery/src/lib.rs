@@ -7,6 +7,7 @@ pub mod catalogue;
 pub mod cluster;
 mod error;
 pub mod metrics;
+pub mod nearest;
 pub mod template;
 
 pub use error::{Error, ErrorKind};

@@ -2,6 +2,7 @@
 
 use std::arch::aarch64::*;
 
+use crate::dot::block::{Products, products};
 use crate::pixels::routines;
 use crate::vector::Vector;
 
@@ -62,3 +63,57 @@ unsafe impl Vector for F32x4 {
 }
 
 routines!(neon, crate::aarch64::F32x4, "neon");
+
+/// Four sums of whole numbers.
+#[derive(Clone, Copy)]
+pub(crate) struct I32x4(int32x4_t);
+
+// SAFETY: NEON is part of every aarch64 CPU that Rust's targets name.
+unsafe impl Products for I32x4 {
+    type Query = i16;
+    type Template = i8;
+    type Sum = i32;
+    type Numbers = int16x8_t;
+    const STEP: usize = 8;
+    const TEMPLATES: usize = 3;
+
+    #[inline(always)]
+    unsafe fn zero() -> Self {
+        // SAFETY: NEON is there.
+        I32x4(unsafe { vdupq_n_s32(0) })
+    }
+    #[inline(always)]
+    unsafe fn query(from: *const i16) -> int16x8_t {
+        // SAFETY: the caller has eight numbers there.
+        unsafe { vld1q_s16(from) }
+    }
+    #[inline(always)]
+    unsafe fn template(from: *const i8) -> int16x8_t {
+        // SAFETY: the caller has eight numbers there.
+        unsafe { vmovl_s8(vld1_s8(from)) }
+    }
+    #[inline(always)]
+    unsafe fn add(self, query: int16x8_t, template: int16x8_t) -> Self {
+        // SAFETY: NEON is there.
+        I32x4(unsafe {
+            let low = vmlal_s16(self.0, vget_low_s16(query), vget_low_s16(template));
+            vmlal_high_s16(low, query, template)
+        })
+    }
+    #[inline(always)]
+    unsafe fn total(self) -> i32 {
+        // SAFETY: NEON is there.
+        unsafe { vaddvq_s32(self.0) }
+    }
+    #[inline(always)]
+    fn add_one(sum: i32, query: i16, template: i8) -> i32 {
+        sum.wrapping_add(i32::from(query) * i32::from(template))
+    }
+}
+
+products!(
+    dots_neon,
+    crate::aarch64::F32x4,
+    crate::aarch64::I32x4,
+    "neon"
+);

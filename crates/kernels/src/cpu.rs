@@ -14,7 +14,7 @@ pub enum Isa {
     Neon = 2,
     /// x86-64 with AVX2 and FMA.
     Avx2 = 3,
-    /// x86-64 with AVX-512 F.
+    /// x86-64 with AVX-512 F and BW.
     Avx512 = 4,
 }
 
@@ -67,6 +67,7 @@ fn offers(isa: Isa) -> bool {
         #[cfg(target_arch = "x86_64")]
         Isa::Avx512 => {
             is_x86_feature_detected!("avx512f")
+                && is_x86_feature_detected!("avx512bw")
                 && is_x86_feature_detected!("avx2")
                 && is_x86_feature_detected!("fma")
         }

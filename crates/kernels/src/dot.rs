@@ -1,8 +1,8 @@
-//! Dot products. In: two vectors. Out: one number.
+//! Dot products. In: vectors, or rows of vectors. Out: a number for each pair.
 
-use crate::cpu;
-#[cfg(target_arch = "x86_64")]
-use crate::cpu::Isa;
+use crate::cpu::{self, Isa};
+
+pub(crate) mod block;
 
 /// Sum of products of two vectors of one length.
 ///
@@ -43,8 +43,76 @@ pub(crate) fn lanes<const N: usize>(a: &[f32], b: &[f32]) -> f32 {
     sums.iter().sum::<f32>() + rest
 }
 
+/// Dot product of every query with every template; `out` holds for each query a number for each template.
+///
+/// Templates should fit the first-level cache: each is read once for four queries. The sum of a pair does not depend
+/// on what else is in the block, but may differ from [`f32()`] in the last digits.
+///
+/// # Shapes
+/// `queries` and `templates` are rows of `length`, `out` has queries × templates numbers.
+///
+/// # Panics
+/// If the slices are not of these shapes, or `length` is 0.
+///
+/// # Example
+/// ```
+/// let mut out = [0.0; 2];
+/// fusiform_kernels::dot::f32_block(&[1.0, 2.0], &[3.0, 4.0, 5.0, 6.0], 2, &mut out);
+/// assert_eq!(out, [11.0, 17.0]);
+/// ```
+pub fn f32_block(queries: &[f32], templates: &[f32], length: usize, out: &mut [f32]) {
+    f32_block_by(cpu::chosen(), queries, templates, length, out);
+}
+
+/// As [`f32_block`], of whole numbers and exact; a sum beyond `i32` wraps, which queries of at most
+/// `i32::MAX / (128 · length)` rule out.
+///
+/// # Shapes
+/// As [`f32_block`].
+///
+/// # Panics
+/// As [`f32_block`].
+///
+/// # Example
+/// ```
+/// let mut out = [0; 2];
+/// fusiform_kernels::dot::i8_block(&[1000, -2], &[3, 4, -128, 6], 2, &mut out);
+/// assert_eq!(out, [2992, -128_012]);
+/// ```
+pub fn i8_block(queries: &[i16], templates: &[i8], length: usize, out: &mut [i32]) {
+    i8_block_by(cpu::chosen(), queries, templates, length, out);
+}
+
+macro_rules! dispatch {
+    ($isa:expr, $routine:ident($($argument:expr),*)) => {
+        // SAFETY: `cpu` names an instruction set only if this CPU has it.
+        unsafe {
+            match $isa {
+                #[cfg(target_arch = "x86_64")]
+                Isa::Avx512 => crate::x86_64::dots_avx512::$routine($($argument),*),
+                #[cfg(target_arch = "x86_64")]
+                Isa::Avx2 => crate::x86_64::dots_avx2::$routine($($argument),*),
+                #[cfg(target_arch = "aarch64")]
+                Isa::Neon => crate::aarch64::dots_neon::$routine($($argument),*),
+                _ => block::plain::$routine($($argument),*),
+            }
+        }
+    };
+}
+
+fn f32_block_by(isa: Isa, queries: &[f32], templates: &[f32], length: usize, out: &mut [f32]) {
+    dispatch!(isa, floats(queries, templates, length, out))
+}
+
+fn i8_block_by(isa: Isa, queries: &[i16], templates: &[i8], length: usize, out: &mut [i32]) {
+    dispatch!(isa, integers(queries, templates, length, out))
+}
+
 #[cfg(test)]
 mod tests {
+    use proptest::collection::vec;
+    use proptest::prelude::*;
+
     use super::*;
 
     #[test]
@@ -58,6 +126,54 @@ mod tests {
                 .map(|(x, y)| f64::from(*x) * f64::from(*y))
                 .sum();
             assert!((f64::from(f32(&a, &b)) - exact).abs() < 1e-3, "{n}");
+        }
+    }
+
+    #[test]
+    #[should_panic(expected = "one sum for every pair")]
+    fn a_short_answer_never_reaches_the_routine() {
+        i8_block(&[1; 8], &[1; 8], 4, &mut [0; 3]);
+    }
+
+    proptest! {
+        #[test]
+        fn whole_numbers_are_exact_in_every_instruction_set(
+            length in 1usize..70, n_queries in 0usize..10, n_templates in 0usize..10,
+            numbers in vec(any::<(i16, i8)>(), 700),
+        ) {
+            let queries: Vec<i16> = numbers.iter().map(|n| n.0).take(n_queries * length).collect();
+            let templates: Vec<i8> = numbers.iter().map(|n| n.1).take(n_templates * length).collect();
+            for isa in cpu::available() {
+                let mut out = vec![7; n_queries * n_templates];
+                i8_block_by(isa, &queries, &templates, length, &mut out);
+                for (place, got) in out.into_iter().enumerate() {
+                    let (q, t) = (place / n_templates * length, place % n_templates * length);
+                    let products = (0..length).map(|i| i64::from(queries[q + i]) * i64::from(templates[t + i]));
+                    prop_assert_eq!(i64::from(got), products.sum::<i64>(), "{}", isa);
+                }
+            }
+        }
+
+        #[test]
+        fn floats_agree_in_every_instruction_set_and_block(
+            length in 1usize..70, n_queries in 0usize..10, n_templates in 0usize..10,
+            numbers in vec((-1.0f32..1.0, -1.0f32..1.0), 700),
+        ) {
+            let queries: Vec<f32> = numbers.iter().map(|n| n.0).take(n_queries * length).collect();
+            let templates: Vec<f32> = numbers.iter().map(|n| n.1).take(n_templates * length).collect();
+            for isa in cpu::available() {
+                let mut out = vec![7.0; n_queries * n_templates];
+                f32_block_by(isa, &queries, &templates, length, &mut out);
+                for (place, got) in out.into_iter().enumerate() {
+                    let q = &queries[place / n_templates * length..][..length];
+                    let t = &templates[place % n_templates * length..][..length];
+                    let products = q.iter().zip(t).map(|(q, t)| f64::from(*q) * f64::from(*t));
+                    prop_assert!((f64::from(got) - products.sum::<f64>()).abs() < 1e-5, "{}", isa);
+                    let mut alone = [7.0];
+                    f32_block_by(isa, q, t, length, &mut alone);
+                    prop_assert_eq!(alone[0], got, "{}: depends on its neighbours", isa);
+                }
+            }
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use std::arch::x86_64::*;
 
+use crate::dot::block::{Products, products};
 use crate::pixels::routines;
 use crate::vector::Vector;
 
@@ -110,6 +111,107 @@ vector!(
 
 routines!(avx2, crate::x86_64::F32x8, "avx2,fma");
 routines!(avx512, crate::x86_64::F32x16, "avx512f,avx2,fma");
+
+/// Eight sums of whole numbers.
+#[derive(Clone, Copy)]
+pub(crate) struct I32x8(__m256i);
+
+/// Sixteen sums of whole numbers.
+#[derive(Clone, Copy)]
+pub(crate) struct I32x16(__m512i);
+
+macro_rules! integers {
+    ($name:ident, $numbers:ty, $step:literal, $templates:literal, $zero:ident, $load:ident, $half:ident as $half_type:ty, $widen:ident,
+     $madd:ident, $add:ident, |$sums:ident| $total:expr) => {
+        // SAFETY: only routines compiled for the instruction set use it.
+        unsafe impl Products for $name {
+            type Query = i16;
+            type Template = i8;
+            type Sum = i32;
+            type Numbers = $numbers;
+            const STEP: usize = $step;
+            const TEMPLATES: usize = $templates;
+
+            #[inline(always)]
+            unsafe fn zero() -> Self {
+                // SAFETY: the instruction set is there.
+                $name(unsafe { $zero() })
+            }
+            #[inline(always)]
+            unsafe fn query(from: *const i16) -> $numbers {
+                // SAFETY: the caller has a vector there.
+                unsafe { $load(from.cast()) }
+            }
+            #[inline(always)]
+            unsafe fn template(from: *const i8) -> $numbers {
+                // SAFETY: the caller has half a vector there.
+                unsafe { $widen($half(from.cast::<$half_type>())) }
+            }
+            #[inline(always)]
+            unsafe fn add(self, query: $numbers, template: $numbers) -> Self {
+                // SAFETY: the instruction set is there. A pair of products cannot overflow: templates had eight bits.
+                $name(unsafe { $add(self.0, $madd(query, template)) })
+            }
+            #[inline(always)]
+            unsafe fn total(self) -> i32 {
+                let $sums = self.0;
+                // SAFETY: the instruction set is there.
+                unsafe { $total }
+            }
+            #[inline(always)]
+            fn add_one(sum: i32, query: i16, template: i8) -> i32 {
+                sum.wrapping_add(i32::from(query) * i32::from(template))
+            }
+        }
+    };
+}
+
+integers!(
+    I32x8,
+    __m256i,
+    16,
+    2,
+    _mm256_setzero_si256,
+    _mm256_loadu_si256,
+    _mm_loadu_si128 as __m128i,
+    _mm256_cvtepi8_epi16,
+    _mm256_madd_epi16,
+    _mm256_add_epi32,
+    |sums| {
+        let four = _mm_add_epi32(
+            _mm256_castsi256_si128(sums),
+            _mm256_extracti128_si256::<1>(sums),
+        );
+        let two = _mm_add_epi32(four, _mm_shuffle_epi32::<0b1110>(four));
+        _mm_cvtsi128_si32(_mm_add_epi32(two, _mm_shuffle_epi32::<0b01>(two)))
+    }
+);
+integers!(
+    I32x16,
+    __m512i,
+    32,
+    3,
+    _mm512_setzero_si512,
+    _mm512_loadu_si512,
+    _mm256_loadu_si256 as __m256i,
+    _mm512_cvtepi8_epi16,
+    _mm512_madd_epi16,
+    _mm512_add_epi32,
+    |sums| _mm512_reduce_add_epi32(sums)
+);
+
+products!(
+    dots_avx2,
+    crate::x86_64::F32x8,
+    crate::x86_64::I32x8,
+    "avx2,fma"
+);
+products!(
+    dots_avx512,
+    crate::x86_64::F32x16,
+    crate::x86_64::I32x16,
+    "avx512f,avx512bw,avx2,fma"
+);
 
 /// See [`crate::dot::f32`].
 #[target_feature(enable = "avx2,fma")]

@@ -55,6 +55,15 @@ impl Similarity {
         })
     }
 
+    /// The same for a source that is so many times as large.
+    pub(crate) fn of_stretched(self, times: f32) -> Similarity {
+        Similarity {
+            a: self.a / times,
+            b: self.b / times,
+            ..self
+        }
+    }
+
     /// Target pixels per source pixel.
     pub fn scale(&self) -> f32 {
         self.a.hypot(self.b)

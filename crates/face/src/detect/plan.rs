@@ -2,7 +2,6 @@
 //! Knows nothing of pixels' values.
 
 use super::{DetectOptions, DetectedFace, DetectorSpec, InputSize};
-use crate::geometry::{BoundingBox, Landmarks, Point};
 use crate::image::Image;
 use crate::resample;
 
@@ -71,35 +70,14 @@ impl Plan {
 
     /// Input pixels to photo pixels.
     pub(super) fn to_photo(self, face: &mut DetectedFace) {
-        let place = |p: Point| Point {
-            x: p.x * self.step_x,
-            y: p.y * self.step_y,
-        };
-        let BoundingBox {
-            x_min,
-            y_min,
-            x_max,
-            y_max,
-        } = face.bbox;
-        let (top_left, bottom_right) = (
-            place(Point { x: x_min, y: y_min }),
-            place(Point { x: x_max, y: y_max }),
-        );
-        face.bbox = BoundingBox {
-            x_min: top_left.x,
-            y_min: top_left.y,
-            x_max: bottom_right.x,
-            y_max: bottom_right.y,
-        };
-        face.landmarks = face
-            .landmarks
-            .map(|l| Landmarks::from_array(l.as_array().map(place)));
+        face.stretch(self.step_x, self.step_y);
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::geometry::{BoundingBox, Landmarks, Point};
 
     fn plan(width: u32, height: u32, longest: u32, min_face: Option<f32>) -> Plan {
         let image = Image::new(width, height, vec![0; (width * height * 3) as usize]).unwrap();

@@ -10,10 +10,25 @@ use zune_jpeg::errors::DecodeErrors;
 use super::exif::{self, Exif};
 use super::{DecodeLimits, Format, Image, ImageError};
 
+/// A decoded JPEG as it is stored.
+pub(super) struct Stored {
+    pub(super) image: Image,
+    pub(super) exif: Exif,
+    /// Width and height as the header states them.
+    pub(super) size: (u32, u32),
+}
+
 /// Decodes every component layout (grey, YCbCr, RGB, CMYK, YCCK) to RGB.
 ///
+/// With `enough_px`, a half, quarter or eighth of the size if its longest side still has so many pixels: frequencies that
+/// the small copy cannot hold are left out of the transform, which costs less than all pixels and does not alias.
+///
 /// The decoder runs in its strict mode: the lenient one paints what is missing grey and says nothing.
-pub(super) fn decode(bytes: &[u8], limits: &DecodeLimits) -> Result<(Image, Exif), ImageError> {
+pub(super) fn decode(
+    bytes: &[u8],
+    limits: &DecodeLimits,
+    enough_px: Option<u32>,
+) -> Result<Stored, ImageError> {
     // The decoder's own limits would hide the size from the message; ours are checked before it allocates.
     let options = DecoderOptions::default()
         .set_strict_mode(true)
@@ -35,9 +50,36 @@ pub(super) fn decode(bytes: &[u8], limits: &DecodeLimits) -> Result<(Image, Exif
         .exif()
         .map(|block| exif::read(block))
         .unwrap_or_default();
-    let mut rgb = vec![0; width as usize * height as usize * 3];
-    decoder.decode_into(&mut rgb).map_err(explain)?;
-    Ok((Image::new(width, height, rgb)?, exif))
+    let size = (width, height);
+    let longest = width.max(height);
+    let divisor = [8, 4, 2]
+        .into_iter()
+        .find(|d| enough_px.is_some_and(|px| longest / d >= px));
+    let small = divisor.and_then(|divisor| reduced(bytes, size, divisor));
+    let image = match small {
+        Some(image) => image,
+        None => {
+            let mut rgb = vec![0; width as usize * height as usize * 3];
+            decoder.decode_into(&mut rgb).map_err(explain)?;
+            Image::new(width, height, rgb)?
+        }
+    };
+    Ok(Stored { image, exif, size })
+}
+
+/// A part of the size in each direction; `None` for what this decoder refuses or gives in other colours, so that the
+/// one for whole pictures decides and says why.
+fn reduced(bytes: &[u8], (width, height): (u32, u32), divisor: u32) -> Option<Image> {
+    let mut decoder = jpeg_decoder::Decoder::new(bytes);
+    let side = |px: u32| u16::try_from(px.div_ceil(divisor)).ok();
+    let (width, height) = decoder.scale(side(width)?, side(height)?).ok()?;
+    let samples = decoder.decode().ok()?;
+    let rgb = match decoder.info()?.pixel_format {
+        jpeg_decoder::PixelFormat::RGB24 => samples,
+        jpeg_decoder::PixelFormat::L8 => samples.into_iter().flat_map(|v| [v; 3]).collect(),
+        _ => return None,
+    };
+    Image::new(width.into(), height.into(), rgb).ok()
 }
 
 fn truncated() -> ImageError {

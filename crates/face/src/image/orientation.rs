@@ -46,6 +46,15 @@ impl Orientation {
         Orientation::ALL.into_iter().find(|&o| o as u32 == value)
     }
 
+    /// Width and height upright, from those stored.
+    pub(super) fn upright_size(self, (width, height): (u32, u32)) -> (u32, u32) {
+        use Orientation::*;
+        match self {
+            Transposed | TurnedLeft | Transversed | TurnedRight => (height, width),
+            _ => (width, height),
+        }
+    }
+
     /// Turns stored pixels upright.
     pub fn upright(self, stored: Image) -> Image {
         use Orientation::*;

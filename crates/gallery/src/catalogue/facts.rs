@@ -3,7 +3,7 @@
 //! A fact stands by the photo's content and the face's box, so it outlives a moved photo, a scan from scratch and
 //! another model; the number of the face is only where it shows today. The latest standing fact about a face counts.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 
 use rusqlite::{OptionalExtension, Transaction, params};
 
@@ -271,21 +271,32 @@ pub(super) struct Facts {
 
 pub(super) fn load(t: &Transaction) -> rusqlite::Result<Facts> {
     let mut facts = Facts::default();
-    let living = living(t)?;
-    let sql = "SELECT f.face, f.kind, f.person FROM facts f JOIN decisions d ON d.id = f.decision \
-               WHERE d.undone = 0 AND f.face IS NOT NULL ORDER BY f.id";
+    // Merges take their turn among the facts: a word about two people who were two then must not count as said of one.
+    let sql = "SELECT d.id, d.kind, d.person, d.other, f.face, f.kind, f.person FROM decisions d \
+               LEFT JOIN facts f ON f.decision = d.id AND f.face IS NOT NULL WHERE d.undone = 0 ORDER BY d.id, f.id";
     let mut query = t.prepare(sql)?;
     let mut rows = query.query([])?;
+    let mut decision: Option<i64> = None;
     while let Some(row) = rows.next()? {
-        let face: i64 = row.get(0)?;
-        // A person merged away lives on in the one they were merged into.
-        let person = row.get::<_, Option<i64>>(2)?.map(&living);
-        let said = &mut facts.said;
-        match (row.get_ref(1)?.as_str()?, person) {
+        let id: i64 = row.get(0)?;
+        if decision.replace(id) != Some(id) && row.get_ref(1)?.as_str()? == "merge" {
+            facts.rename(row.get(3)?, row.get(2)?);
+        }
+        if let (Some(face), Some(kind)) = (row.get(4)?, row.get::<_, Option<String>>(5)?) {
+            facts.hear(face, &kind, row.get(6)?);
+        }
+    }
+    Ok(facts)
+}
+
+impl Facts {
+    fn hear(&mut self, face: i64, kind: &str, person: Option<i64>) {
+        let said = &mut self.said;
+        match (kind, person) {
             ("is", Some(person)) => {
                 said.is.insert(face, person);
                 said.is_not.remove(&(face, person));
-                facts.aside.remove(&face);
+                self.aside.remove(&face);
             }
             ("is_not", Some(person)) => {
                 if said.is.get(&face) == Some(&person) {
@@ -294,30 +305,26 @@ pub(super) fn load(t: &Transaction) -> rusqlite::Result<Facts> {
                 said.is_not.insert((face, person));
             }
             ("unsure", Some(person)) => {
-                facts.unsure.insert((face, person));
+                self.unsure.insert((face, person));
             }
             (why @ ("ignore" | "not_a_face" | "erase"), _) => {
                 said.is.remove(&face);
-                facts.aside.insert(face, why.into());
+                self.aside.insert(face, why.into());
             }
             _ => {}
         }
     }
-    Ok(facts)
-}
 
-/// Who somebody is today, after merges.
-fn living(t: &Transaction) -> rusqlite::Result<impl Fn(i64) -> i64> {
-    let sql = "SELECT id, merged_into FROM people WHERE merged_into IS NOT NULL";
-    let mut query = t.prepare(sql)?;
-    let merged: HashMap<i64, i64> = query
-        .query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?
-        .collect::<rusqlite::Result<_>>()?;
-    Ok(move |mut id: i64| {
-        // Merges are a forest: nobody is merged into somebody merged into them.
-        while let Some(into) = merged.get(&id) {
-            id = *into;
+    /// What was said of one person is said of another from now on.
+    fn rename(&mut self, from: i64, into: i64) {
+        let same = |person: &mut i64| *person = if *person == from { into } else { *person };
+        self.said.is.values_mut().for_each(same);
+        for pairs in [&mut self.said.is_not, &mut self.unsure] {
+            let moved: Vec<i64> = pairs.iter().filter(|p| p.1 == from).map(|p| p.0).collect();
+            for face in moved {
+                pairs.remove(&(face, from));
+                pairs.insert((face, into));
+            }
         }
-        id
-    })
+    }
 }

@@ -1,18 +1,17 @@
-//! Who is this? In: a template. Out: the nearest people, exactly, by comparing with every face.
-
-use std::collections::BTreeMap;
+//! Who is this? In: templates. Out: the nearest people, exactly, as if compared with every face.
 
 use super::{Catalogue, FaceId, PersonId};
 use crate::error::Error;
-use crate::template::{ModelId, Similarity, Template, from_blob, similarity};
+use crate::nearest::{Near, Vectors};
+use crate::template::{ModelId, Similarity, Template, from_blob};
 
 /// The faces of all people under one model, in memory.
 #[derive(Debug, Clone)]
 pub struct Index {
     model: ModelId,
-    length: usize,
-    faces: Vec<(FaceId, PersonId)>,
-    vectors: Vec<f32>,
+    faces: Vec<FaceId>,
+    /// None while there are no faces. Owners are people.
+    vectors: Option<Vectors>,
 }
 
 /// A person and their nearest face.
@@ -34,9 +33,8 @@ impl Catalogue {
     pub fn index(&self, model: &ModelId) -> Result<Index, Error> {
         let mut index = Index {
             model: model.clone(),
-            length: 0,
             faces: Vec::new(),
-            vectors: Vec::new(),
+            vectors: None,
         };
         let sql = "SELECT m.face, m.person, t.vector FROM members m JOIN templates t ON t.face = m.face \
                    WHERE t.model = ?1 ORDER BY m.face";
@@ -45,15 +43,16 @@ impl Catalogue {
             let mut rows = query.query([&model.0])?;
             while let Some(row) = rows.next()? {
                 let vector = from_blob(row.get_ref(2)?.as_blob()?);
-                if index.faces.is_empty() {
-                    index.length = vector.len();
+                if vector.is_empty() {
+                    continue;
                 }
+                let vectors = index
+                    .vectors
+                    .get_or_insert_with(|| Vectors::new(vector.len()));
                 // A row of another length was not written by this model; it cannot be compared.
-                if vector.len() == index.length {
-                    index
-                        .faces
-                        .push((FaceId(row.get(0)?), PersonId(row.get(1)?)));
-                    index.vectors.extend(vector);
+                if vector.len() == vectors.length() {
+                    index.faces.push(FaceId(row.get(0)?));
+                    vectors.push(row.get::<_, i64>(1)? as u64, &vector);
                 }
             }
             Ok(())
@@ -69,30 +68,40 @@ impl Index {
     /// # Errors
     /// [`Error::ModelsDiffer`] for a probe of another model.
     pub fn identify(&self, probe: &Template, top_k: usize) -> Result<Vec<Match>, Error> {
-        let fits = self.faces.is_empty() || probe.vector.len() == self.length;
-        if probe.model != self.model || !fits {
-            let (left, right) = (probe.model.to_string(), self.model.to_string());
-            return Err(Error::ModelsDiffer { left, right });
-        }
-        let mut best: BTreeMap<PersonId, Match> = BTreeMap::new();
-        let vectors = self.vectors.chunks_exact(self.length.max(1));
-        for ((face, person), vector) in self.faces.iter().zip(vectors) {
-            let similarity = similarity(&probe.vector, vector);
-            let found = Match {
-                person: *person,
-                face: *face,
-                similarity,
-            };
-            let entry = best.entry(*person).or_insert(found);
-            if similarity > entry.similarity {
-                *entry = found;
+        Ok(self
+            .identify_all(std::slice::from_ref(probe), top_k)?
+            .remove(0))
+    }
+
+    /// As [`Index::identify`] for many probes, which share one reading of the faces.
+    ///
+    /// # Errors
+    /// [`Error::ModelsDiffer`] for a probe of another model.
+    pub fn identify_all(
+        &self,
+        probes: &[Template],
+        top_k: usize,
+    ) -> Result<Vec<Vec<Match>>, Error> {
+        for probe in probes {
+            let length = self.vectors.as_ref().map(Vectors::length);
+            if probe.model != self.model || length.is_some_and(|l| l != probe.vector.len()) {
+                let (left, right) = (probe.model.to_string(), self.model.to_string());
+                return Err(Error::ModelsDiffer { left, right });
             }
         }
-        let mut matches: Vec<Match> = best.into_values().collect();
-        // Stable, so that equal similarities stay in the order of people.
-        matches.sort_by(|a, b| b.similarity.0.total_cmp(&a.similarity.0));
-        matches.truncate(top_k);
-        Ok(matches)
+        let Some(vectors) = &self.vectors else {
+            return Ok(vec![Vec::new(); probes.len()]);
+        };
+        let queries: Vec<&[f32]> = probes.iter().map(|p| &*p.vector).collect();
+        let found = |near: Near| Match {
+            person: PersonId(near.owner as i64),
+            face: self.faces[near.place],
+            similarity: Similarity(near.similarity),
+        };
+        let nearest = vectors.nearest(&queries, top_k).into_iter();
+        Ok(nearest
+            .map(|near| near.into_iter().map(found).collect())
+            .collect())
     }
 
     /// Number of faces searched.

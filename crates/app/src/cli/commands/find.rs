@@ -48,8 +48,10 @@ pub(crate) fn run(session: &Session, photo: &Path, top: usize, looking: Looking)
 
     let mut found = Vec::new();
     let mut same_at = None;
-    for face in &faces {
-        let matches = index.identify(&engine.template(face)?, top.max(1))?;
+    let probes = faces.iter().map(|face| engine.template(face));
+    let probes = probes.collect::<Result<Vec<_>, _>>()?;
+    let matches = index.identify_all(&probes, top.max(1))?;
+    for (face, matches) in faces.iter().zip(matches) {
         let mut candidates = Vec::new();
         for candidate in &matches {
             candidates.push(Candidate {
