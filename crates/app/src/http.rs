@@ -2,16 +2,21 @@
 //! Knows which trees there are, not what they answer.
 
 mod compreface;
+mod escaping;
 mod health;
+mod metrics;
+mod own;
 mod recognition;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use axum::Router;
+use axum::middleware::from_fn_with_state;
 use fusiform::engine::Engine;
 
 use crate::web::Web;
+pub(crate) use escaping::Escaping;
 pub(crate) use recognition::Recognition;
 
 /// What every route tree may use.
@@ -32,7 +37,12 @@ pub(crate) fn router(served: &Arc<Served>) -> Router {
         .merge(health::router(served))
         .merge(served.album.clone().router());
     match &served.recognition {
-        Some(recognition) => router.merge(compreface::router(recognition)),
+        Some(recognition) => router.merge(
+            compreface::router(recognition)
+                .merge(own::router(recognition))
+                .layer(from_fn_with_state(recognition.clone(), metrics::measure))
+                .merge(metrics::router(recognition)),
+        ),
         None => router,
     }
 }

@@ -127,12 +127,8 @@ fn erased_bytes_are_gone_from_every_file() {
     let stage = Stage::new();
     let vault = stage.open();
     let of = service(&vault);
-    let kept = vault
-        .enrol(of, "Bo", &vector(2), &vec![7; 20_000])
-        .unwrap();
-    let id = vault
-        .enrol(of, NAME, &vector(1), &vec![9; 20_000])
-        .unwrap();
+    let kept = vault.enrol(of, "Bo", &vector(2), &vec![7; 20_000]).unwrap();
+    let id = vault.enrol(of, NAME, &vector(1), &vec![9; 20_000]).unwrap();
     let [gone, gone_image] = sealed(&stage.path(), &id);
     let [stays, _] = sealed(&stage.path(), &kept);
     let piece = &gone_image[6000..6064];
@@ -140,7 +136,12 @@ fn erased_bytes_are_gone_from_every_file() {
     vault.erase_subject(of, NAME).unwrap().unwrap();
     assert!(!stage.holds(&gone) && !stage.holds(piece) && !stage.holds(id.as_bytes()));
     assert!(stage.holds(&stays));
-    assert!(vault.nearest(of, &vector(1), 9).iter().all(|m| m.subject == "Bo"));
+    assert!(
+        vault
+            .nearest(of, &vector(1), 9)
+            .iter()
+            .all(|m| m.subject == "Bo")
+    );
     let vault = {
         drop(vault);
         stage.open()
@@ -162,7 +163,12 @@ fn who_has_ended_stops_matching_at_once_and_is_erased_by_the_job() {
         expires_at_ms: Some(1),
     };
     assert!(vault.set_consent(of, NAME, ended.clone()).unwrap());
-    assert!(vault.nearest(of, &vector(1), 9).iter().all(|m| m.subject == "Bo"));
+    assert!(
+        vault
+            .nearest(of, &vector(1), 9)
+            .iter()
+            .all(|m| m.subject == "Bo")
+    );
     assert!(vault.example(of, &id).is_none());
     assert_eq!(vault.person(of, NAME).unwrap().0.consent, ended);
     let [gone, _] = sealed(&stage.path(), &id);
@@ -195,8 +201,14 @@ fn the_audit_log_shows_each_kind_of_tampering() {
         ("DELETE FROM audit WHERE seq = 4", 4),
         ("DELETE FROM audit WHERE seq = 7", 7),
         ("DELETE FROM audit", 1),
-        ("UPDATE audit SET entry = (SELECT entry FROM audit WHERE seq = 2) WHERE seq = 5", 5),
-        ("DELETE FROM audit; DELETE FROM head WHERE name = 'audit head'", 1),
+        (
+            "UPDATE audit SET entry = (SELECT entry FROM audit WHERE seq = 2) WHERE seq = 5",
+            5,
+        ),
+        (
+            "DELETE FROM audit; DELETE FROM head WHERE name = 'audit head'",
+            1,
+        ),
     ] {
         fs::write(stage.path(), &whole).unwrap();
         let db = rusqlite::Connection::open(stage.path()).unwrap();
@@ -231,7 +243,9 @@ fn only_the_owner_may_read_the_files() {
     use std::os::unix::fs::PermissionsExt;
     let stage = Stage::new();
     let vault = stage.open();
-    vault.enrol(service(&vault), NAME, &vector(1), b"x").unwrap();
+    vault
+        .enrol(service(&vault), NAME, &vector(1), b"x")
+        .unwrap();
     vault.backup(&stage.dir.path().join("copy.db")).unwrap();
     let mut n = 0;
     for file in fs::read_dir(stage.dir.path()).unwrap() {

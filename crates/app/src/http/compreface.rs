@@ -31,6 +31,11 @@ pub(crate) fn router(served: &Arc<Recognition>) -> Router {
 }
 
 async fn handle(State(served): State<Arc<Recognition>>, request: Request) -> Response {
+    // See `escaping`: the next request line of this client may need it.
+    let closes = request
+        .headers()
+        .get(header::USER_AGENT)
+        .is_some_and(|agent| agent.as_bytes().starts_with(b"axios/0."));
     let mut response = if request.method() == Method::OPTIONS {
         let mut preflight = StatusCode::NO_CONTENT.into_response();
         let age = HeaderValue::from_static("1728000");
@@ -55,6 +60,10 @@ async fn handle(State(served): State<Arc<Recognition>>, request: Request) -> Res
             "DNT,User-Agent,X-Requested-With,If-Modified-Since,Cache-Control,Content-Type,Range,x-api-key",
         ),
     ];
+    if closes {
+        let close = HeaderValue::from_static("close");
+        response.headers_mut().insert(header::CONNECTION, close);
+    }
     for (name, value) in allow {
         response
             .headers_mut()

@@ -7,11 +7,25 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 use fusiform::config::Serve;
+use fusiform::detect::DetectOptions;
 use fusiform::engine::Engine;
+use fusiform::pipeline::DescribedFace;
 use fusiform_vault::{Service, Vault};
 use tokio::sync::Semaphore;
 
 use super::compreface::Scale;
+use super::metrics::Metrics;
+
+/// Why no faces can be told of.
+#[derive(Debug)]
+pub(super) enum NotSeen {
+    /// Too many requests wait already.
+    Busy,
+    /// The bytes are no image, or one beyond the limits.
+    Unreadable(String),
+    /// The networks failed.
+    Failed(String),
+}
 
 const ERASE_EVERY: Duration = Duration::from_secs(10);
 
@@ -25,9 +39,11 @@ pub(crate) struct Recognition {
     /// Similarities as CompreFace's clients expect them.
     pub(super) scale: Scale,
     /// One place per core for work on images.
-    pub(super) looking: Arc<Semaphore>,
+    looking: Arc<Semaphore>,
     /// Places for requests that work on images or wait to; without a free one the answer is 503.
-    pub(super) waiting: Arc<Semaphore>,
+    waiting: Arc<Semaphore>,
+    /// What was asked and how long answers took.
+    pub(super) metrics: Metrics,
     /// How long one request may take.
     pub(super) timeout: Duration,
     /// Requests that each key may make in a second, with twice as many at once; 0 is no limit.
@@ -55,10 +71,33 @@ impl Recognition {
             scale,
             looking: Arc::new(Semaphore::new(threads)),
             waiting: Arc::new(Semaphore::new(settings.queue)),
+            metrics: Metrics::default(),
             timeout: Duration::from_millis(settings.timeout_ms),
             rate: f64::from(settings.rate_per_s),
             left: Mutex::default(),
         })
+    }
+
+    /// The faces of an image, largest first, and milliseconds. Waits for a free core; refuses when too many wait.
+    pub(super) async fn look(&self, bytes: Vec<u8>) -> Result<(Vec<DescribedFace>, f64), NotSeen> {
+        let place = Arc::clone(&self.waiting).try_acquire_owned();
+        let place = place.map_err(|_| NotSeen::Busy)?;
+        let core = Arc::clone(&self.looking).acquire_owned().await;
+        let core = core.map_err(|_| NotSeen::Busy)?;
+        let engine = Arc::clone(&self.engine);
+        let work = move || {
+            let _held = (place, core);
+            let started = Instant::now();
+            let image = engine.decode(&bytes);
+            let image = image.map_err(|e| NotSeen::Unreadable(e.to_string()))?.image;
+            let mut faces = engine
+                .describe(&image, &DetectOptions::default())
+                .map_err(|e| NotSeen::Failed(e.to_string()))?;
+            faces.sort_by(|a, b| b.face.bbox.area().total_cmp(&a.face.bbox.area()));
+            Ok((faces, started.elapsed().as_secs_f64() * 1e3))
+        };
+        let done = tokio::task::spawn_blocking(work).await;
+        done.unwrap_or_else(|_| Err(NotSeen::Failed("the work was stopped".into())))
     }
 
     /// Whether a key may make one more request now.

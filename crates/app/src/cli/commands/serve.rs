@@ -10,7 +10,7 @@ use fusiform::engine::Engine;
 
 use crate::cli::exit::Exit;
 use crate::cli::session::Session;
-use crate::http::{self, Recognition, Served};
+use crate::http::{self, Escaping, Recognition, Served};
 use crate::web::{Guard, Web};
 
 /// Longest password file, in bytes.
@@ -66,7 +66,7 @@ pub(crate) fn run(
             let _ = stopping.send(true);
         });
         let mut stopped = stop.clone();
-        let serve = axum::serve(listener, http::router(&served))
+        let serve = axum::serve(Escaping(listener), http::router(&served))
             .with_graceful_shutdown(async move { drop(stopped.wait_for(|on| *on).await) });
         let late = async {
             drop(stop.wait_for(|on| *on).await);

@@ -2,11 +2,9 @@
 
 use std::cmp::Reverse;
 use std::sync::Arc;
-use std::time::Instant;
 
 use axum::http::StatusCode;
 use axum::response::IntoResponse;
-use fusiform::detect::DetectOptions;
 use fusiform::pipeline::DescribedFace;
 use fusiform::template::similarity;
 use fusiform_vault::{Action, Service, Uuid};
@@ -17,6 +15,7 @@ use super::answer;
 use super::failure::Failure;
 use super::request::{self, Call};
 use super::{Answered, Recognition, ok, stored};
+use crate::http::recognition::NotSeen;
 
 /// Parameters that every image call takes.
 struct Asked {
@@ -53,48 +52,29 @@ fn wanted_matches(call: &Call) -> Result<usize, Failure> {
         .ok_or_else(refused)
 }
 
-/// The faces of an image, largest first, and milliseconds. At most `Recognition::looking` of these run or wait.
+/// The faces of an image that were asked for, largest first, and milliseconds.
 async fn look(
-    served: &Arc<Recognition>,
+    served: &Recognition,
     bytes: Vec<u8>,
     asked: &Asked,
 ) -> Result<(Vec<DescribedFace>, f64), Failure> {
-    let (limit, threshold) = (asked.limit, asked.threshold);
+    let threshold = asked.threshold;
     if threshold.is_some_and(|t| !(0.0..=1.0).contains(&t)) {
         return Err(Failure::no_face());
     }
-    let place = served
-        .waiting
-        .clone()
-        .try_acquire_owned()
-        .map_err(|_| Failure::busy())?;
-    let core = served
-        .looking
-        .clone()
-        .acquire_owned()
-        .await
-        .map_err(|_| Failure::busy())?;
-    let engine = served.engine.clone();
-    let work = move || {
-        let _held = (place, core);
-        let started = Instant::now();
-        let image = engine.decode(&bytes).map_err(|_| Failure::no_face())?.image;
-        let mut faces = engine
-            .describe(&image, &DetectOptions::default())
-            .map_err(|e| Failure::inside(&e.to_string()))?;
-        faces.retain(|f| threshold.is_none_or(|t| f.face.score > t));
-        faces.sort_by(|a, b| b.face.bbox.area().total_cmp(&a.face.bbox.area()));
-        if limit > 0 {
-            faces.truncate(limit);
-        }
-        if faces.is_empty() {
-            return Err(Failure::no_face());
-        }
-        Ok((faces, started.elapsed().as_secs_f64() * 1e3))
-    };
-    tokio::task::spawn_blocking(work)
-        .await
-        .map_err(|_| Failure::inside("stopped"))?
+    let (mut faces, ms) = served.look(bytes).await.map_err(|e| match e {
+        NotSeen::Busy => Failure::busy(),
+        NotSeen::Unreadable(_) => Failure::no_face(),
+        NotSeen::Failed(why) => Failure::inside(&why),
+    })?;
+    faces.retain(|f| threshold.is_none_or(|t| f.face.score > t));
+    if asked.limit > 0 {
+        faces.truncate(asked.limit);
+    }
+    if faces.is_empty() {
+        return Err(Failure::no_face());
+    }
+    Ok((faces, ms))
 }
 
 fn shown(faces: &[DescribedFace], ms: f64, call: &Call, asked: &Asked) -> Vec<Value> {

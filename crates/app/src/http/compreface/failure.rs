@@ -2,7 +2,14 @@
 
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use serde_json::json;
+use serde::Serialize;
+
+/// In the order in which CompreFace writes them.
+#[derive(Serialize)]
+struct Body {
+    message: String,
+    code: u16,
+}
 
 #[derive(Debug)]
 pub(super) struct Failure {
@@ -64,8 +71,11 @@ impl Failure {
 impl IntoResponse for Failure {
     fn into_response(self) -> Response {
         let status = StatusCode::from_u16(self.status).unwrap_or(StatusCode::BAD_REQUEST);
-        let body = axum::Json(json!({"message": self.message, "code": self.code}));
-        let mut response = (status, body).into_response();
+        let body = Body {
+            message: self.message,
+            code: self.code,
+        };
+        let mut response = (status, axum::Json(body)).into_response();
         if matches!(self.status, 429 | 503) {
             response
                 .headers_mut()

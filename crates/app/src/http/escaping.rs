@@ -1,0 +1,124 @@
+//! Request lines that are no ASCII. In: connections. Out: the same, raw bytes of the first request line percent-encoded.
+//! CompreFace's JavaScript client sends names as single Latin-1 bytes, which no HTTP library lets through. Only the first
+//! line of a connection is touched, so bodies never are; that client is told to close after each answer.
+
+use std::io;
+use std::net::SocketAddr;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::{TcpListener, TcpStream};
+
+/// Longest request line that is looked at, in bytes; hyper refuses far shorter ones.
+const MAX_LINE: usize = 64 * 1024;
+const HEX: &[u8; 16] = b"0123456789ABCDEF";
+
+/// A listener whose connections are [`Escaped`].
+pub(crate) struct Escaping(pub(crate) TcpListener);
+
+impl axum::serve::Listener for Escaping {
+    type Io = Escaped;
+    type Addr = SocketAddr;
+
+    async fn accept(&mut self) -> (Escaped, SocketAddr) {
+        let (stream, address) = axum::serve::Listener::accept(&mut self.0).await;
+        // Answers are small; waiting to fill a packet would only delay them.
+        drop(stream.set_nodelay(true));
+        let escaped = Escaped {
+            stream,
+            ready: Vec::new(),
+            seen: Some(0),
+        };
+        (escaped, address)
+    }
+
+    fn local_addr(&self) -> io::Result<SocketAddr> {
+        self.0.local_addr()
+    }
+}
+
+/// A connection whose first line is ASCII.
+pub(crate) struct Escaped {
+    stream: TcpStream,
+    /// Escaped bytes that were not asked for yet.
+    ready: Vec<u8>,
+    /// Bytes of the first line so far; `None` once it is over.
+    seen: Option<usize>,
+}
+
+impl Escaped {
+    fn take(&mut self, bytes: &[u8]) {
+        for (i, byte) in bytes.iter().enumerate() {
+            let Some(seen) = self.seen.filter(|n| *byte != b'\n' && *n < MAX_LINE) else {
+                self.seen = None;
+                self.ready.extend_from_slice(&bytes[i..]);
+                return;
+            };
+            self.seen = Some(seen + 1);
+            if byte.is_ascii() {
+                self.ready.push(*byte);
+            } else {
+                let (high, low) = (usize::from(byte >> 4), usize::from(byte & 15));
+                self.ready.extend([b'%', HEX[high], HEX[low]]);
+            }
+        }
+    }
+}
+
+impl AsyncRead for Escaped {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        out: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        if self.seen.is_some() && self.ready.is_empty() {
+            let mut raw = [0; 4096];
+            let mut raw = ReadBuf::new(&mut raw);
+            match Pin::new(&mut self.stream).poll_read(context, &mut raw) {
+                Poll::Ready(Ok(())) => self.take(raw.filled()),
+                other => return other,
+            }
+            if self.ready.is_empty() {
+                return Poll::Ready(Ok(()));
+            }
+        }
+        if self.ready.is_empty() {
+            return Pin::new(&mut self.stream).poll_read(context, out);
+        }
+        let n = self.ready.len().min(out.remaining());
+        out.put_slice(&self.ready[..n]);
+        self.ready.drain(..n);
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl AsyncWrite for Escaped {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write(context, bytes)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(context)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(context)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        bytes: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write_vectored(context, bytes)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.stream.is_write_vectored()
+    }
+}
