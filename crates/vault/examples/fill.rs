@@ -33,7 +33,12 @@ fn main() -> Result<(), Box<dyn Error>> {
         let raw: Vec<f32> = (0..length).map(|_| draw()).collect();
         let norm = raw.iter().map(|v| v * v).sum::<f32>().sqrt();
         let vector: Vec<f32> = raw.iter().map(|v| v / norm).collect();
-        vault.enrol(service, &format!("Person {}", i % n_people), &vector, &image)?;
+        vault.enrol(
+            service,
+            &format!("Person {}", i % n_people),
+            &vector,
+            &image,
+        )?;
     }
     Ok(())
 }
