@@ -12,6 +12,7 @@ pub(crate) struct F32x4(float32x4_t);
 
 // SAFETY: NEON is part of every aarch64 CPU that Rust's targets name.
 unsafe impl Vector for F32x4 {
+    type Rest = F32x4;
     const LANES: usize = 4;
     const HIGH: [usize; 4] = [12, 12, 8, 6];
 

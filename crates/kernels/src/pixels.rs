@@ -21,6 +21,7 @@ pub use each::{Depthwise, Max};
 pub struct Form {
     isa: Isa,
     lanes: usize,
+    grain: usize,
 }
 
 /// What is done to sums before they are stored: bias, then residual, then activation.
@@ -102,12 +103,13 @@ impl Form {
     /// The form for an instruction set of [`cpu::available`]; one that this CPU lacks becomes scalar.
     pub fn of(isa: Isa) -> Form {
         let isa = cpu::available().find(|i| *i == isa).unwrap_or(Isa::Scalar);
-        let lanes = match isa {
-            Isa::Neon => 4,
-            Isa::Scalar | Isa::Avx2 => 8,
-            Isa::Avx512 => 16,
+        // With AVX-512 a half vector takes what does not fill a whole one: 24 and 40 channels are common.
+        let (lanes, grain) = match isa {
+            Isa::Neon => (4, 4),
+            Isa::Scalar | Isa::Avx2 => (8, 8),
+            Isa::Avx512 => (16, 8),
         };
-        Form { isa, lanes }
+        Form { isa, lanes, grain }
     }
 
     /// The instruction set.
@@ -120,9 +122,14 @@ impl Form {
         self.lanes
     }
 
+    /// A pixel's channels in memory are a multiple of this: the floats of the narrowest vector in use.
+    pub fn grain(self) -> usize {
+        self.grain
+    }
+
     /// Channels a pixel has in memory.
     pub fn padded(self, channels: usize) -> usize {
-        channels.next_multiple_of(self.lanes)
+        channels.next_multiple_of(self.grain)
     }
 
     /// One number per channel, zero past the end.
@@ -132,7 +139,8 @@ impl Form {
         padded
     }
 
-    /// Packs dense weights `[out][in][kh][kw]` to `[out / lanes][kh][kw][padded in][lanes]`, zero past the ends.
+    /// Packs dense weights `[out][in][kh][kw]` to `[out / lanes][kh][kw][padded in][lanes]`, zero past the ends. The last
+    /// panel is a grain wide if what is left fits one.
     ///
     /// `pixel` is the number of floats in an input pixel, at least `n_in`.
     ///
@@ -145,13 +153,16 @@ impl Form {
         pixel: usize,
     ) -> Vec<f32> {
         assert!(weights.len() == n_out * n_in * kh * kw && pixel >= n_in);
-        let panel = kh * kw * pixel * self.lanes;
-        let mut packed = vec![0.0; n_out.div_ceil(self.lanes) * panel];
+        let depth = kh * kw * pixel;
+        let padded = self.padded(n_out);
+        let mut packed = vec![0.0; padded * depth];
         for (o, weights) in weights.chunks_exact(n_in * kh * kw).enumerate() {
-            let panel = &mut packed[o / self.lanes * panel..];
+            let first = o / self.lanes * self.lanes;
+            let wide = (padded - first).min(self.lanes);
+            let panel = &mut packed[first * depth..];
             for (i, weights) in weights.chunks_exact(kh * kw).enumerate() {
                 for (tap, weight) in weights.iter().enumerate() {
-                    panel[(tap * pixel + i) * self.lanes + o % self.lanes] = *weight;
+                    panel[(tap * pixel + i) * wide + o - first] = *weight;
                 }
             }
         }
@@ -178,7 +189,7 @@ impl Form {
     /// # Panics
     /// If a slice is shorter than the row needs.
     pub fn conv(self, job: &mut Conv) {
-        job.check(self.lanes);
+        job.check(self.grain);
         dispatch!(self, conv, job);
     }
 
@@ -187,7 +198,7 @@ impl Form {
     /// # Panics
     /// If a slice is shorter than the row needs.
     pub fn depthwise(self, job: &mut Depthwise) {
-        job.check(self.lanes);
+        job.check(self.grain);
         dispatch!(self, depthwise, job);
     }
 
@@ -196,7 +207,7 @@ impl Form {
     /// # Panics
     /// If a slice is shorter than the row needs.
     pub fn max(self, job: &mut Max) {
-        job.check(self.lanes);
+        job.check(self.grain);
         dispatch!(self, max, job);
     }
 }

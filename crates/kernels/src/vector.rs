@@ -7,6 +7,8 @@
 /// Who implements it may assume that the CPU has the instructions: only functions compiled for the instruction set
 /// call it, and those are called only through [`crate::cpu`].
 pub(crate) unsafe trait Vector: Copy {
+    /// What takes the channels that do not fill a vector: half as wide where pixels are padded to half vectors.
+    type Rest: Vector;
     /// Floats in a vector.
     const LANES: usize;
     /// Pixels of a tile of one, two, three and four vectors of channels, whose sums stay in registers.
@@ -45,6 +47,7 @@ impl Plain {
 
 // SAFETY: plain Rust runs everywhere.
 unsafe impl Vector for Plain {
+    type Rest = Plain;
     const LANES: usize = 8;
     const HIGH: [usize; 4] = [4, 2, 2, 1];
 

@@ -15,10 +15,11 @@ pub(crate) struct F32x8(__m256);
 pub(crate) struct F32x16(__m512);
 
 macro_rules! vector {
-    ($name:ident, $lanes:literal, $high:expr, $splat:ident, $load:ident, $store:ident, $fma:ident, $add:ident,
+    ($name:ident, $rest:ident, $lanes:literal, $high:expr, $splat:ident, $load:ident, $store:ident, $fma:ident, $add:ident,
      $mul:ident, $max:ident, $min:ident, |$x:ident, $other:ident| $if_positive:expr) => {
         // SAFETY: only routines compiled for the instruction set use it.
         unsafe impl Vector for $name {
+            type Rest = $rest;
             const LANES: usize = $lanes;
             const HIGH: [usize; 4] = $high;
 
@@ -74,6 +75,7 @@ macro_rules! vector {
 
 vector!(
     F32x8,
+    F32x8,
     8,
     [10, 6, 3, 2],
     _mm256_set1_ps,
@@ -92,8 +94,9 @@ vector!(
 );
 vector!(
     F32x16,
+    F32x8,
     16,
-    [12, 12, 8, 6],
+    [12, 8, 6, 4],
     _mm512_set1_ps,
     _mm512_loadu_ps,
     _mm512_storeu_ps,

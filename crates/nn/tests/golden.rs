@@ -39,7 +39,7 @@ fn difference(case: &Case) -> Result<f32, String> {
 #[test]
 fn every_operator_agrees_with_onnx_runtime() {
     let cases = read_cases();
-    assert!(cases.len() >= 122, "{} cases", cases.len());
+    assert!(cases.len() >= 126, "{} cases", cases.len());
     let mut wrong = Vec::new();
     for case in &cases {
         match difference(case) {

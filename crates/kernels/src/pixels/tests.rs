@@ -52,8 +52,8 @@ proptest! {
     ) {
         for isa in cpu::available() {
             let form = Form::of(isa);
-            let channels = vectors * form.lanes();
-            let pixel = channels + gap * form.lanes();
+            let channels = vectors * form.grain();
+            let pixel = channels + gap * form.grain();
             let starts: Vec<usize> = (0..runs).map(|r| r * 17 + seed as usize % 5).collect();
             let input = numbers(seed, starts[runs - 1] + n.max(1) * step + run, odd);
             let plain = numbers(seed ^ 5, channels * runs * run, false);
@@ -95,7 +95,7 @@ proptest! {
     ) {
         for isa in cpu::available() {
             let form = Form::of(isa);
-            let pixel = vectors * form.lanes();
+            let pixel = vectors * form.grain();
             let row = (n.max(1) * stride + kernel * dilation) * pixel;
             let taps = kernel * kernel;
             let starts: Vec<usize> =
@@ -132,14 +132,14 @@ proptest! {
 #[should_panic(expected = "reads past its input")]
 fn a_short_input_never_reaches_the_routine() {
     let form = Form::chosen();
-    let (zeros, mut out) = (vec![0.0; 4096], vec![0.0; 2 * form.lanes()]);
+    let (zeros, mut out) = (vec![0.0; 4096], vec![0.0; 2 * form.grain()]);
     form.conv(&mut Conv {
         input: &zeros[..7],
         starts: &[0],
         run: 4,
         step: 4,
         weights: &zeros,
-        channels: form.lanes(),
+        channels: form.grain(),
         finish: Finish {
             bias: &zeros,
             activation: Activation::None,
@@ -148,6 +148,6 @@ fn a_short_input_never_reaches_the_routine() {
         residual: None,
         out: &mut out,
         n: 2,
-        pixel: form.lanes(),
+        pixel: form.grain(),
     });
 }
