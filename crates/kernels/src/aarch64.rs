@@ -61,6 +61,11 @@ unsafe impl Vector for F32x4 {
         // SAFETY: NEON is there.
         F32x4(unsafe { vbslq_f32(vcgtq_f32(self.0, vdupq_n_f32(0.0)), self.0, other.0) })
     }
+    #[inline(always)]
+    unsafe fn store_woven(a: Self, b: Self, c: Self, to: *mut f32) {
+        // SAFETY: the caller has room for twelve floats there.
+        unsafe { vst3q_f32(to, float32x4x3_t(a.0, b.0, c.0)) }
+    }
 }
 
 routines!(neon, crate::aarch64::F32x4, "neon");

@@ -12,9 +12,11 @@ mod conv;
 mod each;
 #[cfg(test)]
 mod tests;
+mod whole;
 
 pub use conv::Conv;
 pub use each::{Depthwise, Max};
+pub use whole::{Photo, Scale, Sum};
 
 /// The width of one instruction set's vectors, and its routines.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -77,6 +79,27 @@ macro_rules! routines {
             /// The CPU has the instruction set and [`pixels::Max`] was checked.
             $(#[target_feature(enable = $features)])?
             pub(crate) unsafe fn max(job: &mut pixels::Max) {
+                // SAFETY: as promised.
+                unsafe { job.run::<$vector>() }
+            }
+            /// # Safety
+            /// The CPU has the instruction set and [`pixels::Photo`] was checked.
+            $(#[target_feature(enable = $features)])?
+            pub(crate) unsafe fn photo(job: &mut pixels::Photo) {
+                // SAFETY: as promised.
+                unsafe { job.run::<$vector>() }
+            }
+            /// # Safety
+            /// The CPU has the instruction set and [`pixels::Sum`] was checked.
+            $(#[target_feature(enable = $features)])?
+            pub(crate) unsafe fn sum(job: &mut pixels::Sum) {
+                // SAFETY: as promised.
+                unsafe { job.run::<$vector>() }
+            }
+            /// # Safety
+            /// The CPU has the instruction set and [`pixels::Scale`] was checked.
+            $(#[target_feature(enable = $features)])?
+            pub(crate) unsafe fn scale(job: &mut pixels::Scale) {
                 // SAFETY: as promised.
                 unsafe { job.run::<$vector>() }
             }
@@ -209,6 +232,33 @@ impl Form {
     pub fn max(self, job: &mut Max) {
         job.check(self.grain);
         dispatch!(self, max, job);
+    }
+
+    /// One row of a photo from its planes; see [`Photo`].
+    ///
+    /// # Panics
+    /// If the lengths do not fit.
+    pub fn photo(self, job: &mut Photo) {
+        job.check();
+        dispatch!(self, photo, job);
+    }
+
+    /// The sum of two rows; see [`Sum`].
+    ///
+    /// # Panics
+    /// If the lengths differ.
+    pub fn sum(self, job: &mut Sum) {
+        job.check();
+        dispatch!(self, sum, job);
+    }
+
+    /// A row times a factor plus an addend; see [`Scale`].
+    ///
+    /// # Panics
+    /// If the lengths differ.
+    pub fn scale(self, job: &mut Scale) {
+        job.check();
+        dispatch!(self, scale, job);
     }
 }
 

@@ -32,6 +32,8 @@ pub(crate) unsafe trait Vector: Copy {
     unsafe fn min(self, other: Self) -> Self;
     /// `self` where `self > 0`, `other` elsewhere.
     unsafe fn if_positive(self, other: Self) -> Self;
+    /// Writes `3 · LANES` floats: the first of each, then the second of each, and so on.
+    unsafe fn store_woven(a: Self, b: Self, c: Self, to: *mut f32);
 }
 
 /// Eight floats in plain Rust: the definition, and what runs where no instruction set is known.
@@ -90,5 +92,11 @@ unsafe impl Vector for Plain {
     #[inline(always)]
     unsafe fn if_positive(self, other: Plain) -> Plain {
         self.zip(other, |a, b| if a > 0.0 { a } else { b })
+    }
+    #[inline(always)]
+    unsafe fn store_woven(a: Plain, b: Plain, c: Plain, to: *mut f32) {
+        let woven: [[f32; 3]; 8] = std::array::from_fn(|i| [a.0[i], b.0[i], c.0[i]]);
+        // SAFETY: the caller has room for 24 floats there.
+        unsafe { to.cast::<[[f32; 3]; 8]>().write_unaligned(woven) }
     }
 }

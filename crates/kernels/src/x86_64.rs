@@ -16,7 +16,8 @@ pub(crate) struct F32x16(__m512);
 
 macro_rules! vector {
     ($name:ident, $rest:ident, $lanes:literal, $high:expr, $splat:ident, $load:ident, $store:ident, $fma:ident, $add:ident,
-     $mul:ident, $max:ident, $min:ident, |$x:ident, $other:ident| $if_positive:expr) => {
+     $mul:ident, $max:ident, $min:ident, |$x:ident, $other:ident| $if_positive:expr,
+     |$a:ident, $b:ident, $c:ident, $to:ident| $woven:expr) => {
         // SAFETY: only routines compiled for the instruction set use it.
         unsafe impl Vector for $name {
             type Rest = $rest;
@@ -69,6 +70,11 @@ macro_rules! vector {
                 // SAFETY: the instruction set is there.
                 $name(unsafe { $if_positive })
             }
+            #[inline(always)]
+            unsafe fn store_woven($a: Self, $b: Self, $c: Self, $to: *mut f32) {
+                // SAFETY: the instruction set is there, and the caller has room for three vectors.
+                unsafe { $woven }
+            }
         }
     };
 }
@@ -90,7 +96,8 @@ vector!(
         other,
         x,
         _mm256_cmp_ps::<_CMP_GT_OQ>(x, _mm256_setzero_ps())
-    )
+    ),
+    |a, b, c, to| weave_x8([a.0, b.0, c.0], to)
 );
 vector!(
     F32x16,
@@ -109,8 +116,41 @@ vector!(
         _mm512_cmp_ps_mask::<_CMP_GT_OQ>(x, _mm512_setzero_ps()),
         other,
         x
-    )
+    ),
+    |a, b, c, to| {
+        let all = [a.0, b.0, c.0];
+        weave_x8(all.map(|v| _mm512_castps512_ps256(v)), to);
+        let high = |v| _mm256_castpd_ps(_mm512_extractf64x4_pd::<1>(_mm512_castps_pd(v)));
+        weave_x8(all.map(high), to.add(24));
+    }
 );
+
+/// Writes `a0 b0 c0 a1 b1 c1 …`.
+///
+/// # Safety
+/// AVX2 is there, and room for 24 floats.
+#[inline(always)]
+unsafe fn weave_x8([a, b, c]: [__m256; 3], to: *mut f32) {
+    // SAFETY: as promised.
+    unsafe {
+        let pick = |indices| {
+            (
+                _mm256_permutevar8x32_ps(a, indices),
+                _mm256_permutevar8x32_ps(b, indices),
+                _mm256_permutevar8x32_ps(c, indices),
+            )
+        };
+        let (x, y, z) = pick(_mm256_setr_epi32(0, 0, 0, 1, 1, 1, 2, 2));
+        let xy = _mm256_blend_ps::<0b1001_0010>(x, y);
+        _mm256_storeu_ps(to, _mm256_blend_ps::<0b0010_0100>(xy, z));
+        let (x, y, z) = pick(_mm256_setr_epi32(2, 3, 3, 3, 4, 4, 4, 5));
+        let xy = _mm256_blend_ps::<0b0010_0100>(x, y);
+        _mm256_storeu_ps(to.add(8), _mm256_blend_ps::<0b0100_1001>(xy, z));
+        let (x, y, z) = pick(_mm256_setr_epi32(5, 5, 6, 6, 6, 7, 7, 7));
+        let xy = _mm256_blend_ps::<0b0100_1001>(x, y);
+        _mm256_storeu_ps(to.add(16), _mm256_blend_ps::<0b1001_0010>(xy, z));
+    }
+}
 
 routines!(avx2, crate::x86_64::F32x8, "avx2,fma");
 routines!(avx512, crate::x86_64::F32x16, "avx512f,avx2,fma");

@@ -5,7 +5,7 @@ use std::ops::Range;
 use std::time::Instant;
 
 use fusiform_kernels::buffer::Buffer;
-use fusiform_kernels::pixels::{Conv, Depthwise, Finish, Max};
+use fusiform_kernels::pixels::{Conv, Depthwise, Finish, Max, Photo, Scale, Sum};
 
 use super::plan::{Look, Plan, Slot};
 use super::{Export, Island, Kind, Weights};
@@ -142,11 +142,8 @@ impl Run<'_> {
         let row = &mut self.buffers[slot][start..][..width * pixel];
         let planes = &self.inputs[slot].data()[self.image * channels * height * width..];
         if channels == 3 && pixel == 3 {
-            // A photo: written in one go.
-            let [r, g, b] = [0, 1, 2].map(|c| &planes[(c * height + y) * width..][..width]);
-            for (((to, r), g), b) in row.as_chunks_mut::<3>().0.iter_mut().zip(r).zip(g).zip(b) {
-                *to = [*r, *g, *b];
-            }
+            let planes = [0, 1, 2].map(|c| &planes[(c * height + y) * width..][..width]);
+            self.island.form.photo(&mut Photo { planes, out: row });
             return;
         }
         for channel in 0..channels {
@@ -233,16 +230,17 @@ impl Run<'_> {
                 out: row,
                 n: out.width,
             }),
-            Kind::Add => {
-                for ((to, a), b) in row.iter_mut().zip(same(0)).zip(same(1)) {
-                    *to = a + b;
-                }
-            }
-            Kind::Affine { factor, addend } => {
-                for (to, from) in row.iter_mut().zip(same(0)) {
-                    *to = from * factor + addend;
-                }
-            }
+            Kind::Add => form.sum(&mut Sum {
+                a: same(0),
+                b: same(1),
+                out: row,
+            }),
+            Kind::Affine { factor, addend } => form.scale(&mut Scale {
+                input: same(0),
+                factor: *factor,
+                addend: *addend,
+                out: row,
+            }),
             Kind::Resize(..) => {
                 if let Look::Picked([rows, columns]) = &plan.looks[layer] {
                     let start = input.start(rows[y]) + input.left * input.pixel;
