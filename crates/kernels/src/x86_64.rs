@@ -118,12 +118,24 @@ vector!(
         x
     ),
     |a, b, c, to| {
-        let all = [a.0, b.0, c.0];
-        weave_x8(all.map(|v| _mm512_castps512_ps256(v)), to);
-        let high = |v| _mm256_castpd_ps(_mm512_extractf64x4_pd::<1>(_mm512_castps_pd(v)));
-        weave_x8(all.map(high), to.add(24));
+        let (low_a, high_a) = halves(a.0);
+        let (low_b, high_b) = halves(b.0);
+        let (low_c, high_c) = halves(c.0);
+        weave_x8([low_a, low_b, low_c], to);
+        weave_x8([high_a, high_b, high_c], to.add(24));
     }
 );
+
+/// # Safety
+/// AVX-512 F is there.
+#[inline(always)]
+unsafe fn halves(x: __m512) -> (__m256, __m256) {
+    // SAFETY: as promised.
+    unsafe {
+        let high = _mm512_extractf64x4_pd::<1>(_mm512_castps_pd(x));
+        (_mm512_castps512_ps256(x), _mm256_castpd_ps(high))
+    }
+}
 
 /// Writes `a0 b0 c0 a1 b1 c1 …`.
 ///
@@ -133,22 +145,24 @@ vector!(
 unsafe fn weave_x8([a, b, c]: [__m256; 3], to: *mut f32) {
     // SAFETY: as promised.
     unsafe {
-        let pick = |indices| {
-            (
-                _mm256_permutevar8x32_ps(a, indices),
-                _mm256_permutevar8x32_ps(b, indices),
-                _mm256_permutevar8x32_ps(c, indices),
-            )
-        };
-        let (x, y, z) = pick(_mm256_setr_epi32(0, 0, 0, 1, 1, 1, 2, 2));
-        let xy = _mm256_blend_ps::<0b1001_0010>(x, y);
-        _mm256_storeu_ps(to, _mm256_blend_ps::<0b0010_0100>(xy, z));
-        let (x, y, z) = pick(_mm256_setr_epi32(2, 3, 3, 3, 4, 4, 4, 5));
-        let xy = _mm256_blend_ps::<0b0010_0100>(x, y);
-        _mm256_storeu_ps(to.add(8), _mm256_blend_ps::<0b0100_1001>(xy, z));
-        let (x, y, z) = pick(_mm256_setr_epi32(5, 5, 6, 6, 6, 7, 7, 7));
-        let xy = _mm256_blend_ps::<0b0100_1001>(x, y);
-        _mm256_storeu_ps(to.add(16), _mm256_blend_ps::<0b1001_0010>(xy, z));
+        // No closures: they are compiled without the instruction set when they are not inlined.
+        macro_rules! pick {
+            ($x:literal, $y:literal, $($i:literal),*) => {{
+                let i = _mm256_setr_epi32($($i),*);
+                let (a, b) = (_mm256_permutevar8x32_ps(a, i), _mm256_permutevar8x32_ps(b, i));
+                let ab = _mm256_blend_ps::<$x>(a, b);
+                _mm256_blend_ps::<$y>(ab, _mm256_permutevar8x32_ps(c, i))
+            }};
+        }
+        _mm256_storeu_ps(to, pick!(0b1001_0010, 0b0010_0100, 0, 0, 0, 1, 1, 1, 2, 2));
+        _mm256_storeu_ps(
+            to.add(8),
+            pick!(0b0010_0100, 0b0100_1001, 2, 3, 3, 3, 4, 4, 4, 5),
+        );
+        _mm256_storeu_ps(
+            to.add(16),
+            pick!(0b0100_1001, 0b1001_0010, 5, 5, 6, 6, 6, 7, 7, 7),
+        );
     }
 }
 

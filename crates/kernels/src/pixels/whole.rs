@@ -53,8 +53,13 @@ impl Photo<'_> {
         for x in (0..whole).step_by(V::LANES) {
             // SAFETY: a vector of each plane and three of the row lie there.
             unsafe {
-                let [a, b, c] = self.planes.map(|p| V::load(p.as_ptr().add(x)));
-                V::store_woven(a, b, c, self.out.as_mut_ptr().add(x * 3));
+                let [a, b, c] = self.planes;
+                V::store_woven(
+                    V::load(a.as_ptr().add(x)),
+                    V::load(b.as_ptr().add(x)),
+                    V::load(c.as_ptr().add(x)),
+                    self.out.as_mut_ptr().add(x * 3),
+                );
             }
         }
         for x in whole..n {
