@@ -38,8 +38,9 @@ RING = 8192
 class Views:
     """Views of random crops with the teacher's maps and unit vectors; on a CPU kept in a ring, each used `reuse` times."""
 
-    def __init__(self, crops, teacher, generator, size, reuse, taps, compiled):
-        self.g, self.size, self.reuse, self.device = generator, size, reuse, generator.device
+    def __init__(self, crops, teacher, generator, size, reuse, calm, taps, compiled):
+        self.g, self.size, self.reuse, self.calm = generator, size, reuse, calm
+        self.device = generator.device
         self.crops = torch.from_numpy(crops).to(self.device)
         teacher = Teacher(teacher).to(self.device, memory_format=torch.channels_last)
         self.answer, self.taps = torch.compile(teacher.taps) if compiled else teacher.taps, taps
@@ -55,7 +56,7 @@ class Views:
     @torch.no_grad()
     def fresh(self):
         rows = torch.randint(0, len(self.crops), (self.size,), generator=self.g, device=self.device)
-        views = augment(self.crops[rows], self.g)
+        views = augment(self.crops[rows], self.g, self.calm)
         inputs = views.float().contiguous(memory_format=torch.channels_last)
         with half(self.device):
             maps, answers = self.answer(inputs, self.taps)
@@ -194,6 +195,7 @@ def arguments():
     parser.add_argument("--decay", type=float, default=0.35, help="share of the run in which the rate falls to zero")
     parser.add_argument("--hints", type=float, default=1.0, help="weight of the hints at the start")
     parser.add_argument("--reuse", type=int, help="steps per new batch of views (default 4, on a GPU all are new)")
+    parser.add_argument("--calm", type=float, default=0.0, help="share of views that are only moved a little")
     parser.add_argument("--lfw", help="file with aligned LFW crops, made by lfw.py")
     parser.add_argument("--lfw-every-minutes", type=float, default=15, help="with --lfw; measuring costs a CPU a minute")
     parser.add_argument("--config", choices=sorted(CONFIGS), default="small")
@@ -216,7 +218,7 @@ def main():
     run = Run(args)
     generator = torch.Generator(args.device).manual_seed(args.seed + run.step)
     taps = tuple(TAPS) if args.hints else ()
-    views = Views(data.crops(args.data), args.teacher, generator, args.batch, args.reuse, taps, args.compile)
+    views = Views(data.crops(args.data), args.teacher, generator, args.batch, args.reuse, args.calm, taps, args.compile)
     # Filling the ring is not part of the run's clock.
     run.start = saved = measured = time.time()
     first = run.step
