@@ -61,7 +61,8 @@ def main():
             error = 0.0
             for output, value in zip(session.get_outputs(), wanted):
                 got = np.fromfile(f"{work}/{output.name}.f32", np.float32).reshape(value.shape)
-                error = max(error, float(np.abs(got - value).max() / (np.abs(value).max() + 1e-9)))
+                # Of an output that is almost zero everywhere, such as the scores of a scale without faces, a hundredth counts.
+                error = max(error, float(np.abs(got - value).max() / max(np.abs(value).max(), 1e-2)))
         ratio = np.median(np.array(ours) / np.array(theirs))
         size = "×".join(map(str, shape[2:]))
         print(f"| {path.name} | {size} | {np.median(theirs):.2f} | {np.median(ours):.2f} | {ratio:.2f} | {error:.1e} |", flush=True)
