@@ -16,7 +16,7 @@ CREATE TABLE IF NOT EXISTS audit (
 /// What was done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Action {
-    /// A service and its key were made.
+    /// A service and its key were made, or removed where the count is -1.
     Key,
     /// A face was enrolled, or a person made or renamed.
     Enrol,

@@ -36,6 +36,9 @@ pub enum Error {
         /// The first entry that does not fit.
         seq: i64,
     },
+    /// Another process serves or fills the vault.
+    #[error("{0}: another process has this vault; stop the server first")]
+    Claimed(PathBuf),
     /// A file is in the way, or cannot be made.
     #[error("{0}: {1}")]
     File(PathBuf, std::io::Error),

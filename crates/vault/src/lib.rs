@@ -4,6 +4,7 @@
 #![warn(missing_docs)]
 
 mod audit;
+mod claim;
 mod consent;
 mod error;
 mod index;
@@ -12,6 +13,7 @@ mod seal;
 mod store;
 
 pub use audit::{Action, Entry, Verified};
+pub use claim::Claim;
 pub use consent::Consent;
 pub use error::Error;
 pub use index::{Example, Match, Person};

@@ -276,3 +276,38 @@ fn names_fold_and_services_do_not_see_each_other() {
     assert_eq!(vault.erase_all(b).unwrap(), (0, 0));
     assert_eq!(stage.open().subjects(a), ["Ann"]);
 }
+
+#[test]
+fn nothing_of_an_erased_face_stays_in_the_files_however_pages_were_moved() {
+    let stage = Stage::new();
+    let vault = stage.open();
+    let of = service(&vault);
+    let mut state = 7u64;
+    let mut draw = |n: u64| {
+        state = state
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1_442_695_040_888_963_407);
+        (state >> 33) % n
+    };
+    let mut kept = Vec::new();
+    let mut gone: Vec<Vec<u8>> = Vec::new();
+    for i in 0..1500 {
+        let image = vec![7; draw(3000) as usize];
+        let name = format!("P{i}");
+        let id = vault.enrol(of, &name, &vector(i), &image).unwrap();
+        kept.push((name, id));
+        if draw(3) > 0 && kept.len() > 20 {
+            let (name, id) = kept.swap_remove(draw(kept.len() as u64) as usize);
+            // Nonces are unique, and each record begins with one.
+            gone.extend(sealed(&stage.path(), &id).map(|s| s[..24].to_vec()));
+            vault.erase_subject(of, &name).unwrap();
+        }
+    }
+    let files: Vec<Vec<u8>> = fs::read_dir(stage.dir.path())
+        .unwrap()
+        .map(|f| fs::read(f.unwrap().path()).unwrap())
+        .collect();
+    let nonces: std::collections::HashSet<&[u8]> = gone.iter().map(Vec::as_slice).collect();
+    let left = files.iter().flat_map(|f| f.windows(24)).filter(|w| nonces.contains(w));
+    assert_eq!(left.count(), 0, "of {} records", nonces.len());
+}

@@ -14,6 +14,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post, put};
 use axum::{Extension, Json};
 use fusiform::answer::SAME_FMR;
+use fusiform::pipeline::DescribedFace;
 use fusiform_vault::{Action, Consent, Kind, Service, Uuid};
 use serde::Deserialize;
 use utoipa::openapi::security::{ApiKey, ApiKeyValue, SecurityScheme};
@@ -81,12 +82,19 @@ async fn admit(
         .get("x-api-key")
         .and_then(|k| k.to_str().ok())
         .and_then(|k| Uuid::parse_str(k).ok());
-    let Some(service) = key.and_then(|k| served.vault.service(Kind::Recognition, &k)) else {
+    let service = match key {
+        Some(key) => served.service(Kind::Recognition, &key).await,
+        None => None,
+    };
+    let Some(service) = service else {
         return Failure::NoKey.into_response();
     };
     if !served.may_ask(service) {
         return Failure::TooMany.into_response();
     }
+    let Some(_room) = served.room(&headers, MAX_IMAGE_BYTES) else {
+        return Failure::Busy.into_response();
+    };
     request.extensions_mut().insert(service);
     tokio::time::timeout(served.timeout, next.run(request))
         .await
@@ -243,12 +251,13 @@ async fn identify(
         .and_then(|t| t.at_fmr(strictness.fmr.unwrap_or(SAME_FMR)))
         .map_err(|e| Failure::Wrong(e.to_string()))?;
     let (faces, _) = served.look(image.to_vec()).await?;
+    let probe = |f: &DescribedFace| f.embedding.as_ref().map(|e| e.0.clone());
+    let probes: Option<Vec<_>> = faces.iter().map(probe).collect();
+    let probes = probes.ok_or_else(|| Failure::Inside("no embedding".into()))?;
+    let found = served.nearest(service, probes, 1).await?;
     let mut matches = Vec::new();
-    for face in &faces {
-        let embedding = face.embedding.as_ref();
-        let probe = embedding.ok_or_else(|| Failure::Inside("no embedding".into()))?;
-        let best = served.vault.nearest(service, &probe.0, 1).pop();
-        let near = best.filter(|m| m.similarity >= threshold.similarity);
+    for (face, mut found) in faces.iter().zip(found) {
+        let near = found.pop().filter(|m| m.similarity >= threshold.similarity);
         matches.push(Match {
             bounds: Bounds::from(&face.face),
             detection_score: face.face.score,

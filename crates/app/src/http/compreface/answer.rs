@@ -1,6 +1,7 @@
 //! A face as CompreFace shows it. In: a described face. Out: JSON, and similarities on CompreFace's scale.
 
 use fusiform::answer::{SAME_FMR, Thresholds};
+use fusiform::geometry::BoundingBox;
 use fusiform::pipeline::DescribedFace;
 use serde_json::{Value, json};
 
@@ -32,6 +33,17 @@ fn distance(cosine: f32) -> f64 {
 
 pub(super) fn rounded(value: f64) -> f64 {
     (value * 1e5).round() / 1e5
+}
+
+/// A face that is said to fill its image.
+pub(super) fn whole(b: &BoundingBox, vector: &[f32], plugins: &[&str]) -> Value {
+    let px = |v: f32| v.round() as i64;
+    let mut shown = json!({"box": {"probability": 1.0,
+        "x_max": px(b.x_max), "y_max": px(b.y_max), "x_min": px(b.x_min), "y_min": px(b.y_min)}});
+    if plugins.iter().any(|p| p.contains("calculator")) {
+        shown["embedding"] = json!(vector);
+    }
+    shown
 }
 
 /// Box and the plugins asked for.
