@@ -307,7 +307,9 @@ impl Vault {
         let name = to
             .to_str()
             .ok_or_else(|| io(std::io::Error::other("the name of a backup must be UTF-8")))?;
-        self.db().execute("VACUUM INTO ?1", [name])?;
+        // A connection of its own: who enrols or identifies meanwhile does not wait for it.
+        let path = self.db().path().unwrap_or_default().to_owned();
+        Connection::open(path)?.execute("VACUUM INTO ?1", [name])?;
         std::fs::File::open(to)
             .and_then(|f| f.sync_all())
             .map_err(io)

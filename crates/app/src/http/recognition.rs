@@ -2,6 +2,7 @@
 //! Knows nothing of a contract's requests and answers.
 
 use std::collections::HashMap;
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -17,6 +18,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::compreface::Scale;
 use super::metrics::Metrics;
+use super::own::Jobs;
 
 /// Why no faces can be told of.
 #[derive(Debug)]
@@ -48,6 +50,10 @@ pub(crate) struct Recognition {
     waiting: Arc<Semaphore>,
     /// Memory for bodies, in KiB.
     bodies: Arc<Semaphore>,
+    /// Long work under way.
+    pub(super) jobs: Jobs,
+    /// Where copies of the vault go that an admin asks for.
+    pub(super) backup_dir: Option<PathBuf>,
     /// What was asked and how long answers took.
     pub(super) metrics: Metrics,
     /// How long one request may take.
@@ -78,6 +84,8 @@ impl Recognition {
             looking: Arc::new(Semaphore::new(threads)),
             waiting: Arc::new(Semaphore::new(settings.queue)),
             bodies: Arc::new(Semaphore::new(BODIES_KIB)),
+            jobs: Jobs::default(),
+            backup_dir: settings.backup_dir.clone(),
             metrics: Metrics::default(),
             timeout: Duration::from_millis(settings.timeout_ms),
             rate: f64::from(settings.rate_per_s),

@@ -32,6 +32,8 @@ pub struct Serve {
     pub pages: bool,
     /// Connections open at once; more wait.
     pub connections: usize,
+    /// Folder for copies of the vault that an admin key asks for; `None` is no copies that way.
+    pub backup_dir: Option<PathBuf>,
 }
 
 /// One layer of the server's settings.
@@ -58,6 +60,8 @@ pub struct ServeLayer {
     pub pages: Option<bool>,
     /// See [`Serve::connections`].
     pub connections: Option<usize>,
+    /// See [`Serve::backup_dir`].
+    pub backup_dir: Option<PathBuf>,
 }
 
 impl ServeLayer {
@@ -73,6 +77,7 @@ impl ServeLayer {
             tls_key: self.tls_key.or(below.tls_key),
             pages: self.pages.or(below.pages),
             connections: self.connections.or(below.connections),
+            backup_dir: self.backup_dir.or(below.backup_dir),
         }
     }
 
@@ -93,6 +98,7 @@ impl ServeLayer {
             tls_key: self.tls_key,
             pages: self.pages.unwrap_or(true),
             connections: self.connections.unwrap_or(1024).clamp(1, 65_536),
+            backup_dir: self.backup_dir,
         })
     }
 }
@@ -107,7 +113,8 @@ pub fn vault_secrets() -> (Option<String>, Option<String>) {
 }
 
 /// Variables: `FUSIFORM_LISTEN`, `FUSIFORM_VAULT`, `FUSIFORM_VAULT_KEY_FILE`, `FUSIFORM_QUEUE`, `FUSIFORM_TIMEOUT_MS`,
-/// `FUSIFORM_RATE_PER_S`, `FUSIFORM_TLS_CERT`, `FUSIFORM_TLS_KEY`, `FUSIFORM_PAGES`, `FUSIFORM_CONNECTIONS`.
+/// `FUSIFORM_RATE_PER_S`, `FUSIFORM_TLS_CERT`, `FUSIFORM_TLS_KEY`, `FUSIFORM_PAGES`, `FUSIFORM_CONNECTIONS`,
+/// `FUSIFORM_BACKUP_DIR`.
 pub(super) fn environment(
     text: &impl Fn(&'static str) -> Result<Option<String>, ConfigError>,
 ) -> Result<ServeLayer, ConfigError> {
@@ -122,6 +129,7 @@ pub(super) fn environment(
         tls_key: env::var_os("FUSIFORM_TLS_KEY").map(PathBuf::from),
         pages: parsed(text, "FUSIFORM_PAGES", "true or false")?,
         connections: parsed(text, "FUSIFORM_CONNECTIONS", "a whole number")?,
+        backup_dir: env::var_os("FUSIFORM_BACKUP_DIR").map(PathBuf::from),
     })
 }
 
