@@ -291,7 +291,7 @@ fn nothing_of_an_erased_face_stays_in_the_files_however_pages_were_moved() {
     };
     let mut kept = Vec::new();
     let mut gone: Vec<Vec<u8>> = Vec::new();
-    for i in 0..1500 {
+    for i in 0..500 {
         let image = vec![7; draw(3000) as usize];
         let name = format!("P{i}");
         let id = vault.enrol(of, &name, &vector(i), &image).unwrap();
