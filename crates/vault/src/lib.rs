@@ -11,6 +11,7 @@ mod index;
 mod people;
 mod seal;
 mod store;
+mod traces;
 
 pub use audit::{Action, Entry, Verified};
 pub use claim::Claim;
@@ -19,4 +20,5 @@ pub use error::Error;
 pub use index::{Example, Match, Person};
 pub use seal::{MasterKey, Secret, new_key};
 pub use store::{Kind, Service, Terms, Vault};
+pub use traces::Traces;
 pub use uuid::Uuid;

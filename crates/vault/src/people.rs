@@ -134,6 +134,7 @@ impl Vault {
                 )?;
                 change.execute("DELETE FROM subject WHERE id = ?1", [from.number])?;
                 self.log(&change, Action::Enrol, (service.id, to, 0))?;
+                self.log(&change, Action::Erase, (service.id, from.number, 0))?;
                 change.commit()?;
                 self.change(service, |i| i.fold(from.number, to));
             }
@@ -260,7 +261,9 @@ impl Vault {
         let usual = self.usual_consent(service)?;
         let mut db = self.db();
         let taken = "SELECT 1 FROM example WHERE id = ?1";
-        let taken = db.query_row(taken, [id.as_bytes()], |_| Ok(())).optional()?;
+        let taken = db
+            .query_row(taken, [id.as_bytes()], |_| Ok(()))
+            .optional()?;
         if taken.is_some() {
             return Ok(false);
         }
@@ -308,7 +311,7 @@ impl Vault {
             .unwrap_or(0);
         let change = begin(&mut db)?;
         change.execute("DELETE FROM example WHERE id = ?1", [id.as_bytes()])?;
-        self.log(&change, Action::Erase, (service.id, number, 1))?;
+        self.log(&change, Action::EraseFace, (service.id, number, 1))?;
         change.commit()?;
         self.change(service, |i| i.drop_example(id));
         self.flush(&db)?;

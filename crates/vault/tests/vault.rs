@@ -223,6 +223,32 @@ fn the_audit_log_shows_each_kind_of_tampering() {
 }
 
 #[test]
+fn the_log_proves_that_nobody_erased_is_in_the_file() {
+    let stage = Stage::new();
+    let vault = stage.open();
+    let of = service(&vault);
+    for (i, name) in ["Ann", "Bo", "Cy", "Di"].into_iter().enumerate() {
+        vault.enrol(of, name, &vector(i), b"x").unwrap();
+    }
+    vault.backup(&stage.dir.path().join("copy.db")).unwrap();
+    let db = rusqlite::Connection::open(stage.path()).unwrap();
+    db.execute_batch("CREATE TEMP TABLE kept AS SELECT * FROM subject WHERE id = 1")
+        .unwrap();
+    vault.erase_subject(of, "Ann").unwrap();
+    vault.rename_subject(of, "Bo", "Cy").unwrap();
+    let traces = vault.verify_erased().unwrap();
+    assert_eq!((traces.people, traces.faces), (2, 3));
+    assert_eq!((traces.wal_bytes, traces.copies_ms.len()), (0, 1));
+    db.execute_batch("INSERT INTO main.subject SELECT * FROM kept")
+        .unwrap();
+    let error = vault.verify_erased();
+    assert!(
+        matches!(error, Err(Error::Remains { number: 1 })),
+        "{error:?}"
+    );
+}
+
+#[test]
 fn a_backup_made_in_use_opens_with_the_same_key() {
     let stage = Stage::new();
     let vault = stage.open();
@@ -308,6 +334,9 @@ fn nothing_of_an_erased_face_stays_in_the_files_however_pages_were_moved() {
         .map(|f| fs::read(f.unwrap().path()).unwrap())
         .collect();
     let nonces: std::collections::HashSet<&[u8]> = gone.iter().map(Vec::as_slice).collect();
-    let left = files.iter().flat_map(|f| f.windows(24)).filter(|w| nonces.contains(w));
+    let left = files
+        .iter()
+        .flat_map(|f| f.windows(24))
+        .filter(|w| nonces.contains(w));
     assert_eq!(left.count(), 0, "of {} records", nonces.len());
 }

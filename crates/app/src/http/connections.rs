@@ -83,11 +83,8 @@ impl Connections {
     }
 }
 
-async fn talk<S>(
-    stream: Escaped<S>,
-    router: Router,
-    watcher: hyper_util::server::graceful::Watcher,
-) where
+async fn talk<S>(stream: Escaped<S>, router: Router, watcher: hyper_util::server::graceful::Watcher)
+where
     S: tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin + Send + 'static,
 {
     let connection = http1::Builder::new()

@@ -24,11 +24,11 @@ use utoipa::openapi::security::{ApiKey, ApiKeyValue, SecurityScheme};
 use utoipa::{IntoParams, Modify, OpenApi};
 
 use super::Recognition;
-pub(super) use jobs::Jobs;
 use answer::{
     Audited, Bounds, ConsentGiven, Enrolled, Erased, Failure, Identified, Known, Log, Match,
     People, Person,
 };
+pub(super) use jobs::Jobs;
 
 const MAX_IMAGE_BYTES: usize = 20 << 20;
 /// A batch is held in memory until it is worked through.
@@ -80,7 +80,10 @@ pub(super) fn router(served: &Arc<Recognition>) -> Router {
         .route("/jobs/cluster", post(jobs::group))
         .layer(DefaultBodyLimit::max(MAX_BATCH_BYTES));
     let of_admins = Router::new()
-        .route("/collections", get(collections::list).post(collections::make))
+        .route(
+            "/collections",
+            get(collections::list).post(collections::make),
+        )
         .route("/collections/{number}", delete(collections::remove))
         .route("/jobs/backup", post(jobs::backup));
     let lets_in = |kinds: &'static [Kind], routes: Router<Arc<Recognition>>| {

@@ -7,8 +7,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
-use fusiform::config::Serve;
 use axum::http::{HeaderMap, header};
+use fusiform::config::Serve;
 use fusiform::detect::{DetectOptions, DetectedFace};
 use fusiform::engine::Engine;
 use fusiform::geometry::BoundingBox;
@@ -115,7 +115,10 @@ impl Recognition {
     pub(super) async fn look(&self, bytes: Vec<u8>) -> Result<(Vec<DescribedFace>, f64), NotSeen> {
         let look = move |engine: &Engine, _: &Vault| {
             let started = Instant::now();
-            Ok((faces_of(engine, &bytes)?, started.elapsed().as_secs_f64() * 1e3))
+            Ok((
+                faces_of(engine, &bytes)?,
+                started.elapsed().as_secs_f64() * 1e3,
+            ))
         };
         self.work(look).await
     }

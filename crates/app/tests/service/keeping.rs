@@ -95,7 +95,10 @@ fn an_erased_person_leaves_no_byte_while_the_server_runs() {
 fn whose_consent_ends_stops_matching_at_once_and_is_erased_by_itself() {
     let home = Home::new();
     let server = home.serve();
-    let now = std::time::SystemTime::UNIX_EPOCH.elapsed().unwrap().as_millis() as i64;
+    let now = std::time::SystemTime::UNIX_EPOCH
+        .elapsed()
+        .unwrap()
+        .as_millis() as i64;
     let consent = |end: i64| json!({"basis": "consent", "purpose": "door", "expires_at_ms": end});
     let person = "/api/fusiform/v1/people/Ida";
     let put = |end| server.json("PUT", person, &home.key, &consent(end));
@@ -146,7 +149,10 @@ fn no_key_name_image_or_embedding_reaches_the_log() {
     let server = Server::start(home.command(&["-vv", "serve", "--listen", "127.0.0.1:0"]));
     enrol(&server, &home.key, NAME, 1);
     let full = server.send("recognize?face_plugins=calculator", &home.key, &portrait(1));
-    let numbers = full.json()["result"][0]["embedding"].as_array().unwrap().clone();
+    let numbers = full.json()["result"][0]["embedding"]
+        .as_array()
+        .unwrap()
+        .clone();
     let wrong = "11111111-2222-4333-8444-555555555555";
     assert_eq!(server.get("/api/v1/recognition/faces", wrong).status, 404);
     server.send("recognize", &home.key, b"not an image at all");

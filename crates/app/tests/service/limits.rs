@@ -40,7 +40,8 @@ fn a_full_queue_refuses_and_goes_on() {
 /// Sends some bytes and no more; what comes back until the server hangs up.
 fn half(server: &Server, bytes: &[u8]) -> String {
     let mut line = TcpStream::connect(("127.0.0.1", server.port)).unwrap();
-    line.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
+    line.set_read_timeout(Some(Duration::from_secs(30)))
+        .unwrap();
     line.write_all(bytes).unwrap();
     let mut answer = Vec::new();
     line.read_to_end(&mut answer).expect("the server hangs up");
@@ -51,7 +52,10 @@ fn half(server: &Server, bytes: &[u8]) -> String {
 fn slow_heads_and_bodies_are_given_up_on() {
     let home = Home::new();
     let server = home.serve_with(&[("FUSIFORM_TIMEOUT_MS", "500")]);
-    half(&server, b"POST /api/v1/recognition/recognize HTTP/1.1\r\nHost:");
+    half(
+        &server,
+        b"POST /api/v1/recognition/recognize HTTP/1.1\r\nHost:",
+    );
     let head = format!(
         "POST /api/v1/recognition/recognize HTTP/1.1\r\nHost: a\r\nConnection: close\r\nx-api-key: {}\r\n\
          Content-Type: application/json\r\nContent-Length: 1000\r\n\r\n{{",
@@ -94,8 +98,23 @@ fn it_speaks_tls_with_the_certificate_given() {
     let home = Home::new();
     let (certificate, key) = (home.path("cert.pem"), home.path("key.pem"));
     let made = Command::new("openssl")
-        .args(["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2"])
-        .args(["-subj", "/CN=localhost", "-addext", "subjectAltName=IP:127.0.0.1,DNS:localhost"])
+        .args([
+            "req",
+            "-x509",
+            "-newkey",
+            "ec",
+            "-pkeyopt",
+            "ec_paramgen_curve:prime256v1",
+            "-nodes",
+            "-days",
+            "2",
+        ])
+        .args([
+            "-subj",
+            "/CN=localhost",
+            "-addext",
+            "subjectAltName=IP:127.0.0.1,DNS:localhost",
+        ])
         .args(["-addext", "basicConstraints=critical,CA:FALSE"])
         .arg("-keyout")
         .arg(&key)
@@ -107,7 +126,11 @@ fn it_speaks_tls_with_the_certificate_given() {
         return;
     }
     let mut command = home.command(&["-q", "serve", "--listen", "127.0.0.1:0"]);
-    command.arg("--tls-cert").arg(&certificate).arg("--tls-key").arg(&key);
+    command
+        .arg("--tls-cert")
+        .arg(&certificate)
+        .arg("--tls-key")
+        .arg(&key);
     let mut server = Server::start(command);
     assert!(server.address.starts_with("https://"), "{}", server.address);
     let pem = std::fs::read(&certificate).unwrap();
@@ -115,7 +138,11 @@ fn it_speaks_tls_with_the_certificate_given() {
     let tls = ureq::tls::TlsConfig::builder()
         .root_certs(ureq::tls::RootCerts::new_with_certs(&[root]))
         .build();
-    server.agent = ureq::Agent::config_builder().tls_config(tls).proxy(None).build().into();
+    server.agent = ureq::Agent::config_builder()
+        .tls_config(tls)
+        .proxy(None)
+        .build()
+        .into();
     let answer = server.send("recognize", &home.key, &portrait(1));
     assert_eq!(answer.status, 200);
     let plain = half(&server, b"GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n");
@@ -123,7 +150,10 @@ fn it_speaks_tls_with_the_certificate_given() {
 
     let wrong = home.run(&["serve", "--tls-cert", "no.pem", "--tls-key", "no.pem"]);
     let said = String::from_utf8_lossy(&wrong.stderr);
-    assert!(wrong.status.code() == Some(4) && said.contains("no.pem"), "{said}");
+    assert!(
+        wrong.status.code() == Some(4) && said.contains("no.pem"),
+        "{said}"
+    );
 }
 
 #[test]
@@ -138,7 +168,11 @@ fn one_vault_has_one_server() {
 #[test]
 fn settings_come_from_file_environment_and_flags_in_that_order() {
     let home = Home::new();
-    std::fs::write(home.path("config.toml"), "[serve]\npages = false\nrate_per_s = 1\n").unwrap();
+    std::fs::write(
+        home.path("config.toml"),
+        "[serve]\npages = false\nrate_per_s = 1\n",
+    )
+    .unwrap();
     let pages = |server: &Server| server.get("/people", "").status;
     assert_eq!(pages(&home.serve()), 404);
     let server = home.serve_with(&[("FUSIFORM_PAGES", "true"), ("FUSIFORM_RATE_PER_S", "0")]);

@@ -9,11 +9,20 @@ fn subjects_images_and_numbers_move_and_a_second_run_takes_nothing_twice() {
     let old = Home::new();
     let server = old.serve();
     for (name, number) in [("Ann", 1), ("Ann", 2), ("Bo", 3)] {
-        let answer = server.send(&format!("faces?subject={name}"), &old.key, &portrait(number));
+        let answer = server.send(
+            &format!("faces?subject={name}"),
+            &old.key,
+            &portrait(number),
+        );
         assert_eq!(answer.status, 201, "{answer:?}");
     }
     let subjects = "/api/v1/recognition/subjects";
-    let made = server.json("POST", subjects, &old.key, &json!({"subject": "No face yet"}));
+    let made = server.json(
+        "POST",
+        subjects,
+        &old.key,
+        &json!({"subject": "No face yet"}),
+    );
     assert_eq!(made.status, 201);
     let faces = |body: serde_json::Value| {
         let mut faces = body["faces"].as_array().unwrap().clone();
@@ -25,9 +34,15 @@ fn subjects_images_and_numbers_move_and_a_second_run_takes_nothing_twice() {
     let new = Home::empty();
     let words = ["import", "compreface", &server.address, "--key", &old.key];
     let printed = new.printed(&words);
-    assert!(printed.starts_with("3 subjects, 3 images imported"), "{printed}");
+    assert!(
+        printed.starts_with("3 subjects, 3 images imported"),
+        "{printed}"
+    );
     let again = new.printed(&words);
-    assert!(again.contains("0 images imported, 3 were there already"), "{again}");
+    assert!(
+        again.contains("0 images imported, 3 were there already"),
+        "{again}"
+    );
     drop(server);
 
     let server = new.serve();

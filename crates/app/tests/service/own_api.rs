@@ -54,7 +54,12 @@ fn images_are_grouped_by_who_is_on_them_and_nothing_is_kept() {
         let of = g.as_array().unwrap().iter();
         of.map(|m| m["image"].as_i64().unwrap()).collect()
     };
-    let groups: Vec<Vec<i64>> = job["groups"].as_array().unwrap().iter().map(group).collect();
+    let groups: Vec<Vec<i64>> = job["groups"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(group)
+        .collect();
     assert!(groups.contains(&vec![0, 1]), "{job}");
     assert_eq!(job["images"][0]["image"], 3, "{job}");
     let people = server.get(&format!("{API}/people"), &home.key).json();
@@ -84,7 +89,10 @@ fn an_admin_makes_collections_and_copies_but_sees_nobody() {
 
     let begun = server.json("POST", &format!("{API}/jobs/backup"), &admin, &json!({}));
     let job = done(&server, &admin, &begun.json());
-    assert!(backups.join(job["file"].as_str().unwrap()).exists(), "{job}");
+    assert!(
+        backups.join(job["file"].as_str().unwrap()).exists(),
+        "{job}"
+    );
 
     let number = made["number"].as_i64().unwrap();
     let gone = server.ask("DELETE", &format!("{collections}/{number}"), &admin, None);
@@ -92,7 +100,10 @@ fn an_admin_makes_collections_and_copies_but_sees_nobody() {
     assert_eq!(server.send("recognize", key, &portrait(2)).status, 404);
     // A key made by the command is known without a restart.
     let later = home.make_key("recognition");
-    assert_eq!(server.get("/api/v1/recognition/subjects", &later).status, 200);
+    assert_eq!(
+        server.get("/api/v1/recognition/subjects", &later).status,
+        200
+    );
 }
 
 #[test]

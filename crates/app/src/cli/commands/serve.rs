@@ -68,12 +68,10 @@ pub(crate) fn run(session: &Session, serving: &Serving) -> Result<Exit> {
             let why = "keys and photos can be read on the way: no TLS (--tls-cert, --tls-key)";
             session.printer.note(format_args!("{why}"));
         }
-        session
-            .printer
-            .row(format_args!("{scheme}://{address}/"))?;
-        session
-            .printer
-            .note(format_args!("serving on {scheme}://{address} (Ctrl-C stops)"));
+        session.printer.row(format_args!("{scheme}://{address}/"))?;
+        session.printer.note(format_args!(
+            "serving on {scheme}://{address} (Ctrl-C stops)"
+        ));
         if let Some(recognition) = &served.recognition {
             tokio::spawn(Arc::clone(recognition).erase_ended());
             session

@@ -62,12 +62,28 @@ pub(crate) fn audit(session: &Session, verb: &Audit) -> Result<Exit> {
         return Ok(Exit::Done);
     }
     let (n, newest) = (verified.n_entries, verified.newest);
-    session.printer.row(format_args!(
+    let traces = vault.verify_erased()?;
+    let printer = session.printer;
+    printer.row(format_args!(
         "{n} entries, none altered or missing; the newest is {newest}"
     ))?;
-    session
-        .printer
-        .record(&json!({"entries": n, "intact": true, "newest": newest}))?;
+    printer.row(format_args!(
+        "{} people and {} faces are in the vault, nobody who was erased",
+        traces.people, traces.faces
+    ))?;
+    if traces.wal_bytes > 0 {
+        printer.note(
+            "another process works with the vault: its write-ahead log empties within seconds",
+        );
+    }
+    if !traces.copies_ms.is_empty() {
+        printer.row(format_args!(
+            "{} copies were made before the latest erasures and still hold who was erased since; delete them",
+            traces.copies_ms.len()
+        ))?;
+    }
+    printer.record(&json!({"entries": n, "intact": true, "newest": newest, "people": traces.people,
+        "faces": traces.faces, "wal_bytes": traces.wal_bytes, "outdated_copies_at_ms": traces.copies_ms}))?;
     Ok(Exit::Done)
 }
 

@@ -139,14 +139,24 @@ pub(super) async fn recognise(served: &Arc<Recognition>, service: Service, call:
     let (asked, top) = (asked(&call)?, wanted_matches(&call)?);
     let (mut result, probes) = if call.boolean("detect_faces", true)? {
         let (faces, ms) = look(served, call.image("file")?, &asked).await?;
-        let probes: Result<Vec<_>, _> = faces.iter().map(|f| vector(f).map(<[f32]>::to_vec)).collect();
+        let probes: Result<Vec<_>, _> = faces
+            .iter()
+            .map(|f| vector(f).map(<[f32]>::to_vec))
+            .collect();
         (shown(&faces, ms, &call, &asked), probes?)
     } else {
         let (bbox, probe) = served.look_at_whole(call.image("file")?).await?;
-        (vec![answer::whole(&bbox, &probe, &call.plugins())], vec![probe])
+        (
+            vec![answer::whole(&bbox, &probe, &call.plugins())],
+            vec![probe],
+        )
     };
     let n = probes.len();
-    for (subjects, shown) in subjects(served, service, probes, top).await?.into_iter().zip(&mut result) {
+    for (subjects, shown) in subjects(served, service, probes, top)
+        .await?
+        .into_iter()
+        .zip(&mut result)
+    {
         shown["subjects"] = subjects.into();
     }
     recorded(served, Action::Identify, service, n).await?;
@@ -162,7 +172,10 @@ async fn subjects(
 ) -> Result<Vec<Vec<Value>>, Failure> {
     let found = served.nearest(service, probes, top).await?;
     let one = |m: &fusiform_vault::Match| json!({"subject": m.subject, "similarity": served.scale.similarity(m.similarity)});
-    Ok(found.iter().map(|of| of.iter().map(one).collect()).collect())
+    Ok(found
+        .iter()
+        .map(|of| of.iter().map(one).collect())
+        .collect())
 }
 
 pub(super) async fn detect(served: &Arc<Recognition>, call: Call) -> Answered {

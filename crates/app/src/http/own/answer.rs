@@ -37,9 +37,8 @@ impl ConsentGiven {
 
 /// Whether ground and purpose are stated, and in no more words than are kept.
 pub(super) fn check_terms(basis: &str, purpose: &str) -> Result<(), Failure> {
-    let good = |text: &str, most| {
-        !text.is_empty() && !text.contains('\0') && text.chars().count() <= most
-    };
+    let good =
+        |text: &str, most| !text.is_empty() && !text.contains('\0') && text.chars().count() <= most;
     if good(basis, 100) && good(purpose, 500) {
         return Ok(());
     }

@@ -112,7 +112,8 @@ impl Jobs {
     /// A new job of a service, unless it has too many.
     fn begin(&self, service: Service, total: usize) -> Result<(u64, Job), Failure> {
         let mut all = self.all();
-        let runs = |(_, of, job): &&(Uuid, i64, Job)| *of == service.id && job.state == Stage::Running;
+        let runs =
+            |(_, of, job): &&(Uuid, i64, Job)| *of == service.id && job.state == Stage::Running;
         if all.values().filter(runs).count() >= MOST_RUNNING {
             return Err(Failure::TooMany);
         }
@@ -208,8 +209,12 @@ pub(super) async fn enrol(
     Extension(service): Extension<Service>,
     batch: Result<Json<Batch>, JsonRejection>,
 ) -> Begun {
-    let (names, given): (Vec<String>, Vec<String>) =
-        batch?.0.faces.into_iter().map(|f| (f.name, f.image)).unzip();
+    let (names, given): (Vec<String>, Vec<String>) = batch?
+        .0
+        .faces
+        .into_iter()
+        .map(|f| (f.name, f.image))
+        .unzip();
     let images = images(given.into_iter())?;
     let (number, job) = served.jobs.begin(service, images.len())?;
     tokio::spawn(async move {
@@ -318,7 +323,8 @@ pub(super) async fn backup(
     State(served): State<Arc<Recognition>>,
     Extension(service): Extension<Service>,
 ) -> Begun {
-    let why = "no folder for backups is set; start the server with backup_dir or FUSIFORM_BACKUP_DIR";
+    let why =
+        "no folder for backups is set; start the server with backup_dir or FUSIFORM_BACKUP_DIR";
     let dir = served.backup_dir.clone();
     let dir = dir.ok_or_else(|| Failure::Wrong(why.into()))?;
     let (number, job) = served.jobs.begin(service, 1)?;

@@ -9,11 +9,17 @@ const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; script-src 
                       form-action 'none'; frame-ancestors 'none'; base-uri 'none'";
 
 pub(super) async fn show() -> Response {
-    answer("text/html; charset=utf-8", include_str!("../../../web/api.html"))
+    answer(
+        "text/html; charset=utf-8",
+        include_str!("../../../web/api.html"),
+    )
 }
 
 pub(super) async fn script() -> Response {
-    answer("text/javascript; charset=utf-8", include_str!("../../../web/api.js"))
+    answer(
+        "text/javascript; charset=utf-8",
+        include_str!("../../../web/api.js"),
+    )
 }
 
 fn answer(kind: &'static str, text: &'static str) -> Response {
