@@ -101,7 +101,6 @@ fn dispatch(args: Args) -> anyhow::Result<Exit> {
         Command::Bench(bench) => commands::bench::run(&session, &bench),
         Command::Doctor => commands::doctor::run(&session),
         Command::Key { kind, key, terms } => commands::vault::key(&session, kind, key, terms),
-        Command::Import(Import::CompreFace(from)) => commands::import::compreface(&session, &from),
         Command::Audit(audit) => commands::vault::audit(&session, &audit),
         Command::Vault(verb) => commands::vault::run(&session, &verb),
     }

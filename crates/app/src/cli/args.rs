@@ -241,9 +241,6 @@ The first key makes the vault, the encrypted file of enrolled people. A running 
         #[command(flatten)]
         terms: KeyTerms,
     },
-    /// Take over the people of another recognition server
-    #[command(subcommand)]
-    Import(Import),
     /// The log of enrolments, identifications, exports and erasures
     #[command(subcommand)]
     Audit(Audit),
@@ -284,18 +281,6 @@ pub(crate) struct KeyTerms {
     /// Days until a person stops matching and is erased [default: kept until erased]
     #[arg(long, value_name = "DAYS", value_parser = clap::value_parser!(u32).range(1..=36500))]
     pub(crate) keep_days: Option<u32>,
-}
-
-#[derive(Debug, Subcommand)]
-pub(crate) enum Import {
-    /// Fetch subjects and images of a running CompreFace and embed them anew; stop `fusiform serve` meanwhile
-    #[command(
-        name = "compreface",
-        after_help = "Example: fusiform import compreface http://server:8000 --key 00000000-0000-0000-0000-000000000002\n\n\
-The key and the numbers of the images stay the same, so clients only need the new address. Run it again to go on where it \
-stood. Once for each recognition service."
-    )]
-    CompreFace(FromCompreFace),
 }
 
 /// Where the people are.

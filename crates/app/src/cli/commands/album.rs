@@ -27,6 +27,7 @@ pub(crate) fn run(session: &Session, album: Album) -> Result<Exit> {
         Album::Redact(wanted) => super::redact::run(session, &wanted),
         Album::Export(Export::Xmp { out }) => super::xmp::export(session, out.as_deref()),
         Album::Import(Import::Xmp) => super::xmp::import(session),
+        Album::Import(Import::CompreFace(from)) => super::import::compreface(session, &from),
         Album::Is { person, faces } => {
             let person = match catalogue.find_person(&person) {
                 Ok(id) => {

@@ -38,7 +38,7 @@ struct Faces {
 
 #[derive(Deserialize)]
 struct Face {
-    image_id: Uuid,
+    image_id: String,
     subject: String,
 }
 
@@ -94,7 +94,11 @@ impl Server {
             let part: Faces = self.json(&format!("faces?page={page}&size={PAGE}"))?;
             page += 1;
             let last = part.faces.is_empty() || page >= part.total_pages;
-            all.extend(part.faces.into_iter().map(|f| (f.image_id, f.subject)));
+            for face in part.faces {
+                let id = Uuid::parse_str(&face.image_id);
+                let id = id.with_context(|| format!("{}: image {}", self.address, face.image_id))?;
+                all.insert(id, face.subject);
+            }
             if last {
                 return Ok(all);
             }
