@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::time::Duration;
 
+use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior, params};
 use subtle::ConstantTimeEq;
 use uuid::Uuid;
@@ -119,6 +120,8 @@ impl Vault {
         drop(own_file(path)?);
         let db = Connection::open(path)?;
         db.busy_timeout(Duration::from_secs(10))?;
+        // A wrong key must not even move what another process left in the write-ahead log.
+        db.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
         let head = "SELECT 1 FROM sqlite_schema WHERE name = 'head'";
         let made = db.query_row(head, [], |_| Ok(())).optional()?.is_some();
         let data_key = if made {
@@ -133,6 +136,7 @@ impl Vault {
             made.commit()?;
             key
         };
+        db.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, false)?;
         db.execute_batch(
             "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA secure_delete = ON; PRAGMA foreign_keys = ON;",
         )?;

@@ -105,7 +105,7 @@ fn a_wrong_key_is_told_and_changes_nothing() {
     assert!(matches!(error, Error::WrongKey(_)), "{error}");
     let other = Vault::open(&stage.path(), &stage.secret(), "another model").unwrap_err();
     assert!(matches!(other, Error::Model { .. }), "{other}");
-    assert_eq!(before, fs::read(stage.path()).unwrap());
+    assert!(before == fs::read(stage.path()).unwrap());
 }
 
 #[test]

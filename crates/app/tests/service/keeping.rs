@@ -62,7 +62,8 @@ fn what_was_enrolled_is_there_after_a_kill_and_nobody_can_read_it_without_the_ke
     assert_eq!(output.status.code(), Some(4));
     let said = String::from_utf8_lossy(&output.stderr);
     assert!(said.contains("nothing was changed"), "{said}");
-    assert_eq!(before, std::fs::read(home.path("vault.db")).unwrap());
+    let same = before == std::fs::read(home.path("vault.db")).unwrap();
+    assert!(same, "the file was changed");
 }
 
 #[test]

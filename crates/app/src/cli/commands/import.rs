@@ -96,7 +96,8 @@ impl Server {
             let last = part.faces.is_empty() || page >= part.total_pages;
             for face in part.faces {
                 let id = Uuid::parse_str(&face.image_id);
-                let id = id.with_context(|| format!("{}: image {}", self.address, face.image_id))?;
+                let id =
+                    id.with_context(|| format!("{}: image {}", self.address, face.image_id))?;
                 all.insert(id, face.subject);
             }
             if last {
