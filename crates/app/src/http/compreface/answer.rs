@@ -77,3 +77,20 @@ pub(super) fn face(face: &DescribedFace, plugins: &[&str]) -> Value {
     }
     shown
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_scale_says_half_at_one_in_a_thousand_and_four_fifths_at_one_in_a_hundred_thousand() {
+        let pack = fusiform::models::Library::at("nowhere");
+        let engine = fusiform::engine::Engine::open(&pack.load(None).unwrap()).unwrap();
+        let thresholds = engine.thresholds().unwrap();
+        let scale = Scale::fit(thresholds).unwrap();
+        let at = |fmr| scale.similarity(thresholds.at_fmr(fmr).unwrap().similarity);
+        assert_eq!((at(1e-3), at(1e-5)), (0.5, 0.8));
+        assert!(at(1e-2) < 0.4 && scale.similarity(1.0) > 0.999);
+        assert!(scale.similarity(-1.0) < 0.01);
+    }
+}

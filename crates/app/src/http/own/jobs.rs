@@ -21,6 +21,8 @@ use crate::http::recognition::NotSeen;
 
 /// Unfinished jobs of one key.
 const MOST_RUNNING: usize = 4;
+/// Unfinished jobs of all keys: each holds its images in memory.
+const MOST_AT_ONCE: usize = 8;
 /// Jobs that can be asked after; the oldest finished one makes room.
 const MOST_KEPT: usize = 256;
 /// Images in one job.
@@ -112,10 +114,15 @@ impl Jobs {
     /// A new job of a service, unless it has too many.
     fn begin(&self, service: Service, total: usize) -> Result<(u64, Job), Failure> {
         let mut all = self.all();
-        let runs =
-            |(_, of, job): &&(Uuid, i64, Job)| *of == service.id && job.state == Stage::Running;
-        if all.values().filter(runs).count() >= MOST_RUNNING {
+        let running = || {
+            all.values()
+                .filter(|(_, _, job)| job.state == Stage::Running)
+        };
+        if running().filter(|(_, of, _)| *of == service.id).count() >= MOST_RUNNING {
             return Err(Failure::TooMany);
+        }
+        if running().count() >= MOST_AT_ONCE {
+            return Err(Failure::Busy);
         }
         if all.len() >= MOST_KEPT {
             let ended = |(n, (_, _, job)): (&u64, &(Uuid, i64, Job))| {
