@@ -11,7 +11,7 @@ use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulShutdown;
 use hyper_util::service::TowerToHyperService;
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpListener;
 use tokio::sync::{Semaphore, watch};
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::ServerConfig;
@@ -74,7 +74,7 @@ impl Connections {
                         talk(Escaped::new(stream), router, watcher).await;
                     }
                 } else {
-                    talk(Escaped::<TcpStream>::new(stream), router, watcher).await;
+                    talk(Escaped::new(stream), router, watcher).await;
                 }
             });
         }
