@@ -230,12 +230,20 @@ impl Engine {
     /// # Errors
     /// [`Error::Uncalibrated`]; [`Error::Catalogue`].
     pub fn group(&self, catalogue: &mut Catalogue) -> Result<GroupSummary, Error> {
-        let options = ClusterOptions {
+        let options = self.cluster_options()?;
+        Ok(catalogue.group(self.embedder_id()?, &options)?)
+    }
+
+    /// How faces of this pack are grouped.
+    ///
+    /// # Errors
+    /// [`Error::Lacks`], [`Error::Uncalibrated`].
+    pub fn cluster_options(&self) -> Result<ClusterOptions, Error> {
+        Ok(ClusterOptions {
             link_similarity: self.link_similarity()?,
             ask_similarity: self.thresholds()?.at_fmr(SAME_FMR)?.similarity,
             ..ClusterOptions::default()
-        };
-        Ok(catalogue.group(self.embedder_id()?, &options)?)
+        })
     }
 
     /// The largest face of a photo, which is whom a portrait is of.
