@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use rten::{RunOptions, ThreadPool};
+use rten_tensor::prelude::*;
 use rten_tensor::NdTensor;
 use rustix::time::{ClockId, clock_gettime};
 use tract_onnx::prelude::*;
