@@ -100,12 +100,14 @@ def families(node):
 def heads(node):
     """Narrow heads that are merged, and splits that look like theirs but are not."""
     pad = dict(pads=[1, 1, 1, 1])
-    turn, flat = dict(perm=[0, 2, 3, 1]), {"flat": np.array([2, -1, 1]), "boxes": np.array([2, -1, 4])}
+    turn, flat = dict(perm=[0, 2, 3, 1]), {"flat": np.array([2, -1, 1]), "first": np.int64(0), "axis": np.array([0]), "rest": np.array([-1, 4])}
     case("yunet heads", [
         node("Conv", ["x", "w1", "b1"], ["a"]), node("Relu", ["a"], ["b"]), node("Conv", ["b", "w2", "b2"], ["c"]),
         node("Conv", ["c", "d2", "e2"], ["d"], group=1, **pad), node("Transpose", ["d"], ["e"], **turn), node("Reshape", ["e", "flat"], ["f"]),
         node("Sigmoid", ["f"], ["p"]), node("Conv", ["b", "w3"], ["g"]), node("Conv", ["g", "d3", "e3"], ["h"], group=4, **pad),
-        node("Transpose", ["h"], ["i"], **turn), node("Reshape", ["i", "boxes"], ["q"]), node("Conv", ["b", "w4", "b4"], ["j"]),
+        node("Transpose", ["h"], ["i"], **turn), node("Shape", ["h"], ["l"]), node("Gather", ["l", "first"], ["m"]),
+        node("Unsqueeze", ["m", "axis"], ["n"]), node("Concat", ["n", "rest"], ["o"], axis=0), node("Reshape", ["i", "o"], ["q"]),
+        node("Conv", ["b", "w4", "b4"], ["j"]),
         node("Conv", ["j", "d4", "e4"], ["k"], group=10, **pad), node("Sigmoid", ["k"], ["r"])], {"x": rand(2, 6, 9, 7)},
         {"w1": rand(19, 6, 1, 1), "b1": rand(19), "w2": rand(1, 19, 1, 1), "b2": rand(1), "d2": rand(1, 1, 3, 3), "e2": rand(1), "w3": rand(4, 19, 1, 1),
          "d3": rand(4, 1, 3, 3), "e3": rand(4), "w4": rand(10, 19, 1, 1), "b4": rand(10), "d4": rand(10, 1, 3, 3), "e4": rand(10), **flat},

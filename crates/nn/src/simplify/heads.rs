@@ -131,6 +131,7 @@ fn is_end(model: &Model, value: usize) -> bool {
                 | Op::Reshape { .. }
                 | Op::Flatten { .. }
                 | Op::Softmax { .. }
+                | Op::Shape { .. }
         )
     };
     readers(model, value).into_iter().all(ends)
