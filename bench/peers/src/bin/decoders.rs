@@ -16,12 +16,28 @@ type Decode = fn(&[u8]) -> Result<usize, Box<dyn Error>>;
 const DECODERS: [(&str, Decode, usize); 8] = [
     ("zune-jpeg 0.5", zune, 1),
     ("jpeg-decoder 0.3", |f| plain(f, 1), 1),
-    ("libjpeg-turbo (turbojpeg 1.5)", |f| turbo(f, ScalingFactor::ONE), 1),
+    (
+        "libjpeg-turbo (turbojpeg 1.5)",
+        |f| turbo(f, ScalingFactor::ONE),
+        1,
+    ),
     ("jpeg-decoder 0.3", |f| plain(f, 2), 2),
-    ("libjpeg-turbo (turbojpeg 1.5)", |f| turbo(f, ScalingFactor::ONE_HALF), 2),
+    (
+        "libjpeg-turbo (turbojpeg 1.5)",
+        |f| turbo(f, ScalingFactor::ONE_HALF),
+        2,
+    ),
     ("jpeg-decoder 0.3", |f| plain(f, 4), 4),
-    ("libjpeg-turbo (turbojpeg 1.5)", |f| turbo(f, ScalingFactor::ONE_QUARTER), 4),
-    ("libjpeg-turbo (turbojpeg 1.5)", |f| turbo(f, ScalingFactor::ONE_EIGHTH), 8),
+    (
+        "libjpeg-turbo (turbojpeg 1.5)",
+        |f| turbo(f, ScalingFactor::ONE_QUARTER),
+        4,
+    ),
+    (
+        "libjpeg-turbo (turbojpeg 1.5)",
+        |f| turbo(f, ScalingFactor::ONE_EIGHTH),
+        8,
+    ),
 ];
 
 fn zune(file: &[u8]) -> Result<usize, Box<dyn Error>> {
@@ -80,7 +96,11 @@ fn main() -> Result<(), Box<dyn Error>> {
             times.push(cpu_s() - start);
         }
     }
-    println!("{} files, {:.1} Mpx in all", files.len(), pixels as f64 / 1e6);
+    println!(
+        "{} files, {:.1} Mpx in all",
+        files.len(),
+        pixels as f64 / 1e6
+    );
     println!("| decoder | sides | Mpx/s of the file |");
     println!("|---|---|---|");
     for ((name, _, divisor), mut times) in DECODERS.iter().zip(times) {

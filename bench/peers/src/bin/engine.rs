@@ -6,8 +6,8 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use rten::{RunOptions, ThreadPool};
-use rten_tensor::prelude::*;
 use rten_tensor::NdTensor;
+use rten_tensor::prelude::*;
 use rustix::time::{ClockId, clock_gettime};
 use tract_onnx::prelude::*;
 
