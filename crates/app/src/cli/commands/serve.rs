@@ -29,7 +29,7 @@ pub(crate) fn run(
     let guard = Guard::new(listen.ip(), password.as_deref(), false)?;
     let engine = Arc::new(session.engine()?);
     // A pack that cannot group is better refused before the first scan than after it.
-    engine.link_similarity()?;
+    engine.cluster_options()?;
     drop(session.catalogue()?);
     let recognition = recognition(session, &engine)?;
     let catalogue = session.config.catalogue.clone();
