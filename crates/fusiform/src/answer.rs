@@ -93,7 +93,9 @@ impl Thresholds {
         if of(first) >= 0.0 {
             return Ok(first.similarity);
         }
-        let between = stated.windows(2).find(|w| of(&w[0]) < 0.0 && of(&w[1]) >= 0.0);
+        let between = stated
+            .windows(2)
+            .find(|w| of(&w[0]) < 0.0 && of(&w[1]) >= 0.0);
         Ok(between.map_or(last.similarity, |w| {
             let part = of(&w[0]) / (of(&w[0]) - of(&w[1]));
             w[0].similarity + (w[1].similarity - w[0].similarity) * part as f32

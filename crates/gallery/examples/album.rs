@@ -149,7 +149,12 @@ impl Album {
 
     fn photo(&self, number: usize, model: &ModelId) -> ScannedFile {
         let face = |place: usize| FaceRecord {
-            bbox: [place as f32 * 100.0, 10.0, place as f32 * 100.0 + 80.0, 90.0],
+            bbox: [
+                place as f32 * 100.0,
+                10.0,
+                place as f32 * 100.0 + 80.0,
+                90.0,
+            ],
             score: 0.9,
             landmarks: None,
             quality: QualityParts {
