@@ -84,34 +84,34 @@ impl Catalogue {
     ) -> Result<GroupSummary, Error> {
         let done = format!("{model} {options:?}");
         self.try_change(|t| {
-                let faces = load_faces(t, model)?;
-                let facts = facts::load(t)?;
-                let wanted: Vec<&Face> = faces
-                    .iter()
-                    .filter(|f| !facts.aside.contains_key(&f.id))
-                    .collect();
-                let items: Vec<ClusterFace> = wanted
-                    .iter()
-                    .map(|f| ClusterFace::new(f.id, f.photo, &f.vector, f.quality))
-                    .collect();
-                let found = cluster(&items, &facts.said, options)?;
-                let labels = found.labels();
-                let mut groups: BTreeMap<usize, Vec<&Face>> = BTreeMap::new();
-                for (face, label) in wanted.iter().zip(labels) {
-                    groups.entry(label).or_default().push(face);
-                }
-                let groups: Vec<Vec<&Face>> = groups.into_values().collect();
-                let people = assign(t, &groups, &facts.said)?;
-                t.execute("DELETE FROM questions", [])?;
-                t.execute("DELETE FROM cards", [])?;
-                write(t, &groups, &people, &facts)?;
-                cards::refresh_all(t)?;
-                let named = named_people(t)?;
-                review::ask(t, &guesses(&groups, &people, &named, options), &facts)?;
-                place::keep_cells(t, &done, &wanted, found.floor_similarity(), options)?;
-                set_grouped(t, &done)?;
-                Ok(())
-            })?;
+            let faces = load_faces(t, model)?;
+            let facts = facts::load(t)?;
+            let wanted: Vec<&Face> = faces
+                .iter()
+                .filter(|f| !facts.aside.contains_key(&f.id))
+                .collect();
+            let items: Vec<ClusterFace> = wanted
+                .iter()
+                .map(|f| ClusterFace::new(f.id, f.photo, &f.vector, f.quality))
+                .collect();
+            let found = cluster(&items, &facts.said, options)?;
+            let labels = found.labels();
+            let mut groups: BTreeMap<usize, Vec<&Face>> = BTreeMap::new();
+            for (face, label) in wanted.iter().zip(labels) {
+                groups.entry(label).or_default().push(face);
+            }
+            let groups: Vec<Vec<&Face>> = groups.into_values().collect();
+            let people = assign(t, &groups, &facts.said)?;
+            t.execute("DELETE FROM questions", [])?;
+            t.execute("DELETE FROM cards", [])?;
+            write(t, &groups, &people, &facts)?;
+            cards::refresh_all(t)?;
+            let named = named_people(t)?;
+            review::ask(t, &guesses(&groups, &people, &named, options), &facts)?;
+            place::keep_cells(t, &done, &wanted, found.floor_similarity(), options)?;
+            set_grouped(t, &done)?;
+            Ok(())
+        })?;
         self.group_summary()
     }
 

@@ -61,9 +61,7 @@ pub(super) fn guesses(
             c.person != subject.person && (c.named || before)
         };
         let shares = |c: &Candidate| !c.photos.is_disjoint(&subject.photos);
-        if let Some((candidate, near, next)) =
-            best(&known, &subject.mean, may, shares, options)
-        {
+        if let Some((candidate, near, next)) = best(&known, &subject.mean, may, shares, options) {
             found.push(Guess {
                 subject: Subject::Group(PersonId(subject.person)),
                 candidate,
@@ -75,8 +73,7 @@ pub(super) fn guesses(
     }
     for face in lone {
         let shares = |c: &Candidate| c.photos.contains(&face.photo);
-        if let Some((candidate, near, next)) =
-            best(&known, &face.vector, |_| true, shares, options)
+        if let Some((candidate, near, next)) = best(&known, &face.vector, |_| true, shares, options)
         {
             found.push(Guess {
                 subject: Subject::Face(FaceId(face.id)),
