@@ -97,9 +97,10 @@ pub(super) fn router(served: &Arc<Recognition>) -> Router {
         .with_state(served.clone());
     let open = Router::new()
         .route("/openapi.json", get(async || Json(Document::openapi())))
-        .route("/", get(page::show))
         .route("/page.js", get(page::script));
-    Router::new().nest("/api/fusiform/v1", with_key.merge(open))
+    Router::new()
+        .nest("/api/fusiform/v1", with_key.merge(open))
+        .route("/api/fusiform/v1/", get(page::show))
 }
 
 /// Lets requests with a key of one of these kinds in, as many as its rate allows, for as long as a request may take.
