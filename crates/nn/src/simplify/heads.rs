@@ -3,12 +3,19 @@
 //! A head of 1, 4 or 10 channels costs as much as one of a whole vector. Those that read one value and differ in nothing
 //! but weights become one convolution whose result is split again; so do the depthwise convolutions behind them.
 
+use std::collections::HashMap;
+
 use crate::graph::{Model, Step};
 use crate::ops::Op;
 use crate::tensor::{Tensor, Value};
 
 /// Channels from which a convolution fills vectors by itself.
 const WIDE: usize = 16;
+
+/// More readers of one value than any detector has heads.
+const MOST: usize = 64;
+
+type Readers = HashMap<usize, Vec<usize>>;
 
 /// A head: a dense convolution, and perhaps a depthwise one behind it, by their places among the steps.
 struct Head {
@@ -19,19 +26,37 @@ struct Head {
 
 /// Merges what can be merged.
 pub(super) fn merge(model: &mut Model) {
+    let mut readers = readers(model);
     let mut at = 0;
     while at < model.steps.len() {
-        let heads = siblings(model, at);
+        let heads = siblings(model, &readers, at);
         if heads.len() > 1 {
             put_together(model, &heads);
+            readers = self::readers(model);
         }
         at += 1;
     }
 }
 
+/// For each value the steps that read it.
+fn readers(model: &Model) -> Readers {
+    let mut readers = Readers::new();
+    for (at, step) in model.steps.iter().enumerate() {
+        for value in step.inputs.iter().flatten() {
+            readers.entry(*value).or_default().push(at);
+        }
+    }
+    readers
+}
+
 /// The heads that can be merged with the one that begins at a step, itself first.
-fn siblings(model: &Model, at: usize) -> Vec<Head> {
-    let Some(first) = head(model, at) else {
+fn siblings(model: &Model, readers: &Readers, at: usize) -> Vec<Head> {
+    let beside = model.steps[at].inputs.first().copied().flatten();
+    let beside = beside.and_then(|v| readers.get(&v)).map_or(&[][..], |r| r);
+    if !(2..=MOST).contains(&beside.len()) {
+        return Vec::new();
+    }
+    let Some(first) = head(model, readers, at) else {
         return Vec::new();
     };
     let like = |a: usize, b: usize| {
@@ -45,9 +70,11 @@ fn siblings(model: &Model, at: usize) -> Vec<Head> {
         }
     };
     let mut heads = vec![first];
-    for other in at + 1..model.steps.len() {
-        let same_input = model.steps[other].inputs.first() == model.steps[at].inputs.first();
-        let Some(head) = head(model, other).filter(|_| same_input) else {
+    for &other in beside.iter().filter(|other| **other > at) {
+        if model.steps[other].inputs.first() != model.steps[at].inputs.first() {
+            continue;
+        }
+        let Some(head) = head(model, readers, other) else {
             continue;
         };
         let behind = match (heads[0].depthwise, head.depthwise) {
@@ -62,29 +89,25 @@ fn siblings(model: &Model, at: usize) -> Vec<Head> {
     heads
 }
 
-fn head(model: &Model, at: usize) -> Option<Head> {
+fn head(model: &Model, readers: &Readers, at: usize) -> Option<Head> {
     let channels = plain(model, at, |groups, shape| groups == 1 && shape[0] < WIDE)?;
-    let readers = readers(model, model.steps[at].outputs[0]);
     let behind = |at: usize| {
         plain(model, at, |groups, shape| {
             groups == shape[0] && shape[1] == 1
         })
     };
-    if let [only] = readers[..]
-        && behind(only) == Some(channels)
-        && model.steps[only].inputs[0] == Some(model.steps[at].outputs[0])
-        && !model.output_values.contains(&model.steps[at].outputs[0])
+    let value = model.steps[at].outputs[0];
+    let mut last = at;
+    if let Some([only]) = readers.get(&value).map(|r| &r[..])
+        && behind(*only) == Some(channels)
+        && model.steps[*only].inputs[0] == Some(value)
+        && !model.output_values.contains(&value)
     {
-        let ends = is_end(model, model.steps[only].outputs[0]);
-        return ends.then_some(Head {
-            dense: at,
-            depthwise: Some(only),
-            channels,
-        });
+        last = *only;
     }
-    is_end(model, model.steps[at].outputs[0]).then_some(Head {
+    is_end(model, readers, model.steps[last].outputs[0]).then_some(Head {
         dense: at,
-        depthwise: None,
+        depthwise: (last != at).then_some(last),
         channels,
     })
 }
@@ -104,8 +127,9 @@ fn plain(model: &Model, at: usize, fits: impl Fn(usize, &[usize]) -> bool) -> Op
     let alone = step.inputs.get(3).copied().flatten().is_none();
     let one_finish = matches!(conv.finish, crate::ops::Finish::Same(_));
     let variable = step.inputs[0].is_some_and(|v| !model.constants.contains_key(&v));
-    (known && alone && one_finish && variable && shape[0] > 0 && fits(conv.groups, shape))
-        .then_some(shape[0])
+    let stated = !conv.kernel_differs([shape[2], shape[3]]);
+    let usual = known && alone && one_finish && variable && stated;
+    (usual && shape[0] > 0 && fits(conv.groups, shape)).then_some(shape[0])
 }
 
 fn weights<'m>(model: &'m Model, step: &Step) -> Option<&'m Tensor> {
@@ -115,15 +139,10 @@ fn weights<'m>(model: &'m Model, step: &Step) -> Option<&'m Tensor> {
     weights.float().ok().filter(|w| w.shape().len() == 4)
 }
 
-fn readers(model: &Model, value: usize) -> Vec<usize> {
-    let reads = |at: &usize| model.steps[*at].inputs.contains(&Some(value));
-    (0..model.steps.len()).filter(reads).collect()
-}
-
 /// Whether a value is for those who read the network's results: what computes on further would want it whole.
-fn is_end(model: &Model, value: usize) -> bool {
-    let ends = |at: usize| {
-        let op = &model.steps[at].op;
+fn is_end(model: &Model, readers: &Readers, value: usize) -> bool {
+    let ends = |at: &usize| {
+        let op = &model.steps[*at].op;
         matches!(
             op,
             Op::Transpose { .. }
@@ -134,7 +153,7 @@ fn is_end(model: &Model, value: usize) -> bool {
                 | Op::Shape { .. }
         )
     };
-    readers(model, value).into_iter().all(ends)
+    readers.get(&value).is_none_or(|r| r.iter().all(ends))
 }
 
 fn put_together(model: &mut Model, heads: &[Head]) {
