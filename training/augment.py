@@ -12,13 +12,14 @@ import torch.nn.functional as F
 SIDE = 112
 
 
-def augment(crops, generator):
-    return Views(generator)(crops)
+def augment(crops, generator, calm=0.0):
+    """`calm` is the share of crops that are only mirrored and moved a little."""
+    return Views(generator, calm)(crops)
 
 
 class Views:
-    def __init__(self, generator):
-        self.g = generator
+    def __init__(self, generator, calm):
+        self.g, self.calm = generator, calm
 
     def uniform(self, n, low=0.0, high=1.0):
         return torch.rand(n, generator=self.g, device=self.g.device) * (high - low) + low
@@ -27,11 +28,12 @@ class Views:
         x = crops.permute(0, 3, 1, 2).float()
         steps = ((0.08, self.masked), (None, self.moved), (0.5, self.lit), (0.15, self.grey), (0.12, self.blurred),
                  (0.2, self.shrunk), (0.15, self.quantised), (0.1, self.noisy), (0.08, self.occluded))
+        stirred = self.uniform(len(x)) >= self.calm
         for share, effect in steps:
             if share is None:
-                x = effect(x)
+                x = effect(x, stirred)
                 continue
-            i = torch.nonzero(self.uniform(len(x)) < share).flatten()
+            i = torch.nonzero((self.uniform(len(x)) < share) & stirred).flatten()
             if len(i):
                 x[i] = effect(x[i])
         return x.clamp_(0, 255).round_().to(torch.uint8)
@@ -47,10 +49,10 @@ class Views:
         shade = 255 - 60 * (columns.abs() / 46.0)
         return torch.where(inside[:, None], self.uniform((n, 3, 1, 1)) * shade[:, None], x)
 
-    def moved(self, x):
+    def moved(self, x, stirred):
         """Mirror, shift, turn, scale; six crops in ten only a little, as a detector's landmarks jitter."""
         n = len(x)
-        strong = torch.where(self.uniform(n) < 0.4, 1.0, 0.25)
+        strong = torch.where((self.uniform(n) < 0.4) & stirred, 1.0, 0.25)
         angle = self.uniform(n, -0.35, 0.35) * strong
         scale = (1 + self.uniform(n, -0.12, 0.12) * strong) * SIDE / x.shape[-1]
         dx, dy = self.uniform(n, -0.08, 0.08) * strong, self.uniform(n, -0.08, 0.08) * strong

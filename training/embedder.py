@@ -57,8 +57,10 @@ class Embedder(nn.Module):
             found.append(x)
         return [*found, self.widen(x)]
 
-    def head(self, x):
-        return self.bn(self.fc(self.gdc(x).flatten(1)).float())
+    def through(self, x):
+        """The embedding and what the stages saw."""
+        found = self.stages_of(x)
+        return self.bn(self.fc(self.gdc(found[-1]).flatten(1)).float()), found
 
     def forward(self, x):
-        return self.head(self.stages_of(x)[-1])
+        return self.through(x)[0]

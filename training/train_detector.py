@@ -21,6 +21,7 @@ import torch.nn.functional as F
 
 import data
 from detector import Detector
+from precision import half
 from scenes import Scenes
 
 SIDE, BATCH = 320, 24
@@ -172,6 +173,7 @@ def main():
     parser.add_argument("--minutes", type=float, default=90, help="of the whole run, with what came before a cut")
     parser.add_argument("--decay", type=float, default=0.3, help="share of the run in which the rate falls to zero")
     parser.add_argument("--rate", type=float, default=1.5e-3)
+    parser.add_argument("--compile", action="store_true", help="by torch.compile: a minute or two at the start")
     parser.add_argument("--seed", type=int, default=0)
     args = parser.parse_args()
     os.makedirs(args.out, exist_ok=True)
@@ -179,6 +181,7 @@ def main():
     last = os.path.join(args.out, "last.pt")
     net, ema = Detector(), Detector()
     net.to(memory_format=torch.channels_last)
+    through = torch.compile(net) if args.compile else net
     ema.load_state_dict(net.state_dict())
     optimiser = torch.optim.AdamW(net.parameters(), lr=args.rate, weight_decay=0.01)
     seen = step = before = 0
@@ -201,7 +204,9 @@ def main():
             group["lr"] = args.rate * min(1.0, (step - first + 1) / 200, (1 - done) / max(args.decay, 1e-9))
         photos, labels = zip(*(scenes.view() for _ in range(BATCH)))
         photos = np.stack(photos).astype(np.float32)
-        out = flat(net(torch.from_numpy(photos).contiguous(memory_format=torch.channels_last)))
+        with half(torch.device("cpu")):
+            maps = through(torch.from_numpy(photos).contiguous(memory_format=torch.channels_last))
+        out = flat(maps)
         loss, parts = label_loss(out, labels)
         taught = teacher_loss(out, teacher(photos))
         optimiser.zero_grad()

@@ -54,7 +54,7 @@ def test_steps_lower_the_loss_on_views_that_stay():
     both = optimisers(net, hints, 0.03)
     losses = []
     for _ in range(12):
-        loss, _ = loss_of(net, hints, 1.0, views, answers, maps)
+        loss, _ = loss_of(net.through, hints, 1.0, views, answers, maps)
         losses.append(loss.item())
         [o.zero_grad() for o in both]
         loss.backward()

@@ -97,9 +97,7 @@ fn dispatch(args: Args) -> anyhow::Result<Exit> {
         Command::Models(Models::Show { name }) => commands::models::show(&session, name.as_deref()),
         Command::Models(Models::Add { dir }) => commands::models::add(&session, &dir),
         Command::Models(Models::Verify) => commands::models::verify(&session),
-        Command::Serve { listen, password } => {
-            commands::serve::run(&session, listen, password.as_deref())
-        }
+        Command::Serve(serving) => commands::serve::run(&session, &serving),
         Command::Bench(bench) => commands::bench::run(&session, &bench),
         Command::Doctor => commands::doctor::run(&session),
         Command::Key { kind, key, terms } => commands::vault::key(&session, kind, key, terms),

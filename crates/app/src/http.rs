@@ -2,6 +2,7 @@
 //! Knows which trees there are, not what they answer.
 
 mod compreface;
+mod connections;
 mod escaping;
 mod health;
 mod metrics;
@@ -16,15 +17,15 @@ use axum::middleware::from_fn_with_state;
 use fusiform::engine::Engine;
 
 use crate::web::Web;
-pub(crate) use escaping::Escaping;
+pub(crate) use connections::{Connections, tls};
 pub(crate) use recognition::Recognition;
 
 /// What every route tree may use.
 pub(crate) struct Served {
     /// Detector and embedder; runs from many threads at once, but never on the threads that serve connections.
     pub(crate) engine: Arc<Engine>,
-    /// The album's pages.
-    pub(crate) album: Web,
+    /// The album's pages, unless only programs are served.
+    pub(crate) album: Option<Web>,
     /// The recognition service, if there is a vault.
     pub(crate) recognition: Option<Arc<Recognition>>,
     /// Whether new work is taken; false once the server is stopping.
@@ -33,9 +34,10 @@ pub(crate) struct Served {
 
 /// All routes. A tree that is to be served is merged here.
 pub(crate) fn router(served: &Arc<Served>) -> Router {
-    let router = Router::new()
-        .merge(health::router(served))
-        .merge(served.album.clone().router());
+    let mut router = Router::new().merge(health::router(served));
+    if let Some(album) = &served.album {
+        router = router.merge(album.clone().router());
+    }
     match &served.recognition {
         Some(recognition) => router.merge(
             compreface::router(recognition)
@@ -69,5 +71,7 @@ pub(crate) async fn stop_signal(served: Arc<Served>) {
     futures_util::pin_mut!(interrupted, terminated);
     futures_util::future::select(interrupted, terminated).await;
     served.ready.store(false, Ordering::SeqCst);
-    served.album.stop();
+    if let Some(album) = &served.album {
+        album.stop();
+    }
 }

@@ -343,3 +343,39 @@ fn embedder_spec(manifest: &EmbedderManifest) -> EmbedderSpec {
         mirror: manifest.mirror,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pool_of_threads_changes_no_embedding() {
+        let library = crate::models::Library::at(Path::new("/nowhere"));
+        let engine = Engine::open(&library.load(None).unwrap()).unwrap();
+        let album = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../samples/album");
+        let mut photos: Vec<_> = std::fs::read_dir(album)
+            .unwrap()
+            .map(|p| p.unwrap().path())
+            .collect();
+        photos.sort();
+        let options = DetectOptions::default();
+        let describe = |photo: &std::path::PathBuf| {
+            engine
+                .describe(&engine.read(photo).unwrap().image, &options)
+                .unwrap()
+        };
+        let alone: Vec<_> = photos.iter().map(describe).collect();
+        assert!(
+            alone.iter().any(|faces| faces.len() > 2),
+            "no group in the album"
+        );
+        for threads in [1, 3] {
+            let pool = rayon::ThreadPoolBuilder::new()
+                .num_threads(threads)
+                .build()
+                .unwrap();
+            let pooled: Vec<_> = pool.install(|| photos.iter().map(describe).collect());
+            assert!(pooled == alone, "{threads} threads");
+        }
+    }
+}

@@ -16,7 +16,7 @@ pub mod scan;
 pub mod speed;
 
 pub use error::Error;
-pub use fusiform_face::{detect, image, pipeline, quality};
+pub use fusiform_face::{detect, geometry, image, pipeline, quality};
 pub use fusiform_gallery::{Error as CatalogueError, ErrorKind as CatalogueErrorKind};
 pub use fusiform_gallery::{catalogue, cluster, metrics, template};
 pub use fusiform_kernels::cpu;

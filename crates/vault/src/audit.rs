@@ -16,7 +16,7 @@ CREATE TABLE IF NOT EXISTS audit (
 /// What was done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Action {
-    /// A service and its key were made.
+    /// A service and its key were made, or removed where the count is -1.
     Key,
     /// A face was enrolled, or a person made or renamed.
     Enrol,
@@ -26,8 +26,10 @@ pub enum Action {
     Compare,
     /// An enrolled image was handed out.
     Export,
-    /// A person or an example was erased on request.
+    /// A person was erased on request; all of a service where no person is named.
     Erase,
+    /// One example was erased on request; the person stays.
+    EraseFace,
     /// A person was erased because the consent ended.
     Expire,
     /// A copy of the vault was written.
@@ -36,13 +38,14 @@ pub enum Action {
     Rekey,
 }
 
-const ACTIONS: [(Action, &str); 9] = [
+const ACTIONS: [(Action, &str); 10] = [
     (Action::Key, "key"),
     (Action::Enrol, "enrol"),
     (Action::Identify, "identify"),
     (Action::Compare, "compare"),
     (Action::Export, "export"),
     (Action::Erase, "erase"),
+    (Action::EraseFace, "erase-face"),
     (Action::Expire, "expire"),
     (Action::Backup, "backup"),
     (Action::Rekey, "rekey"),

@@ -36,6 +36,17 @@ pub enum Error {
         /// The first entry that does not fit.
         seq: i64,
     },
+    /// Another process serves or fills the vault.
+    #[error("{0}: another process has this vault; stop the server first")]
+    Claimed(PathBuf),
+    /// Somebody whom the audit log says is erased is in the file.
+    #[error(
+        "person {number} is in the vault, though the audit log knows no enrolment or says it was erased"
+    )]
+    Remains {
+        /// The person's number.
+        number: i64,
+    },
     /// A file is in the way, or cannot be made.
     #[error("{0}: {1}")]
     File(PathBuf, std::io::Error),

@@ -134,6 +134,7 @@ impl Vault {
                 )?;
                 change.execute("DELETE FROM subject WHERE id = ?1", [from.number])?;
                 self.log(&change, Action::Enrol, (service.id, to, 0))?;
+                self.log(&change, Action::Erase, (service.id, from.number, 0))?;
                 change.commit()?;
                 self.change(service, |i| i.fold(from.number, to));
             }
@@ -172,7 +173,7 @@ impl Vault {
     /// [`Error::Database`].
     pub fn erase_ended(&self) -> Result<usize, Error> {
         let mut n = 0;
-        for service in self.services() {
+        for (service, _) in self.services() {
             let mut db = self.db();
             let ended: Vec<(i64, usize)> = self.with(service, |i| {
                 let counted = |number| (number, i.of_person(number).len());
@@ -238,11 +239,34 @@ impl Vault {
         image: &[u8],
     ) -> Result<Uuid, Error> {
         let id = uuid::Builder::from_random_bytes(random::<16>()?).into_uuid();
+        self.enrol_as(service, id, subject, vector, image)?;
+        Ok(id)
+    }
+
+    /// As [`Vault::enrol`], under a number that another server gave; `false` if an example has it already.
+    ///
+    /// # Errors
+    /// [`Error::Database`].
+    pub fn enrol_as(
+        &self,
+        service: Service,
+        id: Uuid,
+        subject: &str,
+        vector: &[f32],
+        image: &[u8],
+    ) -> Result<bool, Error> {
         let plain: Vec<u8> = vector.iter().flat_map(|v| v.to_le_bytes()).collect();
         let vector_sealed = self.sealer.seal(&format!("vector {id}"), &plain)?;
         let image_sealed = self.sealer.seal(&format!("image {id}"), image)?;
         let usual = self.usual_consent(service)?;
         let mut db = self.db();
+        let taken = "SELECT 1 FROM example WHERE id = ?1";
+        let taken = db
+            .query_row(taken, [id.as_bytes()], |_| Ok(()))
+            .optional()?;
+        if taken.is_some() {
+            return Ok(false);
+        }
         let known = self.with(service, |i| i.find(subject));
         let change = begin(&mut db)?;
         let made = match known {
@@ -270,7 +294,7 @@ impl Vault {
             }
             i.add(id, number, vector);
         });
-        Ok(id)
+        Ok(true)
     }
 
     /// Erases one example; the subject stays.
@@ -287,7 +311,7 @@ impl Vault {
             .unwrap_or(0);
         let change = begin(&mut db)?;
         change.execute("DELETE FROM example WHERE id = ?1", [id.as_bytes()])?;
-        self.log(&change, Action::Erase, (service.id, number, 1))?;
+        self.log(&change, Action::EraseFace, (service.id, number, 1))?;
         change.commit()?;
         self.change(service, |i| i.drop_example(id));
         self.flush(&db)?;

@@ -2,12 +2,13 @@
 //! What a call has answered is on disk; a kill at any instant leaves the state before or after a call.
 
 use std::collections::HashMap;
-use std::fs::OpenOptions;
+use std::fs::{File, OpenOptions};
 use std::path::Path;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::time::Duration;
 
+use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior, params};
 use subtle::ConstantTimeEq;
 use uuid::Uuid;
@@ -41,6 +42,21 @@ pub enum Kind {
     Detection = 1,
     /// Compares two images.
     Verification = 2,
+    /// Makes and removes services and copies the vault; sees nobody's faces.
+    Admin = 3,
+}
+
+impl Kind {
+    fn of(number: i64) -> Option<Kind> {
+        [
+            Kind::Recognition,
+            Kind::Detection,
+            Kind::Verification,
+            Kind::Admin,
+        ]
+        .into_iter()
+        .find(|k| *k as i64 == number)
+    }
 }
 
 /// A service that a key opened.
@@ -86,6 +102,7 @@ pub struct Vault {
     indexes: RwLock<HashMap<i64, Index>>,
     /// Erased bytes may still stand in the write-ahead log.
     flush_due: AtomicBool,
+    seen_version: AtomicI64,
 }
 
 impl std::fmt::Debug for Vault {
@@ -100,9 +117,11 @@ impl Vault {
     /// # Errors
     /// [`Error::WrongKey`] changes nothing. [`Error::Model`] if the file holds another model's templates.
     pub fn open(path: &Path, secret: &Secret, model: &str) -> Result<Vault, Error> {
-        own_file(path)?;
+        drop(own_file(path)?);
         let db = Connection::open(path)?;
         db.busy_timeout(Duration::from_secs(10))?;
+        // A wrong key must not even move what another process left in the write-ahead log.
+        db.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
         let head = "SELECT 1 FROM sqlite_schema WHERE name = 'head'";
         let made = db.query_row(head, [], |_| Ok(())).optional()?.is_some();
         let data_key = if made {
@@ -117,6 +136,7 @@ impl Vault {
             made.commit()?;
             key
         };
+        db.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, false)?;
         db.execute_batch(
             "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA secure_delete = ON; PRAGMA foreign_keys = ON;",
         )?;
@@ -131,6 +151,7 @@ impl Vault {
             services: RwLock::default(),
             indexes: RwLock::default(),
             flush_due: AtomicBool::new(true),
+            seen_version: AtomicI64::new(0),
         };
         vault.load()?;
         Ok(vault)
@@ -138,27 +159,8 @@ impl Vault {
 
     fn load(&self) -> Result<(), Error> {
         let db = self.db();
-        let mut services = write(&self.services);
+        self.load_services(&db)?;
         let mut indexes = write(&self.indexes);
-        let mut rows = db.prepare("SELECT id, kind, key_hash, terms, keep_days FROM service")?;
-        let mut rows = rows.query([])?;
-        while let Some(row) = rows.next()? {
-            let kind = match row.get(1)? {
-                0 => Kind::Recognition,
-                1 => Kind::Detection,
-                2 => Kind::Verification,
-                _ => return Err(Error::Damaged),
-            };
-            let id = row.get(0)?;
-            let terms = self.open_consent(&format!("terms {kind:?}"), row.get(3)?, None)?;
-            let terms = Terms {
-                basis: terms.basis,
-                purpose: terms.purpose,
-                keep_days: row.get(4)?,
-            };
-            services.push((row.get(2)?, Service { id, kind }, terms));
-            indexes.insert(id, Index::default());
-        }
         let mut of_subject = HashMap::new();
         let mut rows =
             db.prepare("SELECT id, service, name, consent, expires_at_ms FROM subject")?;
@@ -199,6 +201,48 @@ impl Vault {
                 .add(id, subject, &vector);
         }
         Ok(())
+    }
+
+    /// Reads services that another process made or removed since.
+    fn load_services(&self, db: &Connection) -> Result<(), Error> {
+        let mut found = Vec::new();
+        let mut rows = db.prepare("SELECT id, kind, key_hash, terms, keep_days FROM service")?;
+        let mut rows = rows.query([])?;
+        while let Some(row) = rows.next()? {
+            let kind = Kind::of(row.get(1)?).ok_or(Error::Damaged)?;
+            let terms = self.open_consent(&format!("terms {kind:?}"), row.get(3)?, None)?;
+            let terms = Terms {
+                basis: terms.basis,
+                purpose: terms.purpose,
+                keep_days: row.get(4)?,
+            };
+            let service = Service {
+                id: row.get(0)?,
+                kind,
+            };
+            found.push((row.get(2)?, service, terms));
+        }
+        let mut indexes = write(&self.indexes);
+        for (_, service, _) in &found {
+            indexes.entry(service.id).or_default();
+        }
+        *write(&self.services) = found;
+        Ok(())
+    }
+
+    /// Learns of services that `fusiform key` made while this vault is open; `false` if nothing was written since.
+    ///
+    /// # Errors
+    /// [`Error::Database`]; [`Error::Damaged`].
+    pub fn learn_services(&self) -> Result<bool, Error> {
+        let db = self.db();
+        // It counts what other connections wrote.
+        let version: i64 = db.query_row("PRAGMA data_version", [], |r| r.get(0))?;
+        if self.seen_version.swap(version, Ordering::SeqCst) == version {
+            return Ok(false);
+        }
+        self.load_services(&db)?;
+        Ok(true)
     }
 
     fn open_consent(
@@ -262,12 +306,14 @@ impl Vault {
             let why = std::io::Error::other("is there already; name another file");
             return Err(io(why));
         }
-        own_file(to)?;
+        drop(own_file(to)?);
         self.record(Action::Backup, None, None, 1)?;
         let name = to
             .to_str()
             .ok_or_else(|| io(std::io::Error::other("the name of a backup must be UTF-8")))?;
-        self.db().execute("VACUUM INTO ?1", [name])?;
+        // A connection of its own: who enrols or identifies meanwhile does not wait for it.
+        let path = self.db().path().unwrap_or_default().to_owned();
+        Connection::open(path)?.execute("VACUUM INTO ?1", [name])?;
         std::fs::File::open(to)
             .and_then(|f| f.sync_all())
             .map_err(io)
@@ -338,8 +384,28 @@ impl Vault {
             .ok_or(Error::Damaged)
     }
 
-    pub(crate) fn services(&self) -> Vec<Service> {
-        read(&self.services).iter().map(|(_, s, _)| *s).collect()
+    /// Every service and its terms.
+    pub fn services(&self) -> Vec<(Service, Terms)> {
+        let services = read(&self.services);
+        services
+            .iter()
+            .map(|(_, s, terms)| (*s, terms.clone()))
+            .collect()
+    }
+
+    /// Forgets a service whose people [`Vault::erase_all`] has erased; its key opens nothing from now on.
+    ///
+    /// # Errors
+    /// [`Error::Database`].
+    pub fn remove_service(&self, service: Service) -> Result<(), Error> {
+        let mut db = self.db();
+        let change = begin(&mut db)?;
+        change.execute("DELETE FROM service WHERE id = ?1", [service.id])?;
+        self.log(&change, Action::Key, (service.id, 0, -1))?;
+        change.commit()?;
+        write(&self.services).retain(|(_, s, _)| *s != service);
+        write(&self.indexes).remove(&service.id);
+        self.flush(&db)
     }
 
     pub(crate) fn with<T: Default>(&self, service: Service, f: impl FnOnce(&Index) -> T) -> T {
@@ -396,16 +462,13 @@ fn wrap_key(db: &Connection, secret: &Secret, key: &[u8; 32]) -> Result<(), Erro
     Ok(())
 }
 
-/// Makes the file if it is not there, so that SQLite gives its log the same rights.
-fn own_file(path: &Path) -> Result<(), Error> {
+/// Opens the file, made if it is not there, so that SQLite gives its log the same rights.
+pub(crate) fn own_file(path: &Path) -> Result<File, Error> {
     let mut options = OpenOptions::new();
     options.append(true).create(true);
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    options
-        .open(path)
-        .map(drop)
-        .map_err(|e| Error::File(path.into(), e))
+    options.open(path).map_err(|e| Error::File(path.into(), e))
 }
 
 fn read<T>(lock: &RwLock<T>) -> RwLockReadGuard<'_, T> {

@@ -131,7 +131,7 @@ This cannot be undone. Photos, sidecars and copies of the catalogue are not touc
     /// Write names and faces for other programs
     #[command(subcommand)]
     Export(Export),
-    /// Take names and faces of other programs as your word
+    /// Take over names and faces of other programs
     #[command(subcommand)]
     Import(Import),
 }
@@ -155,4 +155,12 @@ pub(crate) enum Import {
         after_help = "Example: fusiform import xmp\n\nScan the photos first. `fusiform undo` takes it back."
     )]
     Xmp,
+    /// People of a running CompreFace into the recognition service: subjects and images, embedded anew
+    #[command(
+        name = "compreface",
+        after_help = "Example: fusiform import compreface http://server:8000 --key 00000000-0000-0000-0000-000000000002\n\n\
+Stop `fusiform serve` meanwhile. The key and the numbers of the images stay the same, so clients only need the new address. Run it \
+again to go on where it stood, and once for each recognition service."
+    )]
+    CompreFace(super::args::FromCompreFace),
 }

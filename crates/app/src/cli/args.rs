@@ -225,19 +225,13 @@ One thread; the peak is what one core reaches without touching memory.")]
     Doctor,
     /// Serve the album's pages for your browser, and recognition for programs
     #[command(after_help = "Example: fusiform serve --listen 127.0.0.1:8000\n\n\
-It answers to this machine only. With --password FILE it may listen elsewhere too, as with --listen 0.0.0.0:8000; put a \
-proxy with TLS before it then. Settings may also stand in the [serve] table of the settings file, or in FUSIFORM_LISTEN and the like.")]
-    Serve {
-        /// Address and port [default: 127.0.0.1:8000]
-        #[arg(long, value_name = "ADDRESS")]
-        listen: Option<std::net::SocketAddr>,
-        /// File whose first line is the password that the album's pages ask for
-        #[arg(long, value_name = "FILE")]
-        password: Option<PathBuf>,
-    },
+It answers to this machine only. Beyond it, as with --listen 0.0.0.0:8000, the pages need --password FILE, and --tls-cert and \
+--tls-key keep keys and photos from being read on the way; programs need an API key anywhere (see fusiform key --help). Settings \
+may also stand in the [serve] table of the settings file, or in FUSIFORM_LISTEN and the like.")]
+    Serve(Serving),
     /// Make a service of the recognition server and print its API key
     #[command(after_help = "Example: fusiform key recognition\n\n\
-The first key makes the vault, the encrypted file of enrolled people. A running server knows new keys after a restart.")]
+The first key makes the vault, the encrypted file of enrolled people. A running server that had a vault takes new keys at once.")]
     Key {
         /// What the key is good for
         kind: KeyKind,
@@ -255,6 +249,26 @@ The first key makes the vault, the encrypted file of enrolled people. A running 
     Vault(VaultVerb),
 }
 
+/// Where to serve, and what.
+#[derive(Debug, ClapArgs)]
+pub(crate) struct Serving {
+    /// Address and port [default: 127.0.0.1:8000]
+    #[arg(long, value_name = "ADDRESS")]
+    pub(crate) listen: Option<std::net::SocketAddr>,
+    /// File whose first line is the password that the album's pages ask for
+    #[arg(long, value_name = "FILE")]
+    pub(crate) password: Option<PathBuf>,
+    /// Certificate chain (PEM): speak TLS
+    #[arg(long, value_name = "FILE", requires = "tls_key")]
+    pub(crate) tls_cert: Option<PathBuf>,
+    /// Private key (PEM) of the certificate
+    #[arg(long, value_name = "FILE", requires = "tls_cert")]
+    pub(crate) tls_key: Option<PathBuf>,
+    /// Serve programs only, not the album's pages
+    #[arg(long)]
+    pub(crate) no_pages: bool,
+}
+
 /// On what terms people enrolled with a key are kept when nothing else is said.
 #[derive(Debug, ClapArgs)]
 pub(crate) struct KeyTerms {
@@ -267,6 +281,19 @@ pub(crate) struct KeyTerms {
     /// Days until a person stops matching and is erased [default: kept until erased]
     #[arg(long, value_name = "DAYS", value_parser = clap::value_parser!(u32).range(1..=36500))]
     pub(crate) keep_days: Option<u32>,
+}
+
+/// Where the people are.
+#[derive(Debug, ClapArgs)]
+pub(crate) struct FromCompreFace {
+    /// Address of the server
+    #[arg(value_name = "URL")]
+    pub(crate) url: String,
+    /// Its recognition service's API key, which this server will answer to as well
+    #[arg(long, value_name = "UUID")]
+    pub(crate) key: uuid::Uuid,
+    #[command(flatten)]
+    pub(crate) terms: KeyTerms,
 }
 
 #[derive(Debug, Subcommand)]
@@ -317,6 +344,8 @@ pub(crate) enum KeyKind {
     Detection,
     /// Compares two images
     Verification,
+    /// Makes and removes services, copies the vault; sees nobody
+    Admin,
 }
 
 #[derive(Debug, Subcommand)]

@@ -9,6 +9,7 @@ pub(crate) mod doctor;
 pub(crate) mod eval;
 pub(crate) mod eval_cluster;
 pub(crate) mod find;
+pub(crate) mod import;
 pub(crate) mod models;
 pub(crate) mod people;
 pub(crate) mod redact;

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use axum::Router;
 use axum::body::Body;
 use axum::extract::{Request, State};
-use axum::http::{HeaderValue, Method, StatusCode, header};
+use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::any;
 use fusiform_vault::{Kind, Service, Uuid};
@@ -99,13 +99,15 @@ async fn route(served: &Arc<Recognition>, request: Request) -> Answered {
         }
         _ => {}
     }
-    let kind = match parts[0] {
-        "recognition" => Kind::Recognition,
-        "detection" => Kind::Detection,
-        "verification" => Kind::Verification,
+    let (kind, name) = match parts[0] {
+        "recognition" => (Kind::Recognition, "Recognition"),
+        "detection" => (Kind::Detection, "Detection"),
+        "verification" => (Kind::Verification, "Verification"),
         _ => return Err(Failure::no_such_path()),
     };
-    let service = authorised(served, kind, &request)?;
+    let service = authorised(served, (kind, name), request.headers()).await?;
+    let room = served.room(request.headers(), request::MAX_BODY_BYTES);
+    let _room = room.ok_or_else(Failure::busy)?;
     let call = Call::read(request).await?;
     match (&method, &parts[..]) {
         (&Method::POST, ["recognition", "subjects"]) => {
@@ -219,9 +221,12 @@ async fn route(served: &Arc<Recognition>, request: Request) -> Answered {
     }
 }
 
-fn authorised(served: &Recognition, kind: Kind, request: &Request) -> Result<Service, Failure> {
-    let given = request
-        .headers()
+async fn authorised(
+    served: &Recognition,
+    (kind, name): (Kind, &str),
+    headers: &HeaderMap,
+) -> Result<Service, Failure> {
+    let given = headers
         .get("x-api-key")
         .ok_or_else(|| Failure::new(400, 20, "Missing header: x-api-key"))?;
     let key = given
@@ -230,11 +235,6 @@ fn authorised(served: &Recognition, kind: Kind, request: &Request) -> Result<Ser
         .filter(|k| k.len() == 36)
         .and_then(|k| Uuid::parse_str(k).ok())
         .ok_or_else(|| Failure::new(400, 26, "Service API key should be UUID"))?;
-    let name = match kind {
-        Kind::Recognition => "Recognition",
-        Kind::Detection => "Detection",
-        Kind::Verification => "Verification",
-    };
     let unknown = || {
         Failure::new(
             404,
@@ -242,7 +242,7 @@ fn authorised(served: &Recognition, kind: Kind, request: &Request) -> Result<Ser
             format!("{name} service with API Key {key} not found"),
         )
     };
-    let service = served.vault.service(kind, &key).ok_or_else(unknown)?;
+    let service = served.service(kind, &key).await.ok_or_else(unknown)?;
     if !served.may_ask(service) {
         return Err(Failure::too_many());
     }

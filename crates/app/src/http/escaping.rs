@@ -3,51 +3,33 @@
 //! line of a connection is touched, so bodies never are; that client is told to close after each answer.
 
 use std::io;
-use std::net::SocketAddr;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::{TcpListener, TcpStream};
 
 /// Longest request line that is looked at, in bytes; hyper refuses far shorter ones.
 const MAX_LINE: usize = 64 * 1024;
 const HEX: &[u8; 16] = b"0123456789ABCDEF";
 
-/// A listener whose connections are [`Escaped`].
-pub(crate) struct Escaping(pub(crate) TcpListener);
-
-impl axum::serve::Listener for Escaping {
-    type Io = Escaped;
-    type Addr = SocketAddr;
-
-    async fn accept(&mut self) -> (Escaped, SocketAddr) {
-        let (stream, address) = axum::serve::Listener::accept(&mut self.0).await;
-        // Answers are small; waiting to fill a packet would only delay them.
-        drop(stream.set_nodelay(true));
-        let escaped = Escaped {
-            stream,
-            ready: Vec::new(),
-            seen: Some(0),
-        };
-        (escaped, address)
-    }
-
-    fn local_addr(&self) -> io::Result<SocketAddr> {
-        self.0.local_addr()
-    }
-}
-
 /// A connection whose first line is ASCII.
-pub(crate) struct Escaped {
-    stream: TcpStream,
+pub(super) struct Escaped<S> {
+    stream: S,
     /// Escaped bytes that were not asked for yet.
     ready: Vec<u8>,
     /// Bytes of the first line so far; `None` once it is over.
     seen: Option<usize>,
 }
 
-impl Escaped {
+impl<S> Escaped<S> {
+    pub(super) fn new(stream: S) -> Escaped<S> {
+        Escaped {
+            stream,
+            ready: Vec::new(),
+            seen: Some(0),
+        }
+    }
+
     fn take(&mut self, bytes: &[u8]) {
         for (i, byte) in bytes.iter().enumerate() {
             let Some(seen) = self.seen.filter(|n| *byte != b'\n' && *n < MAX_LINE) else {
@@ -66,7 +48,7 @@ impl Escaped {
     }
 }
 
-impl AsyncRead for Escaped {
+impl<S: AsyncRead + Unpin> AsyncRead for Escaped<S> {
     fn poll_read(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
@@ -93,7 +75,7 @@ impl AsyncRead for Escaped {
     }
 }
 
-impl AsyncWrite for Escaped {
+impl<S: AsyncWrite + Unpin> AsyncWrite for Escaped<S> {
     fn poll_write(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,

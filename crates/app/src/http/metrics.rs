@@ -18,7 +18,9 @@ const BOUNDS_S: [f64; 11] = [
     0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0,
 ];
 /// What a path is counted as: the first of these words in it.
-const KINDS: [&str; 11] = [
+const KINDS: [&str; 13] = [
+    "jobs",
+    "collections",
     "embeddings",
     "recognize",
     "detect",

@@ -2,18 +2,22 @@
 //! The document at `/api/fusiform/v1/openapi.json` is made of the same types and routes.
 
 mod answer;
+mod collections;
+mod jobs;
+mod page;
 
 use std::sync::Arc;
 
 use axum::Router;
 use axum::body::Bytes;
 use axum::extract::{DefaultBodyLimit, Path, Query, Request, State};
-use axum::http::{HeaderMap, StatusCode};
+use axum::http::StatusCode;
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{get, post, put};
+use axum::routing::{delete, get, post, put};
 use axum::{Extension, Json};
 use fusiform::answer::SAME_FMR;
+use fusiform::pipeline::DescribedFace;
 use fusiform_vault::{Action, Consent, Kind, Service, Uuid};
 use serde::Deserialize;
 use utoipa::openapi::security::{ApiKey, ApiKeyValue, SecurityScheme};
@@ -24,17 +28,24 @@ use answer::{
     Audited, Bounds, ConsentGiven, Enrolled, Erased, Failure, Identified, Known, Log, Match,
     People, Person,
 };
+pub(super) use jobs::Jobs;
 
 const MAX_IMAGE_BYTES: usize = 20 << 20;
+/// A batch is held in memory until it is worked through.
+const MAX_BATCH_BYTES: usize = 64 << 20;
 const MAX_NAME_CHARS: usize = 50;
 
 #[derive(OpenApi)]
 #[openapi(
     info(
         title = "Fusiform",
-        description = "Enrolled people of one API key: enrol with consent, identify, erase, audit."
+        description = "Each API key has a collection of people: enrol with consent, identify, group, erase, audit. \
+An admin key makes and removes collections and copies the vault."
     ),
-    paths(people, person, set_person, erase_person, enrol, identify, audit),
+    paths(
+        people, person, set_person, erase_person, enrol, identify, audit, jobs::show, jobs::enrol, jobs::group,
+        jobs::backup, collections::list, collections::make, collections::remove
+    ),
     components(schemas(answer::Problem)),
     security(("key" = [])),
     modifiers(&KeyInHeader)
@@ -54,7 +65,7 @@ impl Modify for KeyInHeader {
 }
 
 pub(super) fn router(served: &Arc<Recognition>) -> Router {
-    let with_key = Router::new()
+    let of_people = Router::new()
         .route("/people", get(people))
         .route(
             "/people/{name}",
@@ -63,30 +74,65 @@ pub(super) fn router(served: &Arc<Recognition>) -> Router {
         .route("/people/{name}/faces", post(enrol))
         .route("/identify", post(identify))
         .route("/audit", get(audit))
-        .layer(DefaultBodyLimit::max(MAX_IMAGE_BYTES))
-        .layer(from_fn_with_state(served.clone(), admit))
+        .layer(DefaultBodyLimit::max(MAX_IMAGE_BYTES));
+    let of_jobs = Router::new()
+        .route("/jobs/enrol", post(jobs::enrol))
+        .route("/jobs/cluster", post(jobs::group))
+        .layer(DefaultBodyLimit::max(MAX_BATCH_BYTES));
+    let of_admins = Router::new()
+        .route(
+            "/collections",
+            get(collections::list).post(collections::make),
+        )
+        .route("/collections/{number}", delete(collections::remove))
+        .route("/jobs/backup", post(jobs::backup));
+    let lets_in = |kinds: &'static [Kind], routes: Router<Arc<Recognition>>| {
+        let admit = move |served, request, next| admit(kinds, served, request, next);
+        routes.layer(from_fn_with_state(served.clone(), admit))
+    };
+    let either = Router::new().route("/jobs/{id}", get(jobs::show));
+    let with_key = lets_in(&[Kind::Recognition], of_people.merge(of_jobs))
+        .merge(lets_in(&[Kind::Admin], of_admins))
+        .merge(lets_in(&[Kind::Recognition, Kind::Admin], either))
         .with_state(served.clone());
-    let open = Router::new().route("/openapi.json", get(async || Json(Document::openapi())));
-    Router::new().nest("/api/fusiform/v1", with_key.merge(open))
+    let open = Router::new()
+        .route("/openapi.json", get(async || Json(Document::openapi())))
+        .route("/page.js", get(page::script));
+    Router::new()
+        .nest("/api/fusiform/v1", with_key.merge(open))
+        .route("/api/fusiform/v1/", get(page::show))
 }
 
-/// Lets requests with a recognition key in, as many as its rate allows, for as long as a request may take.
+/// Lets requests with a key of one of these kinds in, as many as its rate allows, for as long as a request may take.
 async fn admit(
+    kinds: &'static [Kind],
     State(served): State<Arc<Recognition>>,
-    headers: HeaderMap,
     mut request: Request,
     next: Next,
 ) -> Response {
-    let key = headers
+    let key = request
+        .headers()
         .get("x-api-key")
         .and_then(|k| k.to_str().ok())
         .and_then(|k| Uuid::parse_str(k).ok());
-    let Some(service) = key.and_then(|k| served.vault.service(Kind::Recognition, &k)) else {
+    let mut service = None;
+    if let Some(key) = key {
+        for kind in kinds {
+            service = match service {
+                None => served.service(*kind, &key).await,
+                found => found,
+            };
+        }
+    }
+    let Some(service) = service else {
         return Failure::NoKey.into_response();
     };
     if !served.may_ask(service) {
         return Failure::TooMany.into_response();
     }
+    let Some(_room) = served.room(request.headers(), MAX_BATCH_BYTES) else {
+        return Failure::Busy.into_response();
+    };
     request.extensions_mut().insert(service);
     tokio::time::timeout(served.timeout, next.run(request))
         .await
@@ -201,23 +247,38 @@ async fn enrol(
     image: Result<Bytes, axum::extract::rejection::BytesRejection>,
 ) -> Answer<Enrolled> {
     let (Path(name), image) = (name?, image?);
-    let (person, _) = served
-        .vault
-        .person(service, &name)
-        .ok_or(Failure::Missing)?;
+    may_be_enrolled(&served, service, &name)?;
+    let (faces, _) = served.look(image.to_vec()).await?;
+    let vector = only_face(&faces)?;
+    let vault = Arc::clone(&served.vault);
+    let id = stored(move || vault.enrol(service, &name, &vector, &image)).await?;
+    Ok(Json(Enrolled { id: id.to_string() }))
+}
+
+/// Whether a person was entered and the consent has not ended.
+fn may_be_enrolled(served: &Recognition, service: Service, name: &str) -> Result<(), Failure> {
+    let found = served.vault.person(service, name);
+    let (person, _) = found.ok_or(Failure::Missing)?;
     if person.consent.has_ended() {
         return Err(Failure::Wrong("the person's consent has ended".into()));
     }
-    let (faces, _) = served.look(image.to_vec()).await?;
-    let [face] = &faces[..] else {
-        let why = format!("one face is wanted, {} are in the image", faces.len());
-        return Err(Failure::Wrong(why));
-    };
+    Ok(())
+}
+
+fn only_face(faces: &[DescribedFace]) -> Result<Vec<f32>, Failure> {
+    match faces {
+        [face] => embedding_of(face),
+        _ => {
+            let why = format!("one face is wanted, {} are in the image", faces.len());
+            Err(Failure::Wrong(why))
+        }
+    }
+}
+
+fn embedding_of(face: &DescribedFace) -> Result<Vec<f32>, Failure> {
     let embedding = face.embedding.as_ref();
-    let vector = embedding.ok_or_else(|| Failure::Inside("no embedding".into()))?;
-    let (vault, vector) = (Arc::clone(&served.vault), vector.0.clone());
-    let id = stored(move || vault.enrol(service, &name, &vector, &image)).await?;
-    Ok(Json(Enrolled { id: id.to_string() }))
+    let embedding = embedding.ok_or_else(|| Failure::Inside("no embedding".into()))?;
+    Ok(embedding.0.clone())
 }
 
 #[derive(Deserialize, IntoParams)]
@@ -243,12 +304,11 @@ async fn identify(
         .and_then(|t| t.at_fmr(strictness.fmr.unwrap_or(SAME_FMR)))
         .map_err(|e| Failure::Wrong(e.to_string()))?;
     let (faces, _) = served.look(image.to_vec()).await?;
+    let probes: Result<Vec<_>, _> = faces.iter().map(embedding_of).collect();
+    let found = served.nearest(service, probes?, 1).await?;
     let mut matches = Vec::new();
-    for face in &faces {
-        let embedding = face.embedding.as_ref();
-        let probe = embedding.ok_or_else(|| Failure::Inside("no embedding".into()))?;
-        let best = served.vault.nearest(service, &probe.0, 1).pop();
-        let near = best.filter(|m| m.similarity >= threshold.similarity);
+    for (face, mut found) in faces.iter().zip(found) {
+        let near = found.pop().filter(|m| m.similarity >= threshold.similarity);
         matches.push(Match {
             bounds: Bounds::from(&face.face),
             detection_score: face.face.score,

@@ -2,19 +2,23 @@
 //! Knows nothing of a contract's requests and answers.
 
 use std::collections::HashMap;
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
+use axum::http::{HeaderMap, header};
 use fusiform::config::Serve;
-use fusiform::detect::DetectOptions;
+use fusiform::detect::{DetectOptions, DetectedFace};
 use fusiform::engine::Engine;
+use fusiform::geometry::BoundingBox;
 use fusiform::pipeline::DescribedFace;
-use fusiform_vault::{Service, Vault};
-use tokio::sync::Semaphore;
+use fusiform_vault::{Kind, Match, Service, Uuid, Vault};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::compreface::Scale;
 use super::metrics::Metrics;
+use super::own::Jobs;
 
 /// Why no faces can be told of.
 #[derive(Debug)]
@@ -27,6 +31,8 @@ pub(super) enum NotSeen {
     Failed(String),
 }
 
+/// Memory for the bodies of all requests under way; who finds none left is answered 503.
+const BODIES_KIB: usize = 256 << 10;
 const ERASE_EVERY: Duration = Duration::from_secs(10);
 
 /// The recognition service.
@@ -42,6 +48,12 @@ pub(crate) struct Recognition {
     looking: Arc<Semaphore>,
     /// Places for requests that work on images or wait to; without a free one the answer is 503.
     waiting: Arc<Semaphore>,
+    /// Memory for bodies, in KiB.
+    bodies: Arc<Semaphore>,
+    /// Long work under way.
+    pub(super) jobs: Jobs,
+    /// Where copies of the vault go that an admin asks for.
+    pub(super) backup_dir: Option<PathBuf>,
     /// What was asked and how long answers took.
     pub(super) metrics: Metrics,
     /// How long one request may take.
@@ -71,6 +83,9 @@ impl Recognition {
             scale,
             looking: Arc::new(Semaphore::new(threads)),
             waiting: Arc::new(Semaphore::new(settings.queue)),
+            bodies: Arc::new(Semaphore::new(BODIES_KIB)),
+            jobs: Jobs::default(),
+            backup_dir: settings.backup_dir.clone(),
             metrics: Metrics::default(),
             timeout: Duration::from_millis(settings.timeout_ms),
             rate: f64::from(settings.rate_per_s),
@@ -78,26 +93,101 @@ impl Recognition {
         })
     }
 
-    /// The faces of an image, largest first, and milliseconds. Waits for a free core; refuses when too many wait.
-    pub(super) async fn look(&self, bytes: Vec<u8>) -> Result<(Vec<DescribedFace>, f64), NotSeen> {
+    /// Does work once a core is free; refuses when too many wait.
+    async fn work<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Engine, &Vault) -> Result<T, NotSeen> + Send + 'static,
+    ) -> Result<T, NotSeen> {
         let place = Arc::clone(&self.waiting).try_acquire_owned();
         let place = place.map_err(|_| NotSeen::Busy)?;
         let core = Arc::clone(&self.looking).acquire_owned().await;
         let core = core.map_err(|_| NotSeen::Busy)?;
-        let engine = Arc::clone(&self.engine);
-        let work = move || {
+        let (engine, vault) = (Arc::clone(&self.engine), Arc::clone(&self.vault));
+        let done = tokio::task::spawn_blocking(move || {
             let _held = (place, core);
+            work(&engine, &vault)
+        });
+        done.await
+            .unwrap_or_else(|_| Err(NotSeen::Failed("the work was stopped".into())))
+    }
+
+    /// The faces of an image, largest first, and milliseconds.
+    pub(super) async fn look(&self, bytes: Vec<u8>) -> Result<(Vec<DescribedFace>, f64), NotSeen> {
+        let look = move |engine: &Engine, _: &Vault| {
             let started = Instant::now();
+            Ok((
+                faces_of(engine, &bytes)?,
+                started.elapsed().as_secs_f64() * 1e3,
+            ))
+        };
+        self.work(look).await
+    }
+
+    /// An image taken as one face that fills it: the box, and the embedding.
+    pub(super) async fn look_at_whole(
+        &self,
+        bytes: Vec<u8>,
+    ) -> Result<(BoundingBox, Vec<f32>), NotSeen> {
+        let look = move |engine: &Engine, _: &Vault| {
             let image = engine.decode(&bytes);
             let image = image.map_err(|e| NotSeen::Unreadable(e.to_string()))?.image;
-            let mut faces = engine
-                .describe(&image, &DetectOptions::default())
-                .map_err(|e| NotSeen::Failed(e.to_string()))?;
-            faces.sort_by(|a, b| b.face.bbox.area().total_cmp(&a.face.bbox.area()));
-            Ok((faces, started.elapsed().as_secs_f64() * 1e3))
+            let bbox = BoundingBox {
+                x_min: 0.0,
+                y_min: 0.0,
+                x_max: image.width() as f32,
+                y_max: image.height() as f32,
+            };
+            let face = DetectedFace {
+                bbox,
+                score: 1.0,
+                landmarks: None,
+            };
+            let vector = engine.embed_at(&image, &face);
+            Ok((bbox, vector.map_err(|e| NotSeen::Failed(e.to_string()))?))
         };
-        let done = tokio::task::spawn_blocking(work).await;
-        done.unwrap_or_else(|_| Err(NotSeen::Failed("the work was stopped".into())))
+        self.work(look).await
+    }
+
+    /// The `top` nearest examples of each probe.
+    pub(super) async fn nearest(
+        &self,
+        service: Service,
+        probes: Vec<Vec<f32>>,
+        top: usize,
+    ) -> Result<Vec<Vec<Match>>, NotSeen> {
+        let search = move |_: &Engine, vault: &Vault| {
+            let of = |probe: &Vec<f32>| vault.nearest(service, probe, top);
+            Ok(probes.iter().map(of).collect())
+        };
+        self.work(search).await
+    }
+
+    /// Memory for a request's body of at most `most` bytes, if there is some left; held until the answer.
+    pub(super) fn room(&self, headers: &HeaderMap, most: usize) -> Option<OwnedSemaphorePermit> {
+        let length = headers.get(header::CONTENT_LENGTH);
+        let length = length.and_then(|l| l.to_str().ok()?.parse().ok());
+        let unsaid = usize::from(headers.contains_key(header::TRANSFER_ENCODING)) * most;
+        let kib = length.unwrap_or(unsaid).min(most).div_ceil(1024);
+        let bodies = Arc::clone(&self.bodies);
+        bodies
+            .try_acquire_many_owned(u32::try_from(kib).unwrap_or(u32::MAX))
+            .ok()
+    }
+
+    /// The service of a key; one that was made since the start is looked for in the file.
+    pub(super) async fn service(&self, kind: Kind, key: &Uuid) -> Option<Service> {
+        if let Some(service) = self.vault.service(kind, key) {
+            return Some(service);
+        }
+        let vault = Arc::clone(&self.vault);
+        match tokio::task::spawn_blocking(move || vault.learn_services()).await {
+            Ok(Ok(true)) => self.vault.service(kind, key),
+            Ok(Ok(false)) | Err(_) => None,
+            Ok(Err(e)) => {
+                tracing::error!("new keys cannot be read: {e}");
+                None
+            }
+        }
     }
 
     /// Whether a key may make one more request now.
@@ -131,4 +221,15 @@ impl Recognition {
             }
         }
     }
+}
+
+/// The faces of an image, largest first.
+pub(super) fn faces_of(engine: &Engine, bytes: &[u8]) -> Result<Vec<DescribedFace>, NotSeen> {
+    let image = engine.decode(bytes);
+    let image = image.map_err(|e| NotSeen::Unreadable(e.to_string()))?.image;
+    let mut faces = engine
+        .describe(&image, &DetectOptions::default())
+        .map_err(|e| NotSeen::Failed(e.to_string()))?;
+    faces.sort_by(|a, b| b.face.bbox.area().total_cmp(&a.face.bbox.area()));
+    Ok(faces)
 }

@@ -24,6 +24,7 @@ use super::fields::Fields;
 const COOKIE: &str = "fusiform_page";
 /// A form that selects every face of a page has some 20 bytes for each.
 const MAX_FORM_BYTES: usize = 1 << 20;
+const FORM_PATIENCE: Duration = Duration::from_secs(30);
 const SESSION_AGE: Duration = Duration::from_secs(30 * 24 * 3600);
 const MAX_SESSIONS: usize = 1000;
 /// Wrong passwords allowed in a row before everybody waits.
@@ -258,8 +259,9 @@ async fn admit(
     };
     if !matches!(*request.method(), Method::GET | Method::HEAD) {
         let (parts, body) = request.into_parts();
-        let Ok(bytes) = axum::body::to_bytes(body, MAX_FORM_BYTES).await else {
-            let why = "the form is too large, or broke off";
+        let read = tokio::time::timeout(FORM_PATIENCE, axum::body::to_bytes(body, MAX_FORM_BYTES));
+        let Ok(Ok(bytes)) = read.await else {
+            let why = "the form is too large or too slow, or broke off";
             return Err(refusal(StatusCode::PAYLOAD_TOO_LARGE, why));
         };
         let fields = Fields::parse(&bytes);

@@ -22,3 +22,4 @@ cp "$here/package.json" "$here"/*.mjs "$work/"
     { echo "skipped: the browser tests need playwright-core and axe-core from npm"; exit 0; }
 cd "$work"
 node pages.mjs "$binary" "$album" "$shots"
+node api.mjs "$binary" "$album"

@@ -45,6 +45,7 @@ fn every_command_has_help_with_an_example() {
         "vault backup",
         "vault restore",
         "vault rekey",
+        "import compreface",
     ];
     for command in commands {
         let args: Vec<&str> = command.split(' ').chain(["--help"]).collect();

@@ -24,6 +24,16 @@ pub struct Serve {
     pub timeout_ms: u64,
     /// Requests a second for each API key; more are answered 429. 0 is no limit.
     pub rate_per_s: u32,
+    /// Certificate chain (PEM) to speak TLS with.
+    pub tls_cert: Option<PathBuf>,
+    /// Private key (PEM) of the certificate.
+    pub tls_key: Option<PathBuf>,
+    /// Whether the album's pages are served beside the service for programs.
+    pub pages: bool,
+    /// Connections open at once; more wait.
+    pub connections: usize,
+    /// Folder for copies of the vault that an admin key asks for; `None` is no copies that way.
+    pub backup_dir: Option<PathBuf>,
 }
 
 /// One layer of the server's settings.
@@ -42,6 +52,16 @@ pub struct ServeLayer {
     pub timeout_ms: Option<u64>,
     /// See [`Serve::rate_per_s`].
     pub rate_per_s: Option<u32>,
+    /// See [`Serve::tls_cert`].
+    pub tls_cert: Option<PathBuf>,
+    /// See [`Serve::tls_key`].
+    pub tls_key: Option<PathBuf>,
+    /// See [`Serve::pages`].
+    pub pages: Option<bool>,
+    /// See [`Serve::connections`].
+    pub connections: Option<usize>,
+    /// See [`Serve::backup_dir`].
+    pub backup_dir: Option<PathBuf>,
 }
 
 impl ServeLayer {
@@ -53,6 +73,11 @@ impl ServeLayer {
             queue: self.queue.or(below.queue),
             timeout_ms: self.timeout_ms.or(below.timeout_ms),
             rate_per_s: self.rate_per_s.or(below.rate_per_s),
+            tls_cert: self.tls_cert.or(below.tls_cert),
+            tls_key: self.tls_key.or(below.tls_key),
+            pages: self.pages.or(below.pages),
+            connections: self.connections.or(below.connections),
+            backup_dir: self.backup_dir.or(below.backup_dir),
         }
     }
 
@@ -69,6 +94,11 @@ impl ServeLayer {
             queue: self.queue.unwrap_or(64).clamp(1, 4096),
             timeout_ms: self.timeout_ms.unwrap_or(60_000).max(100),
             rate_per_s: self.rate_per_s.unwrap_or(0),
+            tls_cert: self.tls_cert,
+            tls_key: self.tls_key,
+            pages: self.pages.unwrap_or(true),
+            connections: self.connections.unwrap_or(1024).clamp(1, 65_536),
+            backup_dir: self.backup_dir,
         })
     }
 }
@@ -83,7 +113,8 @@ pub fn vault_secrets() -> (Option<String>, Option<String>) {
 }
 
 /// Variables: `FUSIFORM_LISTEN`, `FUSIFORM_VAULT`, `FUSIFORM_VAULT_KEY_FILE`, `FUSIFORM_QUEUE`, `FUSIFORM_TIMEOUT_MS`,
-/// `FUSIFORM_RATE_PER_S`.
+/// `FUSIFORM_RATE_PER_S`, `FUSIFORM_TLS_CERT`, `FUSIFORM_TLS_KEY`, `FUSIFORM_PAGES`, `FUSIFORM_CONNECTIONS`,
+/// `FUSIFORM_BACKUP_DIR`.
 pub(super) fn environment(
     text: &impl Fn(&'static str) -> Result<Option<String>, ConfigError>,
 ) -> Result<ServeLayer, ConfigError> {
@@ -94,6 +125,11 @@ pub(super) fn environment(
         queue: parsed(text, "FUSIFORM_QUEUE", "a whole number")?,
         timeout_ms: parsed(text, "FUSIFORM_TIMEOUT_MS", "a whole number")?,
         rate_per_s: parsed(text, "FUSIFORM_RATE_PER_S", "a whole number")?,
+        tls_cert: env::var_os("FUSIFORM_TLS_CERT").map(PathBuf::from),
+        tls_key: env::var_os("FUSIFORM_TLS_KEY").map(PathBuf::from),
+        pages: parsed(text, "FUSIFORM_PAGES", "true or false")?,
+        connections: parsed(text, "FUSIFORM_CONNECTIONS", "a whole number")?,
+        backup_dir: env::var_os("FUSIFORM_BACKUP_DIR").map(PathBuf::from),
     })
 }
 

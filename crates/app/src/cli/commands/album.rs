@@ -19,12 +19,15 @@ impl Part {
 }
 
 pub(crate) fn run(session: &Session, album: Album) -> Result<Exit> {
-    if let Album::Redact(wanted) = &album {
-        return super::redact::run(session, wanted);
+    match &album {
+        Album::Redact(wanted) => return super::redact::run(session, wanted),
+        Album::Import(Import::CompreFace(from)) => return super::import::compreface(session, from),
+        _ => {}
     }
     let mut catalogue = session.existing_catalogue()?;
     match album {
         Album::Redact(wanted) => super::redact::run(session, &wanted),
+        Album::Import(Import::CompreFace(from)) => super::import::compreface(session, &from),
         Album::Export(Export::Xmp { out }) => super::xmp::export(session, out.as_deref()),
         Album::Import(Import::Xmp) => super::xmp::import(session),
         Album::Is { person, faces } => {

@@ -18,6 +18,8 @@ struct Answer {
     pack: Finding,
     catalogue_file: String,
     catalogue: Finding,
+    vault_file: Option<String>,
+    vault_there: bool,
 }
 
 #[derive(Serialize)]
@@ -39,6 +41,7 @@ impl Finding {
 }
 
 pub(crate) fn run(session: &Session) -> Result<Exit> {
+    let vault = session.config.serve.vault.as_deref();
     let answer = Answer {
         version: env!("CARGO_PKG_VERSION"),
         architecture: std::env::consts::ARCH,
@@ -48,6 +51,8 @@ pub(crate) fn run(session: &Session) -> Result<Exit> {
         pack: Finding::of(pack(session)),
         catalogue_file: shown(&session.config.catalogue),
         catalogue: Finding::of(catalogue(session)),
+        vault_file: vault.map(shown),
+        vault_there: vault.is_some_and(std::path::Path::exists),
     };
     let printer = session.printer;
     printer.row(format_args!(
@@ -72,6 +77,14 @@ pub(crate) fn run(session: &Session) -> Result<Exit> {
         mark(&answer.catalogue),
         answer.catalogue.says
     ))?;
+    if let Some(file) = &answer.vault_file {
+        printer.row(format_args!("vault         {file}"))?;
+        let says = match answer.vault_there {
+            true => "`fusiform audit verify` checks it",
+            false => "not there yet; `fusiform key recognition` makes it",
+        };
+        printer.row(format_args!("              {says}"))?;
+    }
     printer.record(&answer)?;
     let sound = answer.pack.sound && answer.catalogue.sound;
     Ok(if sound { Exit::Done } else { Exit::Failed })

@@ -1,42 +1,57 @@
 //! `fusiform serve`. In: settings. Out: a server that runs until Ctrl-C or SIGTERM, then finishes what it began.
 
-use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
 
 use anyhow::{Context, Result};
 use fusiform::engine::Engine;
+use fusiform_vault::Claim;
 
+use crate::cli::args::Serving;
 use crate::cli::exit::Exit;
 use crate::cli::session::Session;
-use crate::http::{self, Escaping, Recognition, Served};
+use crate::http::{self, Connections, Recognition, Served};
 use crate::web::{Guard, Web};
 
 /// Longest password file, in bytes.
 const MAX_PASSWORD: u64 = 1024;
-/// Connections may take this long to end; a page that watches a scan would never.
-const GRACE: Duration = Duration::from_secs(3);
 
-pub(crate) fn run(
-    session: &Session,
-    listen: Option<SocketAddr>,
-    password: Option<&Path>,
-) -> Result<Exit> {
+pub(crate) fn run(session: &Session, serving: &Serving) -> Result<Exit> {
     let settings = &session.config.serve;
-    let listen = listen.unwrap_or(settings.listen);
-    let password = password.map(read_password).transpose()?;
-    let guard = Guard::new(listen.ip(), password.as_deref(), false)?;
+    let listen = serving.listen.unwrap_or(settings.listen);
+    let certificate = serving.tls_cert.as_ref().or(settings.tls_cert.as_ref());
+    let tls = match (
+        certificate,
+        serving.tls_key.as_ref().or(settings.tls_key.as_ref()),
+    ) {
+        (Some(certificate), Some(key)) => Some(http::tls(certificate, key)?),
+        (None, None) => None,
+        _ => anyhow::bail!("TLS needs both a certificate and its key; one of the two is not set"),
+    };
     let engine = Arc::new(session.engine()?);
-    // A pack that cannot group is better refused before the first scan than after it.
-    engine.cluster_options()?;
-    drop(session.catalogue()?);
-    let recognition = recognition(session, &engine)?;
-    let catalogue = session.config.catalogue.clone();
+    let password = serving.password.as_deref().map(read_password).transpose()?;
+    let pages = settings.pages && !serving.no_pages;
+    let album = if pages {
+        let guard = Guard::new(listen.ip(), password.as_deref(), tls.is_some())?;
+        // A pack that cannot group is better refused before the first scan than after it.
+        engine.cluster_options()?;
+        drop(session.catalogue()?);
+        let catalogue = session.config.catalogue.clone();
+        let web = Web::new(Arc::clone(&engine), catalogue, session.threads(), guard);
+        Some(web)
+    } else {
+        None
+    };
+    let claimed = recognition(session, &engine)?;
+    let (recognition, _claim) = claimed.map_or((None, None), |(r, c)| (Some(Arc::new(r)), Some(c)));
+    anyhow::ensure!(
+        pages || recognition.is_some(),
+        "without pages and without an API key there is nothing to serve; `fusiform key recognition` makes a key"
+    );
     let served = Arc::new(Served {
-        recognition: recognition.map(Arc::new),
-        engine: Arc::clone(&engine),
-        album: Web::new(engine, catalogue, session.threads(), guard),
+        recognition,
+        engine,
+        album,
         ready: true.into(),
     });
     let runtime = tokio::runtime::Builder::new_multi_thread()
@@ -48,47 +63,55 @@ pub(crate) fn run(
             .await
             .with_context(|| format!("{listen}: cannot listen there; choose with --listen"))?;
         let address = listener.local_addr()?;
-        session.printer.row(format_args!("http://{address}/"))?;
-        session
-            .printer
-            .note(format_args!("serving on http://{address} (Ctrl-C stops)"));
+        let scheme = if tls.is_some() { "https" } else { "http" };
+        if tls.is_none() && !listen.ip().is_loopback() {
+            let why = "keys and photos can be read on the way: no TLS (--tls-cert, --tls-key)";
+            session.printer.note(format_args!("{why}"));
+        }
+        session.printer.row(format_args!("{scheme}://{address}/"))?;
+        session.printer.note(format_args!(
+            "serving on {scheme}://{address} (Ctrl-C stops)"
+        ));
         if let Some(recognition) = &served.recognition {
             tokio::spawn(Arc::clone(recognition).erase_ended());
             session
                 .printer
-                .note("programs may use their API keys under /api/v1");
+                .note("programs may use their API keys under /api/v1 and /api/fusiform/v1");
+        } else {
+            session
+                .printer
+                .note("no API key yet: `fusiform key recognition` and a restart let programs in");
         }
-        let (stopping, mut stop) = tokio::sync::watch::channel(false);
+        let (stopping, stop) = tokio::sync::watch::channel(false);
         let ending = Arc::clone(&served);
         tokio::spawn(async move {
             http::stop_signal(ending).await;
             // Nobody waits any more if the server has ended by itself.
             let _ = stopping.send(true);
         });
-        let mut stopped = stop.clone();
-        let serve = axum::serve(Escaping(listener), http::router(&served))
-            .with_graceful_shutdown(async move { drop(stopped.wait_for(|on| *on).await) });
-        let late = async {
-            drop(stop.wait_for(|on| *on).await);
-            tokio::time::sleep(GRACE).await;
+        let connections = Connections {
+            listener,
+            tls,
+            most: settings.connections,
         };
-        tokio::select! {
-            ended = serve => ended?,
-            () = late => {}
-        }
+        connections.serve(http::router(&served), stop).await;
         anyhow::Ok(())
     })?;
+    // Work on an image may still run; nobody waits for it.
+    runtime.shutdown_background();
     Ok(Exit::Done)
 }
 
-/// The recognition service, once `fusiform key` made a vault.
-fn recognition(session: &Session, engine: &Arc<Engine>) -> Result<Option<Recognition>> {
+/// The recognition service, once `fusiform key` made a vault; and the claim on the vault.
+fn recognition(session: &Session, engine: &Arc<Engine>) -> Result<Option<(Recognition, Claim)>> {
     let settings = &session.config.serve;
-    if !settings.vault.as_deref().is_some_and(Path::exists) {
+    let Some(path) = settings.vault.as_deref().filter(|p| p.exists()) else {
         return Ok(None);
-    }
+    };
+    let claim = Claim::take(path)?;
     let vault = super::vault::open(session, &engine.embedder_id()?.to_string())?;
-    Recognition::new(Arc::clone(engine), vault, settings, session.threads()).map(Some)
+    let recognition = Recognition::new(Arc::clone(engine), vault, settings, session.threads())?;
+    Ok(Some((recognition, claim)))
 }
 
 fn read_password(file: &Path) -> Result<String> {

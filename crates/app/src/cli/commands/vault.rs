@@ -5,7 +5,7 @@ use std::io::Write;
 use std::path::Path;
 
 use anyhow::{Context, Result};
-use fusiform_vault::{Kind, Secret, Terms, Uuid, Vault};
+use fusiform_vault::{Claim, Kind, Secret, Terms, Uuid, Vault};
 use serde_json::json;
 
 use crate::cli::args::{Audit, KeyKind, KeyTerms, VaultVerb};
@@ -25,16 +25,22 @@ pub(crate) fn key(
         KeyKind::Recognition => Kind::Recognition,
         KeyKind::Detection => Kind::Detection,
         KeyKind::Verification => Kind::Verification,
+        KeyKind::Admin => Kind::Admin,
     };
-    let terms = Terms {
-        basis: terms.basis,
-        purpose: terms.purpose,
-        keep_days: terms.keep_days,
-    };
-    vault.add_service(kind, &key, terms)?;
+    vault.add_service(kind, &key, Terms::from(&terms))?;
     session.printer.row(key)?;
     session.printer.record(&json!({"key": key.to_string()}))?;
     Ok(Exit::Done)
+}
+
+impl From<&KeyTerms> for Terms {
+    fn from(terms: &KeyTerms) -> Terms {
+        Terms {
+            basis: terms.basis.clone(),
+            purpose: terms.purpose.clone(),
+            keep_days: terms.keep_days,
+        }
+    }
 }
 
 pub(crate) fn audit(session: &Session, verb: &Audit) -> Result<Exit> {
@@ -56,12 +62,28 @@ pub(crate) fn audit(session: &Session, verb: &Audit) -> Result<Exit> {
         return Ok(Exit::Done);
     }
     let (n, newest) = (verified.n_entries, verified.newest);
-    session.printer.row(format_args!(
+    let traces = vault.verify_erased()?;
+    let printer = session.printer;
+    printer.row(format_args!(
         "{n} entries, none altered or missing; the newest is {newest}"
     ))?;
-    session
-        .printer
-        .record(&json!({"entries": n, "intact": true, "newest": newest}))?;
+    printer.row(format_args!(
+        "{} people and {} faces are in the vault, nobody who was erased",
+        traces.people, traces.faces
+    ))?;
+    if traces.wal_bytes > 0 {
+        printer.note(
+            "another process works with the vault: its write-ahead log empties within seconds",
+        );
+    }
+    if !traces.copies_ms.is_empty() {
+        printer.row(format_args!(
+            "{} copies were made before the latest erasures and still hold who was erased since; delete them",
+            traces.copies_ms.len()
+        ))?;
+    }
+    printer.record(&json!({"entries": n, "intact": true, "newest": newest, "people": traces.people,
+        "faces": traces.faces, "wal_bytes": traces.wal_bytes, "outdated_copies_at_ms": traces.copies_ms}))?;
     Ok(Exit::Done)
 }
 
@@ -74,6 +96,7 @@ pub(crate) fn run(session: &Session, verb: &VaultVerb) -> Result<Exit> {
         VaultVerb::Restore { file } => restore(session, file)?,
         VaultVerb::Rekey { file } => {
             let vault = existing(session)?;
+            let _claim = Claim::take(place(session)?)?;
             let key = key_of(file, false)?;
             vault.rekey(&Secret::Hex(key.into()))?;
             session.printer.row(file.display())?;
@@ -112,7 +135,7 @@ fn model(session: &Session) -> Result<String> {
     Ok(session.engine()?.embedder_id()?.to_string())
 }
 
-fn place(session: &Session) -> Result<&Path> {
+pub(super) fn place(session: &Session) -> Result<&Path> {
     let path = session.config.serve.vault.as_deref();
     path.context("no home folder is known; set FUSIFORM_VAULT")
 }

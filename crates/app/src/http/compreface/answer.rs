@@ -1,6 +1,7 @@
 //! A face as CompreFace shows it. In: a described face. Out: JSON, and similarities on CompreFace's scale.
 
 use fusiform::answer::{SAME_FMR, Thresholds};
+use fusiform::geometry::BoundingBox;
 use fusiform::pipeline::DescribedFace;
 use serde_json::{Value, json};
 
@@ -34,6 +35,17 @@ pub(super) fn rounded(value: f64) -> f64 {
     (value * 1e5).round() / 1e5
 }
 
+/// A face that is said to fill its image.
+pub(super) fn whole(b: &BoundingBox, vector: &[f32], plugins: &[&str]) -> Value {
+    let px = |v: f32| v.round() as i64;
+    let mut shown = json!({"box": {"probability": 1.0,
+        "x_max": px(b.x_max), "y_max": px(b.y_max), "x_min": px(b.x_min), "y_min": px(b.y_min)}});
+    if plugins.iter().any(|p| p.contains("calculator")) {
+        shown["embedding"] = json!(vector);
+    }
+    shown
+}
+
 /// Box and the plugins asked for.
 pub(super) fn face(face: &DescribedFace, plugins: &[&str]) -> Value {
     let b = &face.face.bbox;
@@ -64,4 +76,21 @@ pub(super) fn face(face: &DescribedFace, plugins: &[&str]) -> Value {
         shown["embedding"] = json!(e.0);
     }
     shown
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_scale_says_half_at_one_in_a_thousand_and_four_fifths_at_one_in_a_hundred_thousand() {
+        let pack = fusiform::models::Library::at("nowhere");
+        let engine = fusiform::engine::Engine::open(&pack.load(None).unwrap()).unwrap();
+        let thresholds = engine.thresholds().unwrap();
+        let scale = Scale::fit(thresholds).unwrap();
+        let at = |fmr| scale.similarity(thresholds.at_fmr(fmr).unwrap().similarity);
+        assert_eq!((at(1e-3), at(1e-5)), (0.5, 0.8));
+        assert!(at(1e-2) < 0.4 && scale.similarity(1.0) > 0.999);
+        assert!(scale.similarity(-1.0) < 0.01);
+    }
 }

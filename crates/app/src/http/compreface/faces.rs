@@ -15,7 +15,9 @@ use super::answer;
 use super::failure::Failure;
 use super::request::{self, Call};
 use super::{Answered, Recognition, ok, stored};
-use crate::http::recognition::NotSeen;
+
+/// Embeddings that one request may ask about.
+const MAX_PROBES: usize = 1024;
 
 /// Parameters that every image call takes.
 struct Asked {
@@ -62,11 +64,7 @@ async fn look(
     if threshold.is_some_and(|t| !(0.0..=1.0).contains(&t)) {
         return Err(Failure::no_face());
     }
-    let (mut faces, ms) = served.look(bytes).await.map_err(|e| match e {
-        NotSeen::Busy => Failure::busy(),
-        NotSeen::Unreadable(_) => Failure::no_face(),
-        NotSeen::Failed(why) => Failure::inside(&why),
-    })?;
+    let (mut faces, ms) = served.look(bytes).await?;
     faces.retain(|f| threshold.is_none_or(|t| f.face.score > t));
     if asked.limit > 0 {
         faces.truncate(asked.limit);
@@ -139,19 +137,45 @@ pub(super) async fn enrol(served: &Arc<Recognition>, service: Service, call: Cal
 pub(super) async fn recognise(served: &Arc<Recognition>, service: Service, call: Call) -> Answered {
     call.has_images(&[("file", "content")])?;
     let (asked, top) = (asked(&call)?, wanted_matches(&call)?);
-    let (faces, ms) = look(served, call.image("file")?, &asked).await?;
-    let mut result = shown(&faces, ms, &call, &asked);
-    for (face, shown) in faces.iter().zip(&mut result) {
-        shown["subjects"] = subjects(served, service, vector(face)?, top).into();
+    let (mut result, probes) = if call.boolean("detect_faces", true)? {
+        let (faces, ms) = look(served, call.image("file")?, &asked).await?;
+        let probes: Result<Vec<_>, _> = faces
+            .iter()
+            .map(|f| vector(f).map(<[f32]>::to_vec))
+            .collect();
+        (shown(&faces, ms, &call, &asked), probes?)
+    } else {
+        let (bbox, probe) = served.look_at_whole(call.image("file")?).await?;
+        (
+            vec![answer::whole(&bbox, &probe, &call.plugins())],
+            vec![probe],
+        )
+    };
+    let n = probes.len();
+    for (subjects, shown) in subjects(served, service, probes, top)
+        .await?
+        .into_iter()
+        .zip(&mut result)
+    {
+        shown["subjects"] = subjects.into();
     }
-    recorded(served, Action::Identify, service, faces.len()).await?;
+    recorded(served, Action::Identify, service, n).await?;
     ok(with_versions(json!({"result": result}), served, &asked))
 }
 
-fn subjects(served: &Recognition, service: Service, probe: &[f32], top: usize) -> Vec<Value> {
-    let matches = served.vault.nearest(service, probe, top);
+/// For each probe, what is nearest.
+async fn subjects(
+    served: &Recognition,
+    service: Service,
+    probes: Vec<Vec<f32>>,
+    top: usize,
+) -> Result<Vec<Vec<Value>>, Failure> {
+    let found = served.nearest(service, probes, top).await?;
     let one = |m: &fusiform_vault::Match| json!({"subject": m.subject, "similarity": served.scale.similarity(m.similarity)});
-    matches.iter().map(one).collect()
+    Ok(found
+        .iter()
+        .map(|of| of.iter().map(one).collect())
+        .collect())
 }
 
 pub(super) async fn detect(served: &Arc<Recognition>, call: Call) -> Answered {
@@ -267,12 +291,14 @@ pub(super) async fn recognise_embeddings(
     let vectors: Vectors = call.json()?;
     let vectors = given(vectors.embeddings, "embeddings")?;
     let top = wanted_matches(call)?;
-    let mut result = Vec::new();
-    for vector in &vectors {
-        let probe = unit(vector, served.engine.dimensions())?;
-        let similarities = subjects(served, service, &probe, top);
-        result.push(json!({"embedding": vector, "similarities": similarities}));
+    if vectors.len() > MAX_PROBES {
+        return Err(Failure::unforeseen());
     }
+    let length = served.engine.dimensions();
+    let probes: Result<Vec<_>, _> = vectors.iter().map(|v| unit(v, length)).collect();
+    let found = subjects(served, service, probes?, top).await?;
+    let one = |(vector, near): (&Vec<f32>, Vec<Value>)| json!({"embedding": vector, "similarities": near});
+    let result: Vec<Value> = vectors.iter().zip(found).map(one).collect();
     recorded(served, Action::Identify, service, vectors.len()).await?;
     ok(json!({"result": result}))
 }

@@ -4,6 +4,8 @@ use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 
+use crate::http::recognition::NotSeen;
+
 /// In the order in which CompreFace writes them.
 #[derive(Serialize)]
 struct Body {
@@ -65,6 +67,16 @@ impl Failure {
             41,
             format!("Error during synchronization between servers: {detail}"),
         )
+    }
+}
+
+impl From<NotSeen> for Failure {
+    fn from(why: NotSeen) -> Failure {
+        match why {
+            NotSeen::Busy => Failure::busy(),
+            NotSeen::Unreadable(_) => Failure::no_face(),
+            NotSeen::Failed(why) => Failure::inside(&why),
+        }
     }
 }
 

@@ -12,7 +12,7 @@ use serde_json::Value;
 
 use super::failure::Failure;
 
-const MAX_BODY_BYTES: usize = 10_485_760;
+pub(super) const MAX_BODY_BYTES: usize = 10_485_760;
 const MAX_FILE_BYTES: usize = 5_242_880;
 const MAX_PARTS: usize = 64;
 const EXTENSIONS: &[&str] = &[

@@ -31,15 +31,19 @@ pub(super) struct ConsentGiven {
 
 impl ConsentGiven {
     pub(super) fn check(&self) -> Result<(), Failure> {
-        let good = |text: &str, most| {
-            !text.is_empty() && !text.contains('\0') && text.chars().count() <= most
-        };
-        if good(&self.basis, 100) && good(&self.purpose, 500) {
-            return Ok(());
-        }
-        let why = "basis (1 to 100 characters) and purpose (1 to 500) are wanted, without NUL";
-        Err(Failure::Wrong(why.into()))
+        check_terms(&self.basis, &self.purpose)
     }
+}
+
+/// Whether ground and purpose are stated, and in no more words than are kept.
+pub(super) fn check_terms(basis: &str, purpose: &str) -> Result<(), Failure> {
+    let good =
+        |text: &str, most| !text.is_empty() && !text.contains('\0') && text.chars().count() <= most;
+    if good(basis, 100) && good(purpose, 500) {
+        return Ok(());
+    }
+    let why = "basis (1 to 100 characters) and purpose (1 to 500) are wanted, without NUL";
+    Err(Failure::Wrong(why.into()))
 }
 
 /// A person and the consent.
@@ -95,7 +99,7 @@ pub(super) struct Enrolled {
 }
 
 /// A box in pixels of the upright image.
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Debug, Clone, Serialize, ToSchema)]
 pub(super) struct Bounds {
     x_min: f32,
     y_min: f32,
@@ -192,10 +196,10 @@ pub(super) enum Failure {
 const STATUSES: [(u16, &str); 7] = [
     (
         401,
-        "There is no recognition key in x-api-key, or an unknown one",
+        "The key that x-api-key needs for this is not there, or unknown",
     ),
-    (404, "There is no such person"),
-    (413, "The image is larger than 20 MiB"),
+    (404, "There is no such person, job or collection"),
+    (413, "The image is larger than 20 MiB, or the batch than 64"),
     (422, "What was sent cannot be used; the text says why"),
     (
         429,
@@ -218,6 +222,22 @@ impl Failure {
             Failure::TooMany => 429,
             Failure::Inside(_) => 500,
             Failure::Busy => 503,
+        }
+    }
+
+    /// For whoever asked; what went wrong inside goes to the log instead.
+    pub(super) fn in_words(self) -> String {
+        let number = self.status();
+        match self {
+            Failure::Wrong(why) => why,
+            Failure::Inside(why) => {
+                tracing::error!("{why}");
+                "the server failed; its log says how".into()
+            }
+            _ => {
+                let told = STATUSES.iter().find(|(status, _)| *status == number);
+                told.map_or("", |(_, when)| *when).into()
+            }
         }
     }
 }
@@ -248,17 +268,7 @@ impl From<NotSeen> for Failure {
 impl IntoResponse for Failure {
     fn into_response(self) -> Response {
         let number = self.status();
-        let error = match self {
-            Failure::Wrong(why) => why,
-            Failure::Inside(why) => {
-                tracing::error!("{why}");
-                "the server failed; its log says how".into()
-            }
-            _ => {
-                let told = STATUSES.iter().find(|(status, _)| *status == number);
-                told.map_or("", |(_, when)| *when).into()
-            }
-        };
+        let error = self.in_words();
         let status = StatusCode::from_u16(number).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         let mut response = (status, Json(Problem { error })).into_response();
         if matches!(number, 429 | 503) {

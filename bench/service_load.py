@@ -1,0 +1,102 @@
+"""A gallery of 8,000 subjects and 166,000 examples (CompreFace #884), and 32 clients that recognise at once.
+
+Usage: python3 bench/service_load.py target/release/fusiform target/release/examples/fill [seconds, 300]
+Build the second with: cargo build --release -p fusiform-vault --example fill
+The gallery is random numbers, made in memory (/dev/shm) because each enrolment waits for the disk. Prints how long loading takes,
+requests per second, latencies, statuses, and the server's memory after a tenth of the time and at the end; exit 1 if a
+request failed or memory grew by 5 % or more.
+"""
+
+import collections
+import http.client
+import json
+import os
+import pathlib
+import random
+import shutil
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+import uuid
+
+binary, fill = sys.argv[1:3]
+seconds = float(sys.argv[3]) if len(sys.argv) > 3 else 300
+PEOPLE, EXAMPLES, CLIENTS = 8_000, 166_000, 32
+home = pathlib.Path(tempfile.mkdtemp(dir="/dev/shm" if os.path.isdir("/dev/shm") else None))
+env = {**os.environ, "FUSIFORM_HOME": str(home)}
+photos = [p.read_bytes() for p in sorted((pathlib.Path(__file__).parent.parent / "samples/album").glob("*-portrait.jpg"))]
+boundary = "b0undary"
+
+
+def start():
+    begun = time.monotonic()
+    server = subprocess.Popen([binary, "-q", "serve", "--no-pages", "--listen", "127.0.0.1:0"], env=env, stdout=subprocess.PIPE, text=True)
+    port = int(server.stdout.readline().rsplit(":", 1)[1].strip("/\n"))
+    return server, port, time.monotonic() - begun
+
+
+def recognise(line, key, photo, query=""):
+    head = f'--{boundary}\r\nContent-Disposition: form-data; name="file"; filename="a.jpg"\r\n\r\n'.encode()
+    body = head + photo + f"\r\n--{boundary}--\r\n".encode()
+    headers = {"x-api-key": key, "Content-Type": f"multipart/form-data; boundary={boundary}"}
+    line.request("POST", "/api/v1/recognition/recognize" + query, body, headers)
+    answer = line.getresponse()
+    return answer.status, answer.read()
+
+
+def memory_mb(pid):
+    status = pathlib.Path(f"/proc/{pid}/status").read_text()
+    return int(status.split("VmRSS:")[1].split()[0]) / 1024
+
+
+try:
+    key = subprocess.run([binary, "key", "recognition"], env=env, capture_output=True, text=True, check=True).stdout.strip()
+    server, port, empty_s = start()
+    _, answer = recognise(http.client.HTTPConnection("127.0.0.1", port), key, photos[0], "?status=true&face_plugins=calculator")
+    answer = json.loads(answer)
+    model, length = answer["plugins_versions"]["calculator"], len(answer["result"][0]["embedding"])
+    server.terminate()
+    server.wait()
+    key = str(uuid.uuid4())
+    words = [home / "vault.db", home / "vault.key", model, key, PEOPLE, EXAMPLES, length]
+    subprocess.run([fill, *map(str, words)], check=True)
+    server, port, load_s = start()
+    print(f"{PEOPLE} subjects, {EXAMPLES} examples of {length} numbers, {(home / 'vault.db').stat().st_size / 2**20:.0f} MB: "
+          f"serves {load_s:.1f} s after its start (an empty vault: {empty_s:.1f} s)", flush=True)
+
+    end, took, statuses, lock = time.monotonic() + seconds, [], collections.Counter(), threading.Lock()
+
+    def client(seed):
+        dice, line = random.Random(seed), http.client.HTTPConnection("127.0.0.1", port, timeout=60)
+        while time.monotonic() < end:
+            begun = time.monotonic()
+            try:
+                status, _ = recognise(line, key, dice.choice(photos))
+            except (OSError, http.client.HTTPException) as error:
+                status, line = type(error).__name__, http.client.HTTPConnection("127.0.0.1", port, timeout=60)
+            with lock:
+                took.append(time.monotonic() - begun)
+                statuses[status] += 1
+
+    clients = [threading.Thread(target=client, args=(seed,)) for seed in range(CLIENTS)]
+    for one in clients:
+        one.start()
+    time.sleep(seconds / 10)
+    first_mb = memory_mb(server.pid)
+    for one in clients:
+        one.join()
+    last_mb = memory_mb(server.pid)
+    took.sort()
+    at = lambda share: took[int(share * (len(took) - 1))] * 1e3
+    cpu = pathlib.Path(f"/proc/{server.pid}/stat").read_text().rsplit(")", 1)[1].split()
+    cpu_s = (int(cpu[11]) + int(cpu[12])) / os.sysconf("SC_CLK_TCK")
+    print(f"{CLIENTS} clients for {seconds:.0f} s: {len(took) / seconds:.1f} requests/s, p50 {at(0.5):.0f} ms, p99 {at(0.99):.0f} ms, "
+          f"statuses {dict(statuses)}, {cpu_s / len(took) * 1e3:.1f} ms of CPU each; "
+          f"memory {first_mb:.0f} MB, at the end {last_mb:.0f} MB ({(last_mb / first_mb - 1) * 100:+.1f} %)")
+    server.terminate()
+    stopped = server.wait()
+    sys.exit(bool(set(statuses) != {200} or last_mb >= first_mb * 1.05 or stopped))
+finally:
+    shutil.rmtree(home, ignore_errors=True)
