@@ -10,4 +10,10 @@ CREATE TABLE homes (
     PRIMARY KEY (cell, face)
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX homes_of_face ON homes (face);
+-- Faces seen since the last grouping.
+CREATE TABLE unplaced (
+    face INTEGER PRIMARY KEY REFERENCES faces (id) ON DELETE CASCADE
+) STRICT;
+-- To count them at a glance.
+CREATE INDEX faces_aside ON faces (aside) WHERE aside IS NOT NULL;
 DELETE FROM state WHERE key = 'grouped';

@@ -192,3 +192,6 @@ fn check_lengths(faces: &[ClusterFace]) -> Result<(), Error> {
         }),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -118,7 +118,7 @@ impl Catalogue {
     fn group_summary(&self) -> Result<GroupSummary, Error> {
         let count = |sql: &str| self.one::<i64>(sql).map(|n| n as usize);
         Ok(GroupSummary {
-            n_people: count("SELECT count(DISTINCT person) FROM members")?,
+            n_people: count("SELECT count(*) FROM cards WHERE n_faces > 0")?,
             n_members: count("SELECT count(*) FROM members")?,
             n_unsorted: self.n_unsorted()?,
         })
@@ -126,7 +126,9 @@ impl Catalogue {
 
     /// Faces that belong to nobody and that nobody set aside.
     pub(super) fn n_unsorted(&self) -> Result<usize, Error> {
-        let sql = "SELECT count(*) FROM faces WHERE id NOT IN (SELECT face FROM members) AND aside IS NULL";
+        // Who is set aside is nobody's, so nothing is counted twice.
+        let sql = "SELECT (SELECT count(*) FROM faces) - (SELECT count(*) FROM members) \
+                   - (SELECT count(*) FROM faces WHERE aside IS NOT NULL)";
         self.one::<i64>(sql).map(|n| n as usize)
     }
 }

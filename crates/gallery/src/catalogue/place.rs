@@ -31,6 +31,7 @@ pub(super) fn keep_cells(
     options: &ClusterOptions,
 ) -> rusqlite::Result<()> {
     forget_cells(t)?;
+    t.execute("DELETE FROM unplaced", [])?;
     if faces.len() <= options.exact_up_to {
         return Ok(());
     }
@@ -47,8 +48,15 @@ pub(super) fn keep_cells(
         settle(t, face, &cells)?;
     }
     let sql = "INSERT OR REPLACE INTO state (key, value) VALUES ('standing', ?1)";
-    t.execute(sql, [format!("{floor} {done}")])?;
+    t.execute(sql, [format!("{} {floor} {done}", faces.len())])?;
     Ok(())
+}
+
+/// How many faces stand, and the floor they were grouped with, if it was done this way.
+fn parsed(standing: &str, done: &str) -> Option<(usize, f32)> {
+    let (n, rest) = standing.split_once(' ')?;
+    let (floor, how) = rest.split_once(' ')?;
+    (how == done).then_some((n.parse().ok()?, floor.parse().ok()?))
 }
 
 /// Forgets the cells; the next grouping looks at all faces.
@@ -78,30 +86,23 @@ pub(super) fn place_new(
         .prepare_cached("SELECT value FROM state WHERE key = 'standing'")?
         .query_row([], |row| row.get(0))
         .optional()?;
-    let floor = standing.as_deref().and_then(|s| s.split_once(' '));
-    let Some(Ok(floor)) = floor
-        .filter(|(_, how)| *how == done)
-        .map(|(floor, _)| floor.parse::<f32>())
-    else {
+    let Some((n_standing, floor)) = standing.as_deref().and_then(|s| parsed(s, done)) else {
         return Ok(false);
     };
-    // Numbers of faces rise, so new ones are found without a look at all; a face seen anew has lost its homes.
-    let sql = "SELECT f.id, f.photo, t.vector, t.quality, h.taken_at FROM faces f \
+    let sql = "SELECT f.id, f.photo, t.vector, t.quality, h.taken_at FROM unplaced u JOIN faces f ON f.id = u.face \
                JOIN templates t ON t.face = f.id AND t.model = ?1 JOIN photos h ON h.id = f.photo \
-               WHERE f.aside IS NULL AND f.id NOT IN (SELECT face FROM homes) ORDER BY f.id";
+               WHERE f.aside IS NULL ORDER BY f.id";
     let new: Vec<Face> = t
         .prepare_cached(sql)?
         .query_map([&model.0], face_row)?
         .collect::<rusqlite::Result<_>>()?;
-    let n_standing: i64 = t
-        .prepare_cached("SELECT count(*) FROM homes")?
-        .query_row([], |row| row.get(0))?;
-    if new.len() as f64 > n_standing as f64 / 2.0 * MOST_NEW {
+    if new.len() as f64 > n_standing as f64 * MOST_NEW {
         return Ok(false);
     }
     if !new.is_empty() {
         put_among(t, model, new, floor, options)?;
     }
+    t.execute("DELETE FROM unplaced", [])?;
     Ok(true)
 }
 

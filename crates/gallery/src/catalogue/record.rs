@@ -206,6 +206,7 @@ impl Catalogue {
                 "questions",
                 "cards",
                 "homes",
+                "unplaced",
                 "centres",
                 "members",
                 "templates",
@@ -348,8 +349,12 @@ fn record_face(
     ])?;
     let id = same.map_or_else(|| t.last_insert_rowid(), |id| id.0);
     // Seen anew, it is placed anew.
-    t.prepare_cached("DELETE FROM homes WHERE face = ?1")?
-        .execute([id])?;
+    for sql in [
+        "DELETE FROM homes WHERE face = ?1",
+        "INSERT OR IGNORE INTO unplaced (face) VALUES (?1)",
+    ] {
+        t.prepare_cached(sql)?.execute([id])?;
+    }
     if let (Some(vector), Some(model)) = (&face.vector, &models.embedder) {
         let sql = "INSERT OR REPLACE INTO templates (face, model, vector, quality) VALUES (?1, ?2, ?3, ?4)";
         let row = params![id, model.0, to_blob(vector), face.quality.overall];
