@@ -4,7 +4,9 @@ Both work on one thread: decode, YuNet on a copy of at most 640 px, similarity w
 whole command: it also starts, opens the networks, hashes files, judges quality, groups, and writes the catalogue.
 Alternating rounds in one run; CPU time, so that what else runs here counts less. Needs opencv-python-headless,
 onnxruntime and numpy, `cargo build --release`, and a pack of both networks:
-    python bench/pipeline.py PACK/ DIR [N_PHOTOS]
+    python bench/pipeline.py PACK/ DIR [N_PHOTOS [MEGAPIXELS,…]]
+With megapixels, the photos are first enlarged to these sizes in turn, cubic, JPEG quality 92: as many pixels to decode as a
+camera's, though not as much detail.
 """
 
 import pathlib
@@ -85,13 +87,20 @@ def main():
     pack, folder = sys.argv[1], pathlib.Path(sys.argv[2])
     photos = sorted(folder.rglob("*.jpg"))
     n = int(sys.argv[3]) if len(sys.argv) > 3 else len(photos)
+    megapixels = [float(m) for m in sys.argv[4].split(",")] if len(sys.argv) > 4 else []
     photos = photos[:: max(1, len(photos) // n)][:n]
     theirs = Theirs()
     times, faces = {"OpenCV + ONNX Runtime": [], "Fusiform": []}, {}
     with tempfile.TemporaryDirectory() as work:
         pathlib.Path(f"{work}/photos").mkdir()
         for i, photo in enumerate(photos):
-            shutil.copy(photo, f"{work}/photos/{i:05}.jpg")
+            copy = f"{work}/photos/{i:05}.jpg"
+            if not megapixels:
+                shutil.copy(photo, copy)
+                continue
+            pixels = cv2.imread(str(photo))
+            factor = (megapixels[i % len(megapixels)] * 1e6 / (pixels.shape[0] * pixels.shape[1])) ** 0.5
+            cv2.imwrite(copy, cv2.resize(pixels, None, fx=factor, fy=factor, interpolation=cv2.INTER_CUBIC), [cv2.IMWRITE_JPEG_QUALITY, 92])
         copies = sorted(map(str, pathlib.Path(f"{work}/photos").iterdir()))
         theirs.faces(copies[0])
         for _ in range(ROUNDS):

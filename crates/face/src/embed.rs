@@ -4,6 +4,7 @@
 use std::fmt;
 
 use fusiform_nn::Session;
+use rayon::prelude::*;
 
 use crate::Error;
 use crate::align::{ALIGNED_SIDE_PX, AlignedFace};
@@ -77,6 +78,9 @@ impl Embedder {
 
     /// Describes faces; the answers are in the order of the crops and do not depend on what else is in the batch.
     ///
+    /// Called on a thread of a rayon pool, it shares the crops out among the threads of that pool; elsewhere it stays on
+    /// its own thread, so that who works on many photos at once gets no more threads than they asked for.
+    ///
     /// # Shapes
     /// `n` crops give `n` embeddings of `dimensions` numbers.
     ///
@@ -84,37 +88,42 @@ impl Embedder {
     /// [`Error::Network`] if the network fails; [`Error::Contract`] if its output has another length than
     /// `dimensions`, or is all zeros or not numbers, which no direction can be given.
     pub fn embed(&self, faces: &[AlignedFace]) -> Result<Vec<Embedding>, Error> {
-        let mut embeddings = Vec::with_capacity(faces.len());
-        let crops_in_batch = if self.spec.mirror {
+        let most = if self.spec.mirror {
             MAX_BATCH / 2
         } else {
             MAX_BATCH
         };
-        for batch in faces.chunks(crops_in_batch) {
-            let rows = self.run(batch)?;
-            let dimensions = self.spec.dimensions;
-            let per_face = rows.len() / batch.len();
-            for rows in rows.chunks_exact(per_face) {
-                let views = rows
-                    .chunks_exact(dimensions)
-                    .map(unit)
-                    .collect::<Option<Vec<_>>>();
-                let sum = views.map(|views| {
-                    (0..dimensions)
-                        .map(|i| views.iter().map(|v| v[i]).sum())
-                        .collect::<Vec<f32>>()
-                });
-                let embedding = sum
-                    .as_deref()
-                    .and_then(unit)
-                    .ok_or_else(|| Error::Contract {
-                        stage: "embedder",
-                        what: "the embedding has no direction (all zeros, or not numbers)".into(),
-                    })?;
-                embeddings.push(Embedding(embedding));
-            }
+        if rayon::current_thread_index().is_none() {
+            let batches = faces.chunks(most).map(|batch| self.embed_batch(batch));
+            return Ok(batches.collect::<Result<Vec<_>, _>>()?.concat());
         }
-        Ok(embeddings)
+        let share = faces.len().div_ceil(rayon::current_num_threads());
+        let batches = faces.par_chunks(share.clamp(1, most));
+        let batches = batches.map(|batch| self.embed_batch(batch));
+        Ok(batches.collect::<Result<Vec<_>, _>>()?.concat())
+    }
+
+    fn embed_batch(&self, batch: &[AlignedFace]) -> Result<Vec<Embedding>, Error> {
+        let rows = self.run(batch)?;
+        let dimensions = self.spec.dimensions;
+        let per_face = rows.len() / batch.len();
+        let embedding = |rows: &[f32]| {
+            let views = rows
+                .chunks_exact(dimensions)
+                .map(unit)
+                .collect::<Option<Vec<_>>>();
+            let sum = views.map(|views| {
+                (0..dimensions)
+                    .map(|i| views.iter().map(|v| v[i]).sum())
+                    .collect::<Vec<f32>>()
+            });
+            let unit = sum.as_deref().and_then(unit);
+            unit.map(Embedding).ok_or_else(|| Error::Contract {
+                stage: "embedder",
+                what: "the embedding has no direction (all zeros, or not numbers)".into(),
+            })
+        };
+        rows.chunks_exact(per_face).map(embedding).collect()
     }
 
     /// The network's rows: per face one, or the plain and the mirrored one.

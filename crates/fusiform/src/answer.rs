@@ -15,10 +15,14 @@ pub const SAME_FMR: f64 = 1e-3;
 /// False-match rate below whose similarity they are called different; between the two the answer is unsure.
 pub const DIFFERENT_FMR: f64 = 1e-2;
 
-/// False-match rate at whose similarity faces of an album may be linked.
+/// Lost pairs for each false pair (FNMR over FMR) at the similarity where two lone faces of an album are linked.
 ///
-/// An album of n faces compares n²/2 pairs, so it needs a stricter point than one comparison.
-pub const LINK_FMR: f64 = 1e-4;
+/// An album holds far more pairs of strangers than of one person, so it needs a stricter point than one comparison, and
+/// the weaker a model the less strict a point, or it would link nothing. Chosen on half of the identities of lfw-dev.
+pub const LINK_BALANCE: f64 = 1500.0;
+
+/// The same at the similarity below which two faces say nothing for being one person.
+pub const FLOOR_BALANCE: f64 = 100.0;
 
 /// The answer of a one-to-one check.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -69,6 +73,35 @@ impl Thresholds {
             })
     }
 
+    /// The similarity at which the rate of lost pairs is `balance` times the rate of false ones.
+    ///
+    /// Between stated rates it is interpolated, in the logarithm of their balance; beyond them the last one counts.
+    ///
+    /// # Errors
+    /// [`Error::Uncalibrated`] if the pack states none.
+    pub fn at_balance(&self, balance: f64) -> Result<f32, Error> {
+        // A rate of no pair at all stands for less than one in a million.
+        let of = |t: &Threshold| (t.fnmr.max(1e-6) / t.fmr.max(1e-12) / balance).ln();
+        let mut stated = self.stated.clone();
+        stated.sort_by(|a, b| a.similarity.total_cmp(&b.similarity));
+        let (Some(first), Some(last)) = (stated.first(), stated.last()) else {
+            return Err(Error::Uncalibrated {
+                pack: self.pack.clone(),
+                fmr: SAME_FMR,
+            });
+        };
+        if of(first) >= 0.0 {
+            return Ok(first.similarity);
+        }
+        let between = stated
+            .windows(2)
+            .find(|w| of(&w[0]) < 0.0 && of(&w[1]) >= 0.0);
+        Ok(between.map_or(last.similarity, |w| {
+            let part = of(&w[0]) / (of(&w[0]) - of(&w[1]));
+            w[0].similarity + (w[1].similarity - w[0].similarity) * part as f32
+        }))
+    }
+
     /// What a similarity means.
     ///
     /// # Errors
@@ -117,6 +150,19 @@ mod tests {
         assert_eq!(verdict(0.3), Verdict::Unsure);
         assert_eq!(verdict(0.299), Verdict::Different);
         assert_eq!(verdict(f32::NAN), Verdict::Different);
+    }
+
+    #[test]
+    fn a_balance_lies_between_the_stated_rates_and_ends_with_them() {
+        // The balances are 10 and 100.
+        let at = |balance| thresholds().at_balance(balance).unwrap();
+        assert_eq!((at(1.0), at(1e9)), (0.3, 0.4));
+        assert!((at(1000f64.sqrt()) - 0.35).abs() < 1e-6);
+        let none = Thresholds {
+            pack: "p".into(),
+            stated: Vec::new(),
+        };
+        assert!(none.at_balance(1.0).is_err());
     }
 
     #[test]

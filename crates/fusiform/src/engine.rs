@@ -17,7 +17,7 @@ use fusiform_gallery::cluster::ClusterOptions;
 use fusiform_gallery::template::{ModelId, Template};
 use fusiform_nn::{Limits, Model, Session};
 
-use crate::answer::{LINK_FMR, SAME_FMR, Thresholds};
+use crate::answer::{FLOOR_BALANCE, LINK_BALANCE, SAME_FMR, Thresholds};
 use crate::error::Error;
 use crate::models::{Channels, DetectorManifest, EmbedderManifest, HeadName, InputManifest, Pack};
 use crate::scan::read_photo;
@@ -217,12 +217,18 @@ impl Engine {
         })
     }
 
-    /// Similarity at which two faces of an album may be linked.
+    /// How the faces of an album are grouped: from the error rates that the pack states.
     ///
     /// # Errors
     /// [`Error::Lacks`], [`Error::Uncalibrated`].
-    pub fn link_similarity(&self) -> Result<f32, Error> {
-        Ok(self.thresholds()?.at_fmr(LINK_FMR)?.similarity)
+    pub fn cluster_options(&self) -> Result<ClusterOptions, Error> {
+        let thresholds = self.thresholds()?;
+        Ok(ClusterOptions {
+            floor_similarity: thresholds.at_balance(FLOOR_BALANCE)?,
+            link_similarity: thresholds.at_balance(LINK_BALANCE)?,
+            ask_similarity: thresholds.at_fmr(SAME_FMR)?.similarity,
+            ..ClusterOptions::default()
+        })
     }
 
     /// Groups the catalogue's faces into people, if anything changed since that was last done.
@@ -230,20 +236,7 @@ impl Engine {
     /// # Errors
     /// [`Error::Uncalibrated`]; [`Error::Catalogue`].
     pub fn group(&self, catalogue: &mut Catalogue) -> Result<GroupSummary, Error> {
-        let options = self.cluster_options()?;
-        Ok(catalogue.group(self.embedder_id()?, &options)?)
-    }
-
-    /// How faces of this pack are grouped.
-    ///
-    /// # Errors
-    /// [`Error::Lacks`], [`Error::Uncalibrated`].
-    pub fn cluster_options(&self) -> Result<ClusterOptions, Error> {
-        Ok(ClusterOptions {
-            link_similarity: self.link_similarity()?,
-            ask_similarity: self.thresholds()?.at_fmr(SAME_FMR)?.similarity,
-            ..ClusterOptions::default()
-        })
+        Ok(catalogue.group(self.embedder_id()?, &self.cluster_options()?)?)
     }
 
     /// The largest face of a photo, which is whom a portrait is of.
@@ -348,5 +341,41 @@ fn embedder_spec(manifest: &EmbedderManifest) -> EmbedderSpec {
         normalisation: normalisation(&manifest.input),
         dimensions: manifest.dimensions,
         mirror: manifest.mirror,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pool_of_threads_changes_no_embedding() {
+        let library = crate::models::Library::at(Path::new("/nowhere"));
+        let engine = Engine::open(&library.load(None).unwrap()).unwrap();
+        let album = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../samples/album");
+        let mut photos: Vec<_> = std::fs::read_dir(album)
+            .unwrap()
+            .map(|p| p.unwrap().path())
+            .collect();
+        photos.sort();
+        let options = DetectOptions::default();
+        let describe = |photo: &std::path::PathBuf| {
+            engine
+                .describe(&engine.read(photo).unwrap().image, &options)
+                .unwrap()
+        };
+        let alone: Vec<_> = photos.iter().map(describe).collect();
+        assert!(
+            alone.iter().any(|faces| faces.len() > 2),
+            "no group in the album"
+        );
+        for threads in [1, 3] {
+            let pool = rayon::ThreadPoolBuilder::new()
+                .num_threads(threads)
+                .build()
+                .unwrap();
+            let pooled: Vec<_> = pool.install(|| photos.iter().map(describe).collect());
+            assert!(pooled == alone, "{threads} threads");
+        }
     }
 }

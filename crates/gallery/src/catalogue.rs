@@ -11,6 +11,7 @@ mod guess;
 mod health;
 mod history;
 mod people;
+mod place;
 mod record;
 mod region;
 mod review;
@@ -40,6 +41,7 @@ use crate::error::Error;
 const MIGRATIONS: &[&str] = &[
     include_str!("../migrations/0001_initial.sql"),
     include_str!("../migrations/0002_decisions.sql"),
+    include_str!("../migrations/0003_cells.sql"),
 ];
 
 /// Marks the file as ours: "FusF" in ASCII (SQLite file format, application id).

@@ -12,6 +12,7 @@ pub(crate) struct F32x4(float32x4_t);
 
 // SAFETY: NEON is part of every aarch64 CPU that Rust's targets name.
 unsafe impl Vector for F32x4 {
+    type Rest = F32x4;
     const LANES: usize = 4;
     const HIGH: [usize; 4] = [12, 12, 8, 6];
 
@@ -59,6 +60,11 @@ unsafe impl Vector for F32x4 {
     unsafe fn if_positive(self, other: Self) -> Self {
         // SAFETY: NEON is there.
         F32x4(unsafe { vbslq_f32(vcgtq_f32(self.0, vdupq_n_f32(0.0)), self.0, other.0) })
+    }
+    #[inline(always)]
+    unsafe fn store_woven(a: Self, b: Self, c: Self, to: *mut f32) {
+        // SAFETY: the caller has room for twelve floats there.
+        unsafe { vst3q_f32(to, float32x4x3_t(a.0, b.0, c.0)) }
     }
 }
 

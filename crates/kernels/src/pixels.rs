@@ -12,15 +12,18 @@ mod conv;
 mod each;
 #[cfg(test)]
 mod tests;
+mod whole;
 
 pub use conv::Conv;
 pub use each::{Depthwise, Max};
+pub use whole::{Photo, Scale, Sum};
 
 /// The width of one instruction set's vectors, and its routines.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Form {
     isa: Isa,
     lanes: usize,
+    grain: usize,
 }
 
 /// What is done to sums before they are stored: bias, then residual, then activation.
@@ -80,6 +83,27 @@ macro_rules! routines {
                 unsafe { job.run::<$vector>() }
             }
             /// # Safety
+            /// The CPU has the instruction set and [`pixels::Photo`] was checked.
+            $(#[target_feature(enable = $features)])?
+            pub(crate) unsafe fn photo(job: &mut pixels::Photo) {
+                // SAFETY: as promised.
+                unsafe { job.run::<$vector>() }
+            }
+            /// # Safety
+            /// The CPU has the instruction set and [`pixels::Sum`] was checked.
+            $(#[target_feature(enable = $features)])?
+            pub(crate) unsafe fn sum(job: &mut pixels::Sum) {
+                // SAFETY: as promised.
+                unsafe { job.run::<$vector>() }
+            }
+            /// # Safety
+            /// The CPU has the instruction set and [`pixels::Scale`] was checked.
+            $(#[target_feature(enable = $features)])?
+            pub(crate) unsafe fn scale(job: &mut pixels::Scale) {
+                // SAFETY: as promised.
+                unsafe { job.run::<$vector>() }
+            }
+            /// # Safety
             /// The CPU has the instruction set.
             $(#[target_feature(enable = $features)])?
             pub(crate) unsafe fn busy(rounds: &mut usize) -> f32 {
@@ -102,12 +126,13 @@ impl Form {
     /// The form for an instruction set of [`cpu::available`]; one that this CPU lacks becomes scalar.
     pub fn of(isa: Isa) -> Form {
         let isa = cpu::available().find(|i| *i == isa).unwrap_or(Isa::Scalar);
-        let lanes = match isa {
-            Isa::Neon => 4,
-            Isa::Scalar | Isa::Avx2 => 8,
-            Isa::Avx512 => 16,
+        // With AVX-512 a half vector takes what does not fill a whole one: 24 and 40 channels are common.
+        let (lanes, grain) = match isa {
+            Isa::Neon => (4, 4),
+            Isa::Scalar | Isa::Avx2 => (8, 8),
+            Isa::Avx512 => (16, 8),
         };
-        Form { isa, lanes }
+        Form { isa, lanes, grain }
     }
 
     /// The instruction set.
@@ -120,9 +145,14 @@ impl Form {
         self.lanes
     }
 
+    /// A pixel's channels in memory are a multiple of this: the floats of the narrowest vector in use.
+    pub fn grain(self) -> usize {
+        self.grain
+    }
+
     /// Channels a pixel has in memory.
     pub fn padded(self, channels: usize) -> usize {
-        channels.next_multiple_of(self.lanes)
+        channels.next_multiple_of(self.grain)
     }
 
     /// One number per channel, zero past the end.
@@ -132,7 +162,8 @@ impl Form {
         padded
     }
 
-    /// Packs dense weights `[out][in][kh][kw]` to `[out / lanes][kh][kw][padded in][lanes]`, zero past the ends.
+    /// Packs dense weights `[out][in][kh][kw]` to `[out / lanes][kh][kw][padded in][lanes]`, zero past the ends. The last
+    /// panel is a grain wide if what is left fits one.
     ///
     /// `pixel` is the number of floats in an input pixel, at least `n_in`.
     ///
@@ -145,13 +176,16 @@ impl Form {
         pixel: usize,
     ) -> Vec<f32> {
         assert!(weights.len() == n_out * n_in * kh * kw && pixel >= n_in);
-        let panel = kh * kw * pixel * self.lanes;
-        let mut packed = vec![0.0; n_out.div_ceil(self.lanes) * panel];
+        let depth = kh * kw * pixel;
+        let padded = self.padded(n_out);
+        let mut packed = vec![0.0; padded * depth];
         for (o, weights) in weights.chunks_exact(n_in * kh * kw).enumerate() {
-            let panel = &mut packed[o / self.lanes * panel..];
+            let first = o / self.lanes * self.lanes;
+            let wide = (padded - first).min(self.lanes);
+            let panel = &mut packed[first * depth..];
             for (i, weights) in weights.chunks_exact(kh * kw).enumerate() {
                 for (tap, weight) in weights.iter().enumerate() {
-                    panel[(tap * pixel + i) * self.lanes + o % self.lanes] = *weight;
+                    panel[(tap * pixel + i) * wide + o - first] = *weight;
                 }
             }
         }
@@ -178,7 +212,7 @@ impl Form {
     /// # Panics
     /// If a slice is shorter than the row needs.
     pub fn conv(self, job: &mut Conv) {
-        job.check(self.lanes);
+        job.check(self.grain);
         dispatch!(self, conv, job);
     }
 
@@ -187,7 +221,7 @@ impl Form {
     /// # Panics
     /// If a slice is shorter than the row needs.
     pub fn depthwise(self, job: &mut Depthwise) {
-        job.check(self.lanes);
+        job.check(self.grain);
         dispatch!(self, depthwise, job);
     }
 
@@ -196,8 +230,35 @@ impl Form {
     /// # Panics
     /// If a slice is shorter than the row needs.
     pub fn max(self, job: &mut Max) {
-        job.check(self.lanes);
+        job.check(self.grain);
         dispatch!(self, max, job);
+    }
+
+    /// One row of a photo from its planes; see [`Photo`].
+    ///
+    /// # Panics
+    /// If the lengths do not fit.
+    pub fn photo(self, job: &mut Photo) {
+        job.check();
+        dispatch!(self, photo, job);
+    }
+
+    /// The sum of two rows; see [`Sum`].
+    ///
+    /// # Panics
+    /// If the lengths differ.
+    pub fn sum(self, job: &mut Sum) {
+        job.check();
+        dispatch!(self, sum, job);
+    }
+
+    /// A row times a factor plus an addend; see [`Scale`].
+    ///
+    /// # Panics
+    /// If the lengths differ.
+    pub fn scale(self, job: &mut Scale) {
+        job.check();
+        dispatch!(self, scale, job);
     }
 }
 

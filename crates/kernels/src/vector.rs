@@ -7,6 +7,8 @@
 /// Who implements it may assume that the CPU has the instructions: only functions compiled for the instruction set
 /// call it, and those are called only through [`crate::cpu`].
 pub(crate) unsafe trait Vector: Copy {
+    /// What takes the channels that do not fill a vector: half as wide where pixels are padded to half vectors.
+    type Rest: Vector;
     /// Floats in a vector.
     const LANES: usize;
     /// Pixels of a tile of one, two, three and four vectors of channels, whose sums stay in registers.
@@ -30,6 +32,8 @@ pub(crate) unsafe trait Vector: Copy {
     unsafe fn min(self, other: Self) -> Self;
     /// `self` where `self > 0`, `other` elsewhere.
     unsafe fn if_positive(self, other: Self) -> Self;
+    /// Writes `3 · LANES` floats: the first of each, then the second of each, and so on.
+    unsafe fn store_woven(a: Self, b: Self, c: Self, to: *mut f32);
 }
 
 /// Eight floats in plain Rust: the definition, and what runs where no instruction set is known.
@@ -45,6 +49,7 @@ impl Plain {
 
 // SAFETY: plain Rust runs everywhere.
 unsafe impl Vector for Plain {
+    type Rest = Plain;
     const LANES: usize = 8;
     const HIGH: [usize; 4] = [4, 2, 2, 1];
 
@@ -87,5 +92,11 @@ unsafe impl Vector for Plain {
     #[inline(always)]
     unsafe fn if_positive(self, other: Plain) -> Plain {
         self.zip(other, |a, b| if a > 0.0 { a } else { b })
+    }
+    #[inline(always)]
+    unsafe fn store_woven(a: Plain, b: Plain, c: Plain, to: *mut f32) {
+        let woven: [[f32; 3]; 8] = std::array::from_fn(|i| [a.0[i], b.0[i], c.0[i]]);
+        // SAFETY: the caller has room for 24 floats there.
+        unsafe { to.cast::<[[f32; 3]; 8]>().write_unaligned(woven) }
     }
 }

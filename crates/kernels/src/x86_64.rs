@@ -15,10 +15,12 @@ pub(crate) struct F32x8(__m256);
 pub(crate) struct F32x16(__m512);
 
 macro_rules! vector {
-    ($name:ident, $lanes:literal, $high:expr, $splat:ident, $load:ident, $store:ident, $fma:ident, $add:ident,
-     $mul:ident, $max:ident, $min:ident, |$x:ident, $other:ident| $if_positive:expr) => {
+    ($name:ident, $rest:ident, $lanes:literal, $high:expr, $splat:ident, $load:ident, $store:ident, $fma:ident, $add:ident,
+     $mul:ident, $max:ident, $min:ident, |$x:ident, $other:ident| $if_positive:expr,
+     |$a:ident, $b:ident, $c:ident, $to:ident| $woven:expr) => {
         // SAFETY: only routines compiled for the instruction set use it.
         unsafe impl Vector for $name {
+            type Rest = $rest;
             const LANES: usize = $lanes;
             const HIGH: [usize; 4] = $high;
 
@@ -68,11 +70,17 @@ macro_rules! vector {
                 // SAFETY: the instruction set is there.
                 $name(unsafe { $if_positive })
             }
+            #[inline(always)]
+            unsafe fn store_woven($a: Self, $b: Self, $c: Self, $to: *mut f32) {
+                // SAFETY: the instruction set is there, and the caller has room for three vectors.
+                unsafe { $woven }
+            }
         }
     };
 }
 
 vector!(
+    F32x8,
     F32x8,
     8,
     [10, 6, 3, 2],
@@ -88,12 +96,14 @@ vector!(
         other,
         x,
         _mm256_cmp_ps::<_CMP_GT_OQ>(x, _mm256_setzero_ps())
-    )
+    ),
+    |a, b, c, to| weave_x8([a.0, b.0, c.0], to)
 );
 vector!(
     F32x16,
+    F32x8,
     16,
-    [12, 12, 8, 6],
+    [12, 8, 6, 4],
     _mm512_set1_ps,
     _mm512_loadu_ps,
     _mm512_storeu_ps,
@@ -106,8 +116,55 @@ vector!(
         _mm512_cmp_ps_mask::<_CMP_GT_OQ>(x, _mm512_setzero_ps()),
         other,
         x
-    )
+    ),
+    |a, b, c, to| {
+        let (low_a, high_a) = halves(a.0);
+        let (low_b, high_b) = halves(b.0);
+        let (low_c, high_c) = halves(c.0);
+        weave_x8([low_a, low_b, low_c], to);
+        weave_x8([high_a, high_b, high_c], to.add(24));
+    }
 );
+
+/// # Safety
+/// AVX-512 F is there.
+#[inline(always)]
+unsafe fn halves(x: __m512) -> (__m256, __m256) {
+    // SAFETY: as promised.
+    unsafe {
+        let high = _mm512_extractf64x4_pd::<1>(_mm512_castps_pd(x));
+        (_mm512_castps512_ps256(x), _mm256_castpd_ps(high))
+    }
+}
+
+/// Writes `a0 b0 c0 a1 b1 c1 …`.
+///
+/// # Safety
+/// AVX2 is there, and room for 24 floats.
+#[inline(always)]
+unsafe fn weave_x8([a, b, c]: [__m256; 3], to: *mut f32) {
+    // SAFETY: as promised.
+    unsafe {
+        // No closures: they are compiled without the instruction set when they are not inlined.
+        macro_rules! pick {
+            ($x:literal, $y:literal, $($i:literal),*) => {{
+                let i = _mm256_setr_epi32($($i),*);
+                let (a, b) = (_mm256_permutevar8x32_ps(a, i), _mm256_permutevar8x32_ps(b, i));
+                let ab = _mm256_blend_ps::<$x>(a, b);
+                _mm256_blend_ps::<$y>(ab, _mm256_permutevar8x32_ps(c, i))
+            }};
+        }
+        _mm256_storeu_ps(to, pick!(0b1001_0010, 0b0010_0100, 0, 0, 0, 1, 1, 1, 2, 2));
+        _mm256_storeu_ps(
+            to.add(8),
+            pick!(0b0010_0100, 0b0100_1001, 2, 3, 3, 3, 4, 4, 4, 5),
+        );
+        _mm256_storeu_ps(
+            to.add(16),
+            pick!(0b0100_1001, 0b1001_0010, 5, 5, 6, 6, 6, 7, 7, 7),
+        );
+    }
+}
 
 routines!(avx2, crate::x86_64::F32x8, "avx2,fma");
 routines!(avx512, crate::x86_64::F32x16, "avx512f,avx2,fma");

@@ -97,6 +97,33 @@ def families(node):
          "w4": rand(2, 5, 1, 1), "w5": rand(5, 2, 1, 1), "w6": rand(5, 1, 5, 5), "fc": rand(5, 3)})
 
 
+def heads(node):
+    """Narrow heads that are merged, and splits that look like theirs but are not."""
+    pad = dict(pads=[1, 1, 1, 1])
+    turn, flat = dict(perm=[0, 2, 3, 1]), {"flat": np.array([2, -1, 1]), "boxes": np.array([2, -1, 4])}
+    case("yunet heads", [
+        node("Conv", ["x", "w1", "b1"], ["a"]), node("Relu", ["a"], ["b"]), node("Conv", ["b", "w2", "b2"], ["c"]),
+        node("Conv", ["c", "d2", "e2"], ["d"], group=1, **pad), node("Transpose", ["d"], ["e"], **turn), node("Reshape", ["e", "flat"], ["f"]),
+        node("Sigmoid", ["f"], ["p"]), node("Conv", ["b", "w3"], ["g"]), node("Conv", ["g", "d3", "e3"], ["h"], group=4, **pad),
+        node("Transpose", ["h"], ["i"], **turn), node("Reshape", ["i", "boxes"], ["q"]), node("Conv", ["b", "w4", "b4"], ["j"]),
+        node("Conv", ["j", "d4", "e4"], ["k"], group=10, **pad), node("Sigmoid", ["k"], ["r"])], {"x": rand(2, 6, 9, 7)},
+        {"w1": rand(19, 6, 1, 1), "b1": rand(19), "w2": rand(1, 19, 1, 1), "b2": rand(1), "d2": rand(1, 1, 3, 3), "e2": rand(1), "w3": rand(4, 19, 1, 1),
+         "d3": rand(4, 1, 3, 3), "e3": rand(4), "w4": rand(10, 19, 1, 1), "b4": rand(10), "d4": rand(10, 1, 3, 3), "e4": rand(10), **flat},
+        outputs=("p", "q", "r"))
+    case("heads of which one goes on", [
+        node("Conv", ["x", "w1"], ["a"], **pad), node("Relu", ["a"], ["b"]), node("Conv", ["b", "w2"], ["p"]), node("Conv", ["b", "w3"], ["q"]),
+        node("Conv", ["b", "w4"], ["c"]), node("Conv", ["c", "w5"], ["r"], **pad)], {"x": rand(1, 3, 9, 7)},
+        {"w1": rand(7, 3, 3, 3), "w2": rand(2, 7, 1, 1), "w3": rand(3, 7, 1, 1), "w4": rand(4, 7, 1, 1), "w5": rand(2, 4, 3, 3)},
+        outputs=("p", "q", "r"))
+    case("split between convolutions", [
+        node("Conv", ["x", "w1"], ["a"], **pad), node("Split", ["a"], ["b", "c"], axis=1, split=[3, 4]), node("Conv", ["c", "w2"], ["d"], **pad),
+        node("Transpose", ["b"], ["p"], **turn), node("Transpose", ["d"], ["q"], **turn)], {"x": rand(1, 3, 9, 7)},
+        {"w1": rand(7, 3, 3, 3), "w2": rand(5, 4, 3, 3)}, outputs=("p", "q"), opset=11)
+    case("split of a convolution", [
+        node("Conv", ["x", "w1"], ["a"], **pad), node("Relu", ["a"], ["c"]), node("Split", ["c"], ["b", "p"], axis=1, split=[3, 4]),
+        node("Transpose", ["b"], ["q"], **turn)], {"x": rand(1, 3, 9, 7)}, {"w1": rand(7, 3, 3, 3)}, outputs=("p", "q"), opset=11)
+
+
 def main():
     onnxruntime.set_default_logger_severity(3)
     conv("3x3", 1, 3, 13, 17, 5, (3, 3), pads=[1, 1, 1, 1])
@@ -212,6 +239,7 @@ def main():
     case("constant", [node("Constant", [], ["c"], value=numpy_helper.from_array(rand(3))), node("Mul", ["x", "c"], ["y"])], {"x": rand(2, 3)})
 
     families(node)
+    heads(node)
     put = lambda out, *numbers: out.extend(struct.pack(f"<{len(numbers)}I", *numbers))
     out = bytearray()
 

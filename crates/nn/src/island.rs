@@ -1,7 +1,7 @@
 //! The fast path. In: a network. Out: runs of steps that keep pixels with their channels side by side, row by row.
 //! Knows when a step can go this way; `rows` does the work. Whatever cannot is left to `ops`, the definition.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::ops::Range;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -48,6 +48,8 @@ struct Export {
     from: usize,
     /// Its number outside.
     value: usize,
+    /// Which of its channels.
+    channels: Range<usize>,
     /// Channels last, as a transposition wants it.
     channels_last: bool,
 }
@@ -121,7 +123,50 @@ pub(crate) fn gather(model: &mut Model) {
 
 /// Whether a step can go the fast way, as far as that is known before shapes are.
 fn may_go(step: &Step, constants: &HashMap<usize, Value>) -> bool {
-    is_channels_last(&step.op) || layer(0, step, constants, Form::chosen(), &|_| false).is_some()
+    is_channels_last(&step.op)
+        || channels_of(&step.op).is_some()
+        || layer(0, step, constants, Form::chosen(), &|_| false).is_some()
+}
+
+/// The channels of each result of a split that is no work here: what it gives is only looked at from outside.
+fn channels_of(op: &Op) -> Option<Vec<Range<usize>>> {
+    let Op::Split {
+        axis: 1,
+        parts: Some(parts),
+        n,
+    } = op
+    else {
+        return None;
+    };
+    let mut end = 0usize;
+    let mut ranges = Vec::new();
+    for part in parts {
+        let start = end;
+        end = start.checked_add(usize::try_from(*part).ok()?)?;
+        ranges.push(start..end);
+    }
+    (ranges.len() == *n).then_some(ranges)
+}
+
+/// Whether a step can go the fast way where it stands: a layer may not read a part of another's channels.
+fn goes(model: &Model, step: &Step) -> bool {
+    if !may_go(step, &model.constants) {
+        return false;
+    }
+    let Some(parts) = channels_of(&step.op) else {
+        return true;
+    };
+    let [Some(whole)] = step.inputs[..] else {
+        return false;
+    };
+    let writer = model.steps.iter().find(|s| s.outputs.contains(&whole));
+    let total = parts.last().map(|p| p.end);
+    let all = writer.is_some_and(|s| {
+        matches!(s.op, Op::Conv(_)) && s.weights(&model.constants).first().copied() == total
+    });
+    let reads = |s: &&Step| s.inputs.iter().flatten().any(|v| step.outputs.contains(v));
+    let layer = |s: &Step| !is_channels_last(&s.op) && may_go(s, &model.constants);
+    all && !model.steps.iter().filter(reads).any(layer)
 }
 
 fn is_channels_last(op: &Op) -> bool {
@@ -136,7 +181,7 @@ pub(crate) fn find(model: &Model) -> Vec<Island> {
     while at < model.steps.len() {
         let fast = model.steps[at..]
             .iter()
-            .take_while(|s| may_go(s, &model.constants))
+            .take_while(|s| goes(model, s))
             .count();
         if fast > 1 {
             islands.extend(island(model, at..at + fast, form));
@@ -181,15 +226,25 @@ fn island(model: &Model, steps: Range<usize>, form: Form) -> Option<Island> {
         }
     }
     let is_narrow = |value: usize| narrow.get(&value).copied().unwrap_or(false);
-    let (mut layers, mut exports, mut imports) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut layers, mut exports, mut imports) = (Vec::<Layer>::new(), Vec::new(), Vec::new());
+    // Values that are some channels of another.
+    let mut parts: BTreeMap<usize, (usize, Range<usize>)> = BTreeMap::new();
     for (i, step) in inside.iter().enumerate() {
         if is_channels_last(&step.op) {
-            let from = step.inputs[0]?;
+            let read = step.inputs[0]?;
+            let (from, channels) = parts.get(&read).cloned().unwrap_or((read, 0..usize::MAX));
             exports.push(Export {
                 from,
                 value: step.outputs[0],
+                channels,
                 channels_last: true,
             });
+            continue;
+        }
+        if let Some(ranges) = channels_of(&step.op) {
+            let whole = step.inputs[0]?;
+            let named = step.outputs.iter().zip(ranges);
+            parts.extend(named.map(|(value, range)| (*value, (whole, range))));
             continue;
         }
         let layer = layer(steps.start + i, step, &model.constants, form, &is_narrow)?;
@@ -205,14 +260,15 @@ fn island(model: &Model, steps: Range<usize>, form: Form) -> Option<Island> {
             .iter()
             .chain(&model.steps[steps.end..])
     };
-    for layer in &layers {
-        let value = layer.output;
+    let whole = layers.iter().map(|l| (l.output, (l.output, 0..usize::MAX)));
+    for (value, (from, channels)) in whole.chain(parts) {
         let read = outside().any(|s| s.inputs.contains(&Some(value)))
             || model.output_values.contains(&value);
         if read {
             exports.push(Export {
-                from: value,
+                from,
                 value,
+                channels,
                 channels_last: false,
             });
         }

@@ -1,5 +1,5 @@
 //! Fewer steps, the same result. In: a checked network. Out: one with constants computed, batch-norms folded into
-//! convolutions, and activations and residuals finished where the convolution stores.
+//! convolutions, activations and residuals finished where the convolution stores, and narrow heads merged.
 
 use std::collections::HashMap;
 
@@ -11,11 +11,14 @@ use crate::ops::{Finish, Op, Work};
 use crate::session::Pool;
 use crate::tensor::{Tensor, Value};
 
+mod heads;
+
 pub(crate) fn simplify(model: &mut Model) -> Result<(), Error> {
     drop_identities(model);
     fold_constants(model)?;
     fold_batch_norms(model)?;
     fuse_into_convolutions(model);
+    heads::merge(model);
     Ok(())
 }
 

@@ -79,6 +79,14 @@ impl Session {
         )?)
     }
 
+    /// Runs work on one photo with all threads that the user allows.
+    pub(crate) fn on_all_threads<T: Send>(&self, work: impl FnOnce() -> T + Send) -> Result<T> {
+        let pool = rayon::ThreadPoolBuilder::new()
+            .num_threads(self.threads())
+            .build()?;
+        Ok(pool.install(work))
+    }
+
     pub(crate) fn threads(&self) -> usize {
         let cores = || std::thread::available_parallelism().map_or(1, usize::from);
         self.config.threads.unwrap_or_else(cores).max(1)

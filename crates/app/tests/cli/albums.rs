@@ -113,3 +113,44 @@ fn an_album_is_corrected_questioned_and_undone() {
         "the name is gone from the bytes"
     );
 }
+
+#[test]
+fn a_photo_to_be_shared_shows_who_was_kept_and_nobody_else() {
+    let stage = Stage::bare();
+    let album = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../samples/album");
+    stage
+        .run(&["scan".as_ref(), album.as_os_str()])
+        .ended_with(0);
+    let group = album.join("25-group.jpg");
+    let photo = stage.json(&["photo".as_ref(), group.as_os_str()]);
+    let faces = photo["items"].as_array().unwrap().clone();
+    assert_eq!(faces.len(), 4, "{photo}");
+    let kept = faces[1]["person"].to_string();
+    stage.run(&["name", &kept, "Ida"]).ended_with(0);
+    let wanted = [
+        "redact".as_ref(),
+        group.as_os_str(),
+        "--keep".as_ref(),
+        "Ida".as_ref(),
+        "-o".as_ref(),
+        "out".as_ref(),
+    ];
+    let done = stage.json::<&std::ffi::OsStr>(&wanted);
+    assert_eq!(
+        (
+            done["photos"][0]["kept"].as_u64(),
+            done["photos"][0]["covered"].as_u64()
+        ),
+        (Some(1), Some(3)),
+        "{done}"
+    );
+    let found = stage.json(&["find", "out/25-group.jpg"]);
+    let known: Vec<_> = found["faces"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter(|f| f["answer"] == "known")
+        .map(|f| f["candidates"][0]["name"].as_str())
+        .collect();
+    assert_eq!(known, [Some("Ida")], "{found}");
+}

@@ -5,4 +5,5 @@ mod bad_input;
 mod help;
 mod models;
 mod scan;
+mod siblings;
 mod stage;

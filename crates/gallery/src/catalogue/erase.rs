@@ -7,7 +7,7 @@ use rusqlite::params;
 
 use super::decide::decide;
 use super::facts::{Fact, state};
-use super::{Catalogue, FaceId, PersonId, cards};
+use super::{Catalogue, FaceId, PersonId, cards, place};
 use crate::error::Error;
 
 /// What an erasure removed.
@@ -65,6 +65,8 @@ impl Catalogue {
                 t.execute(&format!("{lineage} {sql}"), params![person.0])?;
             }
             cards::refresh(t, &[])?;
+            // A centre may be little else than the template of one face.
+            place::forget_cells(t)?;
             Ok((faces, n_templates))
         })?;
         let log_emptied = self.scrub()?;

@@ -161,7 +161,7 @@ pub(super) fn put_back(t: &Transaction, decision: i64) -> rusqlite::Result<Vec<F
 
 /// Marks the grouping as out of date.
 pub(super) fn touch(t: &Transaction) -> rusqlite::Result<()> {
-    t.prepare_cached("DELETE FROM state WHERE key = 'grouped'")?
+    t.prepare_cached("DELETE FROM state WHERE key IN ('grouped', 'standing')")?
         .execute([])?;
     Ok(())
 }

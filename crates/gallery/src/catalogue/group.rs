@@ -11,7 +11,7 @@ use rusqlite::{OptionalExtension, Transaction, params};
 use super::decide::new_person;
 use super::facts::{self, Facts};
 use super::guess::{self, guesses};
-use super::{Catalogue, PersonId, cards, review};
+use super::{Catalogue, PersonId, cards, place, review};
 use crate::cluster::{ClusterFace, ClusterOptions, Constraints, cluster};
 use crate::error::Error;
 use crate::template::{ModelId, from_blob, similarity};
@@ -33,12 +33,15 @@ pub(super) struct Face {
     pub(super) photo: i64,
     pub(super) vector: Vec<f32>,
     pub(super) quality: f32,
+    /// ISO 8601, if the photo says so.
+    pub(super) taken_at: Option<String>,
 }
 
 impl Catalogue {
     /// Groups all faces with a template of `model`, unless nothing changed since that was last done the same way.
     ///
-    /// Equal catalogues end equal; doing it twice changes nothing.
+    /// Equal catalogues end equal; doing it twice changes nothing. Past `exact_up_to` faces, where only a few faces came
+    /// since, these are placed among the people that stand; [`Catalogue::group_all`] does not stop at that.
     ///
     /// # Errors
     /// [`Error`]; then the people stay as they were.
@@ -56,35 +59,59 @@ impl Catalogue {
             .optional()
             .map_err(|e| self.of(e))?;
         if last.as_ref() != Some(&done) {
-            self.try_change(|t| {
-                let faces = load_faces(t, model)?;
-                let facts = facts::load(t)?;
-                let wanted: Vec<&Face> = faces
-                    .iter()
-                    .filter(|f| !facts.aside.contains_key(&f.id))
-                    .collect();
-                let items: Vec<ClusterFace> = wanted
-                    .iter()
-                    .map(|f| ClusterFace::new(f.id, f.photo, &f.vector, f.quality))
-                    .collect();
-                let labels = cluster(&items, &facts.said, options)?.labels();
-                let mut groups: BTreeMap<usize, Vec<&Face>> = BTreeMap::new();
-                for (face, label) in wanted.iter().zip(labels) {
-                    groups.entry(label).or_default().push(face);
+            let placed = self.try_change(|t| {
+                let placed = place::place_new(t, model, &done, options)?;
+                if placed {
+                    set_grouped(t, &done)?;
                 }
-                let groups: Vec<Vec<&Face>> = groups.into_values().collect();
-                let people = assign(t, &groups, &facts.said)?;
-                t.execute("DELETE FROM questions", [])?;
-                t.execute("DELETE FROM cards", [])?;
-                write(t, &groups, &people, &facts)?;
-                cards::refresh_all(t)?;
-                let named = named_people(t)?;
-                review::ask(t, &guesses(&groups, &people, &named, options), &facts)?;
-                let sql = "INSERT OR REPLACE INTO state (key, value) VALUES ('grouped', ?1)";
-                t.execute(sql, [&done])?;
-                Ok(())
+                Ok(placed)
             })?;
+            if !placed {
+                return self.group_all(model, options);
+            }
         }
+        self.group_summary()
+    }
+
+    /// Groups all faces with a template of `model`, whoever stands.
+    ///
+    /// # Errors
+    /// [`Error`]; then the people stay as they were.
+    pub fn group_all(
+        &mut self,
+        model: &ModelId,
+        options: &ClusterOptions,
+    ) -> Result<GroupSummary, Error> {
+        let done = format!("{model} {options:?}");
+        self.try_change(|t| {
+            let faces = load_faces(t, model)?;
+            let facts = facts::load(t)?;
+            let wanted: Vec<&Face> = faces
+                .iter()
+                .filter(|f| !facts.aside.contains_key(&f.id))
+                .collect();
+            let items: Vec<ClusterFace> = wanted
+                .iter()
+                .map(|f| ClusterFace::new(f.id, f.photo, &f.vector, f.quality))
+                .collect();
+            let found = cluster(&items, &facts.said, options)?;
+            let labels = found.labels();
+            let mut groups: BTreeMap<usize, Vec<&Face>> = BTreeMap::new();
+            for (face, label) in wanted.iter().zip(labels) {
+                groups.entry(label).or_default().push(face);
+            }
+            let groups: Vec<Vec<&Face>> = groups.into_values().collect();
+            let people = assign(t, &groups, &facts.said)?;
+            t.execute("DELETE FROM questions", [])?;
+            t.execute("DELETE FROM cards", [])?;
+            write(t, &groups, &people, &facts)?;
+            cards::refresh_all(t)?;
+            let named = named_people(t)?;
+            review::ask(t, &guesses(&groups, &people, &named, options), &facts)?;
+            place::keep_cells(t, &done, &wanted, found.floor_similarity(), options)?;
+            set_grouped(t, &done)?;
+            Ok(())
+        })?;
         self.group_summary()
     }
 
@@ -105,19 +132,26 @@ impl Catalogue {
 }
 
 fn load_faces(t: &Transaction, model: &ModelId) -> rusqlite::Result<Vec<Face>> {
-    let sql = "SELECT f.id, f.photo, t.vector, t.quality FROM faces f JOIN templates t ON t.face = f.id \
-               WHERE t.model = ?1 ORDER BY f.id";
+    let sql = "SELECT f.id, f.photo, t.vector, t.quality, h.taken_at FROM faces f JOIN templates t ON t.face = f.id \
+               JOIN photos h ON h.id = f.photo WHERE t.model = ?1 ORDER BY f.id";
     let mut query = t.prepare(sql)?;
-    let row = |row: &rusqlite::Row| {
-        let vector = from_blob(row.get_ref(2)?.as_blob()?);
-        Ok(Face {
-            id: row.get(0)?,
-            photo: row.get(1)?,
-            vector,
-            quality: row.get(3)?,
-        })
-    };
-    query.query_map([&model.0], row)?.collect()
+    query.query_map([&model.0], face_row)?.collect()
+}
+
+/// A row of number, photo, vector, quality, date.
+pub(super) fn face_row(row: &rusqlite::Row) -> rusqlite::Result<Face> {
+    Ok(Face {
+        id: row.get(0)?,
+        photo: row.get(1)?,
+        vector: from_blob(row.get_ref(2)?.as_blob()?),
+        quality: row.get(3)?,
+        taken_at: row.get(4)?,
+    })
+}
+
+fn set_grouped(t: &Transaction, done: &str) -> rusqlite::Result<usize> {
+    let sql = "INSERT OR REPLACE INTO state (key, value) VALUES ('grouped', ?1)";
+    t.execute(sql, [done])
 }
 
 /// The person of each group; none for a lone face nobody spoke of.
@@ -208,7 +242,7 @@ fn write(
     Ok(())
 }
 
-fn named_people(t: &Transaction) -> rusqlite::Result<BTreeSet<i64>> {
+pub(super) fn named_people(t: &Transaction) -> rusqlite::Result<BTreeSet<i64>> {
     let mut query = t.prepare("SELECT id FROM people WHERE name IS NOT NULL")?;
     query.query_map([], |row| row.get(0))?.collect()
 }

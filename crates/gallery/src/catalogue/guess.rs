@@ -14,6 +14,8 @@ struct Candidate<'a> {
     named: bool,
     n_faces: usize,
     mean: Vec<f32>,
+    /// What others are compared with.
+    prototypes: Vec<Vec<f32>>,
     photos: BTreeSet<i64>,
     faces: &'a [&'a Face],
 }
@@ -34,13 +36,23 @@ pub(super) fn guesses(
                 named: named.contains(&person),
                 n_faces: group.len(),
                 mean: mean(group),
+                prototypes: prototypes(group),
                 photos: group.iter().map(|f| f.photo).collect(),
                 faces: group,
             }),
             None => lone.extend(group.iter().copied()),
         }
     }
-    let cells = Cells::of(candidates.iter().map(|c| &*c.mean).collect());
+    let all = candidates
+        .iter()
+        .enumerate()
+        .flat_map(|(at, c)| c.prototypes.iter().map(move |p| (at, &**p)));
+    let (owners, vectors): (Vec<usize>, Vec<&[f32]>) = all.unzip();
+    let known = Known {
+        cells: Cells::of(vectors),
+        owners,
+        candidates: &candidates,
+    };
     let mut found = Vec::new();
     for subject in candidates.iter().filter(|c| !c.named) {
         // Of two unnamed groups the smaller is asked about, or the later.
@@ -49,9 +61,7 @@ pub(super) fn guesses(
             c.person != subject.person && (c.named || before)
         };
         let shares = |c: &Candidate| !c.photos.is_disjoint(&subject.photos);
-        if let Some((candidate, near, next)) =
-            best(&cells, &candidates, &subject.mean, may, shares, options)
-        {
+        if let Some((candidate, near, next)) = best(&known, &subject.mean, may, shares, options) {
             found.push(Guess {
                 subject: Subject::Group(PersonId(subject.person)),
                 candidate,
@@ -63,8 +73,7 @@ pub(super) fn guesses(
     }
     for face in lone {
         let shares = |c: &Candidate| c.photos.contains(&face.photo);
-        if let Some((candidate, near, next)) =
-            best(&cells, &candidates, &face.vector, |_| true, shares, options)
+        if let Some((candidate, near, next)) = best(&known, &face.vector, |_| true, shares, options)
         {
             found.push(Guess {
                 subject: Subject::Face(FaceId(face.id)),
@@ -78,12 +87,19 @@ pub(super) fn guesses(
     found
 }
 
+/// Everybody, to be looked up by what they look like.
+struct Known<'a> {
+    cells: Cells<'a>,
+    /// For each vector in the cells, whose it is.
+    owners: Vec<usize>,
+    candidates: &'a [Candidate<'a>],
+}
+
 type Best = (i64, f32, Option<(i64, f32)>);
 
 /// The nearest candidate, if near enough to ask, and the next best.
 fn best(
-    cells: &Cells,
-    candidates: &[Candidate],
+    known: &Known,
     vector: &[f32],
     may: impl Fn(&Candidate) -> bool,
     shares: impl Fn(&Candidate) -> bool,
@@ -91,9 +107,13 @@ fn best(
 ) -> Option<Best> {
     let mut first: Option<(i64, f32)> = None;
     let mut second: Option<(i64, f32)> = None;
-    let near = cells.near(vector).into_iter();
-    for candidate in near.map(|at| &candidates[at as usize]).filter(|c| may(c)) {
-        let near = similarity(&candidate.mean, vector).0;
+    let near = known.cells.near(vector).into_iter();
+    let near: BTreeSet<usize> = near.map(|at| known.owners[at as usize]).collect();
+    let near = near.into_iter().map(|at| &known.candidates[at]);
+    for candidate in near.filter(|c| may(c)) {
+        let alike = |p: &Vec<f32>| similarity(p, vector).0;
+        let near = candidate.prototypes.iter().map(alike);
+        let near = near.fold(f32::NEG_INFINITY, f32::max);
         // Two faces of one photo are rarely one person, so it takes more to ask.
         if near < options.ask_similarity + options.same_photo_penalty && shares(candidate) {
             continue;
@@ -108,6 +128,25 @@ fn best(
     let (person, near) = first?;
     (near >= options.ask_similarity).then_some((person, near, second))
 }
+
+/// Faces from which on a person has one more prototype.
+const FACES_PER_PROTOTYPE: usize = 8;
+/// The most prototypes of a person.
+const MOST_PROTOTYPES: usize = 6;
+
+/// What a person looks like, one vector for each part of the time they were photographed in: children grow.
+///
+/// The parts hold equally many faces, in order of date; faces without a date go by their number, after the others.
+fn prototypes(group: &[&Face]) -> Vec<Vec<f32>> {
+    let mut by_date = group.to_vec();
+    by_date.sort_by_key(|f| (f.taken_at.is_none(), f.taken_at.as_deref(), f.id));
+    let n = (group.len() / FACES_PER_PROTOTYPE).clamp(1, MOST_PROTOTYPES);
+    let edge = |part: usize| by_date.len() * part / n;
+    (0..n)
+        .map(|part| mean(&by_date[edge(part)..edge(part + 1)]))
+        .collect()
+}
+
 /// Quality-weighted mean direction of a group.
 pub(super) fn mean(group: &[&Face]) -> Vec<f32> {
     let mut mean = vec![0.0f32; group.first().map_or(0, |f| f.vector.len())];

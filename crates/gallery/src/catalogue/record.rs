@@ -205,6 +205,8 @@ impl Catalogue {
             let tables = [
                 "questions",
                 "cards",
+                "homes",
+                "centres",
                 "members",
                 "templates",
                 "passes",
@@ -345,6 +347,9 @@ fn record_face(
         face.quality.overall
     ])?;
     let id = same.map_or_else(|| t.last_insert_rowid(), |id| id.0);
+    // Seen anew, it is placed anew.
+    t.prepare_cached("DELETE FROM homes WHERE face = ?1")?
+        .execute([id])?;
     if let (Some(vector), Some(model)) = (&face.vector, &models.embedder) {
         let sql = "INSERT OR REPLACE INTO templates (face, model, vector, quality) VALUES (?1, ?2, ?3, ?4)";
         let row = params![id, model.0, to_blob(vector), face.quality.overall];

@@ -169,9 +169,8 @@ pub(super) struct Guess {
     pub(super) faces: Vec<i64>,
 }
 
-/// Replaces all questions; what a human has answered, even with "not sure", is not asked again.
+/// Asks; but what a human has answered, even with "not sure", is not asked again.
 pub(super) fn ask(t: &Transaction, guesses: &[Guess], facts: &Facts) -> rusqlite::Result<()> {
-    t.execute("DELETE FROM questions", [])?;
     let mut answered: BTreeMap<i64, BTreeSet<i64>> = BTreeMap::new();
     for (face, person) in facts.said.is_not.iter().chain(&facts.unsure) {
         answered.entry(*face).or_default().insert(*person);

@@ -2,6 +2,7 @@
 
 mod album;
 mod decisions;
+mod placing;
 
 use std::collections::BTreeMap;
 use std::fs;

@@ -27,9 +27,12 @@ pub(crate) struct Cells<'a> {
 }
 
 struct Inverted {
-    centres: Vec<Vec<f32>>,
+    centres: Centres,
     members: Vec<Vec<u32>>,
 }
+
+/// What cells lie around.
+pub(crate) struct Centres(pub(crate) Vec<Vec<f32>>);
 
 impl<'a> Cells<'a> {
     pub(crate) fn of(vectors: Vec<&'a [f32]>) -> Cells<'a> {
@@ -46,8 +49,9 @@ impl<'a> Cells<'a> {
         let Some(inverted) = &self.inverted else {
             return (0..self.vectors.len() as u32).collect();
         };
-        let cells = nearest::<LOOKS>(&inverted.centres, vector);
-        let mut found: Vec<u32> = cells
+        let mut found: Vec<u32> = inverted
+            .centres
+            .looks(vector)
             .into_iter()
             .flat_map(|cell| inverted.members[cell].iter().copied())
             .collect();
@@ -57,8 +61,19 @@ impl<'a> Cells<'a> {
     }
 }
 
-impl Inverted {
-    fn of(vectors: &[&[f32]]) -> Inverted {
+impl Centres {
+    /// The cells into which a question for a vector looks.
+    pub(crate) fn looks(&self, vector: &[f32]) -> [usize; LOOKS] {
+        nearest(&self.0, vector)
+    }
+
+    /// The cells in which a vector lies.
+    pub(crate) fn homes(&self, vector: &[f32]) -> [usize; HOMES] {
+        nearest(&self.0, vector)
+    }
+
+    /// Centres for so many vectors, which are more than a few.
+    pub(crate) fn of(vectors: &[&[f32]]) -> Centres {
         let n_cells = (4.0 * (vectors.len() as f64).sqrt()) as usize;
         let step = vectors.len() as f64 / n_cells as f64;
         let mut centres: Vec<Vec<f32>> = (0..n_cells)
@@ -83,11 +98,15 @@ impl Inverted {
                 *centre = sum.into_iter().map(|v| v / length).collect();
             }
         }
-        let homes: Vec<[usize; HOMES]> = vectors
-            .par_iter()
-            .map(|v| nearest::<HOMES>(&centres, v))
-            .collect();
-        let mut members = vec![Vec::new(); n_cells];
+        Centres(centres)
+    }
+}
+
+impl Inverted {
+    fn of(vectors: &[&[f32]]) -> Inverted {
+        let centres = Centres::of(vectors);
+        let homes: Vec<[usize; HOMES]> = vectors.par_iter().map(|v| centres.homes(v)).collect();
+        let mut members = vec![Vec::new(); centres.0.len()];
         for (at, homes) in homes.iter().enumerate() {
             for home in homes {
                 members[*home].push(at as u32);

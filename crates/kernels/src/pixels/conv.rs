@@ -26,7 +26,7 @@ pub struct Conv<'a> {
     pub step: usize,
     /// As [`super::Form::pack_dense`] gives them, from the first channel wanted on.
     pub weights: &'a [f32],
-    /// Channels wanted, a multiple of the lanes.
+    /// Channels wanted, a multiple of the grain.
     pub channels: usize,
     /// Bias, activation and slopes from the first channel wanted on.
     pub finish: Finish<'a>,
@@ -41,10 +41,10 @@ pub struct Conv<'a> {
 }
 
 impl Conv<'_> {
-    pub(super) fn check(&self, lanes: usize) {
+    pub(super) fn check(&self, grain: usize) {
         let (n, channels) = (self.n, self.channels);
         assert!(
-            channels.is_multiple_of(lanes) && channels <= self.pixel,
+            channels.is_multiple_of(grain) && channels <= self.pixel,
             "{channels} channels"
         );
         check_reads(self.input, self.starts, n, self.step, self.run);
@@ -73,7 +73,24 @@ impl Conv<'_> {
         if self.n == 0 {
             return;
         }
-        let vectors = self.channels / V::LANES;
+        let rest = self.channels % V::LANES;
+        let whole = self.channels - rest;
+        // SAFETY: as promised; both parts are whole vectors of their kind.
+        unsafe {
+            self.part::<V>(0, whole / V::LANES);
+            self.part::<V::Rest>(whole, rest / V::Rest::LANES);
+        }
+    }
+
+    /// `vectors` vectors of channels from `channel` on.
+    ///
+    /// # Safety
+    /// As [`Conv::run`]; the channels exist.
+    #[inline(always)]
+    unsafe fn part<V: Vector>(&mut self, channel: usize, vectors: usize) {
+        if vectors == 0 {
+            return;
+        }
         let wide = width::<V>(self.n, vectors);
         let most = V::HIGH[wide - 1];
         let tiles = self.n.div_ceil(most);
@@ -90,7 +107,9 @@ impl Conv<'_> {
                 for tile in first..last {
                     let (x, end) = (begin(tile), begin(tile + 1));
                     // SAFETY: pixels and channels lie inside what was checked.
-                    unsafe { self.any_tile::<V>(x, end - x, vector, wide) };
+                    unsafe {
+                        self.any_tile::<V>(x, end - x, channel + vector * V::LANES, wide);
+                    }
                 }
                 vector += wide;
             }
@@ -99,14 +118,14 @@ impl Conv<'_> {
     }
 
     /// # Safety
-    /// As [`Conv::run`]; `x + high` pixels and `vector + wide` vectors exist.
+    /// As [`Conv::run`]; `x + high` pixels and `wide` vectors from `channel` on exist.
     #[inline(always)]
-    unsafe fn any_tile<V: Vector>(&mut self, x: usize, high: usize, vector: usize, wide: usize) {
+    unsafe fn any_tile<V: Vector>(&mut self, x: usize, high: usize, channel: usize, wide: usize) {
         macro_rules! sizes {
             ($($wide:literal: $($high:literal)*;)*) => {
                 match (wide, high) {
                     // SAFETY: as promised; sizes beyond the registers are never asked for, and are not compiled.
-                    $($(($wide, $high) if $high <= V::HIGH[$wide - 1] => unsafe { self.tile::<V, $high, $wide>(x, vector) },)*)*
+                    $($(($wide, $high) if $high <= V::HIGH[$wide - 1] => unsafe { self.tile::<V, $high, $wide>(x, channel) },)*)*
                     _ => unreachable!("a tile of {high} pixels and {wide} vectors"),
                 }
             };
@@ -120,19 +139,19 @@ impl Conv<'_> {
     }
 
     /// # Safety
-    /// As [`Conv::run`]; `x + M` pixels and `vector + N` vectors exist.
+    /// As [`Conv::run`]; `x + M` pixels and `N` vectors from `channel` on exist.
     #[inline(always)]
-    unsafe fn tile<V: Vector, const M: usize, const N: usize>(&mut self, x: usize, vector: usize) {
+    unsafe fn tile<V: Vector, const M: usize, const N: usize>(&mut self, x: usize, channel: usize) {
         // SAFETY: `check` covered every read: runs of `run` floats from each start for each of the pixels, weights of
         // `starts · run` vectors for each vector of channels, and the row itself.
         unsafe {
-            let channel = vector * V::LANES;
             let bias = self.finish.bias.as_ptr().add(channel);
             let bias: [V; N] = std::array::from_fn(|v| V::load(bias.add(v * V::LANES)));
             let mut sums = [bias; M];
-            let panel = self.starts.len() * self.run * V::LANES;
-            let mut weights: [*const f32; N] =
-                std::array::from_fn(|v| self.weights.as_ptr().add((vector + v) * panel));
+            let depth = self.starts.len() * self.run;
+            let mut weights: [*const f32; N] = std::array::from_fn(|v| {
+                self.weights.as_ptr().add((channel + v * V::LANES) * depth)
+            });
             for start in self.starts {
                 let first = self.input.as_ptr().add(start + x * self.step);
                 let pixels: [*const f32; M] = std::array::from_fn(|m| first.add(m * self.step));

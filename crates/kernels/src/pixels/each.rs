@@ -29,7 +29,7 @@ pub struct Depthwise<'a> {
     pub step: usize,
     /// As [`super::Form::pack_depthwise`] gives them.
     pub weights: &'a [f32],
-    /// Floats in a pixel of input and row, a multiple of the lanes.
+    /// Floats in a pixel of input and row, a multiple of the grain.
     pub pixel: usize,
     /// Bias, activation and slopes.
     pub finish: Finish<'a>,
@@ -42,9 +42,9 @@ pub struct Depthwise<'a> {
 }
 
 impl Depthwise<'_> {
-    pub(super) fn check(&self, lanes: usize) {
+    pub(super) fn check(&self, grain: usize) {
         let pixel = self.pixel;
-        assert!(pixel.is_multiple_of(lanes), "{pixel} channels");
+        assert!(pixel.is_multiple_of(grain), "{pixel} channels");
         check_reads(self.input, self.starts, self.n, self.step, pixel);
         let weights = self.starts.len().checked_mul(pixel);
         assert!(
@@ -141,46 +141,65 @@ impl Depthwise<'_> {
         rows: [usize; 3],
         x: usize,
     ) {
+        let whole = self.pixel - self.pixel % V::LANES;
+        // SAFETY: as promised; the channels exist.
+        unsafe {
+            for channel in (0..whole).step_by(V::LANES) {
+                self.square_part::<V, S, END, M>(rows, x, channel);
+            }
+            for channel in (whole..self.pixel).step_by(V::Rest::LANES) {
+                self.square_part::<V::Rest, S, END, M>(rows, x, channel);
+            }
+        }
+    }
+
+    /// # Safety
+    /// As [`Depthwise::square_tile`]; a vector of channels exists from `channel` on.
+    #[inline(always)]
+    unsafe fn square_part<V: Vector, const S: usize, const END: u8, const M: usize>(
+        &mut self,
+        rows: [usize; 3],
+        x: usize,
+        channel: usize,
+    ) {
         let p = self.pixel;
-        for channel in (0..p).step_by(V::LANES) {
-            // SAFETY: `check` covered every tap of every pixel, the weights, and the row. The last column read is the
-            // last tap of the last pixel.
-            unsafe {
-                let mut sums = [V::load(self.finish.bias.as_ptr().add(channel)); M];
-                for (ky, row) in rows.into_iter().enumerate() {
-                    let weight = self.weights.as_ptr().add(ky * 3 * p + channel);
-                    let weights: [V; 3] = std::array::from_fn(|kx| V::load(weight.add(kx * p)));
-                    let mut input = self.input.as_ptr().add(row + x * self.step + channel);
-                    // Each column is read once and serves every pixel that it is a neighbour of.
-                    for column in 0..(M - 1) * S + 3 {
-                        let value = V::load(input);
-                        for kx in 0..3 {
-                            if column >= kx && (column - kx) % S == 0 && (column - kx) / S < M {
-                                let m = (column - kx) / S;
-                                sums[m] = value.mul_add(weights[kx], sums[m]);
-                            }
+        // SAFETY: `check` covered every tap of every pixel, the weights, and the row. The last column read is the
+        // last tap of the last pixel.
+        unsafe {
+            let mut sums = [V::load(self.finish.bias.as_ptr().add(channel)); M];
+            for (ky, row) in rows.into_iter().enumerate() {
+                let weight = self.weights.as_ptr().add(ky * 3 * p + channel);
+                let weights: [V; 3] = std::array::from_fn(|kx| V::load(weight.add(kx * p)));
+                let mut input = self.input.as_ptr().add(row + x * self.step + channel);
+                // Each column is read once and serves every pixel that it is a neighbour of.
+                for column in 0..(M - 1) * S + 3 {
+                    let value = V::load(input);
+                    for kx in 0..3 {
+                        if column >= kx && (column - kx) % S == 0 && (column - kx) / S < M {
+                            let m = (column - kx) / S;
+                            sums[m] = value.mul_add(weights[kx], sums[m]);
                         }
-                        input = input.wrapping_add(p);
                     }
+                    input = input.wrapping_add(p);
                 }
-                let slopes = match END {
-                    SLOPES => V::load(
-                        self.finish
-                            .slopes
-                            .map_or(self.finish.bias, |s| s)
-                            .as_ptr()
-                            .add(channel),
-                    ),
-                    _ => V::splat(0.0),
+            }
+            let slopes = match END {
+                SLOPES => V::load(
+                    self.finish
+                        .slopes
+                        .map_or(self.finish.bias, |s| s)
+                        .as_ptr()
+                        .add(channel),
+                ),
+                _ => V::splat(0.0),
+            };
+            for (m, sum) in sums.into_iter().enumerate() {
+                let value = match END {
+                    SLOPES => sum.if_positive(sum.mul(slopes)),
+                    RELU => sum.max(slopes),
+                    _ => sum,
                 };
-                for (m, sum) in sums.into_iter().enumerate() {
-                    let value = match END {
-                        SLOPES => sum.if_positive(sum.mul(slopes)),
-                        RELU => sum.max(slopes),
-                        _ => sum,
-                    };
-                    value.store(self.out.as_mut_ptr().add((x + m) * p + channel));
-                }
+                value.store(self.out.as_mut_ptr().add((x + m) * p + channel));
             }
         }
     }
@@ -189,21 +208,35 @@ impl Depthwise<'_> {
     /// As [`Depthwise::run`]; `x + M` pixels exist.
     #[inline(always)]
     unsafe fn tile<V: Vector, const M: usize>(&mut self, x: usize) {
-        for channel in (0..self.pixel).step_by(V::LANES) {
-            // SAFETY: `check` covered every tap of every pixel, the weights, and the row.
-            unsafe {
-                let mut sums = [V::load(self.finish.bias.as_ptr().add(channel)); M];
-                let first = self.input.as_ptr().add(x * self.step + channel);
-                let weights = self.weights.as_ptr().add(channel);
-                for (tap, start) in self.starts.iter().enumerate() {
-                    let weight = V::load(weights.add(tap * self.pixel));
-                    let input = first.add(*start);
-                    for m in 0..M {
-                        sums[m] = V::load(input.add(m * self.step)).mul_add(weight, sums[m]);
-                    }
-                }
-                self.store(sums, x, channel);
+        let whole = self.pixel - self.pixel % V::LANES;
+        // SAFETY: as promised; the channels exist.
+        unsafe {
+            for channel in (0..whole).step_by(V::LANES) {
+                self.part::<V, M>(x, channel);
             }
+            for channel in (whole..self.pixel).step_by(V::Rest::LANES) {
+                self.part::<V::Rest, M>(x, channel);
+            }
+        }
+    }
+
+    /// # Safety
+    /// As [`Depthwise::tile`]; a vector of channels exists from `channel` on.
+    #[inline(always)]
+    unsafe fn part<V: Vector, const M: usize>(&mut self, x: usize, channel: usize) {
+        // SAFETY: `check` covered every tap of every pixel, the weights, and the row.
+        unsafe {
+            let mut sums = [V::load(self.finish.bias.as_ptr().add(channel)); M];
+            let first = self.input.as_ptr().add(x * self.step + channel);
+            let weights = self.weights.as_ptr().add(channel);
+            for (tap, start) in self.starts.iter().enumerate() {
+                let weight = V::load(weights.add(tap * self.pixel));
+                let input = first.add(*start);
+                for m in 0..M {
+                    sums[m] = V::load(input.add(m * self.step)).mul_add(weight, sums[m]);
+                }
+            }
+            self.store(sums, x, channel);
         }
     }
 
@@ -237,7 +270,7 @@ pub struct Max<'a> {
     pub starts: &'a [usize],
     /// Floats between the inputs of neighbouring output pixels.
     pub step: usize,
-    /// Floats in a pixel, a multiple of the lanes.
+    /// Floats in a pixel, a multiple of the grain.
     pub pixel: usize,
     /// The row.
     pub out: &'a mut [f32],
@@ -246,10 +279,10 @@ pub struct Max<'a> {
 }
 
 impl Max<'_> {
-    pub(super) fn check(&self, lanes: usize) {
+    pub(super) fn check(&self, grain: usize) {
         let pixel = self.pixel;
         assert!(
-            pixel.is_multiple_of(lanes) && !self.starts.is_empty(),
+            pixel.is_multiple_of(grain) && !self.starts.is_empty(),
             "{pixel} channels"
         );
         check_reads(self.input, self.starts, self.n, self.step, pixel);
@@ -264,18 +297,32 @@ impl Max<'_> {
     /// The CPU has the instructions of `V`; [`Max::check`] passed.
     #[inline(always)]
     pub(crate) unsafe fn run<V: Vector>(&mut self) {
+        let whole = self.pixel - self.pixel % V::LANES;
         for x in 0..self.n {
-            for channel in (0..self.pixel).step_by(V::LANES) {
-                // SAFETY: `check` covered every tap of every pixel and the row.
-                unsafe {
-                    let first = self.input.as_ptr().add(x * self.step + channel);
-                    let mut most = V::load(first.add(self.starts[0]));
-                    for start in &self.starts[1..] {
-                        most = V::load(first.add(*start)).max(most);
-                    }
-                    most.store(self.out.as_mut_ptr().add(x * self.pixel + channel));
+            // SAFETY: as promised; the pixel and its channels exist.
+            unsafe {
+                for channel in (0..whole).step_by(V::LANES) {
+                    self.part::<V>(x, channel);
+                }
+                for channel in (whole..self.pixel).step_by(V::Rest::LANES) {
+                    self.part::<V::Rest>(x, channel);
                 }
             }
+        }
+    }
+
+    /// # Safety
+    /// As [`Max::run`]; pixel `x` and a vector of channels from `channel` on exist.
+    #[inline(always)]
+    unsafe fn part<V: Vector>(&mut self, x: usize, channel: usize) {
+        // SAFETY: `check` covered every tap of every pixel and the row.
+        unsafe {
+            let first = self.input.as_ptr().add(x * self.step + channel);
+            let mut most = V::load(first.add(self.starts[0]));
+            for start in &self.starts[1..] {
+                most = V::load(first.add(*start)).max(most);
+            }
+            most.store(self.out.as_mut_ptr().add(x * self.pixel + channel));
         }
     }
 }

@@ -52,8 +52,8 @@ proptest! {
     ) {
         for isa in cpu::available() {
             let form = Form::of(isa);
-            let channels = vectors * form.lanes();
-            let pixel = channels + gap * form.lanes();
+            let channels = vectors * form.grain();
+            let pixel = channels + gap * form.grain();
             let starts: Vec<usize> = (0..runs).map(|r| r * 17 + seed as usize % 5).collect();
             let input = numbers(seed, starts[runs - 1] + n.max(1) * step + run, odd);
             let plain = numbers(seed ^ 5, channels * runs * run, false);
@@ -95,7 +95,7 @@ proptest! {
     ) {
         for isa in cpu::available() {
             let form = Form::of(isa);
-            let pixel = vectors * form.lanes();
+            let pixel = vectors * form.grain();
             let row = (n.max(1) * stride + kernel * dilation) * pixel;
             let taps = kernel * kernel;
             let starts: Vec<usize> =
@@ -128,18 +128,50 @@ proptest! {
     }
 }
 
+proptest! {
+    #[test]
+    fn rows_as_they_come_are_equal_to_the_bit(n in 0usize..70, odd: bool, factor: f32, addend: f32, seed: u64) {
+        let (a, b, c) = (numbers(seed, n, odd), numbers(seed ^ 3, n, odd), numbers(seed ^ 5, n, false));
+        let bits = |x: &[f32]| x.iter().map(|x| if x.is_nan() { u32::MAX } else { x.to_bits() }).collect::<Vec<_>>();
+        for isa in cpu::available() {
+            let form = Form::of(isa);
+            let (mut woven, mut sum, mut scaled) = (vec![7.0; 3 * n], vec![7.0; n], vec![7.0; n]);
+            form.photo(&mut Photo { planes: [&a, &b, &c], out: &mut woven });
+            form.sum(&mut Sum { a: &a, b: &b, out: &mut sum });
+            form.scale(&mut Scale { input: &a, factor, addend, out: &mut scaled });
+            let wanted: Vec<f32> = (0..3 * n).map(|i| [&a, &b, &c][i % 3][i / 3]).collect();
+            prop_assert_eq!(bits(&woven), bits(&wanted), "{}", isa);
+            let wanted: Vec<f32> = (0..n).map(|i| a[i] + b[i]).collect();
+            prop_assert_eq!(bits(&sum), bits(&wanted), "{}", isa);
+            let wanted: Vec<f32> = (0..n).map(|i| a[i] * factor + addend).collect();
+            prop_assert_eq!(bits(&scaled), bits(&wanted), "{}", isa);
+        }
+    }
+}
+
+#[test]
+#[should_panic(expected = "different lengths")]
+fn a_short_row_never_reaches_the_routine() {
+    let mut out = [0.0; 3];
+    Form::chosen().sum(&mut Sum {
+        a: &[0.0; 3],
+        b: &[0.0; 2],
+        out: &mut out,
+    });
+}
+
 #[test]
 #[should_panic(expected = "reads past its input")]
 fn a_short_input_never_reaches_the_routine() {
     let form = Form::chosen();
-    let (zeros, mut out) = (vec![0.0; 4096], vec![0.0; 2 * form.lanes()]);
+    let (zeros, mut out) = (vec![0.0; 4096], vec![0.0; 2 * form.grain()]);
     form.conv(&mut Conv {
         input: &zeros[..7],
         starts: &[0],
         run: 4,
         step: 4,
         weights: &zeros,
-        channels: form.lanes(),
+        channels: form.grain(),
         finish: Finish {
             bias: &zeros,
             activation: Activation::None,
@@ -148,6 +180,6 @@ fn a_short_input_never_reaches_the_routine() {
         residual: None,
         out: &mut out,
         n: 2,
-        pixel: form.lanes(),
+        pixel: form.grain(),
     });
 }

@@ -1,13 +1,14 @@
 //! An island at work. In: tensors. Out: tensors. A row is computed when a later layer asks for it, so that what one
 //! layer writes is still near when the next one reads it.
 
+use std::ops::Range;
 use std::time::Instant;
 
 use fusiform_kernels::buffer::Buffer;
-use fusiform_kernels::pixels::{Conv, Depthwise, Finish, Max};
+use fusiform_kernels::pixels::{Conv, Depthwise, Finish, Max, Photo, Scale, Sum};
 
 use super::plan::{Look, Plan, Slot};
-use super::{Island, Kind, Weights};
+use super::{Export, Island, Kind, Weights};
 use crate::tensor::Tensor;
 
 /// Receives nanoseconds and operations of a layer by the place of its step.
@@ -45,12 +46,11 @@ pub(super) fn run(
     let mut results: Vec<(usize, Vec<usize>, Vec<f32>)> = Vec::new();
     for (export, slot) in island.exports.iter().zip(&plan.exports) {
         let Slot {
-            channels: c,
             height: h,
             width: w,
             ..
         } = plan.slots[*slot];
-        let n = plan.batch;
+        let (n, c) = (plan.batch, export.channels_in(&plan.slots[*slot]).len());
         let shape = if export.channels_last {
             vec![n, h, w, c]
         } else {
@@ -68,11 +68,7 @@ pub(super) fn run(
             island.exports.iter().zip(&plan.exports).zip(&mut results)
         {
             let len = data.len() / plan.batch;
-            run.export(
-                *slot,
-                export.channels_last,
-                &mut data[image * len..(image + 1) * len],
-            );
+            run.export(*slot, export, &mut data[image * len..(image + 1) * len]);
         }
     }
     if let (Some(told), Some(nanos)) = (told, &run.nanos) {
@@ -146,11 +142,8 @@ impl Run<'_> {
         let row = &mut self.buffers[slot][start..][..width * pixel];
         let planes = &self.inputs[slot].data()[self.image * channels * height * width..];
         if channels == 3 && pixel == 3 {
-            // A photo: written in one go.
-            let [r, g, b] = [0, 1, 2].map(|c| &planes[(c * height + y) * width..][..width]);
-            for (((to, r), g), b) in row.as_chunks_mut::<3>().0.iter_mut().zip(r).zip(g).zip(b) {
-                *to = [*r, *g, *b];
-            }
+            let planes = [0, 1, 2].map(|c| &planes[(c * height + y) * width..][..width]);
+            self.island.form.photo(&mut Photo { planes, out: row });
             return;
         }
         for channel in 0..channels {
@@ -237,16 +230,17 @@ impl Run<'_> {
                 out: row,
                 n: out.width,
             }),
-            Kind::Add => {
-                for ((to, a), b) in row.iter_mut().zip(same(0)).zip(same(1)) {
-                    *to = a + b;
-                }
-            }
-            Kind::Affine { factor, addend } => {
-                for (to, from) in row.iter_mut().zip(same(0)) {
-                    *to = from * factor + addend;
-                }
-            }
+            Kind::Add => form.sum(&mut Sum {
+                a: same(0),
+                b: same(1),
+                out: row,
+            }),
+            Kind::Affine { factor, addend } => form.scale(&mut Scale {
+                input: same(0),
+                factor: *factor,
+                addend: *addend,
+                out: row,
+            }),
             Kind::Resize(..) => {
                 if let Look::Picked([rows, columns]) = &plan.looks[layer] {
                     let start = input.start(rows[y]) + input.left * input.pixel;
@@ -261,10 +255,11 @@ impl Run<'_> {
     }
 
     /// Gives a whole image out.
-    fn export(&self, slot: usize, channels_last: bool, to: &mut [f32]) {
+    fn export(&self, slot: usize, export: &Export, to: &mut [f32]) {
         let geometry = &self.plan.slots[slot];
+        let range = export.channels_in(geometry);
+        let channels = range.len();
         let Slot {
-            channels,
             pixel,
             height,
             width,
@@ -273,20 +268,32 @@ impl Run<'_> {
         } = *geometry;
         for y in 0..height {
             let line = &self.buffers[slot][geometry.start(y) + left * pixel..][..width * pixel];
-            if channels_last {
+            if channels == 0 {
+                return;
+            }
+            if export.channels_last {
                 let to = &mut to[y * width * channels..][..width * channels];
                 for (to, from) in to.chunks_exact_mut(channels).zip(line.chunks_exact(pixel)) {
-                    to.copy_from_slice(&from[..channels]);
+                    to.copy_from_slice(&from[range.clone()]);
                 }
                 continue;
             }
             for channel in 0..channels {
                 let to = &mut to[(channel * height + y) * width..][..width];
-                for (to, from) in to.iter_mut().zip(line[channel..].iter().step_by(pixel)) {
+                for (to, from) in to
+                    .iter_mut()
+                    .zip(line[range.start + channel..].iter().step_by(pixel))
+                {
                     *to = *from;
                 }
             }
         }
+    }
+}
+
+impl Export {
+    fn channels_in(&self, slot: &Slot) -> Range<usize> {
+        self.channels.start.min(slot.channels)..self.channels.end.min(slot.channels)
     }
 }
 

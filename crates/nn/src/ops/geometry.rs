@@ -5,7 +5,7 @@ use super::attributes::Attributes;
 use crate::error::Error;
 
 /// Strides, gaps and borders, shared with pooling.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Geometry {
     pub(crate) strides: [usize; 2],
     pub(crate) dilations: [usize; 2],

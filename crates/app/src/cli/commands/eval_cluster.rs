@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
-use fusiform::cluster::{self, ClusterFace, ClusterOptions, Constraints};
+use fusiform::cluster::{self, ClusterFace, Constraints};
 use fusiform::measure::identities;
 use fusiform::metrics;
 use serde::Serialize;
@@ -17,6 +17,7 @@ use crate::cli::session::{Session, shown};
 struct ClusterAnswer {
     pack: String,
     link_similarity: f32,
+    floor_similarity: f32,
     n_identities: usize,
     n_photos: usize,
     photos_without_face: usize,
@@ -47,10 +48,13 @@ pub(crate) fn run(
     looking: Looking,
 ) -> Result<Exit> {
     let engine = session.engine()?;
-    let link_similarity = match wanted.link {
-        Some(link) => link,
-        None => engine.link_similarity()?,
-    };
+    let mut options = engine.cluster_options()?;
+    if let Some(link) = wanted.link {
+        // The floor keeps its distance.
+        options.floor_similarity += link - options.link_similarity;
+        options.link_similarity = link;
+    }
+    let link_similarity = options.link_similarity;
     let identities = identities(images)?;
     let labels: Vec<usize> = identities
         .iter()
@@ -77,10 +81,6 @@ pub(crate) fn run(
             ))
         })
         .collect();
-    let mut options = ClusterOptions {
-        link_similarity,
-        ..ClusterOptions::default()
-    };
     options.exact_up_to = wanted.exact_up_to.unwrap_or(options.exact_up_to);
     let clustering = cluster::cluster(&found, &Constraints::default(), &options)?;
     let truth: Vec<usize> = faces
@@ -99,6 +99,7 @@ pub(crate) fn run(
     let answer = ClusterAnswer {
         pack: engine.pack().into(),
         link_similarity,
+        floor_similarity: clustering.floor_similarity(),
         n_identities: identities.len(),
         n_photos: photos.len(),
         photos_without_face: faces.iter().filter(|f| f.is_none()).count(),
@@ -117,8 +118,8 @@ pub(crate) fn run(
     };
     let printer = session.printer;
     printer.row(format_args!(
-        "pack          {} at link similarity {link_similarity:.3}",
-        answer.pack
+        "pack          {} at link similarity {link_similarity:.3}, floor {:.3}",
+        answer.pack, answer.floor_similarity
     ))?;
     printer.row(format_args!(
         "photos        {} of {} identities in {}; no face found in {}",

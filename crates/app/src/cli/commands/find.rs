@@ -40,8 +40,9 @@ pub(crate) fn run(session: &Session, photo: &Path, top: usize, looking: Looking)
     let engine = session.engine()?;
     let of_photo = || shown(photo);
     let image = engine.read(photo)?.image;
-    let faces = engine
-        .describe(&image, &looking.options())
+    let options = looking.options();
+    let faces = session
+        .on_all_threads(|| engine.describe(&image, &options))?
         .with_context(of_photo)?;
     let thresholds = engine.thresholds()?;
     let index = catalogue.index(engine.embedder_id()?)?;

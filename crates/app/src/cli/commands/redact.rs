@@ -136,25 +136,26 @@ fn one(engine: &Engine, keep: Option<&Keep>, photo: &Path, wanted: &Wanted) -> R
         Some(keep) => keep.catalogued(photo)?,
         None => Vec::new(),
     };
-    let mut covered = Vec::new();
-    let mut kept = 0;
+    let (mut covered, mut kept) = (Vec::new(), Vec::new());
     for face in &faces {
         let b = &face.face.bbox;
-        if keep.map_or(Ok(false), |k| k.keeps(face, &known))? {
-            kept += 1;
-        } else {
-            covered.push([b.x_min, b.y_min, b.x_max, b.y_max]);
+        let place = [b.x_min, b.y_min, b.x_max, b.y_max];
+        match keep.map_or(Ok(false), |k| k.keeps(face, &known))? {
+            true => kept.push(place),
+            false => covered.push(place),
         }
     }
     // What only the catalogue knows of: faces that a human drew, or that another detector saw.
     for card in &known {
         let seen = faces.iter().any(|f| overlap(f, card) > 0.3);
         let theirs = keep.is_some_and(|k| card.person.is_some_and(|p| k.people.contains(&p)));
-        if !seen && !theirs {
-            covered.push(card.bbox);
+        match theirs {
+            _ if seen => {}
+            true => kept.push(card.bbox),
+            false => covered.push(card.bbox),
         }
     }
-    redact(&mut image, &covered);
+    redact(&mut image, &covered, &kept);
     // Written from pixels alone: no EXIF, XMP, IPTC or thumbnail of the original comes along.
     let bytes = match png {
         true => image::encode_png(&image)?,
@@ -164,7 +165,7 @@ fn one(engine: &Engine, keep: Option<&Keep>, photo: &Path, wanted: &Wanted) -> R
     Ok(Redacted {
         photo: shown(photo),
         copy: shown(&copy),
-        kept,
+        kept: kept.len(),
         covered: covered.len(),
     })
 }
@@ -233,7 +234,7 @@ pub(crate) fn prove(session: &Session, images: &Path, looking: Looking) -> Resul
         let (face, _) = engine.main_face(&image, &options).ok()?;
         let b = face.face.bbox;
         let mut covered: Image = image.clone();
-        redact(&mut covered, &[[b.x_min, b.y_min, b.x_max, b.y_max]]);
+        redact(&mut covered, &[[b.x_min, b.y_min, b.x_max, b.y_max]], &[]);
         let bytes = image::encode_jpeg(&covered, JPEG_QUALITY).ok()?;
         let covered = engine.decode(&bytes).ok()?.image;
         let after = engine.embed_at(&covered, &face.face).ok()?;

@@ -40,7 +40,7 @@ pub(crate) fn run(session: &Session, roots: &[PathBuf], looking: Looking) -> Res
     let started = Instant::now();
     let engine = session.engine()?;
     // A pack that cannot group is better refused before an hour of reading than after.
-    engine.link_similarity()?;
+    engine.cluster_options()?;
     let mut catalogue = session.catalogue()?;
     let stop = Arc::new(AtomicBool::new(false));
     let flag = Arc::clone(&stop);

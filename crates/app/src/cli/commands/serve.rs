@@ -35,7 +35,7 @@ pub(crate) fn run(session: &Session, serving: &Serving) -> Result<Exit> {
     let album = if pages {
         let guard = Guard::new(listen.ip(), password.as_deref(), tls.is_some())?;
         // A pack that cannot group is better refused before the first scan than after it.
-        engine.link_similarity()?;
+        engine.cluster_options()?;
         drop(session.catalogue()?);
         let catalogue = session.config.catalogue.clone();
         let web = Web::new(Arc::clone(&engine), catalogue, session.threads(), guard);

@@ -1,4 +1,5 @@
-//! 200 random decisions of a human, and that no grouping, re-scan, scan from scratch or change of model contradicts one.
+//! 200 random decisions of a human, and that no grouping, placing of new photos, re-scan, scan from scratch or change of
+//! model contradicts one.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -233,8 +234,12 @@ proptest! {
         let options = ClusterOptions {
             link_similarity: 0.5,
             ask_similarity: 0.1,
+            // So few are many here, so that new photos are placed.
+            exact_up_to: 4,
             ..ClusterOptions::default()
         };
+        let mut n_new = 0;
+        let new = |n: usize, e: &str| photo(20 + n, &[n % 4], e);
         // What held before each decision that stands, to be gone back to.
         let mut past: Vec<Said> = Vec::new();
         let mut said = Said::default();
@@ -252,18 +257,22 @@ proptest! {
             }
             if number % 7 == 0 {
                 catalogue.group(&ModelId("e@1".into()), &options).unwrap();
+                catalogue.record(&[new(n_new, "e@1")]).unwrap();
+                n_new += 1;
+                catalogue.group(&ModelId("e@1".into()), &options).unwrap();
             }
             said.holds_in(&catalogue);
         }
         // The same photos seen by another model …
-        catalogue.record(&album("e@2")).unwrap();
+        let all = |e: &str| album(e).into_iter().chain((0..n_new).map(|n| new(n, e))).collect::<Vec<_>>();
+        catalogue.record(&all("e@2")).unwrap();
         for model in ["e@1", "e@2"] {
             catalogue.group(&ModelId(model.into()), &options).unwrap();
             said.holds_in(&catalogue);
         }
         // … and read again from scratch, in another order, from other places, by a detector with other boxes.
         catalogue.start_afresh().unwrap();
-        let mut moved = album("e@3");
+        let mut moved = all("e@3");
         moved.reverse();
         for file in &mut moved {
             file.path = Path::new("/moved").join(file.path.file_name().unwrap());

@@ -1,0 +1,13 @@
+-- Where faces lie among like ones, so that a new face of a large album is compared with few. Written by a grouping of
+-- all faces, for the model that the state 'standing' names; follows from templates, and goes with an erasure.
+CREATE TABLE centres (
+    cell INTEGER PRIMARY KEY,
+    vector BLOB NOT NULL                -- little-endian f32, unit length
+) STRICT;
+CREATE TABLE homes (
+    cell INTEGER NOT NULL,
+    face INTEGER NOT NULL REFERENCES faces (id) ON DELETE CASCADE,
+    PRIMARY KEY (cell, face)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX homes_of_face ON homes (face);
+DELETE FROM state WHERE key = 'grouped';

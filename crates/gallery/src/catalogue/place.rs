@@ -1,0 +1,290 @@
+//! New faces among people that stand. In: faces no grouping has seen. Out: members, questions; nobody else is touched.
+//!
+//! Past [`EXACT_UP_TO`](crate::cluster::EXACT_UP_TO) faces a grouping of all keeps the cells it looked into. A new face
+//! is then compared with the faces of its cells, and with the people these belong to, so a photo costs the same in any
+//! album. Groups that stand are neither joined nor parted here; a decision of a human, a model that changed, or new
+//! faces beyond a tenth of the album lead to a grouping of all, which ends the same whatever came first.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use rusqlite::{OptionalExtension, Transaction, params};
+
+use super::decide::new_person;
+use super::facts::{self, Facts};
+use super::group::{Face, face_row, named_people};
+use super::guess::{self, guesses};
+use super::{Failed, PersonId, cards, review};
+use crate::cluster::{Centres, ClusterFace, ClusterOptions, Constraints, MAX_NEIGHBOURS, place};
+use crate::template::{ModelId, from_blob, similarity, to_blob};
+
+/// When new faces are more than this share of those that stand, all are grouped.
+const MOST_NEW: f64 = 0.1;
+/// People near a new face whose faces are looked at, nearest first.
+const PEOPLE_LOOKED_AT: usize = 8;
+
+/// Keeps the cells of a grouping of all faces, if they are many enough for cells.
+pub(super) fn keep_cells(
+    t: &Transaction,
+    done: &str,
+    faces: &[&Face],
+    floor: f32,
+    options: &ClusterOptions,
+) -> rusqlite::Result<()> {
+    forget_cells(t)?;
+    if faces.len() <= options.exact_up_to {
+        return Ok(());
+    }
+    let vectors: Vec<&[f32]> = faces.iter().map(|f| &*f.vector).collect();
+    let centres = Centres::of(&vectors);
+    let mut insert = t.prepare("INSERT INTO centres (cell, vector) VALUES (?1, ?2)")?;
+    for (cell, vector) in centres.0.iter().enumerate() {
+        insert.execute(params![cell as i64, to_blob(vector)])?;
+    }
+    use rayon::prelude::*;
+    let homes: Vec<_> = vectors.par_iter().map(|v| centres.homes(v)).collect();
+    let homes = faces.iter().map(|f| f.id).zip(homes);
+    for (face, cells) in homes {
+        settle(t, face, &cells)?;
+    }
+    let sql = "INSERT OR REPLACE INTO state (key, value) VALUES ('standing', ?1)";
+    t.execute(sql, [format!("{floor} {done}")])?;
+    Ok(())
+}
+
+/// Forgets the cells; the next grouping looks at all faces.
+pub(super) fn forget_cells(t: &Transaction) -> rusqlite::Result<()> {
+    t.execute_batch(
+        "DELETE FROM homes; DELETE FROM centres; DELETE FROM state WHERE key = 'standing'",
+    )
+}
+
+fn settle(t: &Transaction, face: i64, cells: &[usize]) -> rusqlite::Result<()> {
+    let mut insert =
+        t.prepare_cached("INSERT OR IGNORE INTO homes (cell, face) VALUES (?1, ?2)")?;
+    for cell in cells {
+        insert.execute([*cell as i64, face])?;
+    }
+    Ok(())
+}
+
+/// Places new faces, if a grouping of all stands and they are few; says whether it did.
+pub(super) fn place_new(
+    t: &Transaction,
+    model: &ModelId,
+    done: &str,
+    options: &ClusterOptions,
+) -> Result<bool, Failed> {
+    let standing: Option<String> = t
+        .prepare_cached("SELECT value FROM state WHERE key = 'standing'")?
+        .query_row([], |row| row.get(0))
+        .optional()?;
+    let floor = standing.as_deref().and_then(|s| s.split_once(' '));
+    let Some(Ok(floor)) = floor
+        .filter(|(_, how)| *how == done)
+        .map(|(floor, _)| floor.parse::<f32>())
+    else {
+        return Ok(false);
+    };
+    // Numbers of faces rise, so new ones are found without a look at all; a face seen anew has lost its homes.
+    let sql = "SELECT f.id, f.photo, t.vector, t.quality, h.taken_at FROM faces f \
+               JOIN templates t ON t.face = f.id AND t.model = ?1 JOIN photos h ON h.id = f.photo \
+               WHERE f.aside IS NULL AND f.id NOT IN (SELECT face FROM homes) ORDER BY f.id";
+    let new: Vec<Face> = t
+        .prepare_cached(sql)?
+        .query_map([&model.0], face_row)?
+        .collect::<rusqlite::Result<_>>()?;
+    let n_standing: i64 = t
+        .prepare_cached("SELECT count(*) FROM homes")?
+        .query_row([], |row| row.get(0))?;
+    if new.len() as f64 > n_standing as f64 / 2.0 * MOST_NEW {
+        return Ok(false);
+    }
+    if !new.is_empty() {
+        put_among(t, model, new, floor, options)?;
+    }
+    Ok(true)
+}
+
+fn put_among(
+    t: &Transaction,
+    model: &ModelId,
+    new: Vec<Face>,
+    floor: f32,
+    options: &ClusterOptions,
+) -> Result<(), Failed> {
+    let centres = Centres(
+        t.prepare_cached("SELECT vector FROM centres ORDER BY cell")?
+            .query_map([], |row| Ok(from_blob(row.get_ref(0)?.as_blob()?)))?
+            .collect::<rusqlite::Result<_>>()?,
+    );
+    let facts = facts::load(t)?;
+    let mut around = Around::default();
+    for face in &new {
+        around.look(t, model, face, &centres, &facts, options)?;
+    }
+    for face in &new {
+        settle(t, face.id, &centres.homes(&face.vector))?;
+    }
+    let fresh: BTreeSet<i64> = new.iter().map(|f| f.id).collect();
+    let (standing, person_of) = around.load(t, model, &fresh)?;
+    let first = standing.len();
+    let faces: Vec<&Face> = standing.iter().chain(&new).collect();
+
+    let mut said = Constraints {
+        is: person_of.clone(),
+        is_not: facts.said.is_not.clone(),
+    };
+    for face in &new {
+        if let Some(person) = facts.said.is.get(&face.id) {
+            said.is.insert(face.id, *person);
+        }
+    }
+    let items: Vec<ClusterFace> = faces
+        .iter()
+        .map(|f| ClusterFace::new(f.id, f.photo, &f.vector, f.quality))
+        .collect();
+    let labels = place(&items, first, &said, options, floor)?.labels();
+    let mut by_label: BTreeMap<usize, Vec<&Face>> = BTreeMap::new();
+    for (face, label) in faces.into_iter().zip(labels) {
+        by_label.entry(label).or_default().push(face);
+    }
+    let groups: Vec<Vec<&Face>> = by_label.into_values().collect();
+    let mut people = Vec::with_capacity(groups.len());
+    let mut touched = BTreeSet::new();
+    for group in &groups {
+        let known = group.iter().find_map(|f| said.is.get(&f.id)).copied();
+        let grew = group.iter().any(|f| fresh.contains(&f.id));
+        let person = match known {
+            Some(person) => Some(PersonId(person)),
+            None if group.len() > 1 => Some(new_person(t)?),
+            None => None,
+        };
+        if let (Some(person), true) = (person, grew) {
+            write(t, group, person, &person_of, &facts)?;
+            touched.insert(person);
+        }
+        people.push(person);
+    }
+    let touched: Vec<PersonId> = touched.into_iter().collect();
+    cards::refresh(t, &touched)?;
+    let named = named_people(t)?;
+    let about_new = |g: &review::Guess| g.faces.iter().any(|f| fresh.contains(f));
+    let mut asked = guesses(&groups, &people, &named, options);
+    asked.retain(about_new);
+    review::ask(t, &asked, &facts)?;
+    Ok(())
+}
+
+/// Makes the faces of a group that were not members yet members of its person.
+fn write(
+    t: &Transaction,
+    group: &[&Face],
+    person: PersonId,
+    person_of: &BTreeMap<i64, i64>,
+    facts: &Facts,
+) -> rusqlite::Result<()> {
+    let mean = guess::mean(group);
+    let sql = "INSERT OR REPLACE INTO members (face, person, similarity) VALUES (?1, ?2, ?3)";
+    let mut insert = t.prepare_cached(sql)?;
+    for face in group.iter().filter(|f| !person_of.contains_key(&f.id)) {
+        let by_human = facts.said.is.contains_key(&face.id);
+        let near = (!by_human).then(|| similarity(&face.vector, &mean).0);
+        insert.execute(params![face.id, person.0, near])?;
+        // Whoever was asked about as a lone face is one no longer.
+        t.prepare_cached("DELETE FROM questions WHERE face = ?1")?
+            .execute([face.id])?;
+    }
+    // Of a group that grew, what was asked is asked anew.
+    t.prepare_cached("DELETE FROM questions WHERE subject = ?1")?
+        .execute([person.0])?;
+    Ok(())
+}
+
+/// Who lies around new faces.
+#[derive(Default)]
+struct Around {
+    people: BTreeSet<i64>,
+    lone: BTreeSet<i64>,
+}
+
+impl Around {
+    fn look(
+        &mut self,
+        t: &Transaction,
+        model: &ModelId,
+        face: &Face,
+        centres: &Centres,
+        facts: &Facts,
+        options: &ClusterOptions,
+    ) -> rusqlite::Result<()> {
+        self.people.extend(facts.said.is.get(&face.id));
+        let sql = "SELECT DISTINCT h.face, m.person, t.vector FROM homes h \
+                   JOIN templates t ON t.face = h.face AND t.model = ?1 JOIN faces f ON f.id = h.face \
+                   LEFT JOIN members m ON m.face = h.face WHERE h.cell = ?2 AND f.aside IS NULL";
+        let least = options.floor_similarity.min(options.ask_similarity);
+        let mut near: BTreeMap<i64, (f32, Option<i64>)> = BTreeMap::new();
+        for cell in centres.looks(&face.vector) {
+            let mut query = t.prepare_cached(sql)?;
+            let mut rows = query.query(params![model.0, cell as i64])?;
+            while let Some(row) = rows.next()? {
+                let vector = from_blob(row.get_ref(2)?.as_blob()?);
+                let alike = similarity(&face.vector, &vector).0;
+                if alike >= least {
+                    near.insert(row.get(0)?, (alike, row.get(1)?));
+                }
+            }
+        }
+        let mut near: Vec<(i64, (f32, Option<i64>))> = near.into_iter().collect();
+        near.sort_by(|a, b| b.1.0.total_cmp(&a.1.0).then(a.0.cmp(&b.0)));
+        let mut people = BTreeSet::new();
+        for (other, (_, person)) in near.into_iter().take(MAX_NEIGHBOURS) {
+            match person {
+                None => {
+                    self.lone.insert(other);
+                }
+                Some(person) if people.len() < PEOPLE_LOOKED_AT => {
+                    people.insert(person);
+                }
+                Some(_) => {}
+            }
+        }
+        self.people.append(&mut people);
+        Ok(())
+    }
+
+    /// The faces that were found and all of the people found, and whose they are.
+    fn load(
+        &self,
+        t: &Transaction,
+        model: &ModelId,
+        fresh: &BTreeSet<i64>,
+    ) -> rusqlite::Result<(Vec<Face>, BTreeMap<i64, i64>)> {
+        let columns = "SELECT f.id, f.photo, t.vector, t.quality, h.taken_at FROM faces f \
+                       JOIN templates t ON t.face = f.id AND t.model = ?1 JOIN photos h ON h.id = f.photo";
+        let of_person = format!(
+            "{columns} WHERE f.id IN (SELECT face FROM members WHERE person = ?2) ORDER BY f.id"
+        );
+        let alone = format!("{columns} WHERE f.id = ?2");
+        let (mut faces, mut person_of) = (Vec::new(), BTreeMap::new());
+        for person in &self.people {
+            let mut query = t.prepare_cached(&of_person)?;
+            for face in query.query_map(params![model.0, person], face_row)? {
+                let face = face?;
+                if !fresh.contains(&face.id) {
+                    person_of.insert(face.id, *person);
+                    faces.push(face);
+                }
+            }
+        }
+        for face in self.lone.difference(fresh) {
+            let mut query = t.prepare_cached(&alone)?;
+            faces.extend(
+                query
+                    .query_map(params![model.0, face], face_row)?
+                    .collect::<rusqlite::Result<Vec<_>>>()?,
+            );
+        }
+        faces.sort_by_key(|f| f.id);
+        Ok((faces, person_of))
+    }
+}

@@ -1,0 +1,273 @@
+//! Groups under construction. In: faces, pairs of near ones, what humans said. Out: who ended with whom.
+//! Knows nothing of how near ones were found.
+//!
+//! The strongest pair of groups joins first. A heap holds for every pair what its evidence was when it last rose; growth
+//! of a group only lowers it, so the top is looked at anew and goes back if it fell. No pair is thus ever joined before
+//! a stronger one, and a join touches the smaller group's neighbours alone.
+
+use std::cmp::Ordering;
+use std::collections::{BTreeSet, BinaryHeap, HashMap};
+
+use super::neighbours::Pair;
+use super::{ClusterFace, ClusterOptions, Constraints};
+
+/// How the number of pairs counts: with 1 evidence would be the mean over all pairs, with 0 their sum.
+///
+/// Between the two, many faces that agree weigh more than a few, yet one strong pair does not join two large groups.
+/// Chosen on half of the identities of lfw-dev, see bench/RESULTS.md, "Grouping".
+const PAIRS_EXPONENT: f32 = 0.7;
+/// The least a face weighs.
+const LEAST_WEIGHT: f32 = 0.01;
+
+/// A forest over faces, each root with what its group knows.
+pub(super) struct Groups<'a> {
+    options: &'a ClusterOptions,
+    parent: Vec<u32>,
+    known: Vec<Group>,
+    heap: BinaryHeap<Entry>,
+}
+
+struct Group {
+    weight: f32,
+    size: u32,
+    best_quality: f32,
+    /// Ascending, each once.
+    photos: Vec<i64>,
+    person: Option<i64>,
+    is_not: BTreeSet<i64>,
+    /// For each neighbouring group, by root: the sum over pairs of how far they lie above the floor, by weight.
+    near: HashMap<u32, f32>,
+}
+
+/// Two roots and their evidence, no less than it is now.
+struct Entry {
+    evidence: f32,
+    a: u32,
+    b: u32,
+}
+
+impl Ord for Entry {
+    fn cmp(&self, other: &Entry) -> Ordering {
+        self.evidence
+            .total_cmp(&other.evidence)
+            .then((other.a, other.b).cmp(&(self.a, self.b)))
+    }
+}
+
+impl PartialOrd for Entry {
+    fn partial_cmp(&self, other: &Entry) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl PartialEq for Entry {
+    fn eq(&self, other: &Entry) -> bool {
+        self.cmp(other).is_eq()
+    }
+}
+
+impl Eq for Entry {}
+
+fn weight(face: &ClusterFace) -> f32 {
+    face.quality.max(LEAST_WEIGHT)
+}
+
+impl<'a> Groups<'a> {
+    pub(super) fn new(
+        faces: &[ClusterFace],
+        pairs: Vec<Pair>,
+        constraints: &Constraints,
+        options: &'a ClusterOptions,
+    ) -> Groups<'a> {
+        let mut is_not: HashMap<i64, BTreeSet<i64>> = HashMap::new();
+        for (face, person) in &constraints.is_not {
+            is_not.entry(*face).or_default().insert(*person);
+        }
+        let group = |f: &ClusterFace| Group {
+            weight: weight(f),
+            size: 1,
+            best_quality: f.quality,
+            photos: vec![f.photo],
+            person: constraints.is.get(&f.face).copied(),
+            is_not: is_not.get(&f.face).cloned().unwrap_or_default(),
+            near: HashMap::new(),
+        };
+        let mut groups = Groups {
+            options,
+            parent: (0..faces.len() as u32).collect(),
+            known: faces.iter().map(group).collect(),
+            heap: BinaryHeap::new(),
+        };
+        for Pair { similarity, a, b } in pairs {
+            let both = weight(&faces[a as usize]) * weight(&faces[b as usize]);
+            let above = both * (similarity - options.floor_similarity);
+            groups.known[a as usize].near.insert(b, above);
+            groups.known[b as usize].near.insert(a, above);
+        }
+        groups
+    }
+
+    fn root(&mut self, mut at: u32) -> u32 {
+        while self.parent[at as usize] != at {
+            let above = self.parent[self.parent[at as usize] as usize];
+            self.parent[at as usize] = above;
+            at = above;
+        }
+        at
+    }
+
+    /// Makes one group of the faces of each person that a human named.
+    pub(super) fn join_what_humans_joined(&mut self) {
+        let mut first_of: HashMap<i64, u32> = HashMap::new();
+        for at in 0..self.parent.len() as u32 {
+            let Some(person) = self.known[at as usize].person else {
+                continue;
+            };
+            let first = *first_of.entry(person).or_insert(at);
+            let (a, b) = (self.root(first), self.root(at));
+            if a != b {
+                self.join(a, b);
+            }
+        }
+    }
+
+    /// Joins groups, strongest evidence first, until no pair has enough.
+    pub(super) fn join_what_is_near(&mut self) {
+        for a in 0..self.parent.len() as u32 {
+            let others: Vec<u32> = self.known[a as usize].near.keys().copied().collect();
+            for b in others.into_iter().filter(|b| a < *b) {
+                self.offer(a, b);
+            }
+        }
+        while let Some(Entry { evidence, a, b }) = self.heap.pop() {
+            let roots = (self.root(a), self.root(b));
+            if roots != (a, b) {
+                continue;
+            }
+            match self.evidence(a, b) {
+                Some(now) if now < evidence => self.offer(a, b),
+                Some(_) => {
+                    let (into, changed) = self.join(a, b);
+                    for other in changed {
+                        self.offer(into, other);
+                    }
+                }
+                None => {}
+            }
+        }
+    }
+
+    /// Puts a pair on the heap if its evidence is enough.
+    fn offer(&mut self, a: u32, b: u32) {
+        if let Some(evidence) = self.evidence(a, b) {
+            let (a, b) = (a.min(b), a.max(b));
+            self.heap.push(Entry { evidence, a, b });
+        }
+    }
+
+    /// How much speaks for two groups being one; none if it is not enough or something forbids it.
+    fn evidence(&self, a: u32, b: u32) -> Option<f32> {
+        let (x, y) = (&self.known[a as usize], &self.known[b as usize]);
+        let forbidden = match (x.person, y.person) {
+            (Some(p), Some(q)) => p != q,
+            (Some(p), None) => y.is_not.contains(&p),
+            (None, Some(q)) => x.is_not.contains(&q),
+            (None, None) => false,
+        };
+        // A group of poor faces alone says too little to hold two groups together.
+        let poor = |g: &Group| g.best_quality < self.options.min_bridge_quality;
+        let glue = (poor(x) && x.size > 1) || (poor(y) && y.size > 1) || (poor(x) && poor(y));
+        if forbidden || glue {
+            return None;
+        }
+        let above = *x.near.get(&b)?;
+        let pairs = x.weight * y.weight;
+        let needed = self.options.link_similarity - self.options.floor_similarity;
+        if share(&x.photos, &y.photos) {
+            // However many they are, they must be alike in the mean.
+            let mean = above / pairs;
+            return (mean >= needed + self.options.same_photo_penalty).then_some(mean);
+        }
+        let evidence = above / pairs.powf(PAIRS_EXPONENT);
+        (evidence >= needed).then_some(evidence)
+    }
+
+    /// Makes one group of two; says under which root, and to which groups it is nearer than either was.
+    fn join(&mut self, a: u32, b: u32) -> (u32, Vec<u32>) {
+        let of = |g: &Group| g.near.len();
+        let (x, y) = (&self.known[a as usize], &self.known[b as usize]);
+        let (root, other) = if of(x) >= of(y) { (a, b) } else { (b, a) };
+        self.parent[other as usize] = root;
+        let was_poor = self.known[root as usize].best_quality < self.options.min_bridge_quality;
+        let from = std::mem::replace(&mut self.known[other as usize], Group::empty());
+        let mut changed = Vec::with_capacity(from.near.len());
+        let mut into = std::mem::replace(&mut self.known[root as usize], Group::empty());
+        into.near.remove(&other);
+        for (neighbour, above) in from.near {
+            if neighbour == root {
+                continue;
+            }
+            let sum = into.near.entry(neighbour).or_insert(0.0);
+            *sum += above;
+            let theirs = &mut self.known[neighbour as usize].near;
+            theirs.remove(&other);
+            theirs.insert(root, *sum);
+            changed.push(neighbour);
+        }
+        if was_poor {
+            // What held it back may hold no longer.
+            changed = into.near.keys().copied().collect();
+        }
+        into.weight += from.weight;
+        into.size += from.size;
+        into.best_quality = into.best_quality.max(from.best_quality);
+        into.photos = union(&into.photos, &from.photos);
+        into.is_not.extend(from.is_not);
+        into.person = into.person.or(from.person);
+        self.known[root as usize] = into;
+        (root, changed)
+    }
+
+    /// The group of each face, numbered by its first, and how many there are.
+    pub(super) fn numbered(mut self) -> (Vec<usize>, usize) {
+        let mut numbers: HashMap<u32, usize> = HashMap::new();
+        let labels = (0..self.parent.len() as u32)
+            .map(|at| {
+                let root = self.root(at);
+                let next = numbers.len();
+                *numbers.entry(root).or_insert(next)
+            })
+            .collect();
+        (labels, numbers.len())
+    }
+}
+
+impl Group {
+    fn empty() -> Group {
+        Group {
+            weight: 0.0,
+            size: 0,
+            best_quality: 0.0,
+            photos: Vec::new(),
+            person: None,
+            is_not: BTreeSet::new(),
+            near: HashMap::new(),
+        }
+    }
+}
+
+/// Whether two ascending lists have something in common.
+fn share(a: &[i64], b: &[i64]) -> bool {
+    let (few, many) = if a.len() <= b.len() { (a, b) } else { (b, a) };
+    few.iter().any(|photo| many.binary_search(photo).is_ok())
+}
+
+/// Two ascending lists as one.
+fn union(a: &[i64], b: &[i64]) -> Vec<i64> {
+    let mut both = Vec::with_capacity(a.len() + b.len());
+    both.extend_from_slice(a);
+    both.extend_from_slice(b);
+    both.sort_unstable();
+    both.dedup();
+    both
+}

@@ -1,0 +1,128 @@
+//! Rows taken as they come: planes to pixels, sums, a factor and an addend.
+
+use crate::vector::Vector;
+
+/// Three planes of a photo to pixels of three numbers: `out[3x + c] = planes[c][x]`.
+#[derive(Debug)]
+pub struct Photo<'a> {
+    /// One row of each plane.
+    pub planes: [&'a [f32]; 3],
+    /// The row.
+    pub out: &'a mut [f32],
+}
+
+/// `out[i] = a[i] + b[i]`.
+#[derive(Debug)]
+pub struct Sum<'a> {
+    /// First summands.
+    pub a: &'a [f32],
+    /// Second summands.
+    pub b: &'a [f32],
+    /// The row.
+    pub out: &'a mut [f32],
+}
+
+/// `out[i] = input[i] · factor + addend`.
+#[derive(Debug)]
+pub struct Scale<'a> {
+    /// What is scaled.
+    pub input: &'a [f32],
+    /// Multiplied with.
+    pub factor: f32,
+    /// Added after.
+    pub addend: f32,
+    /// The row.
+    pub out: &'a mut [f32],
+}
+
+impl Photo<'_> {
+    pub(super) fn check(&self) {
+        let n = self.planes[0].len();
+        assert!(
+            self.planes.iter().all(|p| p.len() == n) && n.checked_mul(3) == Some(self.out.len()),
+            "planes and row of different lengths"
+        );
+    }
+
+    /// # Safety
+    /// The CPU has the instructions of `V`; [`Photo::check`] passed.
+    #[inline(always)]
+    pub(crate) unsafe fn run<V: Vector>(&mut self) {
+        let n = self.planes[0].len();
+        let whole = n - n % V::LANES;
+        for x in (0..whole).step_by(V::LANES) {
+            // SAFETY: a vector of each plane and three of the row lie there.
+            unsafe {
+                let [a, b, c] = self.planes;
+                V::store_woven(
+                    V::load(a.as_ptr().add(x)),
+                    V::load(b.as_ptr().add(x)),
+                    V::load(c.as_ptr().add(x)),
+                    self.out.as_mut_ptr().add(x * 3),
+                );
+            }
+        }
+        for x in whole..n {
+            for (channel, plane) in self.planes.iter().enumerate() {
+                self.out[x * 3 + channel] = plane[x];
+            }
+        }
+    }
+}
+
+impl Sum<'_> {
+    pub(super) fn check(&self) {
+        let n = self.out.len();
+        assert!(
+            self.a.len() == n && self.b.len() == n,
+            "rows of different lengths"
+        );
+    }
+
+    /// # Safety
+    /// The CPU has the instructions of `V`; [`Sum::check`] passed.
+    #[inline(always)]
+    pub(crate) unsafe fn run<V: Vector>(&mut self) {
+        let n = self.out.len();
+        let whole = n - n % V::LANES;
+        for i in (0..whole).step_by(V::LANES) {
+            // SAFETY: a vector of each row lies there.
+            unsafe {
+                let sum = V::load(self.a.as_ptr().add(i)).add(V::load(self.b.as_ptr().add(i)));
+                sum.store(self.out.as_mut_ptr().add(i));
+            }
+        }
+        for i in whole..n {
+            self.out[i] = self.a[i] + self.b[i];
+        }
+    }
+}
+
+impl Scale<'_> {
+    pub(super) fn check(&self) {
+        assert!(
+            self.input.len() == self.out.len(),
+            "rows of different lengths"
+        );
+    }
+
+    /// # Safety
+    /// The CPU has the instructions of `V`; [`Scale::check`] passed.
+    #[inline(always)]
+    pub(crate) unsafe fn run<V: Vector>(&mut self) {
+        let n = self.out.len();
+        let whole = n - n % V::LANES;
+        for i in (0..whole).step_by(V::LANES) {
+            // SAFETY: a vector of each row lies there.
+            unsafe {
+                let (factor, addend) = (V::splat(self.factor), V::splat(self.addend));
+                // Two roundings, as at the end of the row and in the definition.
+                let scaled = V::load(self.input.as_ptr().add(i)).mul(factor).add(addend);
+                scaled.store(self.out.as_mut_ptr().add(i));
+            }
+        }
+        for i in whole..n {
+            self.out[i] = self.input[i] * self.factor + self.addend;
+        }
+    }
+}
