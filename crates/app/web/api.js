@@ -43,6 +43,7 @@ function operation(all, path, method, about, parent) {
   const send = make("button", box, "Send");
   const answer = make("pre", box);
   answer.setAttribute("aria-live", "polite");
+  answer.tabIndex = 0; // it scrolls, also by keyboard
   answer.hidden = true;
   send.onclick = async () => {
     let target = path;

@@ -21,7 +21,7 @@ use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
 
 use super::escaping::Escaped;
 
-/// How long a head may take to arrive; also how long an idle connection is kept.
+/// How long a head may take to arrive at most; also how long an idle connection is kept.
 const HEAD: Duration = Duration::from_secs(30);
 const HANDSHAKE: Duration = Duration::from_secs(10);
 /// Connections may take this long to end; a page that watches a scan would never.
@@ -37,6 +37,8 @@ pub(crate) struct Connections {
     pub(crate) tls: Option<Arc<ServerConfig>>,
     /// Open at once; more wait in the system's queue.
     pub(crate) most: usize,
+    /// How long a request may take, its head too.
+    pub(crate) patience: Duration,
 }
 
 impl Connections {
@@ -45,6 +47,9 @@ impl Connections {
         let places = Arc::new(Semaphore::new(self.most));
         let acceptor = self.tls.map(TlsAcceptor::from);
         let graceful = GracefulShutdown::new();
+        let mut http = http1::Builder::new();
+        http.timer(TokioTimer::new())
+            .header_read_timeout(self.patience.min(HEAD));
         loop {
             let next = async {
                 let place = Arc::clone(&places).acquire_owned().await;
@@ -62,7 +67,7 @@ impl Connections {
                     continue;
                 }
             };
-            let (acceptor, router) = (acceptor.clone(), router.clone());
+            let (acceptor, router, http) = (acceptor.clone(), router.clone(), http.clone());
             let watcher = graceful.watcher();
             tokio::spawn(async move {
                 let _place = place;
@@ -71,10 +76,10 @@ impl Connections {
                 if let Some(acceptor) = acceptor {
                     let shaken = tokio::time::timeout(HANDSHAKE, acceptor.accept(stream)).await;
                     if let Ok(Ok(stream)) = shaken {
-                        talk(Escaped::new(stream), router, watcher).await;
+                        talk(&http, Escaped::new(stream), router, watcher).await;
                     }
                 } else {
-                    talk(Escaped::new(stream), router, watcher).await;
+                    talk(&http, Escaped::new(stream), router, watcher).await;
                 }
             });
         }
@@ -83,14 +88,16 @@ impl Connections {
     }
 }
 
-async fn talk<S>(stream: Escaped<S>, router: Router, watcher: hyper_util::server::graceful::Watcher)
-where
+async fn talk<S>(
+    http: &http1::Builder,
+    stream: Escaped<S>,
+    router: Router,
+    watcher: hyper_util::server::graceful::Watcher,
+) where
     S: tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin + Send + 'static,
 {
-    let connection = http1::Builder::new()
-        .timer(TokioTimer::new())
-        .header_read_timeout(HEAD)
-        .serve_connection(TokioIo::new(stream), TowerToHyperService::new(router));
+    let service = TowerToHyperService::new(router);
+    let connection = http.serve_connection(TokioIo::new(stream), service);
     // Clients break off; that is theirs to know.
     drop(watcher.watch(connection).await);
 }

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::{Context, Result};
 use fusiform::engine::Engine;
@@ -93,6 +94,7 @@ pub(crate) fn run(session: &Session, serving: &Serving) -> Result<Exit> {
             listener,
             tls,
             most: settings.connections,
+            patience: Duration::from_millis(settings.timeout_ms),
         };
         connections.serve(http::router(&served), stop).await;
         anyhow::Ok(())
