@@ -89,16 +89,13 @@ fn who_has_whom(
     has
 }
 
-#[test]
-fn look_alikes_in_one_photo_stay_two_people() {
-    let Some(stage) = Stage::with_models() else {
-        return;
-    };
+#[track_caller]
+fn keeps_them_apart(stage: &Stage, least_found: usize) {
     let Some(shared) = shared() else { return };
     let dir = stage.path("photos");
     let album = paste(&shared.join("data/lfw-dev/images"), &dir);
     stage.run(&["scan".as_ref(), dir.as_os_str()]).ended_with(0);
-    let has = who_has_whom(&stage, &album);
+    let has = who_has_whom(stage, &album);
     for pair in PAIRS {
         let merged = has
             .values()
@@ -107,5 +104,17 @@ fn look_alikes_in_one_photo_stay_two_people() {
     }
     // Not by leaving everybody alone.
     let found: BTreeSet<&str> = has.values().flatten().copied().collect();
-    assert_eq!(found.len(), 2 * PAIRS.len(), "only {found:?} were grouped");
+    assert!(found.len() >= least_found, "only {found:?} were grouped");
+}
+
+#[test]
+fn look_alikes_in_one_photo_stay_two_people() {
+    if let Some(stage) = Stage::with_models() {
+        keeps_them_apart(&stage, 2 * PAIRS.len());
+    }
+}
+
+#[test]
+fn look_alikes_in_one_photo_stay_two_people_for_the_base_pack() {
+    keeps_them_apart(&Stage::bare(), 2 * PAIRS.len());
 }
