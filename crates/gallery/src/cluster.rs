@@ -23,7 +23,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::error::Error;
 pub use cells::EXACT_UP_TO;
-pub(crate) use cells::{Cells, Centres};
+pub(crate) use cells::{Cells, Centres, Placed};
 use groups::Groups;
 
 /// Neighbours kept for each face; more would only repeat what the nearest say.
@@ -111,6 +111,7 @@ pub struct Clustering {
     labels: Vec<usize>,
     n_clusters: usize,
     floor_similarity: f32,
+    placed: Option<Placed>,
 }
 
 impl Clustering {
@@ -127,6 +128,11 @@ impl Clustering {
     /// The floor that was used: that of the options, or higher where strangers in this album look more alike.
     pub fn floor_similarity(&self) -> f32 {
         self.floor_similarity
+    }
+
+    /// The cells in which faces were looked up, if they were too many to be compared all with all.
+    pub(crate) fn placed(&self) -> Option<&Placed> {
+        self.placed.as_ref()
     }
 }
 
@@ -169,7 +175,7 @@ fn grouped(
     constraints: &Constraints,
     options: &ClusterOptions,
 ) -> Clustering {
-    let pairs = neighbours::pairs(faces, first, options);
+    let (pairs, placed) = neighbours::pairs(faces, first, options);
     let mut groups = Groups::new(faces, pairs, constraints, options);
     groups.join_what_humans_joined();
     groups.join_what_is_near();
@@ -178,6 +184,7 @@ fn grouped(
         labels,
         n_clusters,
         floor_similarity: options.floor_similarity,
+        placed,
     }
 }
 

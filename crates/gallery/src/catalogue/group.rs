@@ -108,7 +108,7 @@ impl Catalogue {
             cards::refresh_all(t)?;
             let named = named_people(t)?;
             review::ask(t, &guesses(&groups, &people, &named, options), &facts)?;
-            place::keep_cells(t, &done, &wanted, found.floor_similarity(), options)?;
+            place::keep_cells(t, &done, &wanted, &found)?;
             set_grouped(t, &done)?;
             Ok(())
         })?;

@@ -14,7 +14,9 @@ use super::facts::{self, Facts};
 use super::group::{Face, face_row, named_people};
 use super::guess::{self, guesses};
 use super::{Failed, PersonId, cards, review};
-use crate::cluster::{Centres, ClusterFace, ClusterOptions, Constraints, MAX_NEIGHBOURS, place};
+use crate::cluster::{
+    Centres, ClusterFace, ClusterOptions, Clustering, Constraints, MAX_NEIGHBOURS, place,
+};
 use crate::template::{ModelId, from_blob, similarity, to_blob};
 
 /// When new faces are more than this share of those that stand, all are grouped.
@@ -22,32 +24,27 @@ const MOST_NEW: f64 = 0.1;
 /// People near a new face whose faces are looked at, nearest first.
 const PEOPLE_LOOKED_AT: usize = 8;
 
-/// Keeps the cells of a grouping of all faces, if they are many enough for cells.
+/// Keeps the cells that a grouping of all faces looked into, if it did.
 pub(super) fn keep_cells(
     t: &Transaction,
     done: &str,
     faces: &[&Face],
-    floor: f32,
-    options: &ClusterOptions,
+    found: &Clustering,
 ) -> rusqlite::Result<()> {
     forget_cells(t)?;
     t.execute("DELETE FROM unplaced", [])?;
-    if faces.len() <= options.exact_up_to {
+    let Some(placed) = found.placed() else {
         return Ok(());
-    }
-    let vectors: Vec<&[f32]> = faces.iter().map(|f| &*f.vector).collect();
-    let centres = Centres::of(&vectors);
+    };
     let mut insert = t.prepare("INSERT INTO centres (cell, vector) VALUES (?1, ?2)")?;
-    for (cell, vector) in centres.0.iter().enumerate() {
+    for (cell, vector) in placed.centres.0.iter().enumerate() {
         insert.execute(params![cell as i64, to_blob(vector)])?;
     }
-    use rayon::prelude::*;
-    let homes: Vec<_> = vectors.par_iter().map(|v| centres.homes(v)).collect();
-    let homes = faces.iter().map(|f| f.id).zip(homes);
-    for (face, cells) in homes {
-        settle(t, face, &cells)?;
+    for (face, cells) in faces.iter().zip(&placed.homes) {
+        settle(t, face.id, cells)?;
     }
     let sql = "INSERT OR REPLACE INTO state (key, value) VALUES ('standing', ?1)";
+    let floor = found.floor_similarity();
     t.execute(sql, [format!("{} {floor} {done}", faces.len())])?;
     Ok(())
 }

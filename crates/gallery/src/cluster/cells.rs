@@ -27,11 +27,19 @@ pub(crate) struct Cells<'a> {
 }
 
 struct Inverted {
-    centres: Centres,
+    placed: Placed,
     members: Vec<Vec<u32>>,
 }
 
+/// Centres, and for each vector the cells it lies in.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Placed {
+    pub(crate) centres: Centres,
+    pub(crate) homes: Vec<[usize; HOMES]>,
+}
+
 /// What cells lie around.
+#[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Centres(pub(crate) Vec<Vec<f32>>);
 
 impl<'a> Cells<'a> {
@@ -50,6 +58,7 @@ impl<'a> Cells<'a> {
             return (0..self.vectors.len() as u32).collect();
         };
         let mut found: Vec<u32> = inverted
+            .placed
             .centres
             .looks(vector)
             .into_iter()
@@ -58,6 +67,11 @@ impl<'a> Cells<'a> {
         found.sort_unstable();
         found.dedup();
         found
+    }
+
+    /// Where the vectors lie; none when there were too few to need cells.
+    pub(crate) fn placed(self) -> Option<Placed> {
+        self.inverted.map(|inverted| inverted.placed)
     }
 }
 
@@ -73,7 +87,7 @@ impl Centres {
     }
 
     /// Centres for so many vectors, which are more than a few.
-    pub(crate) fn of(vectors: &[&[f32]]) -> Centres {
+    fn of(vectors: &[&[f32]]) -> Centres {
         let n_cells = (4.0 * (vectors.len() as f64).sqrt()) as usize;
         let step = vectors.len() as f64 / n_cells as f64;
         let mut centres: Vec<Vec<f32>> = (0..n_cells)
@@ -112,7 +126,10 @@ impl Inverted {
                 members[*home].push(at as u32);
             }
         }
-        Inverted { centres, members }
+        Inverted {
+            placed: Placed { centres, homes },
+            members,
+        }
     }
 }
 

@@ -3,7 +3,7 @@
 use fusiform_kernels::dot;
 use rayon::prelude::*;
 
-use super::cells::Cells;
+use super::cells::{Cells, Placed};
 use super::{ClusterFace, ClusterOptions, MAX_NEIGHBOURS};
 
 /// How often the neighbours of neighbours are looked at, after the cells.
@@ -18,8 +18,12 @@ pub(super) struct Pair {
     pub(super) b: u32,
 }
 
-/// The nearest neighbours of the faces from position `first` on, among all faces.
-pub(super) fn pairs(faces: &[ClusterFace], first: usize, options: &ClusterOptions) -> Vec<Pair> {
+/// The nearest neighbours of the faces from position `first` on, among all faces; and where these lie, if in cells.
+pub(super) fn pairs(
+    faces: &[ClusterFace],
+    first: usize,
+    options: &ClusterOptions,
+) -> (Vec<Pair>, Option<Placed>) {
     let by_cells = first == 0 && faces.len() > options.exact_up_to;
     let cells = Cells::with(
         faces.iter().map(|f| f.vector).collect(),
@@ -63,7 +67,7 @@ pub(super) fn pairs(faces: &[ClusterFace], first: usize, options: &ClusterOption
         .collect();
     pairs.par_sort_unstable_by_key(|pair| (pair.a, pair.b));
     pairs.dedup_by_key(|pair| (pair.a, pair.b));
-    pairs
+    (pairs, cells.placed())
 }
 
 /// The neighbours of a face and theirs, each once.
