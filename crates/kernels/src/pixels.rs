@@ -55,54 +55,31 @@ macro_rules! dispatch {
 }
 pub(crate) use dispatch;
 
+/// Compiles one kind of row for one instruction set.
+macro_rules! routine {
+    ($routine:ident, $job:ident, $vector:ty $(, $features:literal)?) => {
+        /// # Safety
+        /// The CPU has the instruction set, and the job was checked.
+        $(#[target_feature(enable = $features)])?
+        pub(crate) unsafe fn $routine(job: &mut $crate::pixels::$job) {
+            // SAFETY: as promised.
+            unsafe { job.run::<$vector>() }
+        }
+    };
+}
+pub(crate) use routine;
+
 /// Compiles the routines for one instruction set.
 macro_rules! routines {
     ($name:ident, $vector:ty $(, $features:literal)?) => {
         pub(crate) mod $name {
-            use crate::pixels;
+            $crate::pixels::routine!(conv, Conv, $vector $(, $features)?);
+            $crate::pixels::routine!(depthwise, Depthwise, $vector $(, $features)?);
+            $crate::pixels::routine!(max, Max, $vector $(, $features)?);
+            $crate::pixels::routine!(photo, Photo, $vector $(, $features)?);
+            $crate::pixels::routine!(sum, Sum, $vector $(, $features)?);
+            $crate::pixels::routine!(scale, Scale, $vector $(, $features)?);
 
-            /// # Safety
-            /// The CPU has the instruction set and [`pixels::Conv`] was checked.
-            $(#[target_feature(enable = $features)])?
-            pub(crate) unsafe fn conv(job: &mut pixels::Conv) {
-                // SAFETY: as promised.
-                unsafe { job.run::<$vector>() }
-            }
-            /// # Safety
-            /// The CPU has the instruction set and [`pixels::Depthwise`] was checked.
-            $(#[target_feature(enable = $features)])?
-            pub(crate) unsafe fn depthwise(job: &mut pixels::Depthwise) {
-                // SAFETY: as promised.
-                unsafe { job.run::<$vector>() }
-            }
-            /// # Safety
-            /// The CPU has the instruction set and [`pixels::Max`] was checked.
-            $(#[target_feature(enable = $features)])?
-            pub(crate) unsafe fn max(job: &mut pixels::Max) {
-                // SAFETY: as promised.
-                unsafe { job.run::<$vector>() }
-            }
-            /// # Safety
-            /// The CPU has the instruction set and [`pixels::Photo`] was checked.
-            $(#[target_feature(enable = $features)])?
-            pub(crate) unsafe fn photo(job: &mut pixels::Photo) {
-                // SAFETY: as promised.
-                unsafe { job.run::<$vector>() }
-            }
-            /// # Safety
-            /// The CPU has the instruction set and [`pixels::Sum`] was checked.
-            $(#[target_feature(enable = $features)])?
-            pub(crate) unsafe fn sum(job: &mut pixels::Sum) {
-                // SAFETY: as promised.
-                unsafe { job.run::<$vector>() }
-            }
-            /// # Safety
-            /// The CPU has the instruction set and [`pixels::Scale`] was checked.
-            $(#[target_feature(enable = $features)])?
-            pub(crate) unsafe fn scale(job: &mut pixels::Scale) {
-                // SAFETY: as promised.
-                unsafe { job.run::<$vector>() }
-            }
             /// # Safety
             /// The CPU has the instruction set.
             $(#[target_feature(enable = $features)])?

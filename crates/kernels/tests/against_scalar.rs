@@ -77,17 +77,21 @@ fn dense(form: Form, seed: u64) -> Vec<f32> {
         step: stride * pixel,
         weights: &form.pack_dense(&weights, [n_out, n_in, k, k], pixel),
         channels: form.padded(n_out),
-        finish: Finish {
-            bias: &bias,
-            activation: r.activation(),
-            slopes: (r.below(2) == 0).then_some(&slopes),
-        },
+        finish: finish(&mut r, &bias, &slopes),
         residual: (r.below(2) == 0).then_some(&residual),
         out: &mut out,
         n,
         pixel: form.padded(n_out),
     });
     cut(&out, form.padded(n_out), n_out)
+}
+
+fn finish<'a>(r: &mut Numbers, bias: &'a [f32], slopes: &'a [f32]) -> Finish<'a> {
+    Finish {
+        bias,
+        activation: r.activation(),
+        slopes: (r.below(2) == 0).then_some(slopes),
+    }
 }
 
 fn each_channel(form: Form, seed: u64) -> Vec<f32> {
@@ -110,11 +114,7 @@ fn each_channel(form: Form, seed: u64) -> Vec<f32> {
         step: stride * pixel,
         weights: &form.pack_depthwise(&weights, channels, k * k),
         pixel,
-        finish: Finish {
-            bias: &bias,
-            activation: r.activation(),
-            slopes: (r.below(2) == 0).then_some(&slopes),
-        },
+        finish: finish(&mut r, &bias, &slopes),
         residual: (r.below(2) == 0).then_some(&residual),
         out: &mut out,
         n,
