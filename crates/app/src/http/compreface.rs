@@ -242,7 +242,7 @@ async fn authorised(
             format!("{name} service with API Key {key} not found"),
         )
     };
-    let service = served.service(kind, &key).await.ok_or_else(unknown)?;
+    let service = served.service(&[kind], &key).await.ok_or_else(unknown)?;
     if !served.may_ask(service) {
         return Err(Failure::too_many());
     }

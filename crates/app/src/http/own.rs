@@ -115,15 +115,10 @@ async fn admit(
         .get("x-api-key")
         .and_then(|k| k.to_str().ok())
         .and_then(|k| Uuid::parse_str(k).ok());
-    let mut service = None;
-    if let Some(key) = key {
-        for kind in kinds {
-            service = match service {
-                None => served.service(*kind, &key).await,
-                found => found,
-            };
-        }
-    }
+    let service = match key {
+        Some(key) => served.service(kinds, &key).await,
+        None => None,
+    };
     let Some(service) = service else {
         return Failure::NoKey.into_response();
     };
@@ -248,7 +243,7 @@ async fn enrol(
 ) -> Answer<Enrolled> {
     let (Path(name), image) = (name?, image?);
     may_be_enrolled(&served, service, &name)?;
-    let (faces, _) = served.look(image.to_vec()).await?;
+    let (faces, _) = served.look(image.clone()).await?;
     let vector = only_face(&faces)?;
     let vault = Arc::clone(&served.vault);
     let id = stored(move || vault.enrol(service, &name, &vector, &image)).await?;
@@ -303,7 +298,7 @@ async fn identify(
     let threshold = thresholds
         .and_then(|t| t.at_fmr(strictness.fmr.unwrap_or(SAME_FMR)))
         .map_err(|e| Failure::Wrong(e.to_string()))?;
-    let (faces, _) = served.look(image.to_vec()).await?;
+    let (faces, _) = served.look(image).await?;
     let probes: Result<Vec<_>, _> = faces.iter().map(embedding_of).collect();
     let found = served.nearest(service, probes?, 1).await?;
     let mut matches = Vec::new();

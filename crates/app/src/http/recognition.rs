@@ -112,11 +112,14 @@ impl Recognition {
     }
 
     /// The faces of an image, largest first, and milliseconds.
-    pub(super) async fn look(&self, bytes: Vec<u8>) -> Result<(Vec<DescribedFace>, f64), NotSeen> {
+    pub(super) async fn look(
+        &self,
+        bytes: impl AsRef<[u8]> + Send + 'static,
+    ) -> Result<(Vec<DescribedFace>, f64), NotSeen> {
         let look = move |engine: &Engine, _: &Vault| {
             let started = Instant::now();
             Ok((
-                faces_of(engine, &bytes)?,
+                faces_of(engine, bytes.as_ref())?,
                 started.elapsed().as_secs_f64() * 1e3,
             ))
         };
@@ -174,14 +177,15 @@ impl Recognition {
             .ok()
     }
 
-    /// The service of a key; one that was made since the start is looked for in the file.
-    pub(super) async fn service(&self, kind: Kind, key: &Uuid) -> Option<Service> {
-        if let Some(service) = self.vault.service(kind, key) {
+    /// The service of a key of one of these kinds; one that was made since the start is looked for in the file.
+    pub(super) async fn service(&self, kinds: &[Kind], key: &Uuid) -> Option<Service> {
+        let known = || kinds.iter().find_map(|kind| self.vault.service(*kind, key));
+        if let Some(service) = known() {
             return Some(service);
         }
         let vault = Arc::clone(&self.vault);
         match tokio::task::spawn_blocking(move || vault.learn_services()).await {
-            Ok(Ok(true)) => self.vault.service(kind, key),
+            Ok(Ok(true)) => known(),
             Ok(Ok(false)) | Err(_) => None,
             Ok(Err(e)) => {
                 tracing::error!("new keys cannot be read: {e}");
@@ -224,7 +228,7 @@ impl Recognition {
 }
 
 /// The faces of an image, largest first.
-pub(super) fn faces_of(engine: &Engine, bytes: &[u8]) -> Result<Vec<DescribedFace>, NotSeen> {
+fn faces_of(engine: &Engine, bytes: &[u8]) -> Result<Vec<DescribedFace>, NotSeen> {
     let image = engine.decode(bytes);
     let image = image.map_err(|e| NotSeen::Unreadable(e.to_string()))?.image;
     let mut faces = engine

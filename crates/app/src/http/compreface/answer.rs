@@ -37,23 +37,30 @@ pub(super) fn rounded(value: f64) -> f64 {
 
 /// A face that is said to fill its image.
 pub(super) fn whole(b: &BoundingBox, vector: &[f32], plugins: &[&str]) -> Value {
-    let px = |v: f32| v.round() as i64;
-    let mut shown = json!({"box": {"probability": 1.0,
-        "x_max": px(b.x_max), "y_max": px(b.y_max), "x_min": px(b.x_min), "y_min": px(b.y_min)}});
-    if plugins.iter().any(|p| p.contains("calculator")) {
+    let mut shown = json!({"box": bounds(b, 1.0)});
+    if wants_embedding(plugins) {
         shown["embedding"] = json!(vector);
     }
     shown
 }
 
+fn wants_embedding(plugins: &[&str]) -> bool {
+    plugins.iter().any(|p| p.contains("calculator"))
+}
+
+fn px(v: f32) -> i64 {
+    v.round() as i64
+}
+
+fn bounds(b: &BoundingBox, probability: f64) -> Value {
+    json!({"probability": probability,
+        "x_max": px(b.x_max), "y_max": px(b.y_max), "x_min": px(b.x_min), "y_min": px(b.y_min)})
+}
+
 /// Box and the plugins asked for.
 pub(super) fn face(face: &DescribedFace, plugins: &[&str]) -> Value {
-    let b = &face.face.bbox;
-    let px = |v: f32| v.round() as i64;
-    let mut shown = json!({"box": {
-        "probability": rounded(f64::from(face.face.score)),
-        "x_max": px(b.x_max), "y_max": px(b.y_max), "x_min": px(b.x_min), "y_min": px(b.y_min),
-    }});
+    let probability = rounded(f64::from(face.face.score));
+    let mut shown = json!({"box": bounds(&face.face.bbox, probability)});
     if let (true, Some(l)) = (plugins.contains(&"landmarks"), &face.face.landmarks) {
         // CompreFace's left is the viewer's.
         let order = [
@@ -69,10 +76,7 @@ pub(super) fn face(face: &DescribedFace, plugins: &[&str]) -> Value {
         let p = &face.quality.pose;
         shown["pose"] = json!({"pitch": p.pitch_deg, "roll": p.roll_deg, "yaw": p.yaw_deg});
     }
-    if let (true, Some(e)) = (
-        plugins.iter().any(|p| p.contains("calculator")),
-        &face.embedding,
-    ) {
+    if let (true, Some(e)) = (wants_embedding(plugins), &face.embedding) {
         shown["embedding"] = json!(e.0);
     }
     shown

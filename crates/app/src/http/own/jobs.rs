@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use axum::body::Bytes;
 use axum::extract::rejection::{JsonRejection, PathRejection};
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
@@ -185,19 +186,21 @@ pub(super) async fn show(
 
 type Begun = Result<(StatusCode, Json<Job>), Failure>;
 
-fn images(given: impl ExactSizeIterator<Item = String>) -> Result<Vec<Option<Vec<u8>>>, Failure> {
+/// The images of a job; none for what is not base64.
+fn images(given: impl ExactSizeIterator<Item = String>) -> Result<Vec<Option<Bytes>>, Failure> {
     if given.len() == 0 || given.len() > MOST_IMAGES {
         let why = format!("1 to {MOST_IMAGES} images make a job");
         return Err(Failure::Wrong(why));
     }
     let base64 = base64::engine::general_purpose::STANDARD;
-    Ok(given.map(|text| base64.decode(text).ok()).collect())
+    let decoded = given.map(|text| base64.decode(text).ok().map(Bytes::from));
+    Ok(decoded.collect())
 }
 
 /// Looks at an image between live requests, which go first.
 async fn look(
     served: &Recognition,
-    image: Option<Vec<u8>>,
+    image: Option<Bytes>,
 ) -> Result<Vec<fusiform::pipeline::DescribedFace>, Failure> {
     let image = image.ok_or_else(|| Failure::Wrong("the image is not base64".into()))?;
     loop {
@@ -245,7 +248,7 @@ async fn enrol_one(
     served: &Recognition,
     service: Service,
     name: String,
-    image: Option<Vec<u8>>,
+    image: Option<Bytes>,
 ) -> Result<Uuid, Failure> {
     super::may_be_enrolled(served, service, &name)?;
     let faces = look(served, image.clone()).await?;
@@ -275,7 +278,7 @@ async fn group_all(
     served: &Recognition,
     service: Service,
     number: u64,
-    images: Vec<Option<Vec<u8>>>,
+    images: Vec<Option<Bytes>>,
 ) -> Result<(), Failure> {
     let (mut members, mut vectors) = (Vec::new(), Vec::new());
     for (i, image) in images.into_iter().enumerate() {
