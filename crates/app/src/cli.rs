@@ -13,6 +13,7 @@ use std::process::ExitCode;
 use clap::Parser;
 use tracing_subscriber::EnvFilter;
 
+use albums::{Export, Import, Sharing};
 use args::{Args, Command, Eval, Models};
 use exit::Exit;
 use session::Session;
@@ -55,6 +56,14 @@ fn dispatch(args: Args) -> anyhow::Result<Exit> {
         Command::Ignore { faces } => commands::decide::ignore(&session, &faces),
         Command::Undo { count, decision } => commands::decide::undo(&session, count, decision),
         Command::Album(album) => commands::album::run(&session, album),
+        Command::Sharing(Sharing::Redact(wanted)) => commands::redact::run(&session, &wanted),
+        Command::Sharing(Sharing::Export(Export::Xmp { out })) => {
+            commands::xmp::export(&session, out.as_deref())
+        }
+        Command::Sharing(Sharing::Import(Import::Xmp)) => commands::xmp::import(&session),
+        Command::Sharing(Sharing::Import(Import::CompreFace(from))) => {
+            commands::import::compreface(&session, &from)
+        }
         Command::Detect {
             files,
             draw,

@@ -125,6 +125,11 @@ This cannot be undone. Photos, sidecars and copies of the catalogue are not touc
         /// Where it lies
         photo: PathBuf,
     },
+}
+
+/// What goes to other people and programs, and what comes from them.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Sharing {
     /// Copy photos with everybody's face covered but those to keep, without any metadata
     #[command(after_help = "Example: fusiform redact party.jpg --keep 'Aunt Ida' -o to-share")]
     Redact(super::commands::redact::Wanted),

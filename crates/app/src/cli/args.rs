@@ -152,6 +152,8 @@ The numbers of the faces are those `fusiform person` shows.")]
     },
     #[command(flatten)]
     Album(super::albums::Album),
+    #[command(flatten)]
+    Sharing(super::albums::Sharing),
     /// Find the faces of photos, without a catalogue
     #[command(after_help = "Example: fusiform detect party.jpg --draw party-faces.jpg")]
     Detect {

@@ -79,7 +79,7 @@ impl Session {
         )?)
     }
 
-    /// Runs work on one photo with all threads that the user allows.
+    /// Runs work with all threads that the user allows.
     pub(crate) fn on_all_threads<T: Send>(&self, work: impl FnOnce() -> T + Send) -> Result<T> {
         let pool = rayon::ThreadPoolBuilder::new()
             .num_threads(self.threads())

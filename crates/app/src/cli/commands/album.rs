@@ -5,7 +5,7 @@ use fusiform::catalogue::{Catalogue, FaceCard, FaceId, Page, PersonId, Reply, Su
 use serde::Serialize;
 
 use super::decide::{person_id, say};
-use crate::cli::albums::{Album, Export, Import, Part, Said};
+use crate::cli::albums::{Album, Part, Said};
 use crate::cli::exit::Exit;
 use crate::cli::session::{Session, shown};
 
@@ -19,17 +19,8 @@ impl Part {
 }
 
 pub(crate) fn run(session: &Session, album: Album) -> Result<Exit> {
-    match &album {
-        Album::Redact(wanted) => return super::redact::run(session, wanted),
-        Album::Import(Import::CompreFace(from)) => return super::import::compreface(session, from),
-        _ => {}
-    }
     let mut catalogue = session.existing_catalogue()?;
     match album {
-        Album::Redact(wanted) => super::redact::run(session, &wanted),
-        Album::Import(Import::CompreFace(from)) => super::import::compreface(session, &from),
-        Album::Export(Export::Xmp { out }) => super::xmp::export(session, out.as_deref()),
-        Album::Import(Import::Xmp) => super::xmp::import(session),
         Album::Is { person, faces } => {
             let person = match catalogue.find_person(&person) {
                 Ok(id) => {

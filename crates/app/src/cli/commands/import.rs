@@ -2,8 +2,6 @@
 //! under the same key and numbers, embedded anew. What is there already is not fetched again.
 
 use std::collections::BTreeMap;
-use std::sync::Mutex;
-use std::sync::PoisonError;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
@@ -128,19 +126,17 @@ pub(crate) fn compreface(session: &Session, from: &FromCompreFace) -> Result<Exi
         vault.add_subject(service, name, None)?;
     }
     let bar = session.printer.bar(faces.len() as u64, "importing");
-    let (taken, problems) = (Mutex::new(0), Mutex::new(Vec::new()));
-    let pool = rayon::ThreadPoolBuilder::new().num_threads(session.threads());
-    pool.build()?.install(|| {
-        faces.par_iter().for_each(|(id, subject)| {
-            match take(&server, &engine, &vault, service, *id, subject) {
-                Ok(new) => *held(&taken) += usize::from(new),
-                Err(why) => held(&problems).push((subject, *id, format!("{why:#}"))),
-            }
+    let each: Vec<_> = session.on_all_threads(|| {
+        let each = faces.par_iter().map(|(id, subject)| {
+            let new = take(&server, &engine, &vault, service, *id, subject);
             bar.inc(1);
+            new.map_err(|why| (subject, *id, format!("{why:#}")))
         });
-    });
+        each.collect()
+    })?;
     bar.finish_and_clear();
-    let (taken, mut problems) = (*held(&taken), std::mem::take(&mut *held(&problems)));
+    let taken = each.iter().filter(|new| matches!(new, Ok(true))).count();
+    let mut problems: Vec<_> = each.into_iter().filter_map(Result::err).collect();
     problems.sort();
     let there = faces.len() - taken - problems.len();
     session.printer.row(format_args!(
@@ -192,8 +188,4 @@ fn take(
         .context("no face is found in it; enrol the person from another photo")?;
     let embedding = face.embedding.as_ref().context("the pack only detects")?;
     Ok(vault.enrol_as(service, id, subject, &embedding.0, &image)?)
-}
-
-fn held<T>(lock: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
-    lock.lock().unwrap_or_else(PoisonError::into_inner)
 }

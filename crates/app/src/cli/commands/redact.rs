@@ -149,10 +149,10 @@ fn one(engine: &Engine, keep: Option<&Keep>, photo: &Path, wanted: &Wanted) -> R
     for card in &known {
         let seen = faces.iter().any(|f| overlap(f, card) > 0.3);
         let theirs = keep.is_some_and(|k| card.person.is_some_and(|p| k.people.contains(&p)));
-        match theirs {
-            _ if seen => {}
-            true => kept.push(card.bbox),
-            false => covered.push(card.bbox),
+        match (seen, theirs) {
+            (true, _) => {}
+            (false, true) => kept.push(card.bbox),
+            (false, false) => covered.push(card.bbox),
         }
     }
     redact(&mut image, &covered, &kept);
@@ -242,10 +242,8 @@ pub(crate) fn prove(session: &Session, images: &Path, looking: Looking) -> Resul
         let again = again.iter().any(|f| f.face.bbox.iou(&b) > 0.5);
         Some((similarity(&face.embedding?.0, &after).0, again))
     };
-    let pool = rayon::ThreadPoolBuilder::new()
-        .num_threads(session.threads())
-        .build()?;
-    let scored: Vec<(f32, bool)> = pool.install(|| photos.par_iter().filter_map(one).collect());
+    let scored: Vec<(f32, bool)> =
+        session.on_all_threads(|| photos.par_iter().filter_map(one).collect())?;
     bar.finish_and_clear();
     ensure!(!scored.is_empty(), "{}: no face found", shown(images));
     let mut similarities: Vec<f32> = scored.iter().map(|s| s.0).collect();
