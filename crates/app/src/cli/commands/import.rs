@@ -68,7 +68,9 @@ impl Server {
             .agent
             .get(&url)
             .header("x-api-key", self.key.to_string());
-        let mut answer = asked.call().with_context(|| url.clone())?;
+        let mut answer = asked.call().with_context(|| {
+            format!("{url}: cannot be reached; start that server or give its address")
+        })?;
         let status = answer.status();
         let body = answer.body_mut().with_config().limit(most).read_to_vec();
         let body = body.with_context(|| url.clone())?;
