@@ -364,24 +364,26 @@ impl Sieve {
     ) {
         let those = first..first + sums.len();
         let (scales, errors) = (&vectors.scales[those.clone()], &vectors.errors[those]);
-        let likely =
-            |i: usize| (2 * sums[i]).wrapping_sub(bound.middle) as f32 * (scales[i] * bound.scale);
-        let margin = |i: usize| errors[i] * bound.norm + bound.slack;
-        let beyond =
-            (0..sums.len()).fold(true, |all, i| all & (likely(i) + margin(i) < self.least));
-        if beyond {
+        let (mut likely, mut upper) = ([0.0f32; GLANCE], [0.0f32; GLANCE]);
+        let mut within = false;
+        for (i, ((sum, scale), error)) in sums.iter().zip(scales).zip(errors).enumerate() {
+            let twice = (2 * sum).wrapping_sub(bound.middle) as f32;
+            likely[i] = twice * (scale * bound.scale);
+            upper[i] = likely[i] + (error * bound.norm + bound.slack);
+            within |= !(upper[i] < self.least);
+        }
+        if !within {
             return;
         }
         for i in 0..sums.len() {
-            let mut upper = likely(i) + margin(i);
-            if upper < self.least {
+            if upper[i] < self.least {
                 continue;
             }
-            if likely(i) > self.least && self.n_owners <= MAX_FILTERED {
-                upper = dot::f32(query, vectors.get(first + i));
-                self.raise(vectors.owners[first + i], upper);
+            if likely[i] > self.least && self.n_owners <= MAX_FILTERED {
+                upper[i] = dot::f32(query, vectors.get(first + i));
+                self.raise(vectors.owners[first + i], upper[i]);
             }
-            self.candidates.push((first + i, upper));
+            self.candidates.push((first + i, upper[i]));
         }
     }
 
