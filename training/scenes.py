@@ -60,11 +60,13 @@ class Scenes:
     def window(self, h, w, faces):
         """Side, left and top of the square to cut: around a face as often as anywhere, faces up to the whole view."""
         rng = self.rng
-        if len(faces) and rng.random() < 0.5:
+        if len(faces) and rng.random() < 0.6:
             face = faces[rng.randrange(len(faces))]
             size = max(face[2], face[3])
-            # Even on a logarithmic scale: from a face that fills the view to one of a twentieth of it.
-            length = max(48.0, size * math.exp(rng.uniform(math.log(0.95), math.log(20))))
+            # Even on a logarithmic scale: from a face that fills the view to one of a twentieth of it, and as often one
+            # that fills the view or a good part of it, or such faces would be few among the many of other views.
+            most = rng.choice([20, 2.5])
+            length = max(48.0, size * math.exp(rng.uniform(math.log(0.9), math.log(most))))
             length = min(length, 1.3 * max(h, w, size))
             spare = max(length - size, 0.1 * size) / 2
             cx = face[0] + face[2] / 2 + rng.uniform(-spare, spare)
