@@ -2,6 +2,10 @@
 
 use std::arch::x86_64::*;
 
+mod quads;
+
+pub(crate) use quads::{eight_avx2, eight_vnni};
+
 use crate::dot::block::{Products, products};
 use crate::pixels::routines;
 use crate::vector::Vector;
