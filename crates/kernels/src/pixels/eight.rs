@@ -41,6 +41,8 @@ pub(crate) unsafe trait Quads: Copy {
     type Floats: Vector;
     /// What takes the channels that do not fill all lanes.
     type Rest: Quads;
+    /// The bits of as many floats.
+    type Bits: Copy;
     /// The same four numbers in every lane.
     type Numbers: Copy;
     /// Four weights in every lane.
@@ -62,8 +64,13 @@ pub(crate) unsafe trait Quads: Copy {
     unsafe fn floats(self) -> Self::Floats;
     /// Writes floats of 0…255, rounded half to even, as numbers.
     unsafe fn keep(floats: Self::Floats, to: *mut u8);
-    /// The largest lane of each.
-    unsafe fn largest(floats: [Self::Floats; 2]) -> [f32; 2];
+    /// Zeros.
+    unsafe fn nothing() -> Self::Bits;
+    /// Reads the bits of floats, aligned or not; widens the highest as signed and as unsigned numbers. So ordered, the highest
+    /// float comes last, or the lowest if one is below zero; what is not finite comes after all that is.
+    unsafe fn highest(of: [Self::Bits; 2], from: *const f32) -> [Self::Bits; 2];
+    /// The highest lane of each.
+    unsafe fn lane(of: [Self::Bits; 2]) -> [u32; 2];
 }
 
 /// An instruction set that eight bits are written for.
@@ -323,16 +330,20 @@ impl EightConv<'_> {
         // SAFETY: `check` covered `length` floats from each start for each group; the list of numbers is as long.
         unsafe {
             for group in 0..groups {
-                let mut most = [0.0f32; 2];
+                let (mut high, mut deep) = (0i32, 0u32);
                 for start in starts {
                     let from = self.input.as_ptr().add(start + group * step);
-                    let [high, deep] = extremes::<Q>(from, length);
-                    most = [most[0].max(high), most[1].max(deep)];
+                    let [signed, unsigned] = extremes::<Q>(from, length);
+                    high = high.max(signed as i32);
+                    deep = deep.max(unsigned);
                 }
-                [s.scales[group], s.lows[group]] = most;
+                s.scales[group] = f32::from_bits(high as u32);
+                // Without a number below zero it is one above.
+                s.lows[group] = f32::from_bits(deep);
             }
             for ((scale, low), inverse) in s.scales.iter_mut().zip(&mut s.lows).zip(&mut s.inverses)
             {
+                *low = if low.is_sign_negative() { -*low } else { 0.0 };
                 let range = *scale + *low;
                 let finite = range < f32::INFINITY;
                 // A range of almost nothing is nothing: its inverse would be infinite.
@@ -400,12 +411,20 @@ unsafe impl<Q: Quads> Tiles<Q> for EightConv<'_> {
             };
             let (factors, all, bias) = (row(&w.factors), row(&w.sums), row(self.finish.bias));
             let mut out = [bias; M];
+            // After a ReLU nothing lies below zero.
+            if self.scratch.lows.get_unchecked(x..x + M) != [0.0; M] {
+                for m in 0..M {
+                    let low = Q::Floats::splat(*self.scratch.lows.get_unchecked(x + m));
+                    for v in 0..N {
+                        out[m][v] = low.mul_add(all[v], bias[v]);
+                    }
+                }
+            }
             for m in 0..M {
                 let scale = Q::Floats::splat(*self.scratch.scales.get_unchecked(x + m));
-                let low = Q::Floats::splat(*self.scratch.lows.get_unchecked(x + m));
                 for v in 0..N {
                     let sum = sums[m][v].floats().mul(scale);
-                    out[m][v] = sum.mul_add(factors[v], low.mul_add(all[v], bias[v]));
+                    out[m][v] = sum.mul_add(factors[v], out[m][v]);
                 }
             }
             let pixel = w.factors.len();
@@ -415,44 +434,27 @@ unsafe impl<Q: Quads> Tiles<Q> for EightConv<'_> {
     }
 }
 
-/// The largest number and the largest negated one, at least 0; an infinity among numbers that are not finite.
+/// The bits of the extremes as [`Quads::highest`] orders them.
 ///
 /// # Safety
 /// The CPU has the instructions of `Q`; `n` floats lie there, a multiple of the lanes of `Q::Rest`.
 #[inline(always)]
-unsafe fn extremes<Q: Quads>(from: *const f32, n: usize) -> [f32; 2] {
-    let whole = n - n % Q::Floats::LANES;
-    // SAFETY: as promised.
-    unsafe {
-        let a = Q::largest(all_extremes::<Q::Floats>(from, whole));
-        if whole == n {
-            return a;
-        }
-        let rest = all_extremes::<<Q::Rest as Quads>::Floats>(from.add(whole), n - whole);
-        let b = Q::Rest::largest(rest);
-        [a[0].max(b[0]), a[1].max(b[1])]
+unsafe fn extremes<Q: Quads>(from: *const f32, n: usize) -> [u32; 2] {
+    macro_rules! by {
+        ($quads:ty) => {{
+            let mut of = [<$quads>::nothing(); 2];
+            for i in (0..n).step_by(<$quads as Quads>::Floats::LANES) {
+                of = <$quads>::highest(of, from.add(i));
+            }
+            <$quads>::lane(of)
+        }};
     }
-}
-
-/// # Safety
-/// The CPU has the instructions of `V`; `n` floats lie there, a multiple of its lanes.
-#[inline(always)]
-unsafe fn all_extremes<V: Vector>(from: *const f32, n: usize) -> [V; 2] {
     // SAFETY: as promised.
     unsafe {
-        let (mut high, mut low, mut poison) = (V::splat(0.0), V::splat(0.0), V::splat(0.0));
-        for i in (0..n).step_by(V::LANES) {
-            let x = V::load(from.add(i));
-            high = x.max(high);
-            low = x.min(low);
-            // Zero, unless the number is not finite.
-            poison = x.mul_add(V::splat(0.0), poison);
+        match n.is_multiple_of(Q::Floats::LANES) {
+            true => by!(Q),
+            false => by!(Q::Rest),
         }
-        let finite = poison.add(V::splat(f32::MIN_POSITIVE));
-        let high = finite
-            .if_positive(V::splat(f32::INFINITY))
-            .max(high);
-        [high, low.mul(V::splat(-1.0))]
     }
 }
 
@@ -462,23 +464,23 @@ unsafe fn all_extremes<V: Vector>(from: *const f32, n: usize) -> [V; 2] {
 /// As [`extremes`], and room for `n` numbers.
 #[inline(always)]
 unsafe fn keep<Q: Quads>(from: *const f32, n: usize, [deep, inverse]: [f32; 2], to: *mut u8) {
-    let whole = n - n % Q::Floats::LANES;
-    macro_rules! part {
-        ($quads:ty, $range:expr) => {
-            type V<Q> = <Q as Quads>::Floats;
-            let (deep, inverse) = (<V<$quads>>::splat(deep), <V<$quads>>::splat(inverse));
-            for i in ($range).step_by(<V<$quads>>::LANES) {
-                let x = <V<$quads>>::load(from.add(i)).add(deep).mul(inverse);
-                <$quads>::keep(x, to.add(i));
+    macro_rules! by {
+        ($quads:ty) => {{
+            type Floats<Q> = <Q as Quads>::Floats;
+            let deep = Floats::<$quads>::splat(deep);
+            let inverse = Floats::<$quads>::splat(inverse);
+            for i in (0..n).step_by(Floats::<$quads>::LANES) {
+                let x = Floats::<$quads>::load(from.add(i));
+                <$quads>::keep(x.add(deep).mul(inverse), to.add(i));
             }
-        };
+        }};
     }
     // SAFETY: as promised.
     unsafe {
-        {
-            part!(Q, 0..whole);
+        match n.is_multiple_of(Q::Floats::LANES) {
+            true => by!(Q),
+            false => by!(Q::Rest),
         }
-        part!(Q::Rest, whole..n);
     }
 }
 
@@ -490,6 +492,7 @@ pub(crate) struct PlainQuads([i32; 8]);
 unsafe impl Quads for PlainQuads {
     type Floats = Plain;
     type Rest = PlainQuads;
+    type Bits = [u32; 8];
     type Numbers = [u8; FOUR];
     type Weights = [[i8; FOUR]; 8];
     const HIGH: [usize; 4] = [4, 2, 2, 1];
@@ -527,7 +530,20 @@ unsafe impl Quads for PlainQuads {
         unsafe { to.cast::<[u8; 8]>().write(numbers) }
     }
     #[inline(always)]
-    unsafe fn largest(floats: [Plain; 2]) -> [f32; 2] {
-        floats.map(|f| <[f32; 8]>::from(f).into_iter().fold(0.0, f32::max))
+    unsafe fn nothing() -> [u32; 8] {
+        [0; 8]
+    }
+    #[inline(always)]
+    unsafe fn highest([high, deep]: [[u32; 8]; 2], from: *const f32) -> [[u32; 8]; 2] {
+        // SAFETY: the caller has eight floats there.
+        let bits = unsafe { from.cast::<[u32; 8]>().read_unaligned() };
+        let signed = |lane: usize| (high[lane] as i32).max(bits[lane] as i32) as u32;
+        let unsigned = |lane: usize| deep[lane].max(bits[lane]);
+        [std::array::from_fn(signed), std::array::from_fn(unsigned)]
+    }
+    #[inline(always)]
+    unsafe fn lane([high, deep]: [[u32; 8]; 2]) -> [u32; 2] {
+        let high = high.into_iter().fold(0, |m, x| m.max(x as i32));
+        [high as u32, deep.into_iter().fold(0, u32::max)]
     }
 }

@@ -132,9 +132,19 @@ proptest! {
 fn coarse(numbers: &[f32]) -> (f32, f32, Vec<f32>) {
     let high = numbers.iter().fold(0.0f32, |m, x| m.max(*x));
     let low = numbers.iter().fold(0.0f32, |m, x| m.min(*x));
-    let inverse = if high - low > 1e-30 { 255.0 / (high - low) } else { 0.0 };
-    let steps = numbers.iter().map(|x| ((x - low) * inverse).round_ties_even());
-    let scale = if numbers.iter().all(|x| x.is_finite()) { (high - low) / 255.0 } else { f32::NAN };
+    let inverse = if high - low > 1e-30 {
+        255.0 / (high - low)
+    } else {
+        0.0
+    };
+    let steps = numbers
+        .iter()
+        .map(|x| ((x - low) * inverse).round_ties_even());
+    let scale = if numbers.iter().all(|x| x.is_finite()) {
+        (high - low) / 255.0
+    } else {
+        f32::NAN
+    };
     (scale, low, steps.collect())
 }
 

@@ -19,12 +19,13 @@ struct VnniQuads16(__m512i);
 
 macro_rules! quads {
     ($name:ident, $floats:ident, $rest:ident, $high:expr, $vector:ty, $zero:ident, $splat:ident, $load:ident, $to_floats:ident,
-     |$sums:ident, $numbers:ident, $weights:ident| $add:expr, |$x:ident| $bytes:expr => $store:ident,
-     |$a:ident, $b:ident| $largest:expr) => {
+     $signed:ident, $unsigned:ident, |$sums:ident, $numbers:ident, $weights:ident| $add:expr, |$x:ident| $bytes:expr => $store:ident,
+     |$a:ident, $b:ident| $lane:expr) => {
         // SAFETY: only routines compiled for the instruction set use it.
         unsafe impl Quads for $name {
             type Floats = $floats;
             type Rest = $rest;
+            type Bits = $vector;
             type Numbers = $vector;
             type Weights = $vector;
             const HIGH: [usize; 4] = $high;
@@ -63,10 +64,22 @@ macro_rules! quads {
                 unsafe { $store(to.cast(), $bytes) }
             }
             #[inline(always)]
-            unsafe fn largest([$a, $b]: [$floats; 2]) -> [f32; 2] {
-                let ($a, $b) = ($a.0, $b.0);
+            unsafe fn nothing() -> $vector {
                 // SAFETY: the instruction set is there.
-                unsafe { $largest }
+                unsafe { $zero() }
+            }
+            #[inline(always)]
+            unsafe fn highest([high, deep]: [$vector; 2], from: *const f32) -> [$vector; 2] {
+                // SAFETY: the caller has a vector there.
+                unsafe {
+                    let bits = $load(from.cast());
+                    [$signed(high, bits), $unsigned(deep, bits)]
+                }
+            }
+            #[inline(always)]
+            unsafe fn lane([$a, $b]: [$vector; 2]) -> [u32; 2] {
+                // SAFETY: the instruction set is there.
+                unsafe { $lane }
             }
         }
     };
@@ -82,13 +95,15 @@ quads!(
     _mm256_set1_epi32,
     _mm256_loadu_si256,
     _mm256_cvtepi32_ps,
+    _mm256_max_epi32,
+    _mm256_max_epu32,
     |sums, numbers, weights| {
         // Exact, because weights have seven bits: 2 · 255 · 64 fits 16.
         let pairs = _mm256_maddubs_epi16(numbers, weights);
         _mm256_add_epi32(sums, _mm256_madd_epi16(pairs, _mm256_set1_epi16(1)))
     },
     |x| bytes8(x) => _mm_storel_epi64,
-    |a, b| largest8(a, b)
+    |a, b| lane8(a, flipped(b))
 );
 quads!(
     VnniQuads8,
@@ -100,9 +115,11 @@ quads!(
     _mm256_set1_epi32,
     _mm256_loadu_si256,
     _mm256_cvtepi32_ps,
+    _mm256_max_epi32,
+    _mm256_max_epu32,
     |sums, numbers, weights| _mm256_dpbusd_epi32(sums, numbers, weights),
     |x| bytes8(x) => _mm_storel_epi64,
-    |a, b| largest8(a, b)
+    |a, b| lane8(a, flipped(b))
 );
 quads!(
     VnniQuads16,
@@ -114,15 +131,20 @@ quads!(
     _mm512_set1_epi32,
     _mm512_loadu_si512,
     _mm512_cvtepi32_ps,
+    _mm512_max_epi32,
+    _mm512_max_epu32,
     |sums, numbers, weights| _mm512_dpbusd_epi32(sums, numbers, weights),
     |x| _mm512_cvtusepi32_epi8(_mm512_cvtps_epi32(x)) => _mm_storeu_si128,
     |a, b| {
         // Each half of the lanes becomes that of one of the two.
-        let low = _mm512_shuffle_f32x4::<0b01_00_01_00>(a, b);
-        let high = _mm512_shuffle_f32x4::<0b11_10_11_10>(a, b);
-        let both = _mm512_max_ps(low, high);
-        let (a, b) = super::halves(both);
-        largest8(a, b)
+        let b = _mm512_xor_si512(b, _mm512_set1_epi32(i32::MIN));
+        let low = _mm512_shuffle_i32x4::<0b01_00_01_00>(a, b);
+        let high = _mm512_shuffle_i32x4::<0b11_10_11_10>(a, b);
+        let both = _mm512_max_epi32(low, high);
+        lane8(
+            _mm512_castsi512_si256(both),
+            _mm512_extracti64x4_epi64::<1>(both),
+        )
     }
 );
 
@@ -143,22 +165,33 @@ unsafe fn bytes8(x: __m256) -> __m128i {
     }
 }
 
-/// The largest lane of each.
+/// Unsigned numbers in the order of signed ones.
 ///
 /// # Safety
 /// AVX2 is there.
 #[inline(always)]
-unsafe fn largest8(a: __m256, b: __m256) -> [f32; 2] {
+unsafe fn flipped(x: __m256i) -> __m256i {
+    // SAFETY: as promised.
+    unsafe { _mm256_xor_si256(x, _mm256_set1_epi32(i32::MIN)) }
+}
+
+/// The highest lane of each; the second is given flipped.
+///
+/// # Safety
+/// AVX2 is there.
+#[inline(always)]
+unsafe fn lane8(a: __m256i, b: __m256i) -> [u32; 2] {
     // SAFETY: as promised.
     unsafe {
-        let low = _mm256_permute2f128_ps::<0x20>(a, b);
-        let high = _mm256_permute2f128_ps::<0x31>(a, b);
+        let low = _mm256_permute2x128_si256::<0x20>(a, b);
+        let high = _mm256_permute2x128_si256::<0x31>(a, b);
         // Four lanes of each; then two; then one.
-        let both = _mm256_max_ps(low, high);
-        let both = _mm256_max_ps(both, _mm256_permute_ps::<0b01_00_11_10>(both));
-        let both = _mm256_max_ps(both, _mm256_permute_ps::<0b10_11_00_01>(both));
-        let a = _mm256_cvtss_f32(both);
-        [a, _mm_cvtss_f32(_mm256_extractf128_ps::<1>(both))]
+        let both = _mm256_max_epi32(low, high);
+        let both = _mm256_max_epi32(both, _mm256_shuffle_epi32::<0b01_00_11_10>(both));
+        let both = _mm256_max_epi32(both, _mm256_shuffle_epi32::<0b10_11_00_01>(both));
+        let a = _mm_cvtsi128_si32(_mm256_castsi256_si128(both));
+        let b = _mm_cvtsi128_si32(_mm256_extracti128_si256::<1>(both));
+        [a as u32, b as u32 ^ 1 << 31]
     }
 }
 
