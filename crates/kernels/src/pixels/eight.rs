@@ -1,10 +1,10 @@
 //! Dense convolution of one row with products of eight bits: the layers that take most of a network's time, on about a third of
 //! the cycles. In: floats. Out: floats, so that layers of either kind stand side by side.
 //!
-//! Weights get a scale for each output channel when they are packed. Numbers get theirs while the row is computed, one for
-//! each pixel (for kernels larger than 1×1, for each row) and from their own extremes: nothing has to be calibrated, and a large
-//! number coarsens no pixel but its own. With `x ≈ low + scale · q` and `w ≈ factor · p`, where `q` is 0…255 and `p`
-//! -64…64, `Σ w · x = factor · (scale · Σ p · q + low · Σ p)`; the sum of `p · q` is exact.
+//! Weights get a scale for each output channel when they are packed. Numbers get theirs while the row is computed, from the
+//! extremes of what the row sees: nothing has to be calibrated. (A scale for each pixel is no more accurate and costs a shallow
+//! layer all that it gains.) With `x ≈ low + scale · q` and `w ≈ factor · p`, where `q` is 0…255 and `p` -64…64,
+//! `Σ w · x = factor · (scale · Σ p · q + low · Σ p)`; the sum of `p · q` is exact.
 //!
 //! Seven bits of weight, because two products then fit the 16 bits that AVX2 adds them up in: all instruction sets give the
 //! same sums.
@@ -130,23 +130,20 @@ pub struct EightBits {
     sums: Buffer,
     runs: usize,
     run: usize,
-    /// Each pixel has a scale of its own.
-    by_pixel: bool,
 }
 
 /// What a row is quantised in; keep one for many rows.
 #[derive(Debug, Default)]
 pub struct Scratch {
     numbers: Vec<u8>,
-    /// For each pixel: the size of a step, the number that 0 stands for, and steps in 1.
-    scales: Vec<f32>,
-    lows: Vec<f32>,
-    inverses: Vec<f32>,
+    /// The size of a step, and the number that 0 stands for.
+    scale: f32,
+    low: f32,
 }
 
 /// One output row of a dense convolution in eight bits: as [`super::Conv`], but for weights and channels, of which it takes all.
 ///
-/// A pixel (for kernels larger than 1×1 a row) that sees an infinity or what is not a number has sums that are not numbers.
+/// The sums of a row that sees an infinity or what is not a number are not numbers.
 #[derive(Debug)]
 pub struct EightConv<'a> {
     /// Where all rows lie.
@@ -228,7 +225,6 @@ impl Form {
             sums,
             runs: kh,
             run: kw * pixel,
-            by_pixel: kh * kw == 1,
         }
     }
 
@@ -290,7 +286,7 @@ impl EightConv<'_> {
             return;
         }
         let (n, channels) = (self.n, self.weights.factors.len());
-        let near = NEAR_BYTES / (self.step() * self.weights.runs).max(1);
+        let near = NEAR_BYTES / (self.step * self.weights.runs).max(1);
         let lanes = Q::Floats::LANES;
         let rest = channels % lanes;
         let whole = channels - rest;
@@ -303,72 +299,47 @@ impl EightConv<'_> {
         }
     }
 
-    /// Numbers between the inputs of neighbouring output pixels.
-    fn step(&self) -> usize {
-        match self.weights.by_pixel {
-            true => self.weights.run,
-            false => self.step,
-        }
+    /// Floats that the row reads from each start.
+    fn span(&self) -> usize {
+        (self.n - 1) * self.step + self.weights.run
     }
 
     /// # Safety
     /// As [`EightConv::run`].
     #[inline(always)]
     unsafe fn quantise<Q: Quads>(&mut self) {
-        let (n, run) = (self.n, self.weights.run);
-        // What is quantised with one scale: a pixel, or all runs of the row.
-        let (starts, step, length) = match self.weights.by_pixel {
-            true => (self.starts, self.step, run),
-            false => (self.starts, 0, (n - 1) * self.step + run),
+        let span = self.span();
+        let numbers = &mut self.scratch.numbers;
+        numbers.resize(self.starts.len() * span, 0);
+        let (mut high, mut deep) = (0i32, 0u32);
+        for start in self.starts {
+            // SAFETY: `check` covered `span` floats from each start.
+            let [signed, unsigned] =
+                unsafe { extremes::<Q>(self.input.as_ptr().add(*start), span) };
+            high = high.max(signed as i32);
+            deep = deep.max(unsigned);
+        }
+        // Without a number below zero the deepest is one above.
+        let deep = match f32::from_bits(deep) {
+            below if below.is_sign_negative() => -below,
+            _ => 0.0,
         };
-        let groups = if self.weights.by_pixel { n } else { 1 };
-        let s = &mut *self.scratch;
-        s.numbers.resize(groups * starts.len() * length, 0);
-        for list in [&mut s.scales, &mut s.lows, &mut s.inverses] {
-            list.resize(n, 0.0);
-        }
-        // SAFETY: `check` covered `length` floats from each start for each group; the list of numbers is as long.
-        unsafe {
-            for group in 0..groups {
-                let (mut high, mut deep) = (0i32, 0u32);
-                for start in starts {
-                    let from = self.input.as_ptr().add(start + group * step);
-                    let [signed, unsigned] = extremes::<Q>(from, length);
-                    high = high.max(signed as i32);
-                    deep = deep.max(unsigned);
-                }
-                s.scales[group] = f32::from_bits(high as u32);
-                // Without a number below zero it is one above.
-                s.lows[group] = f32::from_bits(deep);
-            }
-            for ((scale, low), inverse) in s.scales.iter_mut().zip(&mut s.lows).zip(&mut s.inverses)
-            {
-                *low = if low.is_sign_negative() { -*low } else { 0.0 };
-                let range = *scale + *low;
-                let finite = range < f32::INFINITY;
-                // A range of almost nothing is nothing: its inverse would be infinite.
-                let some = finite && range > 1e-30;
-                *inverse = if some { NUMBER / range } else { 0.0 };
-                let step = if some { range / NUMBER } else { 0.0 };
-                *scale = if finite { step } else { f32::NAN };
-            }
-            for group in 0..groups {
-                for (i, start) in starts.iter().enumerate() {
-                    let from = self.input.as_ptr().add(start + group * step);
-                    let place = (group * starts.len() + i) * length;
-                    let to = s.numbers.as_mut_ptr().add(place);
-                    keep::<Q>(from, length, [s.lows[group], s.inverses[group]], to);
-                }
+        let range = f32::from_bits(high as u32) + deep;
+        let finite = range < f32::INFINITY;
+        // A range of almost nothing is nothing: its inverse would be infinite.
+        let (step, inverse) = match finite && range > 1e-30 {
+            true => (range / NUMBER, NUMBER / range),
+            false => (0.0, 0.0),
+        };
+        for (to, start) in numbers.chunks_exact_mut(span).zip(self.starts) {
+            // SAFETY: as above.
+            unsafe {
+                keep::<Q>(self.input.as_ptr().add(*start), [deep, inverse], to);
             }
         }
-        if !self.weights.by_pixel {
-            let (scale, low) = (s.scales[0], s.lows[0]);
-            s.scales.fill(scale);
-            s.lows.fill(low);
-        }
-        for (low, scale) in s.lows.iter_mut().zip(&s.scales) {
-            *low = Q::OFFSET * scale - *low;
-        }
+        let scale = if finite { step } else { f32::NAN };
+        self.scratch.scale = scale;
+        self.scratch.low = Q::OFFSET * scale - deep;
     }
 }
 
@@ -380,8 +351,7 @@ unsafe impl<Q: Quads> Tiles<Q> for EightConv<'_> {
     #[inline(always)]
     unsafe fn tile<const M: usize, const N: usize>(&mut self, x: usize, channel: usize) {
         let (w, lanes) = (self.weights, Q::Floats::LANES);
-        let (step, depth) = (self.step(), w.runs * w.run);
-        let span = (self.n - 1) * self.step + w.run;
+        let (step, depth, span) = (self.step, w.runs * w.run, self.span());
         // SAFETY: `quantise` made `run` numbers from each start for each of the pixels; there are weights of `depth` quads
         // for each vector of channels, and `check` covered the row itself.
         unsafe {
@@ -410,21 +380,14 @@ unsafe impl<Q: Quads> Tiles<Q> for EightConv<'_> {
                 std::array::from_fn(|v| Q::Floats::load(from.add(v * lanes)))
             };
             let (factors, all, bias) = (row(&w.factors), row(&w.sums), row(self.finish.bias));
-            let mut out = [bias; M];
-            // After a ReLU nothing lies below zero.
-            if self.scratch.lows.get_unchecked(x..x + M) != [0.0; M] {
-                for m in 0..M {
-                    let low = Q::Floats::splat(*self.scratch.lows.get_unchecked(x + m));
-                    for v in 0..N {
-                        out[m][v] = low.mul_add(all[v], bias[v]);
-                    }
-                }
-            }
+            let scale = Q::Floats::splat(self.scratch.scale);
+            let low = Q::Floats::splat(self.scratch.low);
+            let factors = factors.map(|f| f.mul(scale));
+            let base: [Q::Floats; N] = std::array::from_fn(|v| low.mul_add(all[v], bias[v]));
+            let mut out = [base; M];
             for m in 0..M {
-                let scale = Q::Floats::splat(*self.scratch.scales.get_unchecked(x + m));
                 for v in 0..N {
-                    let sum = sums[m][v].floats().mul(scale);
-                    out[m][v] = sum.mul_add(factors[v], out[m][v]);
+                    out[m][v] = sums[m][v].floats().mul_add(factors[v], base[v]);
                 }
             }
             let pixel = w.factors.len();
@@ -461,9 +424,11 @@ unsafe fn extremes<Q: Quads>(from: *const f32, n: usize) -> [u32; 2] {
 /// Writes `round((x + deep) · inverse)`.
 ///
 /// # Safety
-/// As [`extremes`], and room for `n` numbers.
+/// The CPU has the instructions of `Q`; as many floats lie there as there is room for numbers, a multiple of the lanes of
+/// `Q::Rest`.
 #[inline(always)]
-unsafe fn keep<Q: Quads>(from: *const f32, n: usize, [deep, inverse]: [f32; 2], to: *mut u8) {
+unsafe fn keep<Q: Quads>(from: *const f32, [deep, inverse]: [f32; 2], to: &mut [u8]) {
+    let (n, to) = (to.len(), to.as_mut_ptr());
     macro_rules! by {
         ($quads:ty) => {{
             type Floats<Q> = <Q as Quads>::Floats;

@@ -179,9 +179,8 @@ proptest! {
             let row: Vec<f32> = starts.iter().flat_map(|s| &input[*s..s + span]).copied().collect();
             let of_row = coarse(&row);
             for x in 0..n {
-                let of_pixel = coarse(&input[x * stride * pixel..][..pixel]);
-                let (scale, low, steps) = if k == 1 { &of_pixel } else { &of_row };
-                let first = if k == 1 { 0 } else { x * stride * pixel };
+                let (scale, low, steps) = &of_row;
+                let first = x * stride * pixel;
                 for c in 0..n_out {
                     let weights = &plain[c * n_in * k * k..][..n_in * k * k];
                     let factor = weights.iter().fold(0.0f32, |m, w| m.max(w.abs())) / 64.0;
