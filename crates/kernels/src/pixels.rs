@@ -10,12 +10,15 @@ use crate::finish::Activation;
 
 mod conv;
 mod each;
+pub(crate) mod eight;
 #[cfg(test)]
 mod tests;
+mod tiles;
 mod whole;
 
 pub use conv::Conv;
 pub use each::{Depthwise, Max};
+pub use eight::{EightBits, EightConv, Scratch};
 pub use whole::{Photo, Scale, Sum};
 
 /// The width of one instruction set's vectors, and its routines.

@@ -3,6 +3,10 @@
 use std::arch::x86_64::*;
 use std::ops::Range;
 
+mod quads;
+
+pub(crate) use quads::{eight_avx2, eight_vnni};
+
 use crate::dot::block::{NIBBLES, Products, nibbles, products};
 use crate::pixels::routines;
 use crate::vector::Vector;

@@ -33,6 +33,17 @@ pub struct Session {
     pool: Pool,
 }
 
+/// What dense layers multiply.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Precision {
+    /// Numbers as the file has them.
+    #[default]
+    Float32,
+    /// Eight bits where that is faster: weights rounded once, numbers for each pixel or row by their own extremes. Results
+    /// differ by about a hundredth.
+    Int8,
+}
+
 /// What one step of a network took.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StepTime {
@@ -46,6 +57,8 @@ pub struct StepTime {
     pub nanos: u64,
     /// Multiplications and additions of convolutions and matrix products.
     pub flop: u64,
+    /// What it multiplies.
+    pub precision: Precision,
 }
 
 /// Buffers of earlier results, to be used again.
@@ -86,7 +99,15 @@ impl Session {
     ///
     /// # Errors
     /// [`Error`] if weights do not fit their operator.
-    pub fn new(mut model: Model) -> Result<Session, Error> {
+    pub fn new(model: Model) -> Result<Session, Error> {
+        Session::with_precision(model, Precision::default())
+    }
+
+    /// As [`Session::new`], but says what dense layers multiply.
+    ///
+    /// # Errors
+    /// As [`Session::new`].
+    pub fn with_precision(mut model: Model, precision: Precision) -> Result<Session, Error> {
         island::gather(&mut model);
         for step in &mut model.steps {
             if let Op::Conv(conv) = &mut step.op {
@@ -110,7 +131,7 @@ impl Session {
             }
         }
         Ok(Session {
-            islands: island::find(&model),
+            islands: island::find(&model, precision),
             model,
             dead_after,
             pool: Pool::default(),
@@ -148,8 +169,9 @@ impl Session {
             inputs,
             Some(&mut |step, took, flop| nanos[step] = (took, flop)),
         )?;
-        let told = self.model.steps.iter().zip(nanos);
-        let line = |(step, (nanos, flop)): (&Step, (u64, u64))| StepTime {
+        let told = self.model.steps.iter().zip(nanos).enumerate();
+        let line = |(place, (step, (nanos, flop))): (usize, (&Step, (u64, u64)))| StepTime {
+            precision: self.precision_of(place),
             name: step.name.clone(),
             operator: step.op.name(),
             weights: step.weights(&self.model.constants),
@@ -262,6 +284,13 @@ impl Session {
 }
 
 impl Session {
+    fn precision_of(&self, step: usize) -> Precision {
+        match self.islands.iter().any(|i| i.is_in_eight_bits(step)) {
+            true => Precision::Int8,
+            false => Precision::Float32,
+        }
+    }
+
     /// Gives up the values that no step after this one reads.
     fn free(&self, position: usize, values: &mut [Option<Value>]) {
         for value in &self.dead_after[position] {

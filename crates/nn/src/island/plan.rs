@@ -170,7 +170,7 @@ impl Plan {
                 .filter(|l| self.reads[*l].contains(&slot))
                 .collect();
             let own = match self.slots[slot].layer.map(|l| &island.layers[l].kind) {
-                Some(Kind::Dense(w) | Kind::Depthwise(w)) => w.packed.len() * 4,
+                Some(Kind::Dense(w) | Kind::Depthwise(w)) => w.packed.bytes(),
                 _ => 0,
             };
             let before = match self.slots[slot].layer {
@@ -184,7 +184,7 @@ impl Plan {
                 && self.reads[only].iter().filter(|s| **s == slot).count() == 1
             {
                 let next = match &island.layers[only].kind {
-                    Kind::Dense(w) | Kind::Depthwise(w) => w.packed.len() * 4,
+                    Kind::Dense(w) | Kind::Depthwise(w) => w.packed.bytes(),
                     _ => 0,
                 };
                 let is_first = self.reads[only][0] == slot;

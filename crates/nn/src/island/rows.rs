@@ -5,10 +5,12 @@ use std::ops::Range;
 use std::time::Instant;
 
 use fusiform_kernels::buffer::Buffer;
-use fusiform_kernels::pixels::{Conv, Depthwise, Finish, Max, Photo, Scale, Sum};
+use fusiform_kernels::pixels::{
+    Conv, Depthwise, EightConv, Finish, Max, Photo, Scale, Scratch, Sum,
+};
 
 use super::plan::{Look, Plan, Slot};
-use super::{Export, Island, Kind, Weights};
+use super::{Export, Island, Kind, Packed, Weights};
 use crate::tensor::Tensor;
 
 /// Receives nanoseconds and operations of a layer by the place of its step.
@@ -23,6 +25,7 @@ struct Run<'a> {
     /// For each slot how many of its rows were computed.
     done: Vec<usize>,
     starts: Vec<usize>,
+    scratch: Scratch,
     nanos: Option<Vec<u64>>,
 }
 
@@ -41,6 +44,7 @@ pub(super) fn run(
         buffers: plan.take(),
         done: vec![0; plan.slots.len()],
         starts: Vec::new(),
+        scratch: Scratch::default(),
         nanos: told.is_some().then(|| vec![0; island.layers.len()]),
     };
     let mut results: Vec<(usize, Vec<usize>, Vec<f32>)> = Vec::new();
@@ -191,37 +195,51 @@ impl Run<'_> {
         };
         let form = self.island.form;
         match &self.island.layers[layer].kind {
-            Kind::Dense(w) => {
-                let together = w.geometry.dilations[1] == 1;
-                form.conv(&mut Conv {
-                    input: &self.buffers[reads[0]],
-                    starts: &self.starts,
-                    run: if together {
-                        w.kernel[1] * input.pixel
-                    } else {
-                        input.pixel
-                    },
-                    step,
-                    weights: &w.packed,
-                    channels: out.pixel,
-                    finish: w.finish(),
-                    residual: (reads.len() > 1).then(|| same(1)),
-                    out: row,
-                    n: out.width,
-                    pixel: out.pixel,
-                });
+            Kind::Dense(w) | Kind::Depthwise(w) => {
+                let input = &self.buffers[reads[0]];
+                let residual = (reads.len() > 1).then(|| same(1));
+                let (finish, starts, n) = (w.finish(), &self.starts[..], out.width);
+                match (&self.island.layers[layer].kind, &w.packed) {
+                    (_, Packed::EightBits(weights)) => form.eight(&mut EightConv {
+                        input,
+                        starts,
+                        step,
+                        weights,
+                        finish,
+                        residual,
+                        out: row,
+                        n,
+                        scratch: &mut self.scratch,
+                    }),
+                    (Kind::Dense(_), Packed::Floats(weights)) => {
+                        let together = w.geometry.dilations[1] == 1;
+                        form.conv(&mut Conv {
+                            input,
+                            starts,
+                            run: w.pixel * if together { w.kernel[1] } else { 1 },
+                            step,
+                            weights,
+                            channels: out.pixel,
+                            finish,
+                            residual,
+                            out: row,
+                            n,
+                            pixel: out.pixel,
+                        });
+                    }
+                    (_, Packed::Floats(weights)) => form.depthwise(&mut Depthwise {
+                        input,
+                        starts,
+                        step,
+                        weights,
+                        pixel: out.pixel,
+                        finish,
+                        residual,
+                        out: row,
+                        n,
+                    }),
+                }
             }
-            Kind::Depthwise(w) => form.depthwise(&mut Depthwise {
-                input: &self.buffers[reads[0]],
-                starts: &self.starts,
-                step,
-                weights: &w.packed,
-                pixel: out.pixel,
-                finish: w.finish(),
-                residual: (reads.len() > 1).then(|| same(1)),
-                out: row,
-                n: out.width,
-            }),
             Kind::Max(_) => form.max(&mut Max {
                 input: &self.buffers[reads[0]],
                 starts: &self.starts,
