@@ -8,7 +8,7 @@ use fusiform_kernels::cpu::{self, Isa};
 use fusiform_kernels::finish::{self, Activation};
 use fusiform_kernels::gemm::{Gemm, MAX_TILE};
 use fusiform_kernels::pixels::{
-    Conv, Depthwise, EightConv, Finish, Form, Max, Photo, Scale, Scratch, Sum,
+    Bytes, Conv, Depthwise, EightConv, Finish, Form, Max, Photo, Scale, Scratch, Sum,
 };
 use fusiform_kernels::{depthwise, dot};
 
@@ -180,7 +180,16 @@ fn rows(form: Form, seed: u64) -> Vec<f32> {
         addend: -1.5,
         out: &mut scaled,
     });
-    [woven, sum, scaled].concat()
+    let rgb: Vec<u8> = (0..3 * n).map(|_| r.below(256) as u8).collect();
+    let mut bytes = vec![7.0; 3 * n];
+    form.bytes(&mut Bytes {
+        rgb: &rgb,
+        mean: [127.5, 100.0, 3.0],
+        scale: [1.0 / 128.0, 0.7, -2.0],
+        blue_first: r.below(2) == 0,
+        out: &mut bytes,
+    });
+    [woven, sum, scaled, bytes].concat()
 }
 
 /// Dot products, exact ones among them.

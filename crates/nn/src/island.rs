@@ -15,6 +15,7 @@ use crate::ops::geometry::Geometry;
 use crate::ops::pool::Window;
 use crate::ops::resize::Resize;
 use crate::ops::{Finish, Op};
+use crate::photo::Source;
 use crate::session::Precision;
 use crate::tensor::{Tensor, Value};
 
@@ -463,17 +464,18 @@ impl Island {
     /// `told` receives nanoseconds and operations of each layer by the place of its step.
     pub(crate) fn run(
         &self,
-        given: &[Option<&Tensor>],
+        given: &[Option<Source>],
         values: &[Option<Value>],
         max_elements: usize,
+        n_bands: usize,
         told: Option<&mut dyn FnMut(usize, u64, u64)>,
     ) -> Option<Vec<(usize, Tensor)>> {
-        let mut tensors = Vec::with_capacity(self.imports.len());
+        let mut sources = Vec::with_capacity(self.imports.len());
         for (value, _) in &self.imports {
             let written = || values[*value].as_ref().and_then(|v| v.float().ok());
-            tensors.push(given[*value].or_else(written)?);
+            sources.push(given[*value].or_else(|| written().map(Source::Tensor))?);
         }
-        let key: Vec<Vec<usize>> = tensors.iter().map(|t| t.shape().to_vec()).collect();
+        let key: Vec<Vec<usize>> = sources.iter().map(Source::shape).collect();
         let mut plans = self.plans.lock().unwrap_or_else(PoisonError::into_inner);
         let plan = match plans.iter().find(|(k, _)| *k == key) {
             Some((_, plan)) => plan.clone(),
@@ -487,6 +489,6 @@ impl Island {
             }
         };
         drop(plans);
-        Some(rows::run(self, &*plan?, &tensors, told))
+        Some(rows::run(self, &*plan?, &sources, n_bands, told))
     }
 }

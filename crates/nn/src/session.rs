@@ -1,6 +1,7 @@
 //! A network at work. In: named tensors. Out: named tensors.
 //! Knows the order of the steps and when a value is no longer needed, not what a step computes.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
 
@@ -8,6 +9,7 @@ use crate::error::Error;
 use crate::graph::{Dim, Model, Port, Step};
 use crate::island::{self, Island};
 use crate::ops::{Op, Work};
+use crate::photo::{Photo, Source};
 use crate::tensor::{Tensor, Value, elements};
 
 /// Buffers kept for the next run; a network in flight needs about this many at once.
@@ -150,11 +152,35 @@ impl Session {
 
     /// Runs the network once.
     ///
+    /// Called on a thread of a rayon pool, it shares the rows of large layers out among those threads of the pool that
+    /// no other run in this process takes: one photo gets all of them, many photos one each. The numbers are the same.
+    ///
     /// # Errors
     /// [`Error`] if an input is missing, unknown or of the wrong shape, or if a result would be larger than the limits
     /// of the model; the message names node, operator and shape.
     pub fn run(&self, inputs: &[(&str, &Tensor)]) -> Result<Vec<(String, Tensor)>, Error> {
-        self.run_told(inputs, None)
+        self.run_told(&sources(inputs), None)
+    }
+
+    /// As [`Session::run`], of photos: a first layer on the fast path reads their bytes, and no planes are made.
+    ///
+    /// # Errors
+    /// As [`Session::run`]; also if a photo has not the bytes that its size says, or another canvas than the first.
+    pub fn run_photos(
+        &self,
+        input: &str,
+        photos: &[Photo],
+    ) -> Result<Vec<(String, Tensor)>, Error> {
+        let canvas = photos.first().map_or([0, 0], |p| p.canvas);
+        if let Some(photo) = photos.iter().find(|p| !p.fits(canvas)) {
+            return Err(Error::shape(format!(
+                "a photo of {} bytes and size {:?} on a canvas of {:?} in a batch of canvas {canvas:?}",
+                photo.rgb.len(),
+                photo.size,
+                photo.canvas
+            )));
+        }
+        self.run_told(&[(input, Source::Photos(photos))], None)
     }
 
     /// Runs the network once and says what each step took, in running order.
@@ -166,7 +192,7 @@ impl Session {
     pub fn profile(&self, inputs: &[(&str, &Tensor)]) -> Result<Vec<StepTime>, Error> {
         let mut nanos = vec![(0, 0); self.model.steps.len()];
         self.run_told(
-            inputs,
+            &sources(inputs),
             Some(&mut |step, took, flop| nanos[step] = (took, flop)),
         )?;
         let told = self.model.steps.iter().zip(nanos).enumerate();
@@ -183,13 +209,15 @@ impl Session {
 
     fn run_told(
         &self,
-        inputs: &[(&str, &Tensor)],
+        inputs: &[(&str, Source)],
         mut told: Option<&mut dyn FnMut(usize, u64, u64)>,
     ) -> Result<Vec<(String, Tensor)>, Error> {
         let model = &self.model;
+        let turn = Turn::begin();
+        let n_bands = if told.is_some() { 1 } else { turn.n_threads() };
         let mut values: Vec<Option<Value>> = vec![None; model.n_values];
-        let mut given: Vec<Option<&Tensor>> = vec![None; model.n_values];
-        for (name, tensor) in inputs {
+        let mut given: Vec<Option<Source>> = vec![None; model.n_values];
+        for (name, source) in inputs {
             let position = model.inputs().iter().position(|port| port.name == *name);
             let Some(position) = position else {
                 let known: Vec<&str> = model.inputs().iter().map(|p| &*p.name).collect();
@@ -197,8 +225,8 @@ impl Session {
                     "no input {name:?}; there are {known:?}"
                 )));
             };
-            check_input(&model.inputs()[position], tensor)?;
-            given[model.input_values[position]] = Some(*tensor);
+            check_input(&model.inputs()[position], &source.shape())?;
+            given[model.input_values[position]] = Some(*source);
         }
         for (port, value) in model.inputs().iter().zip(&model.input_values) {
             if given[*value].is_none() {
@@ -212,7 +240,7 @@ impl Session {
                     .as_mut()
                     .map(|t| &mut **t as &mut dyn FnMut(usize, u64, u64));
                 let max = model.limits.max_tensor_elements;
-                if let Some(results) = island.run(&given, &values, max, told) {
+                if let Some(results) = island.run(&given, &values, max, n_bands, told) {
                     for (number, tensor) in results {
                         values[number] = Some(Value::Float(tensor));
                     }
@@ -226,8 +254,8 @@ impl Session {
             let step = &model.steps[position];
             // Only a step off the fast path needs an input as a value of its own.
             for value in step.inputs.iter().flatten() {
-                if let (Some(tensor), None) = (given[*value], &values[*value]) {
-                    values[*value] = Some(Value::Float(tensor.clone()));
+                if let (Some(source), None) = (given[*value], &values[*value]) {
+                    values[*value] = source.tensor().map(Value::Float);
                 }
             }
             let name = step.op.name();
@@ -267,8 +295,8 @@ impl Session {
         }
         let mut outputs = Vec::with_capacity(model.output_values.len());
         for (port, number) in model.outputs().iter().zip(&model.output_values) {
-            if let Some(tensor) = given[*number] {
-                outputs.push((port.name.clone(), tensor.clone()));
+            if let Some(tensor) = given[*number].and_then(|source| source.tensor()) {
+                outputs.push((port.name.clone(), tensor));
                 continue;
             }
             let value = values[*number]
@@ -301,13 +329,47 @@ impl Session {
     }
 }
 
-fn check_input(port: &Port, tensor: &Tensor) -> Result<(), Error> {
+/// Runs under way in this process.
+static RUNS: AtomicUsize = AtomicUsize::new(0);
+
+/// One of them, as long as it lives.
+struct Turn {
+    runs: usize,
+}
+
+impl Turn {
+    fn begin() -> Turn {
+        Turn {
+            runs: RUNS.fetch_add(1, Ordering::Relaxed) + 1,
+        }
+    }
+
+    /// A fair share of the current pool's threads; one outside of a pool.
+    fn n_threads(&self) -> usize {
+        match rayon::current_thread_index() {
+            Some(_) => (rayon::current_num_threads() / self.runs).max(1),
+            None => 1,
+        }
+    }
+}
+
+impl Drop for Turn {
+    fn drop(&mut self) {
+        RUNS.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+fn sources<'a>(inputs: &[(&'a str, &'a Tensor)]) -> Vec<(&'a str, Source<'a>)> {
+    let source = |(name, tensor): &(&'a str, &'a Tensor)| (*name, Source::Tensor(tensor));
+    inputs.iter().map(source).collect()
+}
+
+fn check_input(port: &Port, shape: &[usize]) -> Result<(), Error> {
     let fits = |(wanted, got): (&Dim, &usize)| match wanted {
         // A batch of one in the file is an exporter's habit; any batch is tried.
         Dim::Fixed(size) => size == got,
         Dim::Any => *got > 0,
     };
-    let shape = tensor.shape();
     let same_rank = port.shape.is_empty() || port.shape.len() == shape.len();
     let batched = port.shape.iter().zip(shape).skip(1).all(fits);
     if same_rank && batched && !shape.contains(&0) {

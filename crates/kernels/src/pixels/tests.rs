@@ -217,6 +217,14 @@ proptest! {
             form.scale(&mut Scale { input: &a, factor, addend, out: &mut scaled });
             let wanted: Vec<f32> = (0..3 * n).map(|i| [&a, &b, &c][i % 3][i / 3]).collect();
             prop_assert_eq!(bits(&woven), bits(&wanted), "{}", isa);
+            let rgb: Vec<u8> = woven.iter().map(|v| (v * 99.0) as u8).collect();
+            for blue_first in [false, true] {
+                let (mean, scale) = ([127.5, addend, 3.0], [1.0 / 128.0, factor, -2.0]);
+                form.bytes(&mut Bytes { rgb: &rgb, mean, scale, blue_first, out: &mut woven });
+                let value = |i: usize| f32::from(rgb[if blue_first { i / 3 * 3 + 2 - i % 3 } else { i }]);
+                let wanted: Vec<f32> = (0..3 * n).map(|i| (value(i) - mean[i % 3]) * scale[i % 3]).collect();
+                prop_assert_eq!(bits(&woven), bits(&wanted), "{}", isa);
+            }
             let wanted: Vec<f32> = (0..n).map(|i| a[i] + b[i]).collect();
             prop_assert_eq!(bits(&sum), bits(&wanted), "{}", isa);
             let wanted: Vec<f32> = (0..n).map(|i| a[i] * factor + addend).collect();
