@@ -22,5 +22,5 @@ mod tensor;
 
 pub use error::{Error, ErrorKind};
 pub use graph::{Dim, Limits, Model, Port};
-pub use session::{Precision, Session, StepTime};
+pub use session::{Precision, Session, StepTime, UnknownPrecision};
 pub use tensor::Tensor;
