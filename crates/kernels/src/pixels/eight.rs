@@ -375,19 +375,16 @@ unsafe impl<Q: Quads> Tiles<Q> for EightConv<'_> {
                     *weights = weights.add(w.run * lanes);
                 }
             }
-            let row = |from: &[f32]| -> [Q::Floats; N] {
-                let from = from.as_ptr().add(channel);
-                std::array::from_fn(|v| Q::Floats::load(from.add(v * lanes)))
-            };
-            let (factors, all, bias) = (row(&w.factors), row(&w.sums), row(self.finish.bias));
             let scale = Q::Floats::splat(self.scratch.scale);
             let low = Q::Floats::splat(self.scratch.low);
-            let factors = factors.map(|f| f.mul(scale));
-            let base: [Q::Floats; N] = std::array::from_fn(|v| low.mul_add(all[v], bias[v]));
-            let mut out = [base; M];
-            for m in 0..M {
-                for v in 0..N {
-                    out[m][v] = sums[m][v].floats().mul_add(factors[v], base[v]);
+            let mut out = [[scale; N]; M];
+            for v in 0..N {
+                let at = channel + v * lanes;
+                let factors = Q::Floats::load(w.factors.as_ptr().add(at)).mul(scale);
+                let all = Q::Floats::load(w.sums.as_ptr().add(at));
+                let base = low.mul_add(all, Q::Floats::load(self.finish.bias.as_ptr().add(at)));
+                for m in 0..M {
+                    out[m][v] = sums[m][v].floats().mul_add(factors, base);
                 }
             }
             let pixel = w.factors.len();
