@@ -137,8 +137,6 @@ unsafe impl Quads for NeonQuads {
     type Numbers = int8x16_t;
     type Weights = int8x16_t;
     const HIGH: [usize; 4] = [10, 5, 3, 2];
-    // Plain NEON multiplies signed with signed numbers.
-    const OFFSET: f32 = 128.0;
 
     #[inline(always)]
     unsafe fn zero() -> Self {
@@ -158,7 +156,7 @@ unsafe impl Quads for NeonQuads {
     #[inline(always)]
     unsafe fn add(self, numbers: int8x16_t, weights: int8x16_t) -> Self {
         let [low, high] = self.0;
-        // SAFETY: NEON is there. A product fits 16 bits.
+        // SAFETY: NEON is there. Numbers of seven bits are signed ones too, and a product fits 16 bits.
         NeonQuads(unsafe {
             let products = vmull_s8(vget_low_s8(numbers), vget_low_s8(weights));
             [
@@ -176,8 +174,7 @@ unsafe impl Quads for NeonQuads {
     unsafe fn keep(floats: F32x4, to: *mut u8) {
         // SAFETY: NEON is there, and the caller has room for four numbers.
         unsafe {
-            let whole = vsubq_s32(vcvtnq_s32_f32(floats.0), vdupq_n_s32(128));
-            let words = vqmovn_s32(whole);
+            let words = vqmovn_s32(vcvtnq_s32_f32(floats.0));
             let bytes = vqmovn_s16(vcombine_s16(words, words));
             let four = vget_lane_s32::<0>(vreinterpret_s32_s8(bytes));
             to.cast::<i32>().write_unaligned(four);

@@ -13,7 +13,7 @@ use fusiform_nn::{Limits, Model, Precision, Session, Tensor};
 /// Relative to the largest number of an output; sums run in another order than ONNX Runtime's.
 const TOLERANCE: f32 = 1e-4;
 
-/// The same for eight bits, whose weights are rounded to 1/64 of the largest: a few layers of random ones.
+/// The same for eight bits, as far as they go: numbers are rounded to 1/127 of their range.
 const TOLERANCE_INT8: f32 = 0.06;
 
 fn difference(case: &Case, precision: Precision) -> Result<f32, String> {

@@ -3,11 +3,11 @@
 //!
 //! Weights get a scale for each output channel when they are packed. Numbers get theirs while the row is computed, from the
 //! extremes of what the row sees: nothing has to be calibrated. (A scale for each pixel is no more accurate and costs a shallow
-//! layer all that it gains.) With `x ≈ low + scale · q` and `w ≈ factor · p`, where `q` is 0…255 and `p` -64…64,
+//! layer all that it gains.) With `x ≈ low + scale · q` and `w ≈ factor · p`, where `q` is 0…127 and `p` -127…127,
 //! `Σ w · x = factor · (scale · Σ p · q + low · Σ p)`; the sum of `p · q` is exact.
 //!
-//! Seven bits of weight, because two products then fit the 16 bits that AVX2 adds them up in: all instruction sets give the
-//! same sums.
+//! Seven bits of the number, because two products then fit the 16 bits that AVX2 adds them up in: all instruction sets give
+//! the same sums. (Seven bits of the weight instead cost a detector more.)
 #![allow(
     clippy::needless_range_loop,
     reason = "indices of register tiles are clearer than iterators"
@@ -20,10 +20,10 @@ use crate::cpu::Isa;
 use crate::vector::{Plain, Vector};
 
 /// Largest absolute value of a weight.
-const WEIGHT: f32 = 64.0;
+const WEIGHT: f32 = 127.0;
 
 /// Largest number of a pixel; the least is 0.
-const NUMBER: f32 = 255.0;
+const NUMBER: f32 = 127.0;
 
 /// Numbers that are multiplied and added up at once.
 const FOUR: usize = 4;
@@ -49,8 +49,6 @@ pub(crate) unsafe trait Quads: Copy {
     type Weights: Copy;
     /// As [`Tiles::HIGH`].
     const HIGH: [usize; 4];
-    /// What is taken from numbers when they are kept: 128 where products want a sign.
-    const OFFSET: f32;
 
     /// Sums of nothing.
     unsafe fn zero() -> Self;
@@ -62,7 +60,7 @@ pub(crate) unsafe trait Quads: Copy {
     unsafe fn add(self, numbers: Self::Numbers, weights: Self::Weights) -> Self;
     /// The sums.
     unsafe fn floats(self) -> Self::Floats;
-    /// Writes floats of 0…255, rounded half to even, as numbers.
+    /// Writes floats of 0…127, rounded half to even, as numbers.
     unsafe fn keep(floats: Self::Floats, to: *mut u8);
     /// Zeros.
     unsafe fn nothing() -> Self::Bits;
@@ -251,7 +249,7 @@ impl Form {
 
 impl EightBits {
     /// The most products of a sum that is exact in 32 bits.
-    pub const MOST: usize = i32::MAX as usize / (255 * 64);
+    pub const MOST: usize = i32::MAX as usize / (127 * 127);
 
     /// Bytes in memory.
     pub fn bytes(&self) -> usize {
@@ -339,7 +337,7 @@ impl EightConv<'_> {
         }
         let scale = if finite { step } else { f32::NAN };
         self.scratch.scale = scale;
-        self.scratch.low = Q::OFFSET * scale - deep;
+        self.scratch.low = -deep;
     }
 }
 
@@ -458,7 +456,6 @@ unsafe impl Quads for PlainQuads {
     type Numbers = [u8; FOUR];
     type Weights = [[i8; FOUR]; 8];
     const HIGH: [usize; 4] = [4, 2, 2, 1];
-    const OFFSET: f32 = 0.0;
 
     #[inline(always)]
     unsafe fn zero() -> Self {
