@@ -3,7 +3,8 @@
 use std::arch::aarch64::*;
 
 use crate::dot::block::{Products, products};
-use crate::pixels::eight::{Quads, eight_bits};
+use crate::pixels::eight::eight_bits;
+use crate::pixels::quads::Quads;
 use crate::pixels::routines;
 use crate::vector::Vector;
 

@@ -3,7 +3,8 @@
 use std::arch::x86_64::*;
 
 use super::{F32x8, F32x16};
-use crate::pixels::eight::{Quads, eight_bits};
+use crate::pixels::eight::eight_bits;
+use crate::pixels::quads::Quads;
 
 /// Eight sums; AVX2.
 #[derive(Clone, Copy)]
