@@ -11,6 +11,7 @@ use crate::finish::Activation;
 mod conv;
 mod each;
 pub(crate) mod eight;
+pub(crate) mod quads;
 #[cfg(test)]
 mod tests;
 mod tiles;

@@ -1,6 +1,6 @@
 //! Runs a model on numbers from a file. In: `MODEL SHAPE IN.f32 OUT_DIR [ROUNDS]`. Out: one `.f32` file per output, and the
 //! median CPU and wall-clock time of the rounds, with the least that each step took when `PROFILE` is set; `ISA` names another
-//! instruction set, and `INT8` multiplies in eight bits. Used to compare with other engines on machines that others use too.
+//! instruction set, `PRECISION` what is multiplied (float32, int8). Used to compare with other engines on machines that others use too.
 
 use std::error::Error;
 use std::fs;
@@ -27,9 +27,9 @@ fn main() -> Result<(), Box<dyn Error>> {
         .map(|w| f32::from_le_bytes(*w))
         .collect();
     let tensor = Tensor::new(shape, data)?;
-    let precision = match std::env::var_os("INT8") {
-        Some(_) => Precision::Int8,
-        None => Precision::Float32,
+    let precision: Precision = match std::env::var("PRECISION") {
+        Ok(name) => name.parse()?,
+        Err(_) => Precision::default(),
     };
     let model = Model::from_bytes(&fs::read(model)?, &Limits::default())?;
     let session = Session::with_precision(model, precision)?;
@@ -53,7 +53,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         for step in steps {
             let (us, gflops) = (step.nanos / 1000, step.flop as f64 / step.nanos as f64);
             println!(
-                "{us:6} us {gflops:6.1} GFLOP/s {} {:?} {:?} {}",
+                "{us:6} us {gflops:6.1} GFLOP/s {} {} {:?} {}",
                 step.operator, step.precision, step.weights, step.name
             );
         }

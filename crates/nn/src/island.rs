@@ -106,9 +106,9 @@ impl Packed {
     }
 }
 
-/// How many weights a layer takes from a pixel and gives to one, at least, for eight bits to be faster than floats: what
-/// they cost is a pass over the numbers that come in and another over those that go out (`bench/RESULTS.md`, "Eight bits").
-const EIGHT_BITS_FROM: usize = 16;
+/// Channels on either side from which on every layer measured was faster in eight bits, which cost two passes over the
+/// numbers that come in (`bench/RESULTS.md`, "Eight bits").
+const EIGHT_BITS_FROM: usize = 12;
 
 /// Puts steps that can go the fast way side by side, as far as what they read allows.
 pub(crate) fn gather(model: &mut Model) {

@@ -24,5 +24,5 @@ mod tensor;
 pub use error::{Error, ErrorKind};
 pub use graph::{Dim, Limits, Model, Port};
 pub use photo::Photo;
-pub use session::{Precision, Session, StepTime};
+pub use session::{Precision, Session, StepTime, UnknownPrecision};
 pub use tensor::Tensor;

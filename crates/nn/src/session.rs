@@ -1,6 +1,8 @@
 //! A network at work. In: named tensors. Out: named tensors.
 //! Knows the order of the steps and when a value is no longer needed, not what a step computes.
 
+use std::fmt;
+use std::str::FromStr;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
@@ -41,9 +43,33 @@ pub enum Precision {
     /// Numbers as the file has them.
     #[default]
     Float32,
-    /// Eight bits where that is faster: weights rounded once, numbers for each pixel or row by their own extremes. Results
-    /// differ by about a hundredth.
+    /// Eight bits where that is faster: weights are rounded once, the numbers of each row by their own extremes.
     Int8,
+}
+
+/// A name that means no [`Precision`].
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("precision {0:?} is unknown; it is \"float32\" or \"int8\"")]
+pub struct UnknownPrecision(String);
+
+impl fmt::Display for Precision {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Precision::Float32 => "float32",
+            Precision::Int8 => "int8",
+        })
+    }
+}
+
+impl FromStr for Precision {
+    type Err = UnknownPrecision;
+
+    fn from_str(name: &str) -> Result<Precision, UnknownPrecision> {
+        [Precision::Float32, Precision::Int8]
+            .into_iter()
+            .find(|p| p.to_string() == name)
+            .ok_or_else(|| UnknownPrecision(name.into()))
+    }
 }
 
 /// What one step of a network took.

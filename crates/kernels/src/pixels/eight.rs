@@ -3,75 +3,31 @@
 //!
 //! Weights get a scale for each output channel when they are packed. Numbers get theirs while the row is computed, from the
 //! extremes of what the row sees: nothing has to be calibrated. (A scale for each pixel is no more accurate and costs a shallow
-//! layer all that it gains.) With `x ≈ low + scale · q` and `w ≈ factor · p`, where `q` is 0…255 and `p` -64…64,
+//! layer all that it gains.) With `x ≈ low + scale · q` and `w ≈ factor · p`, where `q` is 0…127 and `p` -127…127,
 //! `Σ w · x = factor · (scale · Σ p · q + low · Σ p)`; the sum of `p · q` is exact.
 //!
-//! Seven bits of weight, because two products then fit the 16 bits that AVX2 adds them up in: all instruction sets give the
-//! same sums.
+//! Seven bits of the number, because two products then fit the 16 bits that AVX2 adds them up in: all instruction sets give
+//! the same sums. (Seven bits of the weight instead cost a detector more.)
 #![allow(
     clippy::needless_range_loop,
     reason = "indices of register tiles are clearer than iterators"
 )]
 
+use super::quads::{FOUR, PlainQuads, Quads};
 use super::tiles::{Tiles, walk};
 use super::{Finish, Form, check_reads};
 use crate::buffer::Buffer;
 use crate::cpu::Isa;
-use crate::vector::{Plain, Vector};
+use crate::vector::Vector;
 
 /// Largest absolute value of a weight.
-const WEIGHT: f32 = 64.0;
+const WEIGHT: f32 = 127.0;
 
 /// Largest number of a pixel; the least is 0.
-const NUMBER: f32 = 255.0;
-
-/// Numbers that are multiplied and added up at once.
-const FOUR: usize = 4;
+const NUMBER: f32 = 127.0;
 
 /// Bytes of input that a group of tiles may use before the next channels are computed.
 const NEAR_BYTES: usize = 16 << 10;
-
-/// What multiplies four numbers of eight bits with four weights in every lane, exactly.
-///
-/// # Safety
-/// Who implements it may assume that the CPU has the instructions: only functions compiled for the instruction set
-/// call it, and those are called only through [`Set`].
-pub(crate) unsafe trait Quads: Copy {
-    /// As many floats as there are lanes.
-    type Floats: Vector;
-    /// What takes the channels that do not fill all lanes.
-    type Rest: Quads;
-    /// The bits of as many floats.
-    type Bits: Copy;
-    /// The same four numbers in every lane.
-    type Numbers: Copy;
-    /// Four weights in every lane.
-    type Weights: Copy;
-    /// As [`Tiles::HIGH`].
-    const HIGH: [usize; 4];
-    /// What is taken from numbers when they are kept: 128 where products want a sign.
-    const OFFSET: f32;
-
-    /// Sums of nothing.
-    unsafe fn zero() -> Self;
-    /// Reads four numbers, aligned or not.
-    unsafe fn numbers(from: *const u8) -> Self::Numbers;
-    /// Reads four weights for each lane, aligned or not.
-    unsafe fn weights(from: *const i8) -> Self::Weights;
-    /// Adds the products.
-    unsafe fn add(self, numbers: Self::Numbers, weights: Self::Weights) -> Self;
-    /// The sums.
-    unsafe fn floats(self) -> Self::Floats;
-    /// Writes floats of 0…255, rounded half to even, as numbers.
-    unsafe fn keep(floats: Self::Floats, to: *mut u8);
-    /// Zeros.
-    unsafe fn nothing() -> Self::Bits;
-    /// Reads the bits of floats, aligned or not; widens the highest as signed and as unsigned numbers. So ordered, the highest
-    /// float comes last, or the lowest if one is below zero; what is not finite comes after all that is.
-    unsafe fn highest(of: [Self::Bits; 2], from: *const f32) -> [Self::Bits; 2];
-    /// The highest lane of each.
-    unsafe fn lane(of: [Self::Bits; 2]) -> [u32; 2];
-}
 
 /// An instruction set that eight bits are written for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -251,7 +207,7 @@ impl Form {
 
 impl EightBits {
     /// The most products of a sum that is exact in 32 bits.
-    pub const MOST: usize = i32::MAX as usize / (255 * 64);
+    pub const MOST: usize = i32::MAX as usize / (127 * 127);
 
     /// Bytes in memory.
     pub fn bytes(&self) -> usize {
@@ -339,7 +295,7 @@ impl EightConv<'_> {
         }
         let scale = if finite { step } else { f32::NAN };
         self.scratch.scale = scale;
-        self.scratch.low = Q::OFFSET * scale - deep;
+        self.scratch.low = -deep;
     }
 }
 
@@ -375,19 +331,16 @@ unsafe impl<Q: Quads> Tiles<Q> for EightConv<'_> {
                     *weights = weights.add(w.run * lanes);
                 }
             }
-            let row = |from: &[f32]| -> [Q::Floats; N] {
-                let from = from.as_ptr().add(channel);
-                std::array::from_fn(|v| Q::Floats::load(from.add(v * lanes)))
-            };
-            let (factors, all, bias) = (row(&w.factors), row(&w.sums), row(self.finish.bias));
             let scale = Q::Floats::splat(self.scratch.scale);
             let low = Q::Floats::splat(self.scratch.low);
-            let factors = factors.map(|f| f.mul(scale));
-            let base: [Q::Floats; N] = std::array::from_fn(|v| low.mul_add(all[v], bias[v]));
-            let mut out = [base; M];
-            for m in 0..M {
-                for v in 0..N {
-                    out[m][v] = sums[m][v].floats().mul_add(factors[v], base[v]);
+            let mut out = [[scale; N]; M];
+            for v in 0..N {
+                let at = channel + v * lanes;
+                let factors = Q::Floats::load(w.factors.as_ptr().add(at)).mul(scale);
+                let all = Q::Floats::load(w.sums.as_ptr().add(at));
+                let base = low.mul_add(all, Q::Floats::load(self.finish.bias.as_ptr().add(at)));
+                for m in 0..M {
+                    out[m][v] = sums[m][v].floats().mul_add(factors, base);
                 }
             }
             let pixel = w.factors.len();
@@ -446,69 +399,5 @@ unsafe fn keep<Q: Quads>(from: *const f32, [deep, inverse]: [f32; 2], to: &mut [
             true => by!(Q),
             false => by!(Q::Rest),
         }
-    }
-}
-
-/// Eight sums in plain Rust: the definition.
-#[derive(Clone, Copy)]
-pub(crate) struct PlainQuads([i32; 8]);
-
-// SAFETY: plain Rust runs everywhere.
-unsafe impl Quads for PlainQuads {
-    type Floats = Plain;
-    type Rest = PlainQuads;
-    type Bits = [u32; 8];
-    type Numbers = [u8; FOUR];
-    type Weights = [[i8; FOUR]; 8];
-    const HIGH: [usize; 4] = [4, 2, 2, 1];
-    const OFFSET: f32 = 0.0;
-
-    #[inline(always)]
-    unsafe fn zero() -> Self {
-        PlainQuads([0; 8])
-    }
-    #[inline(always)]
-    unsafe fn numbers(from: *const u8) -> [u8; FOUR] {
-        // SAFETY: the caller has four numbers there.
-        unsafe { from.cast::<[u8; FOUR]>().read() }
-    }
-    #[inline(always)]
-    unsafe fn weights(from: *const i8) -> [[i8; FOUR]; 8] {
-        // SAFETY: the caller has four weights for each lane there.
-        unsafe { from.cast::<[[i8; FOUR]; 8]>().read() }
-    }
-    #[inline(always)]
-    unsafe fn add(self, numbers: [u8; FOUR], weights: [[i8; FOUR]; 8]) -> Self {
-        let product = |lane: usize, k: usize| i32::from(numbers[k]) * i32::from(weights[lane][k]);
-        PlainQuads(std::array::from_fn(|lane| {
-            (0..FOUR).fold(self.0[lane], |sum, k| sum + product(lane, k))
-        }))
-    }
-    #[inline(always)]
-    unsafe fn floats(self) -> Plain {
-        Plain::from(self.0.map(|sum| sum as f32))
-    }
-    #[inline(always)]
-    unsafe fn keep(floats: Plain, to: *mut u8) {
-        let numbers = <[f32; 8]>::from(floats).map(|x| x.round_ties_even() as u8);
-        // SAFETY: the caller has room for eight numbers there.
-        unsafe { to.cast::<[u8; 8]>().write(numbers) }
-    }
-    #[inline(always)]
-    unsafe fn nothing() -> [u32; 8] {
-        [0; 8]
-    }
-    #[inline(always)]
-    unsafe fn highest([high, deep]: [[u32; 8]; 2], from: *const f32) -> [[u32; 8]; 2] {
-        // SAFETY: the caller has eight floats there.
-        let bits = unsafe { from.cast::<[u32; 8]>().read_unaligned() };
-        let signed = |lane: usize| (high[lane] as i32).max(bits[lane] as i32) as u32;
-        let unsigned = |lane: usize| deep[lane].max(bits[lane]);
-        [std::array::from_fn(signed), std::array::from_fn(unsigned)]
-    }
-    #[inline(always)]
-    unsafe fn lane([high, deep]: [[u32; 8]; 2]) -> [u32; 2] {
-        let high = high.into_iter().fold(0, |m, x| m.max(x as i32));
-        [high as u32, deep.into_iter().fold(0, u32::max)]
     }
 }

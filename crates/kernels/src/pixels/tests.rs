@@ -133,7 +133,7 @@ fn coarse(numbers: &[f32]) -> (f32, f32, Vec<f32>) {
     let high = numbers.iter().fold(0.0f32, |m, x| m.max(*x));
     let low = numbers.iter().fold(0.0f32, |m, x| m.min(*x));
     let inverse = if high - low > 1e-30 {
-        255.0 / (high - low)
+        127.0 / (high - low)
     } else {
         0.0
     };
@@ -141,7 +141,7 @@ fn coarse(numbers: &[f32]) -> (f32, f32, Vec<f32>) {
         .iter()
         .map(|x| ((x - low) * inverse).round_ties_even());
     let scale = if numbers.iter().all(|x| x.is_finite()) {
-        (high - low) / 255.0
+        (high - low) / 127.0
     } else {
         f32::NAN
     };
@@ -183,7 +183,7 @@ proptest! {
                 let first = x * stride * pixel;
                 for c in 0..n_out {
                     let weights = &plain[c * n_in * k * k..][..n_in * k * k];
-                    let factor = weights.iter().fold(0.0f32, |m, w| m.max(w.abs())) / 64.0;
+                    let factor = weights.iter().fold(0.0f32, |m, w| m.max(w.abs())) / 127.0;
                     let (mut sum, mut all) = (0.0f64, 0.0f64);
                     for (place, weight) in weights.iter().enumerate() {
                         let (i, ky, kx) = (place / (k * k), place / k % k, place % k);
@@ -196,7 +196,7 @@ proptest! {
                     let place = x * channels + c;
                     let sum = sum as f32 + bias[c] + if residual { other[place] } else { 0.0 };
                     let wanted = finished(&finish, sum, c);
-                    let size = (k * k * n_in) as f32 * (1.0 + scale.abs() * 255.0);
+                    let size = (k * k * n_in) as f32 * (1.0 + scale.abs() * 127.0);
                     prop_assert!(agrees(out[place], wanted, size), "{isa} {x} {c}: {} {wanted}", out[place]);
                 }
             }

@@ -3,7 +3,8 @@
 use std::arch::x86_64::*;
 
 use super::{F32x8, F32x16};
-use crate::pixels::eight::{Quads, eight_bits};
+use crate::pixels::eight::eight_bits;
+use crate::pixels::quads::Quads;
 
 /// Eight sums; AVX2.
 #[derive(Clone, Copy)]
@@ -29,7 +30,6 @@ macro_rules! quads {
             type Numbers = $vector;
             type Weights = $vector;
             const HIGH: [usize; 4] = $high;
-            const OFFSET: f32 = 0.0;
 
             #[inline(always)]
             unsafe fn zero() -> Self {
@@ -98,7 +98,7 @@ quads!(
     _mm256_max_epi32,
     _mm256_max_epu32,
     |sums, numbers, weights| {
-        // Exact, because weights have seven bits: 2 · 255 · 64 fits 16.
+        // Exact, because numbers have seven bits: 2 · 127 · 127 fits 16.
         let pairs = _mm256_maddubs_epi16(numbers, weights);
         _mm256_add_epi32(sums, _mm256_madd_epi16(pairs, _mm256_set1_epi16(1)))
     },
@@ -148,7 +148,7 @@ quads!(
     }
 );
 
-/// Eight floats of 0 to 255 as bytes, in the low half.
+/// Eight floats of 0 to 127 as bytes, in the low half.
 ///
 /// # Safety
 /// AVX2 is there.
