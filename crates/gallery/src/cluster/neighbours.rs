@@ -92,6 +92,10 @@ impl Nearest {
 
     fn keep(&mut self, similarity: f32, other: u32) {
         if self.found.len() < MAX_NEIGHBOURS {
+            if self.found.len() == self.found.capacity() {
+                // Of a million such lists, doubling would leave half of the memory empty.
+                self.found.reserve_exact(8);
+            }
             self.found.push((similarity, other));
         } else {
             let worst = (0..MAX_NEIGHBOURS).max_by(|x, y| nearer(&self.found[*x], &self.found[*y]));
@@ -242,18 +246,17 @@ fn with_theirs(faces: &[ClusterFace], near: &[Nearest], a: usize) -> Nearest {
 
 /// Each pair once, if either is among the nearest of the other.
 fn of_each(near: &[Nearest]) -> Vec<Pair> {
-    let pair = |a: u32, b: u32, similarity: f32| Pair {
-        similarity,
-        a: a.min(b),
-        b: a.max(b),
-    };
-    let all = near.iter().zip(0..);
-    all.flat_map(|(of_a, a)| {
-        let wanted = of_a
-            .found
-            .iter()
-            .filter(move |(_, b)| a < *b || !near[*b as usize].knows(a));
-        wanted.map(move |(similarity, b)| pair(a, *b, *similarity))
-    })
-    .collect()
+    let mut pairs = Vec::with_capacity(near.iter().map(|n| n.found.len()).sum());
+    for (of_a, a) in near.iter().zip(0u32..) {
+        for (similarity, b) in &of_a.found {
+            if a < *b || !near[*b as usize].knows(a) {
+                pairs.push(Pair {
+                    similarity: *similarity,
+                    a: a.min(*b),
+                    b: a.max(*b),
+                });
+            }
+        }
+    }
+    pairs
 }
