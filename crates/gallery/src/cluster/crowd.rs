@@ -11,13 +11,11 @@
 
 use super::neighbours::Pair;
 
-/// Nearest strangers of a face that count.
-const STRANGERS: usize = 10;
-/// What a pair loses of how far the strangers of each of its two faces come above the floor, in the mean. Chosen on half
-/// of the identities of lfw-dev, see bench/RESULTS.md, "Grouping".
-const SHARE: f32 = 0.5;
+/// Nearest strangers of a face that count. Chosen on half of the identities of lfw-dev, see bench/RESULTS.md, "Grouping".
+const STRANGERS: usize = 20;
 
-/// Takes from every pair what crowds around its faces make of it, and drops pairs that fall to the floor.
+/// Takes from every pair how far the strangers of its two faces come above the floor, in the mean, and drops pairs that
+/// fall to it.
 pub(super) fn thinned(mut pairs: Vec<Pair>, group_of: &[usize], floor: f32) -> Vec<Pair> {
     // Of each face how far its nearest strangers lie above the floor, nearest first; nobody counts as being on it.
     let mut nearest = vec![[0.0f32; STRANGERS]; group_of.len()];
@@ -37,7 +35,7 @@ pub(super) fn thinned(mut pairs: Vec<Pair>, group_of: &[usize], floor: f32) -> V
     }
     let crowd = |face: u32| nearest[face as usize].iter().sum::<f32>() / STRANGERS as f32;
     for pair in &mut pairs {
-        pair.similarity -= SHARE * (crowd(pair.a) + crowd(pair.b));
+        pair.similarity -= crowd(pair.a) + crowd(pair.b);
     }
     pairs.retain(|pair| pair.similarity > floor);
     pairs
