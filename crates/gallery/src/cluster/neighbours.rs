@@ -9,8 +9,6 @@ use rayon::prelude::*;
 use super::cells::{Placed, Wide};
 use super::{ClusterFace, ClusterOptions, MAX_NEIGHBOURS};
 
-/// How often the neighbours of neighbours are looked at, after the cells.
-const ROUNDS: usize = 1;
 /// Of each neighbour so many neighbours, the nearest, are looked at.
 const OF_EACH: usize = 16;
 /// Faces of a cell that are compared at once with as many others.
@@ -44,15 +42,12 @@ pub(super) fn pairs(
     }
     let vectors: Vec<&[f32]> = faces.iter().map(|f| f.vector).collect();
     let Wide { placed, members } = Wide::of(&vectors);
-    let mut near = within(faces, &members, floor);
-    drop(members);
-    for _ in 0..ROUNDS {
-        // Cells miss some; whoever is near a neighbour is likely near too.
-        near = (0..faces.len())
-            .into_par_iter()
-            .map(|a| with_theirs(faces, &near, a))
-            .collect();
-    }
+    let near = within(faces, &members, floor);
+    // Cells miss some; whoever is near a neighbour is likely near too.
+    let near: Vec<Nearest> = (0..faces.len())
+        .into_par_iter()
+        .map(|a| with_theirs(faces, &near, a))
+        .collect();
     (of_each(&near), Some(placed))
 }
 
@@ -115,19 +110,18 @@ impl Nearest {
     }
 }
 
-/// The nearest of each face among the faces from position `first` on; nobody's of those before.
+/// The nearest of each face from position `first` on; nobody's of those before.
 fn of_new(faces: &[ClusterFace], first: usize, floor: f32) -> Vec<Nearest> {
     let nearest = |a: usize| {
         let mut near = Nearest::above(floor);
-        for (b, face) in (0..)
-            .zip(faces)
-            .filter(|(b, _)| *b as usize != a && a >= first)
-        {
+        for (b, face) in (0..).zip(faces).filter(|(b, _)| *b as usize != a) {
             near.meet(dot::f32(faces[a].vector, face.vector), b);
         }
         near
     };
-    (0..faces.len()).into_par_iter().map(nearest).collect()
+    let mut near = vec![Nearest::above(floor); first];
+    near.par_extend((first..faces.len()).into_par_iter().map(nearest));
+    near
 }
 
 /// The nearest of each face, among those that share a cell with it.
