@@ -1,8 +1,9 @@
 //! The routines for aarch64. Every such CPU has NEON.
 
 use std::arch::aarch64::*;
+use std::ops::Range;
 
-use crate::dot::block::{Products, products};
+use crate::dot::block::{NIBBLES, Products, nibbles, products};
 use crate::pixels::routines;
 use crate::vector::Vector;
 
@@ -70,17 +71,19 @@ unsafe impl Vector for F32x4 {
 
 routines!(neon, crate::aarch64::F32x4, "neon");
 
-/// Four sums of whole numbers.
+/// Four sums of products of sixteen-bit and four-bit numbers.
 #[derive(Clone, Copy)]
 pub(crate) struct I32x4(int32x4_t);
 
 // SAFETY: NEON is part of every aarch64 CPU that Rust's targets name.
 unsafe impl Products for I32x4 {
     type Query = i16;
-    type Template = i8;
+    type Template = u8;
     type Sum = i32;
-    type Numbers = int16x8_t;
-    const STEP: usize = 8;
+    type Numbers = [int16x8_t; 2];
+    const IN_ONE: usize = 2;
+    const BLOCK: usize = NIBBLES;
+    const STEP: usize = 16;
     const TEMPLATES: usize = 3;
 
     #[inline(always)]
@@ -89,22 +92,32 @@ unsafe impl Products for I32x4 {
         I32x4(unsafe { vdupq_n_s32(0) })
     }
     #[inline(always)]
-    unsafe fn query(from: *const i16) -> int16x8_t {
-        // SAFETY: the caller has eight numbers there.
-        unsafe { vld1q_s16(from) }
+    unsafe fn query(row: *const i16, at: usize) -> [int16x8_t; 2] {
+        // SAFETY: the caller has the whole block there.
+        nibbles(at)
+            .1
+            .map(|from| unsafe { vld1q_s16(row.add(from)) })
     }
     #[inline(always)]
-    unsafe fn template(from: *const i8) -> int16x8_t {
-        // SAFETY: the caller has eight numbers there.
-        unsafe { vmovl_s8(vld1_s8(from)) }
+    unsafe fn template(row: *const u8, at: usize) -> [int16x8_t; 2] {
+        // SAFETY: the caller has eight bytes there.
+        unsafe {
+            let bytes = vld1_u8(row.add(nibbles(at).0));
+            let (low, high) = (vand_u8(bytes, vdup_n_u8(15)), vshr_n_u8::<4>(bytes));
+            [low, high].map(|half| vreinterpretq_s16_u16(vmovl_u8(half)))
+        }
     }
     #[inline(always)]
-    unsafe fn add(self, query: int16x8_t, template: int16x8_t) -> Self {
-        // SAFETY: NEON is there.
-        I32x4(unsafe {
-            let low = vmlal_s16(self.0, vget_low_s16(query), vget_low_s16(template));
-            vmlal_high_s16(low, query, template)
-        })
+    unsafe fn add(self, query: [int16x8_t; 2], template: [int16x8_t; 2]) -> Self {
+        let mut sums = self.0;
+        for (query, template) in query.into_iter().zip(template) {
+            // SAFETY: NEON is there.
+            unsafe {
+                sums = vmlal_s16(sums, vget_low_s16(query), vget_low_s16(template));
+                sums = vmlal_high_s16(sums, query, template);
+            }
+        }
+        I32x4(sums)
     }
     #[inline(always)]
     unsafe fn total(self) -> i32 {
@@ -112,8 +125,8 @@ unsafe impl Products for I32x4 {
         unsafe { vaddvq_s32(self.0) }
     }
     #[inline(always)]
-    fn add_one(sum: i32, query: i16, template: i8) -> i32 {
-        sum.wrapping_add(i32::from(query) * i32::from(template))
+    unsafe fn rest(sum: i32, _: *const i16, _: *const u8, _: Range<usize>) -> i32 {
+        sum
     }
 }
 

@@ -64,23 +64,50 @@ pub fn f32_block(queries: &[f32], templates: &[f32], length: usize, out: &mut [f
     f32_block_by(cpu::chosen(), queries, templates, length, out);
 }
 
-/// As [`f32_block`], of whole numbers and exact; a sum beyond `i32` wraps, which queries of at most
-/// `i32::MAX / (128 · length)` rule out.
+/// Numbers in a block of [`u4_block`]; rows are whole blocks.
+pub const U4_BLOCK: usize = block::NIBBLES;
+
+/// As [`f32_block`], of whole numbers and exact, where those of templates are of 0 to 15 and lie two to a byte, as
+/// [`pack_u4`] lays them. A sum beyond `i32` wraps, which queries of at most `i32::MAX / (15 · length)` rule out.
 ///
 /// # Shapes
-/// As [`f32_block`].
+/// `queries` are rows of `length`, `templates` rows of `length / 2` bytes, `out` has queries × templates numbers.
 ///
 /// # Panics
-/// As [`f32_block`].
+/// If the slices are not of these shapes, or `length` is 0 or not a multiple of [`U4_BLOCK`].
 ///
 /// # Example
 /// ```
-/// let mut out = [0; 2];
-/// fusiform_kernels::dot::i8_block(&[1000, -2], &[3, 4, -128, 6], 2, &mut out);
-/// assert_eq!(out, [2992, -128_012]);
+/// use fusiform_kernels::dot::{U4_BLOCK, pack_u4, u4_block};
+///
+/// let mut template = Vec::new();
+/// pack_u4(&[15; U4_BLOCK], &mut template);
+/// let mut out = [0];
+/// u4_block(&[-1000; U4_BLOCK], &template, U4_BLOCK, &mut out);
+/// assert_eq!(out, [-960_000]);
 /// ```
-pub fn i8_block(queries: &[i16], templates: &[i8], length: usize, out: &mut [i32]) {
-    i8_block_by(cpu::chosen(), queries, templates, length, out);
+pub fn u4_block(queries: &[i16], templates: &[u8], length: usize, out: &mut [i32]) {
+    u4_block_by(cpu::chosen(), queries, templates, length, out);
+}
+
+/// Appends numbers of 0 to 15, of which only the four lower bits count, in the layout that [`u4_block`] reads.
+///
+/// # Panics
+/// If they are not whole blocks.
+///
+/// # Example
+/// ```
+/// let mut packed = Vec::new();
+/// fusiform_kernels::dot::pack_u4(&[3; 64], &mut packed);
+/// assert_eq!(packed, [0x33; 32]);
+/// ```
+pub fn pack_u4(numbers: &[u8], packed: &mut Vec<u8>) {
+    let (blocks, rest) = numbers.as_chunks::<U4_BLOCK>();
+    assert!(rest.is_empty(), "a block cut short");
+    for block in blocks {
+        let (low, high) = block.split_at(U4_BLOCK / 2);
+        packed.extend(low.iter().zip(high).map(|(low, high)| low & 15 | high << 4));
+    }
 }
 
 macro_rules! dispatch {
@@ -104,8 +131,8 @@ fn f32_block_by(isa: Isa, queries: &[f32], templates: &[f32], length: usize, out
     dispatch!(isa, floats(queries, templates, length, out))
 }
 
-fn i8_block_by(isa: Isa, queries: &[i16], templates: &[i8], length: usize, out: &mut [i32]) {
-    dispatch!(isa, integers(queries, templates, length, out))
+fn u4_block_by(isa: Isa, queries: &[i16], templates: &[u8], length: usize, out: &mut [i32]) {
+    dispatch!(isa, nibbles(queries, templates, length, out))
 }
 
 #[cfg(test)]
@@ -132,20 +159,29 @@ mod tests {
     #[test]
     #[should_panic(expected = "one sum for every pair")]
     fn a_short_answer_never_reaches_the_routine() {
-        i8_block(&[1; 8], &[1; 8], 4, &mut [0; 3]);
+        u4_block(&[1; 128], &[1; 64], 64, &mut [0; 3]);
+    }
+
+    #[test]
+    #[should_panic(expected = "a block cut short")]
+    fn rows_that_end_within_a_block_never_reach_the_routine() {
+        u4_block(&[1; 96], &[1; 48], 96, &mut [0; 1]);
     }
 
     proptest! {
         #[test]
         fn whole_numbers_are_exact_in_every_instruction_set(
-            length in 1usize..70, n_queries in 0usize..10, n_templates in 0usize..10,
-            numbers in vec(any::<(i16, i8)>(), 700),
+            blocks in 1usize..5, n_queries in 0usize..10, n_templates in 0usize..10,
+            numbers in vec(any::<(i16, u8)>(), 2304),
         ) {
+            let length = blocks * U4_BLOCK;
             let queries: Vec<i16> = numbers.iter().map(|n| n.0).take(n_queries * length).collect();
-            let templates: Vec<i8> = numbers.iter().map(|n| n.1).take(n_templates * length).collect();
+            let templates: Vec<u8> = numbers.iter().map(|n| n.1 & 15).take(n_templates * length).collect();
+            let mut packed = Vec::new();
+            pack_u4(&templates, &mut packed);
             for isa in cpu::available() {
                 let mut out = vec![7; n_queries * n_templates];
-                i8_block_by(isa, &queries, &templates, length, &mut out);
+                u4_block_by(isa, &queries, &packed, length, &mut out);
                 for (place, got) in out.into_iter().enumerate() {
                     let (q, t) = (place / n_templates * length, place % n_templates * length);
                     let products = (0..length).map(|i| i64::from(queries[q + i]) * i64::from(templates[t + i]));

@@ -1,8 +1,9 @@
 //! The routines for x86-64. In and out as their safe entries say, which check every length.
 
 use std::arch::x86_64::*;
+use std::ops::Range;
 
-use crate::dot::block::{Products, products};
+use crate::dot::block::{NIBBLES, Products, nibbles, products};
 use crate::pixels::routines;
 use crate::vector::Vector;
 
@@ -169,23 +170,22 @@ unsafe fn weave_x8([a, b, c]: [__m256; 3], to: *mut f32) {
 routines!(avx2, crate::x86_64::F32x8, "avx2,fma");
 routines!(avx512, crate::x86_64::F32x16, "avx512f,avx2,fma");
 
-/// Eight sums of whole numbers.
-#[derive(Clone, Copy)]
-pub(crate) struct I32x8(__m256i);
+macro_rules! nibbles {
+    ($name:ident, $vector:ty, $step:literal, $templates:literal, $zero:ident, $load:ident,
+     $half:ident as $half_type:ty, $widen:ident, $and:ident, $fifteen:ident, $shift:ident, $madd:ident, $add:ident,
+     |$sums:ident| $total:expr) => {
+        /// Sums of products of sixteen-bit and four-bit numbers.
+        #[derive(Clone, Copy)]
+        pub(crate) struct $name($vector);
 
-/// Sixteen sums of whole numbers.
-#[derive(Clone, Copy)]
-pub(crate) struct I32x16(__m512i);
-
-macro_rules! integers {
-    ($name:ident, $numbers:ty, $step:literal, $templates:literal, $zero:ident, $load:ident, $half:ident as $half_type:ty, $widen:ident,
-     $madd:ident, $add:ident, |$sums:ident| $total:expr) => {
-        // SAFETY: only routines compiled for the instruction set use it.
+        // SAFETY: each method needs no more than the instruction set that is named where `products!` compiles it.
         unsafe impl Products for $name {
             type Query = i16;
-            type Template = i8;
+            type Template = u8;
             type Sum = i32;
-            type Numbers = $numbers;
+            type Numbers = [$vector; 2];
+            const IN_ONE: usize = 2;
+            const BLOCK: usize = NIBBLES;
             const STEP: usize = $step;
             const TEMPLATES: usize = $templates;
 
@@ -195,19 +195,27 @@ macro_rules! integers {
                 $name(unsafe { $zero() })
             }
             #[inline(always)]
-            unsafe fn query(from: *const i16) -> $numbers {
-                // SAFETY: the caller has a vector there.
-                unsafe { $load(from.cast()) }
+            unsafe fn query(row: *const i16, at: usize) -> [$vector; 2] {
+                // SAFETY: the caller has the whole block there.
+                nibbles(at)
+                    .1
+                    .map(|from| unsafe { $load(row.add(from).cast()) })
             }
             #[inline(always)]
-            unsafe fn template(from: *const i8) -> $numbers {
-                // SAFETY: the caller has half a vector there.
-                unsafe { $widen($half(from.cast::<$half_type>())) }
+            unsafe fn template(row: *const u8, at: usize) -> [$vector; 2] {
+                // SAFETY: the caller has half a vector of bytes there.
+                unsafe {
+                    let bytes = $widen($half(row.add(nibbles(at).0).cast::<$half_type>()));
+                    [$and(bytes, $fifteen(15)), $shift::<4>(bytes)]
+                }
             }
             #[inline(always)]
-            unsafe fn add(self, query: $numbers, template: $numbers) -> Self {
-                // SAFETY: the instruction set is there. A pair of products cannot overflow: templates had eight bits.
-                $name(unsafe { $add(self.0, $madd(query, template)) })
+            unsafe fn add(self, query: [$vector; 2], template: [$vector; 2]) -> Self {
+                // SAFETY: the instruction set is there. A pair of products cannot overflow: templates have four bits.
+                unsafe {
+                    let low = $add(self.0, $madd(query[0], template[0]));
+                    $name($add(low, $madd(query[1], template[1])))
+                }
             }
             #[inline(always)]
             unsafe fn total(self) -> i32 {
@@ -216,22 +224,25 @@ macro_rules! integers {
                 unsafe { $total }
             }
             #[inline(always)]
-            fn add_one(sum: i32, query: i16, template: i8) -> i32 {
-                sum.wrapping_add(i32::from(query) * i32::from(template))
+            unsafe fn rest(sum: i32, _: *const i16, _: *const u8, _: Range<usize>) -> i32 {
+                sum
             }
         }
     };
 }
 
-integers!(
+nibbles!(
     I32x8,
     __m256i,
-    16,
+    32,
     2,
     _mm256_setzero_si256,
     _mm256_loadu_si256,
     _mm_loadu_si128 as __m128i,
-    _mm256_cvtepi8_epi16,
+    _mm256_cvtepu8_epi16,
+    _mm256_and_si256,
+    _mm256_set1_epi16,
+    _mm256_srli_epi16,
     _mm256_madd_epi16,
     _mm256_add_epi32,
     |sums| {
@@ -243,15 +254,18 @@ integers!(
         _mm_cvtsi128_si32(_mm_add_epi32(two, _mm_shuffle_epi32::<0b01>(two)))
     }
 );
-integers!(
+nibbles!(
     I32x16,
     __m512i,
-    32,
+    64,
     3,
     _mm512_setzero_si512,
     _mm512_loadu_si512,
     _mm256_loadu_si256 as __m256i,
-    _mm512_cvtepi8_epi16,
+    _mm512_cvtepu8_epi16,
+    _mm512_and_si512,
+    _mm512_set1_epi16,
+    _mm512_srli_epi16,
     _mm512_madd_epi16,
     _mm512_add_epi32,
     |sums| _mm512_reduce_add_epi32(sums)

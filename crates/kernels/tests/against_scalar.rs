@@ -166,10 +166,16 @@ fn products(seed: u64) -> Vec<f32> {
     let mut out = vec![7.0; n_queries * n_templates];
     dot::f32_block(&queries, &templates, length, &mut out);
     all.extend(&out);
-    let whole: Vec<i16> = queries.iter().map(|x| (x * 32_000.0) as i16).collect();
-    let small: Vec<i8> = templates.iter().map(|x| (x * 128.0) as i8).collect();
+    let length = (1 + r.below(4)) * dot::U4_BLOCK;
+    let whole = r.floats(length * n_queries);
+    let whole: Vec<i16> = whole.iter().map(|x| (x * 32_000.0) as i16).collect();
+    let small: Vec<u8> = (0..length * n_templates)
+        .map(|_| r.below(16) as u8)
+        .collect();
+    let mut packed = Vec::new();
+    dot::pack_u4(&small, &mut packed);
     let mut exact = vec![7; n_queries * n_templates];
-    dot::i8_block(&whole, &small, length, &mut exact);
+    dot::u4_block(&whole, &packed, length, &mut exact);
     // Halves of a whole number fit a float, so that equal floats mean equal numbers.
     let halves = |x: &i32| [(x >> 16) as f32, (x & 0xffff) as f32];
     all.extend(exact.iter().flat_map(halves));

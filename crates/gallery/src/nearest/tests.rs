@@ -93,7 +93,7 @@ fn many_vectors_in_many_pieces_are_exact_and_few_are_compared() {
             assert_eq!(found, by_comparing_all(&vectors, query, n_owners));
         }
     }
-    let sieves = vectors.sift(&Queries::of(&queries, &vectors), 0..n, 1);
+    let sieves = vectors.sift(&queries, &Queries::of(&queries, &vectors), 0..n, 1);
     let kept: usize = sieves.iter().map(|s| s.candidates.len()).sum();
     assert!(kept < n / 100 * queries.len(), "{kept} candidates");
 }

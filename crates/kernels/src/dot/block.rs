@@ -1,5 +1,10 @@
 //! Every query times every template. In: rows of numbers. Out: a sum of products for each pair.
 //! Written once over [`Products`]. The additions of a pair come in the same order whatever stands beside it.
+//!
+//! Numbers of four bits lie two to a byte, in blocks of 64 numbers: byte `i` of a block's 32 holds number `i` below and
+//! number `32 + i` above, so that every instruction set parts whole vectors of them by a mask and a shift.
+
+use std::ops::Range;
 
 use crate::vector::Vector;
 
@@ -11,29 +16,38 @@ use crate::vector::Vector;
 pub(crate) unsafe trait Products: Copy {
     /// A number of a query.
     type Query: Copy;
-    /// A number of a template.
+    /// What a template's numbers lie in.
     type Template: Copy;
     /// A sum of products.
     type Sum: Copy;
     /// Several numbers of either.
     type Numbers: Copy;
-    /// Numbers taken at once.
+    /// Numbers of a template in one `Template`.
+    const IN_ONE: usize;
+    /// Rows are whole blocks of so many numbers.
+    const BLOCK: usize;
+    /// Numbers taken at once; no fewer than a block, or a part of one.
     const STEP: usize;
     /// Templates of a tile of four queries, two or three: as many as leave all sums in registers.
     const TEMPLATES: usize;
 
     /// Sums of nothing.
     unsafe fn zero() -> Self;
-    /// Reads `STEP` numbers, aligned or not.
-    unsafe fn query(from: *const Self::Query) -> Self::Numbers;
-    /// Reads `STEP` numbers, aligned or not.
-    unsafe fn template(from: *const Self::Template) -> Self::Numbers;
+    /// Reads `STEP` numbers of a row from number `at` on, aligned or not.
+    unsafe fn query(row: *const Self::Query, at: usize) -> Self::Numbers;
+    /// Reads the numbers of a row that belong to those of `query`.
+    unsafe fn template(row: *const Self::Template, at: usize) -> Self::Numbers;
     /// Adds the products.
     unsafe fn add(self, query: Self::Numbers, template: Self::Numbers) -> Self;
     /// All sums as one.
     unsafe fn total(self) -> Self::Sum;
-    /// Adds one product: what is left over at the end of a row.
-    fn add_one(sum: Self::Sum, query: Self::Query, template: Self::Template) -> Self::Sum;
+    /// Adds the products of two rows from number `at` on: fewer than `STEP`, none where `STEP` divides a block.
+    unsafe fn rest(
+        sum: Self::Sum,
+        query: *const Self::Query,
+        template: *const Self::Template,
+        rest: Range<usize>,
+    ) -> Self::Sum;
 }
 
 /// What is multiplied with what; checked before it is run.
@@ -54,11 +68,13 @@ impl<'a, P: Products> Block<'a, P> {
         out: &'a mut [P::Sum],
     ) -> Block<'a, P> {
         assert!(length > 0, "rows without numbers");
+        assert!(length.is_multiple_of(P::BLOCK), "a block cut short");
+        let row = length / P::IN_ONE;
         assert!(
-            queries.len().is_multiple_of(length) && templates.len().is_multiple_of(length),
+            queries.len().is_multiple_of(length) && templates.len().is_multiple_of(row),
             "the last row is cut short"
         );
-        let pairs = (queries.len() / length).checked_mul(templates.len() / length);
+        let pairs = (queries.len() / length).checked_mul(templates.len() / row);
         assert_eq!(pairs, Some(out.len()), "one sum for every pair");
         Block {
             queries,
@@ -97,7 +113,7 @@ impl<'a, P: Products> Block<'a, P> {
     /// There are `Q` queries from `q` on, and the CPU has the instruction set.
     #[inline(always)]
     unsafe fn row_of_tiles<const Q: usize, const T: usize>(&mut self, q: usize) {
-        let n = self.templates.len() / self.length;
+        let n = self.templates.len() / (self.length / P::IN_ONE);
         let mut t = 0;
         // SAFETY: as promised, and `t` stays within the templates.
         unsafe {
@@ -116,34 +132,31 @@ impl<'a, P: Products> Block<'a, P> {
     /// There are `Q` queries from `q` on and `T` templates from `t` on, and the CPU has the instruction set.
     #[inline(always)]
     unsafe fn tile<const Q: usize, const T: usize>(&mut self, q: usize, t: usize) {
-        let length = self.length;
+        let (length, row) = (self.length, self.length / P::IN_ONE);
         // SAFETY: rows of `length` numbers lie there, of which whole steps are read; `out` has a place for each pair.
         unsafe {
             let queries = self.queries.as_ptr().add(q * length);
-            let templates = self.templates.as_ptr().add(t * length);
+            let templates = self.templates.as_ptr().add(t * row);
             let mut sums = [[P::zero(); T]; Q];
             let whole = length - length % P::STEP;
             let mut at = 0;
             while at < whole {
                 let column: [P::Numbers; T] =
-                    std::array::from_fn(|i| P::template(templates.add(i * length + at)));
+                    std::array::from_fn(|i| P::template(templates.add(i * row), at));
                 for (i, row) in sums.iter_mut().enumerate() {
-                    let query = P::query(queries.add(i * length + at));
+                    let query = P::query(queries.add(i * length), at);
                     for (sum, template) in row.iter_mut().zip(column) {
                         *sum = sum.add(query, template);
                     }
                 }
                 at += P::STEP;
             }
-            let n = self.templates.len() / length;
-            for (i, row) in sums.iter().enumerate() {
-                for (j, sum) in row.iter().enumerate() {
-                    let mut total = sum.total();
-                    for at in whole..length {
-                        let template = *templates.add(j * length + at);
-                        total = P::add_one(total, *queries.add(i * length + at), template);
-                    }
-                    *self.out.get_unchecked_mut((q + i) * n + t + j) = total;
+            let n = self.templates.len() / row;
+            for (i, sums) in sums.iter().enumerate() {
+                for (j, sum) in sums.iter().enumerate() {
+                    let (query, template) = (queries.add(i * length), templates.add(j * row));
+                    *self.out.get_unchecked_mut((q + i) * n + t + j) =
+                        P::rest(sum.total(), query, template, whole..length);
                 }
             }
         }
@@ -160,6 +173,8 @@ unsafe impl<V: Vector> Products for Floats<V> {
     type Template = f32;
     type Sum = f32;
     type Numbers = V;
+    const IN_ONE: usize = 1;
+    const BLOCK: usize = 1;
     const STEP: usize = V::LANES;
     const TEMPLATES: usize = 3;
 
@@ -169,14 +184,14 @@ unsafe impl<V: Vector> Products for Floats<V> {
         Floats(unsafe { V::splat(0.0) })
     }
     #[inline(always)]
-    unsafe fn query(from: *const f32) -> V {
+    unsafe fn query(row: *const f32, at: usize) -> V {
         // SAFETY: the caller has a vector there.
-        unsafe { V::load(from) }
+        unsafe { V::load(row.add(at)) }
     }
     #[inline(always)]
-    unsafe fn template(from: *const f32) -> V {
+    unsafe fn template(row: *const f32, at: usize) -> V {
         // SAFETY: as above.
-        unsafe { V::load(from) }
+        unsafe { V::load(row.add(at)) }
     }
     #[inline(always)]
     unsafe fn add(self, query: V, template: V) -> Self {
@@ -193,56 +208,83 @@ unsafe impl<V: Vector> Products for Floats<V> {
         (four[0] + four[2]) + (four[1] + four[3])
     }
     #[inline(always)]
-    fn add_one(sum: f32, query: f32, template: f32) -> f32 {
-        sum + query * template
+    unsafe fn rest(sum: f32, query: *const f32, template: *const f32, rest: Range<usize>) -> f32 {
+        // SAFETY: the caller has these numbers there.
+        rest.fold(sum, |sum, at| unsafe {
+            sum + *query.add(at) * *template.add(at)
+        })
     }
 }
 
-/// Whole numbers in plain Rust: the definition, and what runs where no instruction set is known.
+/// Numbers of four bits to a block.
+pub(crate) const NIBBLES: usize = 64;
+
+/// Where in a row the bytes of number `at` begin, and the two runs of a query's numbers that belong to them.
+#[inline(always)]
+pub(crate) fn nibbles(at: usize) -> (usize, [usize; 2]) {
+    let byte = at / 2;
+    let first = byte / (NIBBLES / 2) * NIBBLES + byte % (NIBBLES / 2);
+    (byte, [first, first + NIBBLES / 2])
+}
+
+/// Numbers of four bits in plain Rust: the definition, and what runs where no instruction set is known.
 #[derive(Clone, Copy)]
-pub(crate) struct PlainIntegers([i32; 8]);
+pub(crate) struct PlainNibbles([i32; 8]);
 
 // SAFETY: plain Rust runs everywhere.
-unsafe impl Products for PlainIntegers {
+unsafe impl Products for PlainNibbles {
     type Query = i16;
-    type Template = i8;
+    type Template = u8;
     type Sum = i32;
-    type Numbers = [i16; 8];
-    const STEP: usize = 8;
+    type Numbers = [[i16; 8]; 2];
+    const IN_ONE: usize = 2;
+    const BLOCK: usize = NIBBLES;
+    const STEP: usize = 16;
     const TEMPLATES: usize = 2;
 
     #[inline(always)]
     unsafe fn zero() -> Self {
-        PlainIntegers([0; 8])
+        PlainNibbles([0; 8])
     }
     #[inline(always)]
-    unsafe fn query(from: *const i16) -> [i16; 8] {
-        // SAFETY: the caller has eight numbers there.
-        unsafe { from.cast::<[i16; 8]>().read_unaligned() }
+    unsafe fn query(row: *const i16, at: usize) -> [[i16; 8]; 2] {
+        // SAFETY: the caller has the whole block there.
+        nibbles(at)
+            .1
+            .map(|from| unsafe { row.add(from).cast::<[i16; 8]>().read_unaligned() })
     }
     #[inline(always)]
-    unsafe fn template(from: *const i8) -> [i16; 8] {
-        // SAFETY: the caller has eight numbers there.
-        unsafe { from.cast::<[i8; 8]>().read_unaligned() }.map(i16::from)
+    unsafe fn template(row: *const u8, at: usize) -> [[i16; 8]; 2] {
+        // SAFETY: the caller has eight bytes there.
+        let bytes = unsafe { row.add(nibbles(at).0).cast::<[u8; 8]>().read_unaligned() };
+        [
+            bytes.map(|byte| i16::from(byte & 15)),
+            bytes.map(|byte| i16::from(byte >> 4)),
+        ]
     }
     #[inline(always)]
-    unsafe fn add(self, query: [i16; 8], template: [i16; 8]) -> Self {
-        let product = |i: usize| i32::from(query[i]) * i32::from(template[i]);
-        PlainIntegers(std::array::from_fn(|i| self.0[i].wrapping_add(product(i))))
+    unsafe fn add(self, query: [[i16; 8]; 2], template: [[i16; 8]; 2]) -> Self {
+        let product =
+            |half: usize, i: usize| i32::from(query[half][i]) * i32::from(template[half][i]);
+        PlainNibbles(std::array::from_fn(|i| {
+            self.0[i]
+                .wrapping_add(product(0, i))
+                .wrapping_add(product(1, i))
+        }))
     }
     #[inline(always)]
     unsafe fn total(self) -> i32 {
         self.0.into_iter().fold(0, i32::wrapping_add)
     }
     #[inline(always)]
-    fn add_one(sum: i32, query: i16, template: i8) -> i32 {
-        sum.wrapping_add(i32::from(query) * i32::from(template))
+    unsafe fn rest(sum: i32, _: *const i16, _: *const u8, _: Range<usize>) -> i32 {
+        sum
     }
 }
 
 /// Compiles the routines for one instruction set.
 macro_rules! products {
-    ($name:ident, $floats:ty, $integers:ty $(, $features:literal)?) => {
+    ($name:ident, $floats:ty, $nibbles:ty $(, $features:literal)?) => {
         pub(crate) mod $name {
             use crate::dot::block::{Block, Floats};
 
@@ -256,17 +298,13 @@ macro_rules! products {
             /// # Safety
             /// The CPU has the instruction set.
             $(#[target_feature(enable = $features)])?
-            pub(crate) unsafe fn integers(queries: &[i16], templates: &[i8], length: usize, out: &mut [i32]) {
+            pub(crate) unsafe fn nibbles(queries: &[i16], templates: &[u8], length: usize, out: &mut [i32]) {
                 // SAFETY: as promised.
-                unsafe { Block::<$integers>::new(queries, templates, length, out).run() }
+                unsafe { Block::<$nibbles>::new(queries, templates, length, out).run() }
             }
         }
     };
 }
 pub(crate) use products;
 
-products!(
-    plain,
-    crate::vector::Plain,
-    crate::dot::block::PlainIntegers
-);
+products!(plain, crate::vector::Plain, crate::dot::block::PlainNibbles);
