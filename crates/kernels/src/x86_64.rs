@@ -200,10 +200,9 @@ macro_rules! nibbles {
             }
             #[inline(always)]
             unsafe fn query(row: *const i16, at: usize) -> [$vector; 2] {
+                let [low, high] = nibbles(at).1;
                 // SAFETY: the caller has the whole block there.
-                nibbles(at)
-                    .1
-                    .map(|from| unsafe { $load(row.add(from).cast()) })
+                unsafe { [$load(row.add(low).cast()), $load(row.add(high).cast())] }
             }
             #[inline(always)]
             unsafe fn template(row: *const u8, at: usize) -> [$vector; 2] {
