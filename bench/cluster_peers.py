@@ -1,12 +1,10 @@
 """Grouping by peers on the embeddings that `fusiform eval cluster --export DIR` wrote, each at its best setting.
 
-    python3 -m venv /tmp/peers && /tmp/peers/bin/pip install scikit-learn
-    fusiform eval cluster --images ../shared/data/lfw-dev/images --export /tmp/exp
-    /tmp/peers/bin/python bench/cluster_peers.py /tmp/exp ../shared/data/lfw-dev/images
+Run by bench/grouping.sh, as `cluster_peers.py DIR IMAGES`.
 
 Every peer is given its best setting on these very labels; ours is the setting fixed beforehand, from the manifest: its
-three constants were chosen on half A of the identities (last bit of the first byte of the SHA-256 of the name is 0). The last column is F
-over the faces of the other half, B, in the same grouping.
+constants were chosen on half A of the identities grouped alone (bench/grouping_choice.py). The last column is F over the
+faces of the other half, B, in the same grouping.
 Noise of DBSCAN and HDBSCAN counts as groups of one. Chinese whispers after dlib's description: an edge above a
 similarity, nodes visited in random order take the label of most weight, 100 rounds.
 """

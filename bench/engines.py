@@ -7,7 +7,7 @@ and rten a crate beside the workspace:
     cargo build --release --example run_model -p fusiform-nn
     cargo build --release --manifest-path bench/peers/Cargo.toml
     python bench/engines.py [--peers DIR] [--all-threads]
-`ISA=avx2` names another instruction set for ours.
+`ISA=avx2` names another instruction set for ours. The last ratio is that of ours in eight bits.
 """
 
 import argparse
@@ -75,9 +75,10 @@ def here(run, picture):
     return np.median(cpu) * 1e3, np.median(wall) * 1e3
 
 
-def said(command):
+def said(command, precision="float32"):
     """As [here], from a program that prints `cpu MS wall MS` last."""
-    words = subprocess.run(list(map(str, command)), capture_output=True, text=True, check=True).stdout.split()
+    env = {**os.environ, "PRECISION": precision}
+    words = subprocess.run(list(map(str, command)), capture_output=True, text=True, check=True, env=env).stdout.split()
     return float(words[words.index("cpu") + 1]), float(words[words.index("wall") + 1])
 
 
@@ -107,15 +108,15 @@ def main():
     unit = "ms" if args.all_threads else "CPU ms"
     more = " pictures/s at once: ONNX Runtime, Fusiform |" if args.all_threads else " largest relative error |"
     print(f"{threads} thread{'s' * (threads > 1)}, {unit} of one picture (Fusiform works on a picture with one thread)")
-    print("| network | input | ONNX Runtime | Fusiform | tract | rten | OpenCV | Fusiform / ONNX Runtime |" + more)
-    print("|---|---|---|---|---|---|---|---|---|")
+    print("| network | input | ONNX Runtime | Fusiform | int8 | tract | rten | OpenCV | Fusiform / ONNX Runtime | int8 / ONNX Runtime |" + more)
+    print("|---|---|---|---|---|---|---|---|---|---|---|")
     for path, shape, mean, scale in CASES:
         if not path.exists():
             continue
         pixels = np.asarray(photo.resize(shape[:1:-1]), np.float32).transpose(2, 0, 1)[None]
         picture = np.ascontiguousarray((pixels - mean) / scale)
         theirs = OnnxRuntime(path, threads)
-        times = {name: [] for name in ("ONNX Runtime", "Fusiform", "tract", "rten", "OpenCV")}
+        times = {name: [] for name in ("ONNX Runtime", "Fusiform", "int8", "tract", "rten", "OpenCV")}
         with tempfile.TemporaryDirectory() as work:
             picture.tofile(f"{work}/in.f32")
             size = "x".join(map(str, shape))
@@ -128,6 +129,8 @@ def main():
             for _ in range(ROUNDS):
                 which = 1 if args.all_threads else 0
                 times["ONNX Runtime"].append(here(theirs, picture)[which])
+                times["int8"].append(said(mine, "int8")[which])
+                # Last, because its outputs are compared.
                 times["Fusiform"].append(said(mine)[which])
                 for name in ("tract", "rten"):
                     if (args.peers / "engine").exists():
@@ -155,8 +158,8 @@ def main():
                     error = max(error, float(np.abs(got - value).max() / max(np.abs(value).max(), 1e-2)))
                 last = f"{error:.1e}"
         cells = [f"{np.median(t):.2f}" if t else "–" for t in times.values()]
-        ratio = np.median(np.array(times["Fusiform"]) / np.array(times["ONNX Runtime"]))
-        print(f"| {path.name} | {'×'.join(map(str, shape[2:]))} | {' | '.join(cells)} | {ratio:.2f} | {last} |", flush=True)
+        ratios = [np.median(np.array(times[ours]) / np.array(times["ONNX Runtime"])) for ours in ("Fusiform", "int8")]
+        print(f"| {path.name} | {'×'.join(map(str, shape[2:]))} | {' | '.join(cells)} | {ratios[0]:.2f} | {ratios[1]:.2f} | {last} |", flush=True)
 
 
 if __name__ == "__main__":

@@ -1,13 +1,16 @@
 """What eight-bit pointwise layers cost and gain. In: an embedder, LFW crops. Out: accuracy and time, float beside int8.
 
 ONNX Runtime quantises the 1×1 convolutions of the network (weights per channel, activations per tensor, ranges from 256
-crops) and runs both: its VNNI kernels show what there is to gain on a CPU that has them. One thread, alternating rounds.
-Needs onnx, onnxruntime, numpy; crops from training/lfw.py:
+crops) and runs both; then our runtime in floats and in eight bits, which wants no ranges. One thread, alternating rounds.
+Needs onnx, onnxruntime, numpy, our example (`cargo build --release --example run_model -p fusiform-nn`); crops from
+training/lfw.py:
     python training/lfw.py --lfw ../shared/data/lfw-dev --detector ../shared/models/yunet_n_dynamic.onnx --out lfw.npz
     python bench/int8.py ../shared/models/mobilefacenet.onnx lfw.npz
 """
 
+import os
 import pathlib
+import subprocess
 import sys
 import tempfile
 import time
@@ -22,6 +25,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "training")
 import lfw
 
 ROUNDS = 15
+OURS = pathlib.Path(__file__).resolve().parents[1] / "target/release/examples/run_model"
 
 
 class Crops(CalibrationDataReader):
@@ -30,6 +34,19 @@ class Crops(CalibrationDataReader):
 
     def get_next(self):
         return next(self.rows, None)
+
+
+def ours(model, crops, precision, work):
+    """Embeddings of all crops, and the median CPU milliseconds of one."""
+    found, ms = [], []
+    for part in np.array_split(crops, len(crops) // 64 + 1):
+        part.transpose(0, 3, 1, 2).astype(np.float32).tofile(f"{work}/in.f32")
+        command = [OURS, model, f"{len(part)}x3x112x112", f"{work}/in.f32", work]
+        words = subprocess.run(command, capture_output=True, text=True, check=True, env={**os.environ, "PRECISION": precision}).stdout.split()
+        ms.append(float(words[words.index("cpu") + 1]) / len(part))
+        output = f"{work}/{words[0]}.f32"
+        found.append(np.fromfile(output, np.float32).reshape(len(part), -1))
+    return np.concatenate(found), np.median(ms)
 
 
 def main():
@@ -68,9 +85,12 @@ def main():
         print("| weights | ms | accuracy | TAR@FAR 1e-2 | TAR@FAR 1e-3 | similarity to float, mean and least |")
         print("|---|---|---|---|---|---|")
         exact = None
-        for key, session in sessions.items():
-            parts = [crops[i : i + 1].transpose(0, 3, 1, 2).astype(np.float32) for i in range(len(crops))]
-            found = np.concatenate([session.run(None, {name: p})[0] for p in parts])
+        for key in [*sessions, "Fusiform, float32", "Fusiform, int8"]:
+            if key in sessions:
+                parts = [crops[i : i + 1].transpose(0, 3, 1, 2).astype(np.float32) for i in range(len(crops))]
+                found = np.concatenate([sessions[key].run(None, {name: p})[0] for p in parts])
+            else:
+                found, times[key] = ours(model, crops, key.split()[1], work)
             unit = found / np.linalg.norm(found, axis=1, keepdims=True)
             exact = unit if exact is None else exact
             near = (unit * exact).sum(1)

@@ -4,7 +4,8 @@ Both work on one thread: decode, YuNet on a copy of at most 640 px, similarity w
 whole command: it also starts, opens the networks, hashes files, judges quality, groups, and writes the catalogue.
 Alternating rounds in one run; CPU time, so that what else runs here counts less. Needs opencv-python-headless,
 onnxruntime and numpy, `cargo build --release`, and a pack of both networks:
-    python bench/pipeline.py PACK/ DIR [N_PHOTOS [MEGAPIXELS,…]]
+    python bench/pipeline.py PACK/[,PACK/…] DIR [N_PHOTOS [MEGAPIXELS,…]]
+Several packs, such as one in floats and one in eight bits, take turns too.
 With megapixels, the photos are first enlarged to these sizes in turn, cubic, JPEG quality 92: as many pixels to decode as a
 camera's, though not as much detail.
 """
@@ -84,13 +85,13 @@ def ours(pack, folder, work):
 
 
 def main():
-    pack, folder = sys.argv[1], pathlib.Path(sys.argv[2])
+    packs, folder = sys.argv[1].split(","), pathlib.Path(sys.argv[2])
     photos = sorted(folder.rglob("*.jpg"))
     n = int(sys.argv[3]) if len(sys.argv) > 3 else len(photos)
     megapixels = [float(m) for m in sys.argv[4].split(",")] if len(sys.argv) > 4 else []
     photos = photos[:: max(1, len(photos) // n)][:n]
     theirs = Theirs()
-    times, faces = {"OpenCV + ONNX Runtime": [], "Fusiform": []}, {}
+    times, faces = {name: [] for name in ["OpenCV + ONNX Runtime", *packs]}, {}
     with tempfile.TemporaryDirectory() as work:
         pathlib.Path(f"{work}/photos").mkdir()
         for i, photo in enumerate(photos):
@@ -107,15 +108,17 @@ def main():
             start = time.thread_time()
             faces["OpenCV + ONNX Runtime"] = sum(theirs.faces(p) for p in copies)
             times["OpenCV + ONNX Runtime"].append(time.thread_time() - start)
-            cpu, faces["Fusiform"] = ours(pack, f"{work}/photos", work)
-            times["Fusiform"].append(cpu)
+            for pack in packs:
+                cpu, faces[pack] = ours(pack, f"{work}/photos", work)
+                times[pack].append(cpu)
     print("| pipeline | photos | faces | CPU ms per photo | photos/s |")
     print("|---|---|---|---|---|")
     for name, all_times in times.items():
         each = np.median(all_times) / len(photos)
         print(f"| {name} | {len(photos)} | {faces[name]} | {each * 1e3:.1f} | {1 / each:.1f} |")
-    ratios = np.array(times["OpenCV + ONNX Runtime"]) / np.array(times["Fusiform"])
-    print(f"photos/s of Fusiform over theirs: {np.median(ratios):.2f}")
+    for pack in packs:
+        ratios = np.array(times["OpenCV + ONNX Runtime"]) / np.array(times[pack])
+        print(f"photos/s of Fusiform over theirs, {pack}: {np.median(ratios):.2f}")
 
 
 if __name__ == "__main__":

@@ -214,14 +214,11 @@ impl Detector {
         let plan = Plan::new(image, &self.spec, options);
         let copy = resample::resize(image, plan.width as u32, plan.height as u32);
         let input = (plan.input_width, plan.input_height);
-        let planes = self
+        let photo = self
             .spec
             .normalisation
-            .planes(&copy, (plan.width, plan.height), input);
-        drop(copy);
-        let outputs = self
-            .network
-            .run([1, 3, plan.input_height, plan.input_width], planes)?;
+            .photo(&copy, (plan.width, plan.height), input);
+        let outputs = self.network.run(&[photo])?;
         let mut faces = match self.spec.head {
             Head::YuNet => yunet::read(&outputs, input, min_score)?,
             Head::Scrfd => scrfd::read(&outputs, input, min_score)?,

@@ -1,9 +1,10 @@
 //! Stage 4. In: upright crops. Out: unit-length embeddings.
 //! Knows nothing of photos, and never compares.
 
+use std::borrow::Cow;
 use std::fmt;
 
-use fusiform_nn::Session;
+use fusiform_nn::{Photo, Session};
 use rayon::prelude::*;
 
 use crate::Error;
@@ -129,23 +130,21 @@ impl Embedder {
     /// The network's rows: per face one, or the plain and the mirrored one.
     fn run(&self, batch: &[AlignedFace]) -> Result<Vec<f32>, Error> {
         let side = ALIGNED_SIDE_PX as usize;
-        let mut planes = Vec::new();
-        let mut n = 0;
-        let mut add = |rgb: &[u8]| {
-            planes.extend(
-                self.spec
-                    .normalisation
-                    .planes(rgb, (side, side), (side, side)),
-            );
-            n += 1;
+        let views: Vec<Cow<[u8]>> = batch
+            .iter()
+            .flat_map(|face| {
+                let mirror = self.spec.mirror.then(|| mirrored(&face.rgb, side).into());
+                [Some(Cow::from(&face.rgb[..])), mirror]
+            })
+            .flatten()
+            .collect();
+        let photo = |view| {
+            self.spec
+                .normalisation
+                .photo(view, (side, side), (side, side))
         };
-        for face in batch {
-            add(&face.rgb);
-            if self.spec.mirror {
-                add(&mirrored(&face.rgb, side));
-            }
-        }
-        let outputs = self.network.run([n, 3, side, side], planes)?;
+        let photos: Vec<Photo> = views.iter().map(|view| photo(view)).collect();
+        let (outputs, n) = (self.network.run(&photos)?, photos.len());
         Ok(outputs.nth(0, n * self.spec.dimensions)?.to_vec())
     }
 }

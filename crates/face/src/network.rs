@@ -1,7 +1,7 @@
-//! The one place that runs networks. In: planes of floats. Out: named outputs with checked lengths.
+//! The one place that runs networks. In: photos. Out: named outputs with checked lengths.
 //! Knows nothing of what the numbers mean.
 
-use fusiform_nn::{Session, Tensor};
+use fusiform_nn::{Photo, Session};
 
 use crate::Error;
 
@@ -35,16 +35,15 @@ impl Network {
         })
     }
 
-    /// Runs `[n, 3, height, width]` planes.
-    pub(crate) fn run(&self, shape: [usize; 4], planes: Vec<f32>) -> Result<Outputs, Error> {
+    /// Runs a batch of photos of one canvas.
+    pub(crate) fn run(&self, photos: &[Photo]) -> Result<Outputs, Error> {
         let failed = |source: fusiform_nn::Error| Error::Network {
             stage: self.stage,
             source,
         };
-        let tensor = Tensor::new(shape.to_vec(), planes).map_err(failed)?;
         let outputs = self
             .session
-            .run(&[(&self.input, &tensor)])
+            .run_photos(&self.input, photos)
             .map_err(failed)?;
         let ports = outputs
             .into_iter()

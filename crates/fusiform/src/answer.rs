@@ -19,10 +19,10 @@ pub const DIFFERENT_FMR: f64 = 1e-2;
 ///
 /// An album holds far more pairs of strangers than of one person, so it needs a stricter point than one comparison, and
 /// the weaker a model the less strict a point, or it would link nothing. Chosen on half of the identities of lfw-dev.
-pub const LINK_BALANCE: f64 = 1500.0;
+pub const LINK_BALANCE: f64 = 1000.0;
 
 /// The same at the similarity below which two faces say nothing for being one person.
-pub const FLOOR_BALANCE: f64 = 100.0;
+pub const FLOOR_BALANCE: f64 = 70.0;
 
 /// The answer of a one-to-one check.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

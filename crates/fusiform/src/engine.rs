@@ -15,7 +15,7 @@ use fusiform_gallery::catalogue::{
 };
 use fusiform_gallery::cluster::ClusterOptions;
 use fusiform_gallery::template::{ModelId, Template};
-use fusiform_nn::{Limits, Model, Session};
+use fusiform_nn::{Limits, Model, Precision, Session};
 
 use crate::answer::{FLOOR_BALANCE, LINK_BALANCE, SAME_FMR, Thresholds};
 use crate::error::Error;
@@ -29,6 +29,7 @@ pub struct Engine {
     pipeline: Pipeline,
     detector_id: ModelId,
     embedder: Option<(ModelId, Thresholds)>,
+    precisions: [Precision; 2],
     dimensions: usize,
     limits: DecodeLimits,
 }
@@ -46,11 +47,14 @@ impl Engine {
                 role: "detector",
             });
         };
-        let detector = Detector::new(session(&spec.name, weights)?, detector_spec(spec))?;
+        let detector = Detector::new(
+            session(&spec.name, weights, spec.precision)?,
+            detector_spec(spec),
+        )?;
         let detector_id = model_id(&spec.name, &spec.sha256);
         let (embedder, identity) = match (&pack.manifest.embedder, &pack.embedder) {
             (Some(spec), Some(weights)) => {
-                let network = session(&spec.name, weights)?;
+                let network = session(&spec.name, weights, spec.precision)?;
                 let thresholds = Thresholds {
                     pack: name.clone(),
                     stated: spec.thresholds.clone(),
@@ -67,6 +71,13 @@ impl Engine {
             pipeline: Pipeline::new(detector, embedder),
             detector_id,
             embedder: identity,
+            precisions: [
+                spec.precision,
+                pack.manifest
+                    .embedder
+                    .as_ref()
+                    .map_or(Precision::default(), |e| e.precision),
+            ],
             dimensions: pack.manifest.embedder.as_ref().map_or(0, |e| e.dimensions),
             limits: DecodeLimits::default(),
         })
@@ -80,6 +91,11 @@ impl Engine {
     /// Which detector this is: its name and the head of its hash.
     pub fn detector_id(&self) -> &ModelId {
         &self.detector_id
+    }
+
+    /// What detector and embedder multiply.
+    pub fn precisions(&self) -> [Precision; 2] {
+        self.precisions
     }
 
     /// Which embedder this is.
@@ -287,9 +303,9 @@ fn model_id(name: &str, sha256: &str) -> ModelId {
     ModelId(format!("{name}@{}", &sha256[..12]))
 }
 
-fn session(name: &str, weights: &[u8]) -> Result<Session, Error> {
+fn session(name: &str, weights: &[u8], precision: Precision) -> Result<Session, Error> {
     Model::from_bytes(weights, &Limits::default())
-        .and_then(Session::new)
+        .and_then(|model| Session::with_precision(model, precision))
         .map_err(|source| Error::Network {
             name: name.into(),
             source,

@@ -8,6 +8,7 @@ mod manifest;
 use std::path::PathBuf;
 
 pub use base::base_pack;
+pub use fusiform_nn::Precision;
 pub use library::{Library, Listing, Origin};
 pub use manifest::{
     Channels, DetectorManifest, EmbedderManifest, FORMAT, HeadName, InputManifest, Manifest,
@@ -125,6 +126,19 @@ impl Pack {
             detector,
             embedder,
         })
+    }
+}
+
+impl Pack {
+    /// The same pack with both networks in another precision.
+    pub fn in_precision(mut self, precision: Precision) -> Pack {
+        if let Some(detector) = &mut self.manifest.detector {
+            detector.precision = precision;
+        }
+        if let Some(embedder) = &mut self.manifest.embedder {
+            embedder.precision = precision;
+        }
+        self
     }
 }
 

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use fusiform_kernels::peak;
 pub use fusiform_nn::StepTime;
-use fusiform_nn::{Dim, Limits, Model, Session, Tensor};
+use fusiform_nn::{Dim, Limits, Model, Precision, Session, Tensor};
 
 use crate::error::Error;
 
@@ -44,13 +44,14 @@ pub fn network(
     model: &[u8],
     side_px: usize,
     rounds: usize,
+    precision: Precision,
 ) -> Result<NetworkSpeed, Error> {
     let failed = |source| Error::Network {
         name: name.into(),
         source,
     };
     let model = Model::from_bytes(model, &Limits::default()).map_err(failed)?;
-    let session = Session::new(model).map_err(failed)?;
+    let session = Session::with_precision(model, precision).map_err(failed)?;
     let mut inputs = Vec::new();
     for port in session.inputs() {
         let side = |(axis, dim): (usize, &Dim)| match dim {
@@ -107,7 +108,13 @@ mod tests {
         let pack = crate::models::Library::at(std::path::Path::new("/nowhere"))
             .load(None)
             .unwrap();
-        let speed = network("embedder", &pack.embedder.unwrap(), 112, 1).unwrap();
+        let embedder = pack.embedder.unwrap();
+        let eight = network("embedder", &embedder, 112, 1, Precision::Int8).unwrap();
+        let in_eight_bits = |s: &&StepTime| s.precision == Precision::Int8;
+        assert!(eight.steps.iter().filter(in_eight_bits).count() > 5);
+        let speed = network("embedder", &embedder, 112, 1, Precision::Float32).unwrap();
+        assert_eq!(speed.steps.iter().filter(in_eight_bits).count(), 0);
+        assert_eq!(speed.flop, eight.flop);
         assert_eq!(speed.shape, [1, 3, 112, 112]);
         assert!(
             (10_000_000..2_000_000_000).contains(&speed.flop),

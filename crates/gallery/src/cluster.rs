@@ -5,10 +5,12 @@
 //! (`groups`). Evidence is how far the pairs of faces across two groups lie above a floor, weighted by quality, over the
 //! number of pairs to the power of 0.7; two lone faces need the link similarity. Floor and link come from the model's
 //! measured error rates, and rise where strangers in one photo of this album look more alike than that (`background`).
+//! All is done twice: the first grouping shows how near strangers come to each face, and in the second a pair counts for
+//! less by that (`crowd`).
 //! A human's word is never weighed: faces said to be one person start as one group, and groups of two people never join.
 //!
-//! Near neighbours are found by looking into cells of like vectors (`cells`), exactly while there are few faces; their
-//! number kept per face is [`MAX_NEIGHBOURS`]. Equal input gives equal output. The order of faces decides ties of
+//! Near neighbours are found by comparing all faces within cells of like vectors (`cells`), exactly while there are few
+//! faces; their number kept per face is [`MAX_NEIGHBOURS`]. Equal input gives equal output. The order of faces decides ties of
 //! evidence, and beyond [`EXACT_UP_TO`] faces which of them are the first centres of cells; nothing else.
 //!
 //! [`place`] adds faces to groups that stand, without taking any of these apart or together. So who came first matters
@@ -16,6 +18,7 @@
 
 mod background;
 mod cells;
+mod crowd;
 mod groups;
 mod neighbours;
 
@@ -25,6 +28,7 @@ use crate::error::Error;
 pub use cells::EXACT_UP_TO;
 pub(crate) use cells::{Cells, Centres, Placed};
 use groups::Groups;
+use neighbours::Pair;
 
 /// Neighbours kept for each face; more would only repeat what the nearest say.
 pub const MAX_NEIGHBOURS: usize = 64;
@@ -176,10 +180,15 @@ fn grouped(
     options: &ClusterOptions,
 ) -> Clustering {
     let (pairs, placed) = neighbours::pairs(faces, first, options);
-    let mut groups = Groups::new(faces, pairs, constraints, options);
-    groups.join_what_humans_joined();
-    groups.join_what_is_near();
-    let (labels, n_clusters) = groups.numbered();
+    let joined = |pairs: &[Pair]| {
+        let mut groups = Groups::new(faces, pairs, constraints, options);
+        groups.join_what_humans_joined();
+        groups.join_what_is_near();
+        groups.numbered()
+    };
+    let (first_labels, _) = joined(&pairs);
+    let pairs = crowd::thinned(pairs, &first_labels, options.floor_similarity);
+    let (labels, n_clusters) = joined(&pairs);
     Clustering {
         labels,
         n_clusters,

@@ -370,7 +370,7 @@ impl Sieve {
             let twice = (2 * sum).wrapping_sub(bound.middle) as f32;
             likely[i] = twice * (scale * bound.scale);
             upper[i] = likely[i] + (error * bound.norm + bound.slack);
-            within |= !(upper[i] < self.least);
+            within |= upper[i] >= self.least || upper[i].is_nan();
         }
         if !within {
             return;

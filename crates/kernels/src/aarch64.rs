@@ -4,6 +4,8 @@ use std::arch::aarch64::*;
 use std::ops::Range;
 
 use crate::dot::block::{NIBBLES, Products, nibbles, products};
+use crate::pixels::eight::eight_bits;
+use crate::pixels::quads::Quads;
 use crate::pixels::routines;
 use crate::vector::Vector;
 
@@ -93,10 +95,9 @@ unsafe impl Products for I32x4 {
     }
     #[inline(always)]
     unsafe fn query(row: *const i16, at: usize) -> [int16x8_t; 2] {
+        let [low, high] = nibbles(at).1;
         // SAFETY: the caller has the whole block there.
-        nibbles(at)
-            .1
-            .map(|from| unsafe { vld1q_s16(row.add(from)) })
+        unsafe { [vld1q_s16(row.add(low)), vld1q_s16(row.add(high))] }
     }
     #[inline(always)]
     unsafe fn template(row: *const u8, at: usize) -> [int16x8_t; 2] {
@@ -136,3 +137,84 @@ products!(
     crate::aarch64::I32x4,
     "neon"
 );
+
+/// Four sums of products of eight bits, each as two that are added up at the end.
+#[derive(Clone, Copy)]
+struct NeonQuads([int32x4_t; 2]);
+
+// SAFETY: NEON is part of every aarch64 CPU that Rust's targets name.
+unsafe impl Quads for NeonQuads {
+    type Floats = F32x4;
+    type Rest = NeonQuads;
+    type Bits = uint32x4_t;
+    type Numbers = int8x16_t;
+    type Weights = int8x16_t;
+    const HIGH: [usize; 4] = [10, 5, 3, 2];
+
+    #[inline(always)]
+    unsafe fn zero() -> Self {
+        // SAFETY: NEON is there.
+        NeonQuads(unsafe { [vdupq_n_s32(0); 2] })
+    }
+    #[inline(always)]
+    unsafe fn numbers(from: *const u8) -> int8x16_t {
+        // SAFETY: the caller has four numbers there.
+        unsafe { vreinterpretq_s8_s32(vdupq_n_s32(from.cast::<i32>().read_unaligned())) }
+    }
+    #[inline(always)]
+    unsafe fn weights(from: *const i8) -> int8x16_t {
+        // SAFETY: the caller has four weights for each lane there.
+        unsafe { vld1q_s8(from) }
+    }
+    #[inline(always)]
+    unsafe fn add(self, numbers: int8x16_t, weights: int8x16_t) -> Self {
+        let [low, high] = self.0;
+        // SAFETY: NEON is there. Numbers of seven bits are signed ones too, and a product fits 16 bits.
+        NeonQuads(unsafe {
+            let products = vmull_s8(vget_low_s8(numbers), vget_low_s8(weights));
+            [
+                vpadalq_s16(low, products),
+                vpadalq_s16(high, vmull_high_s8(numbers, weights)),
+            ]
+        })
+    }
+    #[inline(always)]
+    unsafe fn floats(self) -> F32x4 {
+        // SAFETY: NEON is there.
+        F32x4(unsafe { vcvtq_f32_s32(vpaddq_s32(self.0[0], self.0[1])) })
+    }
+    #[inline(always)]
+    unsafe fn keep(floats: F32x4, to: *mut u8) {
+        // SAFETY: NEON is there, and the caller has room for four numbers.
+        unsafe {
+            let words = vqmovn_s32(vcvtnq_s32_f32(floats.0));
+            let bytes = vqmovn_s16(vcombine_s16(words, words));
+            let four = vget_lane_s32::<0>(vreinterpret_s32_s8(bytes));
+            to.cast::<i32>().write_unaligned(four);
+        }
+    }
+    #[inline(always)]
+    unsafe fn nothing() -> uint32x4_t {
+        // SAFETY: NEON is there.
+        unsafe { vdupq_n_u32(0) }
+    }
+    #[inline(always)]
+    unsafe fn highest([high, deep]: [uint32x4_t; 2], from: *const f32) -> [uint32x4_t; 2] {
+        // SAFETY: the caller has four floats there.
+        unsafe {
+            let bits = vreinterpretq_u32_f32(vld1q_f32(from));
+            let signed = vmaxq_s32(vreinterpretq_s32_u32(high), vreinterpretq_s32_u32(bits));
+            [vreinterpretq_u32_s32(signed), vmaxq_u32(deep, bits)]
+        }
+    }
+    #[inline(always)]
+    unsafe fn lane([high, deep]: [uint32x4_t; 2]) -> [u32; 2] {
+        // SAFETY: NEON is there.
+        unsafe {
+            let high = vmaxvq_s32(vreinterpretq_s32_u32(high));
+            [high as u32, vmaxvq_u32(deep)]
+        }
+    }
+}
+
+eight_bits!(eight_neon, NeonQuads, "neon");

@@ -1,13 +1,29 @@
-//! Floats that begin on a cache line. In: a length. Out: a slice; no load of a vector straddles two lines.
+//! Numbers that begin on a cache line. In: a length. Out: a slice; no load of a vector straddles two lines.
 
+use std::marker::PhantomData;
 use std::ops::{Deref, DerefMut};
+
+/// Bytes of a cache line.
+const LINE: usize = 64;
 
 /// One cache line.
 #[derive(Debug, Clone, Copy)]
 #[repr(C, align(64))]
-struct Line([f32; 16]);
+struct Line([u8; LINE]);
 
-/// A growable array of floats whose first one lies on a cache line; new ones are zero.
+/// A kind of number that a [`Buffer`] holds: any bytes are one, and zeros are zero.
+pub trait Number: Copy + sealed::Sealed {}
+
+impl Number for f32 {}
+impl Number for i8 {}
+
+mod sealed {
+    pub trait Sealed {}
+    impl Sealed for f32 {}
+    impl Sealed for i8 {}
+}
+
+/// A growable array of numbers whose first one lies on a cache line; new ones are zero.
 ///
 /// # Example
 /// ```
@@ -15,22 +31,33 @@ struct Line([f32; 16]);
 /// buffer[4] = 1.0;
 /// assert_eq!(*buffer, [0.0, 0.0, 0.0, 0.0, 1.0]);
 /// ```
-#[derive(Debug, Clone, Default)]
-pub struct Buffer {
+#[derive(Debug, Clone)]
+pub struct Buffer<T = f32> {
     lines: Vec<Line>,
     len: usize,
+    of: PhantomData<T>,
 }
 
-impl Buffer {
+impl<T: Number> Default for Buffer<T> {
+    fn default() -> Buffer<T> {
+        Buffer {
+            lines: Vec::new(),
+            len: 0,
+            of: PhantomData,
+        }
+    }
+}
+
+impl<T: Number> Buffer<T> {
     /// `len` zeros.
-    pub fn zeroed(len: usize) -> Buffer {
+    pub fn zeroed(len: usize) -> Buffer<T> {
         let mut buffer = Buffer::default();
         buffer.resize(len);
         buffer
     }
 
     /// The same numbers on a cache line.
-    pub fn copied(from: &[f32]) -> Buffer {
+    pub fn copied(from: &[T]) -> Buffer<T> {
         let mut buffer = Buffer::zeroed(from.len());
         buffer.copy_from_slice(from);
         buffer
@@ -38,22 +65,23 @@ impl Buffer {
 
     /// Changes the length; what is kept keeps its numbers.
     pub fn resize(&mut self, len: usize) {
-        self.lines.resize(len.div_ceil(16), Line([0.0; 16]));
+        let lines = len.div_ceil(LINE / size_of::<T>());
+        self.lines.resize(lines, Line([0; LINE]));
         self.len = len;
     }
 }
 
-impl Deref for Buffer {
-    type Target = [f32];
+impl<T: Number> Deref for Buffer<T> {
+    type Target = [T];
 
-    fn deref(&self) -> &[f32] {
-        // SAFETY: the lines are floats side by side without gaps, and hold at least `len`.
+    fn deref(&self) -> &[T] {
+        // SAFETY: the lines are bytes side by side without gaps, any of which are numbers, and hold at least `len`.
         unsafe { std::slice::from_raw_parts(self.lines.as_ptr().cast(), self.len) }
     }
 }
 
-impl DerefMut for Buffer {
-    fn deref_mut(&mut self) -> &mut [f32] {
+impl<T: Number> DerefMut for Buffer<T> {
+    fn deref_mut(&mut self) -> &mut [T] {
         // SAFETY: as above, and borrowed for writing.
         unsafe { std::slice::from_raw_parts_mut(self.lines.as_mut_ptr().cast(), self.len) }
     }

@@ -10,13 +10,17 @@ use crate::finish::Activation;
 
 mod conv;
 mod each;
+pub(crate) mod eight;
+pub(crate) mod quads;
 #[cfg(test)]
 mod tests;
+mod tiles;
 mod whole;
 
 pub use conv::Conv;
 pub use each::{Depthwise, Max};
-pub use whole::{Photo, Scale, Sum};
+pub use eight::{EightBits, EightConv, Scratch};
+pub use whole::{Bytes, Photo, Scale, Sum};
 
 /// The width of one instruction set's vectors, and its routines.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -77,6 +81,7 @@ macro_rules! routines {
             $crate::pixels::routine!(depthwise, Depthwise, $vector $(, $features)?);
             $crate::pixels::routine!(max, Max, $vector $(, $features)?);
             $crate::pixels::routine!(photo, Photo, $vector $(, $features)?);
+            $crate::pixels::routine!(bytes, Bytes, $vector $(, $features)?);
             $crate::pixels::routine!(sum, Sum, $vector $(, $features)?);
             $crate::pixels::routine!(scale, Scale, $vector $(, $features)?);
 
@@ -218,6 +223,15 @@ impl Form {
     pub fn photo(self, job: &mut Photo) {
         job.check();
         dispatch!(self, photo, job);
+    }
+
+    /// One row of a photo from its bytes; see [`Bytes`].
+    ///
+    /// # Panics
+    /// If the lengths differ or are not whole pixels.
+    pub fn bytes(self, job: &mut Bytes) {
+        job.check();
+        dispatch!(self, bytes, job);
     }
 
     /// The sum of two rows; see [`Sum`].

@@ -47,6 +47,20 @@ impl Plain {
     }
 }
 
+impl From<[f32; 8]> for Plain {
+    #[inline(always)]
+    fn from(lanes: [f32; 8]) -> Plain {
+        Plain(lanes)
+    }
+}
+
+impl From<Plain> for [f32; 8] {
+    #[inline(always)]
+    fn from(vector: Plain) -> [f32; 8] {
+        vector.0
+    }
+}
+
 // SAFETY: plain Rust runs everywhere.
 unsafe impl Vector for Plain {
     type Rest = Plain;

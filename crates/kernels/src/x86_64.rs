@@ -3,6 +3,10 @@
 use std::arch::x86_64::*;
 use std::ops::Range;
 
+mod quads;
+
+pub(crate) use quads::{eight_avx2, eight_vnni};
+
 use crate::dot::block::{NIBBLES, Products, nibbles, products};
 use crate::pixels::routines;
 use crate::vector::Vector;
@@ -196,10 +200,9 @@ macro_rules! nibbles {
             }
             #[inline(always)]
             unsafe fn query(row: *const i16, at: usize) -> [$vector; 2] {
+                let [low, high] = nibbles(at).1;
                 // SAFETY: the caller has the whole block there.
-                nibbles(at)
-                    .1
-                    .map(|from| unsafe { $load(row.add(from).cast()) })
+                unsafe { [$load(row.add(low).cast()), $load(row.add(high).cast())] }
             }
             #[inline(always)]
             unsafe fn template(row: *const u8, at: usize) -> [$vector; 2] {

@@ -7,7 +7,9 @@
 use fusiform_kernels::cpu::{self, Isa};
 use fusiform_kernels::finish::{self, Activation};
 use fusiform_kernels::gemm::{Gemm, MAX_TILE};
-use fusiform_kernels::pixels::{Conv, Depthwise, Finish, Form, Max, Photo, Scale, Sum};
+use fusiform_kernels::pixels::{
+    Bytes, Conv, Depthwise, EightConv, Finish, Form, Max, Photo, Scale, Scratch, Sum,
+};
 use fusiform_kernels::{depthwise, dot};
 
 /// Shapes of each routine, unless an argument says otherwise.
@@ -86,6 +88,32 @@ fn dense(form: Form, seed: u64) -> Vec<f32> {
     cut(&out, form.padded(n_out), n_out)
 }
 
+fn eight_bits(form: Form, seed: u64) -> Vec<f32> {
+    let mut r = Numbers(seed);
+    let (n, n_in, n_out) = (1 + r.below(27), 1 + r.below(77), 1 + r.below(67));
+    let (k, stride) = ([1, 1, 2, 3][r.below(4)], 1 + r.below(3));
+    let width = (n - 1) * stride + k;
+    let pixel = form.padded(n_in);
+    let input = padded(form, &r.floats(k * width * n_in), n_in);
+    let weights = r.floats(n_out * n_in * k * k);
+    let (bias, slopes) = (form.pad(&r.floats(n_out)), form.pad(&r.floats(n_out)));
+    let residual = padded(form, &r.floats(n * n_out), n_out);
+    let starts: Vec<usize> = (0..k).map(|row| row * width * pixel).collect();
+    let mut out = vec![7.0; n * form.padded(n_out)];
+    form.eight(&mut EightConv {
+        input: &input,
+        starts: &starts,
+        step: stride * pixel,
+        weights: &form.pack_eight(&weights, [n_out, n_in, k, k], pixel),
+        finish: finish(&mut r, &bias, &slopes),
+        residual: (r.below(2) == 0).then_some(&residual),
+        out: &mut out,
+        n,
+        scratch: &mut Scratch::default(),
+    });
+    cut(&out, form.padded(n_out), n_out)
+}
+
 fn finish<'a>(r: &mut Numbers, bias: &'a [f32], slopes: &'a [f32]) -> Finish<'a> {
     Finish {
         bias,
@@ -152,7 +180,16 @@ fn rows(form: Form, seed: u64) -> Vec<f32> {
         addend: -1.5,
         out: &mut scaled,
     });
-    [woven, sum, scaled].concat()
+    let rgb: Vec<u8> = (0..3 * n).map(|_| r.below(256) as u8).collect();
+    let mut bytes = vec![7.0; 3 * n];
+    form.bytes(&mut Bytes {
+        rgb: &rgb,
+        mean: [127.5, 100.0, 3.0],
+        scale: [1.0 / 128.0, 0.7, -2.0],
+        blue_first: r.below(2) == 0,
+        out: &mut bytes,
+    });
+    [woven, sum, scaled, bytes].concat()
 }
 
 /// Dot products, exact ones among them.
@@ -219,8 +256,9 @@ fn planes(seed: u64) -> Vec<f32> {
 type Routine = (&'static str, fn(Form, u64) -> Vec<f32>, f32);
 
 /// With how far apart the numbers may be: sums of up to a thousand products below 1, in another order.
-const ROUTINES: [Routine; 5] = [
+const ROUTINES: [Routine; 6] = [
     ("dense", dense, 1e-4),
+    ("eight bits", eight_bits, 1e-4),
     ("each channel", each_channel, 1e-5),
     ("rows", rows, 0.0),
     ("products", |_, seed| products(seed), 1e-4),

@@ -1,6 +1,6 @@
 //! Runs a model on numbers from a file. In: `MODEL SHAPE IN.f32 OUT_DIR [ROUNDS]`. Out: one `.f32` file per output, and the
 //! median CPU and wall-clock time of the rounds, with the least that each step took when `PROFILE` is set; `ISA` names another
-//! instruction set. Used to compare with other engines on machines that others use too.
+//! instruction set, `PRECISION` what is multiplied (float32, int8). Used to compare with other engines on machines that others use too.
 
 use std::error::Error;
 use std::fs;
@@ -8,7 +8,7 @@ use std::time::Instant;
 
 use rustix::time::{ClockId, clock_gettime};
 
-use fusiform_nn::{Limits, Model, Session, Tensor};
+use fusiform_nn::{Limits, Model, Precision, Session, Tensor};
 
 fn main() -> Result<(), Box<dyn Error>> {
     let args: Vec<String> = std::env::args().skip(1).collect();
@@ -27,7 +27,12 @@ fn main() -> Result<(), Box<dyn Error>> {
         .map(|w| f32::from_le_bytes(*w))
         .collect();
     let tensor = Tensor::new(shape, data)?;
-    let session = Session::new(Model::from_bytes(&fs::read(model)?, &Limits::default())?)?;
+    let precision: Precision = match std::env::var("PRECISION") {
+        Ok(name) => name.parse()?,
+        Err(_) => Precision::default(),
+    };
+    let model = Model::from_bytes(&fs::read(model)?, &Limits::default())?;
+    let session = Session::with_precision(model, precision)?;
     let name = session.inputs()[0].name.clone();
     let rounds: usize = rest.first().map_or(Ok(1), |r| r.parse())?;
     let (mut times, mut walls) = (Vec::new(), Vec::new());
@@ -48,8 +53,8 @@ fn main() -> Result<(), Box<dyn Error>> {
         for step in steps {
             let (us, gflops) = (step.nanos / 1000, step.flop as f64 / step.nanos as f64);
             println!(
-                "{us:6} us {gflops:6.1} GFLOP/s {} {:?} {}",
-                step.operator, step.weights, step.name
+                "{us:6} us {gflops:6.1} GFLOP/s {} {} {:?} {}",
+                step.operator, step.precision, step.weights, step.name
             );
         }
     }

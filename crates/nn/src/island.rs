@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use fusiform_kernels::buffer::Buffer;
 use fusiform_kernels::finish::Activation;
-use fusiform_kernels::pixels::Form;
+use fusiform_kernels::pixels::{EightBits, Form};
 
 use crate::graph::{Model, Step};
 use crate::ops::arithmetic::Binary;
@@ -15,6 +15,8 @@ use crate::ops::geometry::Geometry;
 use crate::ops::pool::Window;
 use crate::ops::resize::Resize;
 use crate::ops::{Finish, Op};
+use crate::photo::Source;
+use crate::session::Precision;
 use crate::tensor::{Tensor, Value};
 
 mod plan;
@@ -76,7 +78,7 @@ enum Kind {
 
 #[derive(Debug)]
 struct Weights {
-    packed: Buffer,
+    packed: Packed,
     bias: Buffer,
     slopes: Option<Buffer>,
     activation: Activation,
@@ -87,6 +89,26 @@ struct Weights {
     /// Floats in an input pixel.
     pixel: usize,
 }
+
+#[derive(Debug)]
+enum Packed {
+    Floats(Buffer),
+    EightBits(EightBits),
+}
+
+impl Packed {
+    /// Bytes in memory.
+    fn bytes(&self) -> usize {
+        match self {
+            Packed::Floats(weights) => weights.len() * size_of::<f32>(),
+            Packed::EightBits(weights) => weights.bytes(),
+        }
+    }
+}
+
+/// Channels on either side from which on every layer measured was faster in eight bits, which cost two passes over the
+/// numbers that come in (`bench/RESULTS.md`, "Eight bits").
+const EIGHT_BITS_FROM: usize = 12;
 
 /// Puts steps that can go the fast way side by side, as far as what they read allows.
 pub(crate) fn gather(model: &mut Model) {
@@ -125,7 +147,17 @@ pub(crate) fn gather(model: &mut Model) {
 fn may_go(step: &Step, constants: &HashMap<usize, Value>) -> bool {
     is_channels_last(&step.op)
         || channels_of(&step.op).is_some()
-        || layer(0, step, constants, Form::chosen(), &|_| false).is_some()
+        || layer(
+            0,
+            step,
+            constants,
+            Kernels {
+                form: Form::chosen(),
+                precision: Precision::Float32,
+            },
+            &|_| false,
+        )
+        .is_some()
 }
 
 /// The channels of each result of a split that is no work here: what it gives is only looked at from outside.
@@ -173,9 +205,19 @@ fn is_channels_last(op: &Op) -> bool {
     matches!(op, Op::Transpose { order: Some(order) } if order[..] == [0, 2, 3, 1])
 }
 
+/// What layers are packed for.
+#[derive(Debug, Clone, Copy)]
+struct Kernels {
+    form: Form,
+    precision: Precision,
+}
+
 /// Finds the islands of a model whose steps are gathered.
-pub(crate) fn find(model: &Model) -> Vec<Island> {
-    let form = Form::chosen();
+pub(crate) fn find(model: &Model, precision: Precision) -> Vec<Island> {
+    let kernels = Kernels {
+        form: Form::chosen(),
+        precision,
+    };
     let mut islands = Vec::new();
     let mut at = 0;
     while at < model.steps.len() {
@@ -184,14 +226,14 @@ pub(crate) fn find(model: &Model) -> Vec<Island> {
             .take_while(|s| goes(model, s))
             .count();
         if fast > 1 {
-            islands.extend(island(model, at..at + fast, form));
+            islands.extend(island(model, at..at + fast, kernels));
         }
         at += fast.max(1);
     }
     islands
 }
 
-fn island(model: &Model, steps: Range<usize>, form: Form) -> Option<Island> {
+fn island(model: &Model, steps: Range<usize>, kernels: Kernels) -> Option<Island> {
     let inside = &model.steps[steps.clone()];
     let written = |value: usize| inside.iter().any(|s| s.outputs.contains(&value));
     // From the end: a value stays narrow if all its readers take it so.
@@ -247,7 +289,7 @@ fn island(model: &Model, steps: Range<usize>, form: Form) -> Option<Island> {
             parts.extend(named.map(|(value, range)| (*value, (whole, range))));
             continue;
         }
-        let layer = layer(steps.start + i, step, &model.constants, form, &is_narrow)?;
+        let layer = layer(steps.start + i, step, &model.constants, kernels, &is_narrow)?;
         for value in &layer.inputs {
             if !written(*value) && !imports.iter().any(|(v, _)| v == value) {
                 imports.push((*value, is_narrow(*value)));
@@ -277,7 +319,7 @@ fn island(model: &Model, steps: Range<usize>, form: Form) -> Option<Island> {
     let inner = |e: &Export| layers.iter().any(|l| l.output == e.from);
     (!layers.is_empty() && exports.iter().all(inner)).then(|| Island {
         steps,
-        form,
+        form: kernels.form,
         layers,
         imports,
         exports,
@@ -289,7 +331,7 @@ fn layer(
     at: usize,
     step: &Step,
     constants: &HashMap<usize, Value>,
-    form: Form,
+    Kernels { form, precision }: Kernels,
     narrow: &dyn Fn(usize) -> bool,
 ) -> Option<Layer> {
     let constant = |i: usize| {
@@ -344,13 +386,22 @@ fn layer(
             } else {
                 form.padded(n_in)
             };
-            let packed = if dense {
-                form.pack_dense(weight.data(), [n_out, n_in, kh, kw], pixel)
-            } else {
-                form.pack_depthwise(weight.data(), n_out, kh * kw)
+            let (sizes, data) = ([n_out, n_in, kh, kw], weight.data());
+            let in_eight_bits = dense
+                && precision == Precision::Int8
+                && n_in.min(n_out) >= EIGHT_BITS_FROM
+                && kh * kw * pixel <= EightBits::MOST
+                && conv.geometry.dilations[1] == 1;
+            let packed = match (in_eight_bits, dense) {
+                (true, _) => Packed::EightBits(form.pack_eight(data, sizes, pixel)),
+                (_, true) => Packed::Floats(Buffer::copied(&form.pack_dense(data, sizes, pixel))),
+                _ => {
+                    let packed = form.pack_depthwise(data, n_out, kh * kw);
+                    Packed::Floats(Buffer::copied(&packed))
+                }
             };
             let weights = Weights {
-                packed: Buffer::copied(&packed),
+                packed,
                 bias: Buffer::copied(&form.pad(&bias)),
                 slopes: slopes.map(|s| Buffer::copied(&form.pad(s))),
                 activation,
@@ -400,22 +451,31 @@ fn layer(
 }
 
 impl Island {
+    /// Whether the step at this place of the model multiplies in eight bits.
+    pub(crate) fn is_in_eight_bits(&self, step: usize) -> bool {
+        let packed = |kind: &Kind| matches!(kind, Kind::Dense(w) if matches!(w.packed, Packed::EightBits(_)));
+        self.layers
+            .iter()
+            .any(|l| l.step == step && packed(&l.kind))
+    }
+
     /// Runs the island, or says that these shapes are none for it.
     ///
     /// `told` receives nanoseconds and operations of each layer by the place of its step.
     pub(crate) fn run(
         &self,
-        given: &[Option<&Tensor>],
+        given: &[Option<Source>],
         values: &[Option<Value>],
         max_elements: usize,
+        n_bands: usize,
         told: Option<&mut dyn FnMut(usize, u64, u64)>,
     ) -> Option<Vec<(usize, Tensor)>> {
-        let mut tensors = Vec::with_capacity(self.imports.len());
+        let mut sources = Vec::with_capacity(self.imports.len());
         for (value, _) in &self.imports {
             let written = || values[*value].as_ref().and_then(|v| v.float().ok());
-            tensors.push(given[*value].or_else(written)?);
+            sources.push(given[*value].or_else(|| written().map(Source::Tensor))?);
         }
-        let key: Vec<Vec<usize>> = tensors.iter().map(|t| t.shape().to_vec()).collect();
+        let key: Vec<Vec<usize>> = sources.iter().map(Source::shape).collect();
         let mut plans = self.plans.lock().unwrap_or_else(PoisonError::into_inner);
         let plan = match plans.iter().find(|(k, _)| *k == key) {
             Some((_, plan)) => plan.clone(),
@@ -429,6 +489,6 @@ impl Island {
             }
         };
         drop(plans);
-        Some(rows::run(self, &*plan?, &tensors, told))
+        Some(rows::run(self, &*plan?, &sources, n_bands, told))
     }
 }

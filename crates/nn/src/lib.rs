@@ -16,11 +16,13 @@ mod format;
 mod graph;
 mod island;
 mod ops;
+mod photo;
 mod session;
 mod simplify;
 mod tensor;
 
 pub use error::{Error, ErrorKind};
 pub use graph::{Dim, Limits, Model, Port};
-pub use session::{Session, StepTime};
+pub use photo::Photo;
+pub use session::{Precision, Session, StepTime, UnknownPrecision};
 pub use tensor::Tensor;

@@ -1,6 +1,9 @@
 //! A network at work. In: named tensors. Out: named tensors.
 //! Knows the order of the steps and when a value is no longer needed, not what a step computes.
 
+use std::fmt;
+use std::str::FromStr;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
 
@@ -8,6 +11,7 @@ use crate::error::Error;
 use crate::graph::{Dim, Model, Port, Step};
 use crate::island::{self, Island};
 use crate::ops::{Op, Work};
+use crate::photo::{Photo, Source};
 use crate::tensor::{Tensor, Value, elements};
 
 /// Buffers kept for the next run; a network in flight needs about this many at once.
@@ -33,6 +37,41 @@ pub struct Session {
     pool: Pool,
 }
 
+/// What dense layers multiply.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Precision {
+    /// Numbers as the file has them.
+    #[default]
+    Float32,
+    /// Eight bits where that is faster: weights are rounded once, the numbers of each row by their own extremes.
+    Int8,
+}
+
+/// A name that means no [`Precision`].
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("precision {0:?} is unknown; it is \"float32\" or \"int8\"")]
+pub struct UnknownPrecision(String);
+
+impl fmt::Display for Precision {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Precision::Float32 => "float32",
+            Precision::Int8 => "int8",
+        })
+    }
+}
+
+impl FromStr for Precision {
+    type Err = UnknownPrecision;
+
+    fn from_str(name: &str) -> Result<Precision, UnknownPrecision> {
+        [Precision::Float32, Precision::Int8]
+            .into_iter()
+            .find(|p| p.to_string() == name)
+            .ok_or_else(|| UnknownPrecision(name.into()))
+    }
+}
+
 /// What one step of a network took.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StepTime {
@@ -46,6 +85,8 @@ pub struct StepTime {
     pub nanos: u64,
     /// Multiplications and additions of convolutions and matrix products.
     pub flop: u64,
+    /// What it multiplies.
+    pub precision: Precision,
 }
 
 /// Buffers of earlier results, to be used again.
@@ -86,7 +127,15 @@ impl Session {
     ///
     /// # Errors
     /// [`Error`] if weights do not fit their operator.
-    pub fn new(mut model: Model) -> Result<Session, Error> {
+    pub fn new(model: Model) -> Result<Session, Error> {
+        Session::with_precision(model, Precision::default())
+    }
+
+    /// As [`Session::new`], but says what dense layers multiply.
+    ///
+    /// # Errors
+    /// As [`Session::new`].
+    pub fn with_precision(mut model: Model, precision: Precision) -> Result<Session, Error> {
         island::gather(&mut model);
         for step in &mut model.steps {
             if let Op::Conv(conv) = &mut step.op {
@@ -110,7 +159,7 @@ impl Session {
             }
         }
         Ok(Session {
-            islands: island::find(&model),
+            islands: island::find(&model, precision),
             model,
             dead_after,
             pool: Pool::default(),
@@ -129,11 +178,35 @@ impl Session {
 
     /// Runs the network once.
     ///
+    /// Called on a thread of a rayon pool, it shares the rows of large layers out among those threads of the pool that
+    /// no other run in this process takes: one photo gets all of them, many photos one each. The numbers are the same.
+    ///
     /// # Errors
     /// [`Error`] if an input is missing, unknown or of the wrong shape, or if a result would be larger than the limits
     /// of the model; the message names node, operator and shape.
     pub fn run(&self, inputs: &[(&str, &Tensor)]) -> Result<Vec<(String, Tensor)>, Error> {
-        self.run_told(inputs, None)
+        self.run_told(&sources(inputs), None)
+    }
+
+    /// As [`Session::run`], of photos: a first layer on the fast path reads their bytes, and no planes are made.
+    ///
+    /// # Errors
+    /// As [`Session::run`]; also if a photo has not the bytes that its size says, or another canvas than the first.
+    pub fn run_photos(
+        &self,
+        input: &str,
+        photos: &[Photo],
+    ) -> Result<Vec<(String, Tensor)>, Error> {
+        let canvas = photos.first().map_or([0, 0], |p| p.canvas);
+        if let Some(photo) = photos.iter().find(|p| !p.fits(canvas)) {
+            return Err(Error::shape(format!(
+                "a photo of {} bytes and size {:?} on a canvas of {:?} in a batch of canvas {canvas:?}",
+                photo.rgb.len(),
+                photo.size,
+                photo.canvas
+            )));
+        }
+        self.run_told(&[(input, Source::Photos(photos))], None)
     }
 
     /// Runs the network once and says what each step took, in running order.
@@ -145,11 +218,12 @@ impl Session {
     pub fn profile(&self, inputs: &[(&str, &Tensor)]) -> Result<Vec<StepTime>, Error> {
         let mut nanos = vec![(0, 0); self.model.steps.len()];
         self.run_told(
-            inputs,
+            &sources(inputs),
             Some(&mut |step, took, flop| nanos[step] = (took, flop)),
         )?;
-        let told = self.model.steps.iter().zip(nanos);
-        let line = |(step, (nanos, flop)): (&Step, (u64, u64))| StepTime {
+        let told = self.model.steps.iter().zip(nanos).enumerate();
+        let line = |(place, (step, (nanos, flop))): (usize, (&Step, (u64, u64)))| StepTime {
+            precision: self.precision_of(place),
             name: step.name.clone(),
             operator: step.op.name(),
             weights: step.weights(&self.model.constants),
@@ -161,13 +235,15 @@ impl Session {
 
     fn run_told(
         &self,
-        inputs: &[(&str, &Tensor)],
+        inputs: &[(&str, Source)],
         mut told: Option<&mut dyn FnMut(usize, u64, u64)>,
     ) -> Result<Vec<(String, Tensor)>, Error> {
         let model = &self.model;
+        let turn = Turn::begin();
+        let n_bands = if told.is_some() { 1 } else { turn.n_threads() };
         let mut values: Vec<Option<Value>> = vec![None; model.n_values];
-        let mut given: Vec<Option<&Tensor>> = vec![None; model.n_values];
-        for (name, tensor) in inputs {
+        let mut given: Vec<Option<Source>> = vec![None; model.n_values];
+        for (name, source) in inputs {
             let position = model.inputs().iter().position(|port| port.name == *name);
             let Some(position) = position else {
                 let known: Vec<&str> = model.inputs().iter().map(|p| &*p.name).collect();
@@ -175,8 +251,8 @@ impl Session {
                     "no input {name:?}; there are {known:?}"
                 )));
             };
-            check_input(&model.inputs()[position], tensor)?;
-            given[model.input_values[position]] = Some(*tensor);
+            check_input(&model.inputs()[position], &source.shape())?;
+            given[model.input_values[position]] = Some(*source);
         }
         for (port, value) in model.inputs().iter().zip(&model.input_values) {
             if given[*value].is_none() {
@@ -190,7 +266,7 @@ impl Session {
                     .as_mut()
                     .map(|t| &mut **t as &mut dyn FnMut(usize, u64, u64));
                 let max = model.limits.max_tensor_elements;
-                if let Some(results) = island.run(&given, &values, max, told) {
+                if let Some(results) = island.run(&given, &values, max, n_bands, told) {
                     for (number, tensor) in results {
                         values[number] = Some(Value::Float(tensor));
                     }
@@ -204,8 +280,8 @@ impl Session {
             let step = &model.steps[position];
             // Only a step off the fast path needs an input as a value of its own.
             for value in step.inputs.iter().flatten() {
-                if let (Some(tensor), None) = (given[*value], &values[*value]) {
-                    values[*value] = Some(Value::Float(tensor.clone()));
+                if let (Some(source), None) = (given[*value], &values[*value]) {
+                    values[*value] = source.tensor().map(Value::Float);
                 }
             }
             let name = step.op.name();
@@ -245,8 +321,8 @@ impl Session {
         }
         let mut outputs = Vec::with_capacity(model.output_values.len());
         for (port, number) in model.outputs().iter().zip(&model.output_values) {
-            if let Some(tensor) = given[*number] {
-                outputs.push((port.name.clone(), tensor.clone()));
+            if let Some(tensor) = given[*number].and_then(|source| source.tensor()) {
+                outputs.push((port.name.clone(), tensor));
                 continue;
             }
             let value = values[*number]
@@ -262,6 +338,13 @@ impl Session {
 }
 
 impl Session {
+    fn precision_of(&self, step: usize) -> Precision {
+        match self.islands.iter().any(|i| i.is_in_eight_bits(step)) {
+            true => Precision::Int8,
+            false => Precision::Float32,
+        }
+    }
+
     /// Gives up the values that no step after this one reads.
     fn free(&self, position: usize, values: &mut [Option<Value>]) {
         for value in &self.dead_after[position] {
@@ -272,13 +355,47 @@ impl Session {
     }
 }
 
-fn check_input(port: &Port, tensor: &Tensor) -> Result<(), Error> {
+/// Runs under way in this process.
+static RUNS: AtomicUsize = AtomicUsize::new(0);
+
+/// One of them, as long as it lives.
+struct Turn {
+    runs: usize,
+}
+
+impl Turn {
+    fn begin() -> Turn {
+        Turn {
+            runs: RUNS.fetch_add(1, Ordering::Relaxed) + 1,
+        }
+    }
+
+    /// A fair share of the current pool's threads; one outside of a pool.
+    fn n_threads(&self) -> usize {
+        match rayon::current_thread_index() {
+            Some(_) => (rayon::current_num_threads() / self.runs).max(1),
+            None => 1,
+        }
+    }
+}
+
+impl Drop for Turn {
+    fn drop(&mut self) {
+        RUNS.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+fn sources<'a>(inputs: &[(&'a str, &'a Tensor)]) -> Vec<(&'a str, Source<'a>)> {
+    let source = |(name, tensor): &(&'a str, &'a Tensor)| (*name, Source::Tensor(tensor));
+    inputs.iter().map(source).collect()
+}
+
+fn check_input(port: &Port, shape: &[usize]) -> Result<(), Error> {
     let fits = |(wanted, got): (&Dim, &usize)| match wanted {
         // A batch of one in the file is an exporter's habit; any batch is tried.
         Dim::Fixed(size) => size == got,
         Dim::Any => *got > 0,
     };
-    let shape = tensor.shape();
     let same_rank = port.shape.is_empty() || port.shape.len() == shape.len();
     let batched = port.shape.iter().zip(shape).skip(1).all(fits);
     if same_rank && batched && !shape.contains(&0) {

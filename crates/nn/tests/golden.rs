@@ -8,15 +8,18 @@ mod cases;
 
 use cases::{Case, read_cases};
 use fusiform_kernels::cpu;
-use fusiform_nn::{Limits, Model, Session, Tensor};
+use fusiform_nn::{Limits, Model, Precision, Session, Tensor};
 
 /// Relative to the largest number of an output; sums run in another order than ONNX Runtime's.
 const TOLERANCE: f32 = 1e-4;
 
-fn difference(case: &Case) -> Result<f32, String> {
+/// The same for eight bits, as far as they go: numbers are rounded to 1/127 of their range.
+const TOLERANCE_INT8: f32 = 0.06;
+
+fn difference(case: &Case, precision: Precision) -> Result<f32, String> {
     let say = |e: fusiform_nn::Error| e.to_string();
     let model = Model::from_bytes(&case.model, &Limits::default()).map_err(say)?;
-    let session = Session::new(model).map_err(say)?;
+    let session = Session::with_precision(model, precision).map_err(say)?;
     let inputs: Vec<(&str, &Tensor)> = case.inputs.iter().map(|(n, t)| (&**n, t)).collect();
     // Twice, because the second run works in buffers the first one left.
     session.run(&inputs).map_err(say)?;
@@ -42,23 +45,31 @@ fn difference(case: &Case) -> Result<f32, String> {
 fn main() {
     let cases = read_cases();
     assert!(cases.len() >= 126, "{} cases", cases.len());
-    for isa in cpu::available() {
+    let precisions = [
+        (Precision::Float32, TOLERANCE),
+        (Precision::Int8, TOLERANCE_INT8),
+    ];
+    let all = cpu::available().flat_map(|isa| precisions.map(|(p, most)| (isa, p, most)));
+    for (isa, precision, most) in all {
         cpu::force(&isa.to_string()).expect("it is available");
         let mut wrong = Vec::new();
         for case in &cases {
-            match difference(case) {
-                Ok(off) if off <= TOLERANCE => {}
+            match difference(case, precision) {
+                Ok(off) if off <= most => {}
                 Ok(off) => wrong.push(format!("{}: off by {off:e}", case.name)),
                 Err(e) => wrong.push(format!("{}: {e}", case.name)),
             }
         }
         assert!(
             wrong.is_empty(),
-            "{isa}: {} of {} cases:\n{}",
+            "{isa}, {precision}: {} of {} cases:\n{}",
             wrong.len(),
             cases.len(),
             wrong.join("\n")
         );
-        println!("{isa}: {} cases agree with ONNX Runtime", cases.len());
+        println!(
+            "{isa}, {precision}: {} cases agree with ONNX Runtime",
+            cases.len()
+        );
     }
 }

@@ -14,6 +14,7 @@ use fusiform::engine::Engine;
 use fusiform::geometry::BoundingBox;
 use fusiform::pipeline::DescribedFace;
 use fusiform_vault::{Kind, Match, Service, Uuid, Vault};
+use rayon::{ThreadPool, ThreadPoolBuilder};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::compreface::Scale;
@@ -40,6 +41,8 @@ const ERASE_EVERY: Duration = Duration::from_secs(10);
 pub(crate) struct Recognition {
     /// Detector and embedder; runs from many threads at once, but never on the threads that serve connections.
     pub(super) engine: Arc<Engine>,
+    /// As many as may look at images: one image alone has all of them, many have one each.
+    threads: Arc<ThreadPool>,
     /// Enrolled people, encrypted on disk.
     pub(super) vault: Arc<Vault>,
     /// Similarities as CompreFace's clients expect them.
@@ -79,6 +82,7 @@ impl Recognition {
             .context("the pack cannot serve recognition; calibrate it first")?;
         Ok(Recognition {
             engine,
+            threads: Arc::new(ThreadPoolBuilder::new().num_threads(threads).build()?),
             vault: Arc::new(vault),
             scale,
             looking: Arc::new(Semaphore::new(threads)),
@@ -103,9 +107,10 @@ impl Recognition {
         let core = Arc::clone(&self.looking).acquire_owned().await;
         let core = core.map_err(|_| NotSeen::Busy)?;
         let (engine, vault) = (Arc::clone(&self.engine), Arc::clone(&self.vault));
+        let threads = Arc::clone(&self.threads);
         let done = tokio::task::spawn_blocking(move || {
             let _held = (place, core);
-            work(&engine, &vault)
+            threads.install(|| work(&engine, &vault))
         });
         done.await
             .unwrap_or_else(|_| Err(NotSeen::Failed("the work was stopped".into())))

@@ -1,6 +1,7 @@
 //! What a model pack says of itself. In: the text of `manifest.toml`. Out: a checked [`Manifest`].
 //! Knows nothing of where packs lie, and never opens a model.
 
+use fusiform_nn::Precision;
 use serde::{Deserialize, Serialize};
 
 use super::PackError;
@@ -115,6 +116,9 @@ pub struct DetectorManifest {
     pub file: String,
     /// SHA-256 of that file, 64 lower-case hexadecimal digits.
     pub sha256: String,
+    /// What its dense layers multiply: `"float32"`, or `"int8"` for two to three times the speed (`bench/RESULTS.md`).
+    #[serde(default, with = "precision", skip_serializing_if = "is_default")]
+    pub precision: Precision,
     /// How to read its outputs.
     pub head: HeadName,
     /// What it wants to see.
@@ -145,6 +149,9 @@ pub struct EmbedderManifest {
     pub file: String,
     /// SHA-256 of that file, 64 lower-case hexadecimal digits.
     pub sha256: String,
+    /// What its dense layers multiply: `"float32"`, or `"int8"` for two to three times the speed (`bench/RESULTS.md`).
+    #[serde(default, with = "precision", skip_serializing_if = "is_default")]
+    pub precision: Precision,
     /// What it wants to see; the crop is always 112×112.
     pub input: InputManifest,
     /// Length of the embedding.
@@ -180,6 +187,28 @@ pub struct Threshold {
     pub similarity: f32,
     /// False-non-match rate there: share of genuine pairs below it.
     pub fnmr: f64,
+}
+
+fn is_default(precision: &Precision) -> bool {
+    *precision == Precision::default()
+}
+
+/// A precision by its name.
+mod precision {
+    use super::Precision;
+    use serde::{Deserialize, Deserializer, Serializer, de::Error};
+
+    pub(super) fn serialize<S: Serializer>(
+        precision: &Precision,
+        to: S,
+    ) -> Result<S::Ok, S::Error> {
+        to.collect_str(precision)
+    }
+
+    pub(super) fn deserialize<'d, D: Deserializer<'d>>(from: D) -> Result<Precision, D::Error> {
+        let name = String::deserialize(from)?;
+        name.parse().map_err(D::Error::custom)
+    }
 }
 
 impl Manifest {
@@ -344,6 +373,27 @@ mod tests {
     }
 
     #[test]
+    fn eight_bits_are_asked_for_by_name_and_survive_a_round_trip() {
+        assert!(
+            !Manifest::parse(GOOD)
+                .unwrap()
+                .to_toml()
+                .unwrap()
+                .contains("precision")
+        );
+        let text = GOOD.replacen("dimensions", "precision = \"int8\"\ndimensions", 1);
+        let manifest = Manifest::parse(&text).unwrap();
+        assert_eq!(
+            manifest.embedder.as_ref().unwrap().precision,
+            Precision::Int8
+        );
+        assert_eq!(
+            Manifest::parse(&manifest.to_toml().unwrap()).unwrap(),
+            manifest
+        );
+    }
+
+    #[test]
     fn each_bad_value_is_named() {
         let cases = [
             ("format = 1", "format = 2", "format = 2"),
@@ -354,6 +404,11 @@ mod tests {
             ("fmr = 1e-2", "fmr = 1e-4", "thresholds"),
             ("licence = \"l\"", "license = \"l\"", "license"),
             ("\"rgb\"", "\"xyz\"", "xyz"),
+            (
+                "dimensions = 128",
+                "dimensions = 128\nprecision = \"int4\"",
+                "\"int4\" is unknown; it is \"float32\" or \"int8\"",
+            ),
             (
                 "{ channels = \"rgb\" }",
                 "{ channels = \"rgb\", width_px = 3 }",

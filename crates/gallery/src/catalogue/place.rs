@@ -37,7 +37,7 @@ pub(super) fn keep_cells(
         return Ok(());
     };
     let mut insert = t.prepare("INSERT INTO centres (cell, vector) VALUES (?1, ?2)")?;
-    for (cell, vector) in placed.centres.0.iter().enumerate() {
+    for (cell, vector) in placed.centres.vectors().enumerate() {
         insert.execute(params![cell as i64, to_blob(vector)])?;
     }
     for (face, cells) in faces.iter().zip(&placed.homes) {
@@ -63,11 +63,11 @@ pub(super) fn forget_cells(t: &Transaction) -> rusqlite::Result<()> {
     )
 }
 
-fn settle(t: &Transaction, face: i64, cells: &[usize]) -> rusqlite::Result<()> {
+fn settle(t: &Transaction, face: i64, cells: &[u32]) -> rusqlite::Result<()> {
     let mut insert =
         t.prepare_cached("INSERT OR IGNORE INTO homes (cell, face) VALUES (?1, ?2)")?;
     for cell in cells {
-        insert.execute([*cell as i64, face])?;
+        insert.execute([i64::from(*cell), face])?;
     }
     Ok(())
 }
@@ -110,11 +110,11 @@ fn put_among(
     floor: f32,
     options: &ClusterOptions,
 ) -> Result<(), Failed> {
-    let centres = Centres(
-        t.prepare_cached("SELECT vector FROM centres ORDER BY cell")?
-            .query_map([], |row| Ok(from_blob(row.get_ref(0)?.as_blob()?)))?
-            .collect::<rusqlite::Result<_>>()?,
-    );
+    let centres: Vec<Vec<f32>> = t
+        .prepare_cached("SELECT vector FROM centres ORDER BY cell")?
+        .query_map([], |row| Ok(from_blob(row.get_ref(0)?.as_blob()?)))?
+        .collect::<rusqlite::Result<_>>()?;
+    let centres = Centres::from_vectors(&centres);
     let facts = facts::load(t)?;
     let mut around = Around::default();
     for face in &new {
@@ -223,7 +223,7 @@ impl Around {
         let mut near: BTreeMap<i64, (f32, Option<i64>)> = BTreeMap::new();
         for cell in centres.looks(&face.vector) {
             let mut query = t.prepare_cached(sql)?;
-            let mut rows = query.query(params![model.0, cell as i64])?;
+            let mut rows = query.query(params![model.0, cell])?;
             while let Some(row) = rows.next()? {
                 let vector = from_blob(row.get_ref(2)?.as_blob()?);
                 let alike = similarity(&face.vector, &vector).0;

@@ -35,8 +35,9 @@ struct Group {
     photos: Vec<i64>,
     person: Option<i64>,
     is_not: BTreeSet<i64>,
-    /// For each neighbouring group, by root: the sum over pairs of how far they lie above the floor, by weight.
-    near: HashMap<u32, f32>,
+    /// For each neighbouring group, by root and ascending: the sum over pairs of how far they lie above the floor, by
+    /// weight.
+    near: Vec<(u32, f32)>,
 }
 
 /// Two roots and their evidence, no less than it is now.
@@ -75,7 +76,7 @@ fn weight(face: &ClusterFace) -> f32 {
 impl<'a> Groups<'a> {
     pub(super) fn new(
         faces: &[ClusterFace],
-        pairs: Vec<Pair>,
+        pairs: &[Pair],
         constraints: &Constraints,
         options: &'a ClusterOptions,
     ) -> Groups<'a> {
@@ -83,26 +84,34 @@ impl<'a> Groups<'a> {
         for (face, person) in &constraints.is_not {
             is_not.entry(*face).or_default().insert(*person);
         }
-        let group = |f: &ClusterFace| Group {
+        let mut n_near = vec![0; faces.len()];
+        for pair in pairs {
+            n_near[pair.a as usize] += 1;
+            n_near[pair.b as usize] += 1;
+        }
+        let group = |(f, n_near): (&ClusterFace, usize)| Group {
             weight: weight(f),
             size: 1,
             best_quality: f.quality,
             photos: vec![f.photo],
             person: constraints.is.get(&f.face).copied(),
             is_not: is_not.get(&f.face).cloned().unwrap_or_default(),
-            near: HashMap::new(),
+            near: Vec::with_capacity(n_near),
         };
         let mut groups = Groups {
             options,
             parent: (0..faces.len() as u32).collect(),
-            known: faces.iter().map(group).collect(),
+            known: faces.iter().zip(n_near).map(group).collect(),
             heap: BinaryHeap::new(),
         };
-        for Pair { similarity, a, b } in pairs {
+        for &Pair { similarity, a, b } in pairs {
             let both = weight(&faces[a as usize]) * weight(&faces[b as usize]);
             let above = both * (similarity - options.floor_similarity);
-            groups.known[a as usize].near.insert(b, above);
-            groups.known[b as usize].near.insert(a, above);
+            groups.known[a as usize].near.push((b, above));
+            groups.known[b as usize].near.push((a, above));
+        }
+        for group in &mut groups.known {
+            group.near.sort_unstable_by_key(|(other, _)| *other);
         }
         groups
     }
@@ -134,9 +143,11 @@ impl<'a> Groups<'a> {
     /// Joins groups, strongest evidence first, until no pair has enough.
     pub(super) fn join_what_is_near(&mut self) {
         for a in 0..self.parent.len() as u32 {
-            let others: Vec<u32> = self.known[a as usize].near.keys().copied().collect();
-            for b in others.into_iter().filter(|b| a < *b) {
-                self.offer(a, b);
+            for at in 0..self.known[a as usize].near.len() {
+                let b = self.known[a as usize].near[at].0;
+                if a < b {
+                    self.offer(a, b);
+                }
             }
         }
         while let Some(Entry { evidence, a, b }) = self.heap.pop() {
@@ -180,7 +191,7 @@ impl<'a> Groups<'a> {
         if forbidden || glue {
             return None;
         }
-        let above = *x.near.get(&b)?;
+        let above = x.near[x.near.binary_search_by_key(&b, |n| n.0).ok()?].1;
         let pairs = x.weight * y.weight;
         let needed = self.options.link_similarity - self.options.floor_similarity;
         if share(&x.photos, &y.photos) {
@@ -200,23 +211,20 @@ impl<'a> Groups<'a> {
         self.parent[other as usize] = root;
         let was_poor = self.known[root as usize].best_quality < self.options.min_bridge_quality;
         let from = std::mem::replace(&mut self.known[other as usize], Group::empty());
-        let mut changed = Vec::with_capacity(from.near.len());
         let mut into = std::mem::replace(&mut self.known[root as usize], Group::empty());
-        into.near.remove(&other);
-        for (neighbour, above) in from.near {
-            if neighbour == root {
+        into.near = merged(&into.near, &from.near, (root, other));
+        let mut changed: Vec<u32> = from.near.iter().map(|n| n.0).collect();
+        changed.retain(|neighbour| *neighbour != root);
+        for neighbour in &changed {
+            let Ok(at) = into.near.binary_search_by_key(neighbour, |n| n.0) else {
                 continue;
-            }
-            let sum = into.near.entry(neighbour).or_insert(0.0);
-            *sum += above;
-            let theirs = &mut self.known[neighbour as usize].near;
-            theirs.remove(&other);
-            theirs.insert(root, *sum);
-            changed.push(neighbour);
+            };
+            let theirs = &mut self.known[*neighbour as usize].near;
+            renamed(theirs, other, root, into.near[at].1);
         }
         if was_poor {
             // What held it back may hold no longer.
-            changed = into.near.keys().copied().collect();
+            changed = into.near.iter().map(|n| n.0).collect();
         }
         into.weight += from.weight;
         into.size += from.size;
@@ -251,8 +259,44 @@ impl Group {
             photos: Vec::new(),
             person: None,
             is_not: BTreeSet::new(),
-            near: HashMap::new(),
+            near: Vec::new(),
         }
+    }
+}
+
+/// The neighbours of two groups, each with the sum of its evidence; without these two.
+fn merged(x: &[(u32, f32)], y: &[(u32, f32)], two: (u32, u32)) -> Vec<(u32, f32)> {
+    let mut both = Vec::with_capacity(x.len() + y.len());
+    let (mut i, mut j) = (0, 0);
+    while i < x.len() || j < y.len() {
+        let least = |near: &[(u32, f32)], at: usize| near.get(at).map_or(u32::MAX, |n| n.0);
+        let (in_x, in_y) = (least(x, i), least(y, j));
+        let mut sum = 0.0;
+        if in_x <= in_y {
+            sum += x[i].1;
+            i += 1;
+        }
+        if in_y <= in_x {
+            sum += y[j].1;
+            j += 1;
+        }
+        let neighbour = in_x.min(in_y);
+        if neighbour != two.0 && neighbour != two.1 {
+            both.push((neighbour, sum));
+        }
+    }
+    both.shrink_to_fit();
+    both
+}
+
+/// Puts a group that another became in its place, with the evidence it has now.
+fn renamed(near: &mut Vec<(u32, f32)>, old: u32, new: u32, above: f32) {
+    if let Ok(at) = near.binary_search_by_key(&old, |n| n.0) {
+        near.remove(at);
+    }
+    match near.binary_search_by_key(&new, |n| n.0) {
+        Ok(at) => near[at].1 = above,
+        Err(at) => near.insert(at, (new, above)),
     }
 }
 

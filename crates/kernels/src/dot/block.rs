@@ -209,9 +209,9 @@ unsafe impl<V: Vector> Products for Floats<V> {
     }
     #[inline(always)]
     unsafe fn rest(sum: f32, query: *const f32, template: *const f32, rest: Range<usize>) -> f32 {
-        // SAFETY: the caller has these numbers there.
-        rest.fold(sum, |sum, at| unsafe {
-            sum + *query.add(at) * *template.add(at)
+        rest.fold(sum, |sum, at| {
+            // SAFETY: the caller has these numbers there.
+            sum + unsafe { *query.add(at) * *template.add(at) }
         })
     }
 }
@@ -248,10 +248,11 @@ unsafe impl Products for PlainNibbles {
     }
     #[inline(always)]
     unsafe fn query(row: *const i16, at: usize) -> [[i16; 8]; 2] {
-        // SAFETY: the caller has the whole block there.
-        nibbles(at)
-            .1
-            .map(|from| unsafe { row.add(from).cast::<[i16; 8]>().read_unaligned() })
+        let read = |from| {
+            // SAFETY: the caller has the whole block there.
+            unsafe { row.add(from).cast::<[i16; 8]>().read_unaligned() }
+        };
+        nibbles(at).1.map(read)
     }
     #[inline(always)]
     unsafe fn template(row: *const u8, at: usize) -> [[i16; 8]; 2] {

@@ -128,6 +128,82 @@ proptest! {
     }
 }
 
+/// The definition of eight bits, written out: numbers and their scale, then a weight's multiple of its factor.
+fn coarse(numbers: &[f32]) -> (f32, f32, Vec<f32>) {
+    let high = numbers.iter().fold(0.0f32, |m, x| m.max(*x));
+    let low = numbers.iter().fold(0.0f32, |m, x| m.min(*x));
+    let inverse = if high - low > 1e-30 {
+        127.0 / (high - low)
+    } else {
+        0.0
+    };
+    let steps = numbers
+        .iter()
+        .map(|x| ((x - low) * inverse).round_ties_even());
+    let scale = if numbers.iter().all(|x| x.is_finite()) {
+        (high - low) / 127.0
+    } else {
+        f32::NAN
+    };
+    (scale, low, steps.collect())
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(96))]
+
+    #[test]
+    fn rows_in_eight_bits_agree(
+        n in 0usize..30, k in 1usize..4, stride in 1usize..3, n_in in 1usize..70, n_out in 1usize..70,
+        kind in 0usize..4, sloped: bool, residual: bool, odd: bool, large in -20i32..20, seed: u64,
+    ) {
+        let plain = numbers(seed ^ 5, n_out * n_in * k * k, false);
+        for isa in cpu::available() {
+            let form = Form::of(isa);
+            let (pixel, channels) = (form.padded(n_in), form.padded(n_out));
+            let width = n.max(1) * stride + k;
+            let mut input = vec![0.0; k * width * pixel];
+            for (place, value) in numbers(seed, k * width * n_in, odd && seed % 5 == 0).into_iter().enumerate() {
+                input[place / n_in * pixel + place % n_in] = value * f32::powi(10.0, large);
+            }
+            let starts: Vec<usize> = (0..k).map(|r| r * width * pixel).collect();
+            let (bias, slopes) = (form.pad(&numbers(seed ^ 7, n_out, false)), form.pad(&numbers(seed ^ 9, n_out, false)));
+            let other = numbers(seed ^ 11, n * channels, false);
+            let finish = Finish { bias: &bias, activation: activation(kind), slopes: sloped.then_some(&slopes[..]) };
+            let mut out = vec![7.0; n * channels];
+            form.eight(&mut EightConv {
+                input: &input, starts: &starts, step: stride * pixel,
+                weights: &form.pack_eight(&plain, [n_out, n_in, k, k], pixel), finish,
+                residual: residual.then_some(&other[..]), out: &mut out, n, scratch: &mut Scratch::default(),
+            });
+            let span = (n.max(1) - 1) * stride * pixel + k * pixel;
+            let row: Vec<f32> = starts.iter().flat_map(|s| &input[*s..s + span]).copied().collect();
+            let of_row = coarse(&row);
+            for x in 0..n {
+                let (scale, low, steps) = &of_row;
+                let first = x * stride * pixel;
+                for c in 0..n_out {
+                    let weights = &plain[c * n_in * k * k..][..n_in * k * k];
+                    let factor = weights.iter().fold(0.0f32, |m, w| m.max(w.abs())) / 127.0;
+                    let (mut sum, mut all) = (0.0f64, 0.0f64);
+                    for (place, weight) in weights.iter().enumerate() {
+                        let (i, ky, kx) = (place / (k * k), place / k % k, place % k);
+                        let whole = f64::from((weight / factor).round());
+                        sum += whole * f64::from(steps[ky * span + first + kx * pixel + i]);
+                        all += whole;
+                    }
+                    let factor = f64::from(factor);
+                    let sum = factor * (f64::from(*scale) * sum + f64::from(*low) * all);
+                    let place = x * channels + c;
+                    let sum = sum as f32 + bias[c] + if residual { other[place] } else { 0.0 };
+                    let wanted = finished(&finish, sum, c);
+                    let size = (k * k * n_in) as f32 * (1.0 + scale.abs() * 127.0);
+                    prop_assert!(agrees(out[place], wanted, size), "{isa} {x} {c}: {} {wanted}", out[place]);
+                }
+            }
+        }
+    }
+}
+
 proptest! {
     #[test]
     fn rows_as_they_come_are_equal_to_the_bit(n in 0usize..70, odd: bool, factor: f32, addend: f32, seed: u64) {
@@ -141,6 +217,14 @@ proptest! {
             form.scale(&mut Scale { input: &a, factor, addend, out: &mut scaled });
             let wanted: Vec<f32> = (0..3 * n).map(|i| [&a, &b, &c][i % 3][i / 3]).collect();
             prop_assert_eq!(bits(&woven), bits(&wanted), "{}", isa);
+            let rgb: Vec<u8> = woven.iter().map(|v| (v * 99.0) as u8).collect();
+            for blue_first in [false, true] {
+                let (mean, scale) = ([127.5, addend, 3.0], [1.0 / 128.0, factor, -2.0]);
+                form.bytes(&mut Bytes { rgb: &rgb, mean, scale, blue_first, out: &mut woven });
+                let value = |i: usize| f32::from(rgb[if blue_first { i / 3 * 3 + 2 - i % 3 } else { i }]);
+                let wanted: Vec<f32> = (0..3 * n).map(|i| (value(i) - mean[i % 3]) * scale[i % 3]).collect();
+                prop_assert_eq!(bits(&woven), bits(&wanted), "{}", isa);
+            }
             let wanted: Vec<f32> = (0..n).map(|i| a[i] + b[i]).collect();
             prop_assert_eq!(bits(&sum), bits(&wanted), "{}", isa);
             let wanted: Vec<f32> = (0..n).map(|i| a[i] * factor + addend).collect();

@@ -1,4 +1,4 @@
-//! Rows taken as they come: planes to pixels, sums, a factor and an addend.
+//! Rows taken as they come: planes or bytes to pixels, sums, a factor and an addend.
 
 use crate::vector::Vector;
 
@@ -7,6 +7,22 @@ use crate::vector::Vector;
 pub struct Photo<'a> {
     /// One row of each plane.
     pub planes: [&'a [f32]; 3],
+    /// The row.
+    pub out: &'a mut [f32],
+}
+
+/// Bytes of red, green and blue to pixels of three numbers: `out[3x + c] = (rgb[3x + c] − mean[c]) · scale[c]`, or with
+/// `rgb[3x + 2 − c]` if blue comes first.
+#[derive(Debug)]
+pub struct Bytes<'a> {
+    /// The pixels.
+    pub rgb: &'a [u8],
+    /// Subtracted first, in the order of the row.
+    pub mean: [f32; 3],
+    /// Multiplied after.
+    pub scale: [f32; 3],
+    /// Whether red and blue change places.
+    pub blue_first: bool,
     /// The row.
     pub out: &'a mut [f32],
 }
@@ -66,6 +82,47 @@ impl Photo<'_> {
             for (channel, plane) in self.planes.iter().enumerate() {
                 self.out[x * 3 + channel] = plane[x];
             }
+        }
+    }
+}
+
+impl Bytes<'_> {
+    pub(super) fn check(&self) {
+        let n = self.rgb.len();
+        assert!(
+            n == self.out.len() && n.is_multiple_of(3),
+            "bytes and row of different lengths"
+        );
+    }
+
+    /// # Safety
+    /// The CPU has the instructions of `V`; [`Bytes::check`] passed.
+    #[inline(always)]
+    pub(crate) unsafe fn run<V: Vector>(&mut self) {
+        match self.blue_first {
+            true => self.ordered([2, 1, 0]),
+            false => self.ordered([0, 1, 2]),
+        }
+    }
+
+    /// Sixteen pixels at a time, which the compiler turns into vectors of the instruction set.
+    #[inline(always)]
+    fn ordered(&mut self, order: [usize; 3]) {
+        let (mean, scale) = (self.mean, self.scale);
+        let (means, scales): ([f32; 48], [f32; 48]) = (
+            std::array::from_fn(|i| mean[i % 3]),
+            std::array::from_fn(|i| scale[i % 3]),
+        );
+        let (wide, rest) = self.rgb.as_chunks::<48>();
+        let (out_wide, out_rest) = self.out.as_chunks_mut::<48>();
+        for (from, to) in wide.iter().zip(out_wide) {
+            let turned: [u8; 48] = std::array::from_fn(|i| from[i / 3 * 3 + order[i % 3]]);
+            for i in 0..48 {
+                to[i] = (f32::from(turned[i]) - means[i]) * scales[i];
+            }
+        }
+        for (i, to) in out_rest.iter_mut().enumerate() {
+            *to = (f32::from(rest[i / 3 * 3 + order[i % 3]]) - mean[i % 3]) * scale[i % 3];
         }
     }
 }

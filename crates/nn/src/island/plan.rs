@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 
 use fusiform_kernels::buffer::Buffer;
+use fusiform_kernels::pixels::Scratch;
 
 use super::{Island, Kind, Layer, Weights};
 use crate::graph::Limits;
@@ -30,12 +31,41 @@ pub(super) struct Slot {
     pub(super) kept: usize,
     /// The layer that writes it, if it is not imported.
     pub(super) layer: Option<usize>,
+    /// Whether all rows are kept and complete before the next slot begins.
+    pub(super) is_whole: bool,
+    /// Operations of its layer and of those chained to it, for one image.
+    pub(super) flop: usize,
+}
+
+/// Where one thread keeps what nobody else reads.
+#[derive(Debug)]
+pub(super) struct Own {
+    /// The rows of slots that are not whole.
+    pub(super) buffers: Vec<Buffer>,
+    /// For each slot the row that is computed next.
+    pub(super) done: Vec<usize>,
+    pub(super) starts: Vec<usize>,
+    pub(super) scratch: Scratch,
+}
+
+/// Where a run keeps its numbers.
+#[derive(Debug)]
+pub(super) struct Room {
+    /// The slots that are whole.
+    pub(super) whole: Vec<Buffer>,
+    /// For each thread.
+    pub(super) own: Vec<Own>,
 }
 
 impl Slot {
     /// Floats in a row.
     pub(super) fn row(&self) -> usize {
         (self.left + self.width + self.right) * self.pixel
+    }
+
+    /// The pixels of the `row`th row of those in `rows`, without the border.
+    pub(super) fn part<'r>(&self, rows: &'r mut [f32], row: usize) -> &'r mut [f32] {
+        &mut rows[row * self.row() + self.left * self.pixel..][..self.width * self.pixel]
     }
 
     /// Where row `y` begins, its border included; rows outside the image are zero.
@@ -78,7 +108,7 @@ pub(super) struct Plan {
     pub(super) targets: Vec<usize>,
     /// For each export its slot.
     pub(super) exports: Vec<usize>,
-    free: Mutex<Vec<Vec<Buffer>>>,
+    free: Mutex<Vec<Room>>,
 }
 
 impl Plan {
@@ -109,6 +139,8 @@ impl Plan {
                 right: 0,
                 kept: height,
                 layer: None,
+                is_whole: true,
+                flop: 0,
             });
         }
         let (mut reads, mut looks) = (Vec::new(), Vec::new());
@@ -121,6 +153,7 @@ impl Plan {
             let read = read?;
             let (mut slot, look) = shape_of(island, layer, &read, &slots)?;
             slot.layer = Some(i);
+            slot.flop = layer.flop(&slot);
             let elements = slot.row().checked_mul(slot.height)?.checked_mul(batch)?;
             if elements > max_elements {
                 return None;
@@ -170,7 +203,7 @@ impl Plan {
                 .filter(|l| self.reads[*l].contains(&slot))
                 .collect();
             let own = match self.slots[slot].layer.map(|l| &island.layers[l].kind) {
-                Some(Kind::Dense(w) | Kind::Depthwise(w)) => w.packed.len() * 4,
+                Some(Kind::Dense(w) | Kind::Depthwise(w)) => w.packed.bytes(),
                 _ => 0,
             };
             let before = match self.slots[slot].layer {
@@ -184,7 +217,7 @@ impl Plan {
                 && self.reads[only].iter().filter(|s| **s == slot).count() == 1
             {
                 let next = match &island.layers[only].kind {
-                    Kind::Dense(w) | Kind::Depthwise(w) => w.packed.len() * 4,
+                    Kind::Dense(w) | Kind::Depthwise(w) => w.packed.bytes(),
                     _ => 0,
                 };
                 let is_first = self.reads[only][0] == slot;
@@ -198,6 +231,11 @@ impl Plan {
             }
             match rows {
                 Some(rows) => {
+                    self.slots[slot].is_whole = false;
+                    let (flop, Some(reader)) = (self.slots[slot].flop, readers.first()) else {
+                        continue;
+                    };
+                    self.slots[n_imports + reader].flop += flop;
                     self.slots[slot].kept = rows.min(self.slots[slot].height);
                     chained[slot] = so_far;
                 }
@@ -209,27 +247,55 @@ impl Plan {
         }
     }
 
-    /// Buffers of a run that ended, or new ones; borders are zero and stay so.
-    pub(super) fn take(&self) -> Vec<Buffer> {
+    /// The room of a run that ended, or a new one, for so many threads; borders are zero and stay so.
+    pub(super) fn take(&self, n_threads: usize) -> Room {
         let free = self
             .free
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .pop();
-        free.unwrap_or_else(|| {
-            let len = |slot: &Slot| slot.row() * (slot.kept + 1);
+        let zeroed = |whole: bool| -> Vec<Buffer> {
+            let len = |slot: &Slot| match slot.is_whole == whole {
+                true => slot.row() * (slot.kept + 1),
+                false => 0,
+            };
             self.slots
                 .iter()
                 .map(|slot| Buffer::zeroed(len(slot)))
                 .collect()
-        })
+        };
+        let mut room = free.unwrap_or_else(|| Room {
+            whole: zeroed(true),
+            own: Vec::new(),
+        });
+        while room.own.len() < n_threads {
+            room.own.push(Own {
+                buffers: zeroed(false),
+                done: vec![0; self.slots.len()],
+                starts: Vec::new(),
+                scratch: Scratch::default(),
+            });
+        }
+        room
     }
 
-    pub(super) fn give(&self, buffers: Vec<Buffer>) {
+    pub(super) fn give(&self, room: Room) {
         self.free
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
-            .push(buffers);
+            .push(room);
+    }
+}
+
+impl Layer {
+    /// Operations for one image of this shape.
+    pub(super) fn flop(&self, out: &Slot) -> usize {
+        let pixels = out.height * out.width;
+        match &self.kind {
+            Kind::Dense(w) => 2 * pixels * w.n_out * w.n_in * w.kernel[0] * w.kernel[1],
+            Kind::Depthwise(w) => 2 * pixels * w.n_out * w.kernel[0] * w.kernel[1],
+            _ => 0,
+        }
     }
 }
 
@@ -249,6 +315,8 @@ fn shape_of(
         right: 0,
         kept: height,
         layer: None,
+        is_whole: true,
+        flop: 0,
     };
     let padded = |channels: usize| island.form.padded(channels);
     Some(match &layer.kind {

@@ -1,10 +1,12 @@
 //! `fusiform bench`. In: the pack, perhaps a model file, perhaps photos. Out: how fast this machine is with them.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 use fusiform::detect::DetectOptions;
+use fusiform::engine::Engine;
+use fusiform::models::{Pack, Precision};
 use fusiform::speed;
 use rayon::prelude::*;
 use serde::Serialize;
@@ -24,6 +26,9 @@ pub(crate) struct Bench {
     /// Side of inputs whose size the model leaves open
     #[arg(long, default_value_t = 640, value_name = "PX", value_parser = clap::value_parser!(u16).range(32..=4096))]
     side: u16,
+    /// What dense layers multiply, float32 or int8, instead of what the pack's manifest says
+    #[arg(long, value_name = "PRECISION")]
+    precision: Option<Precision>,
     /// Show every layer
     #[arg(long)]
     layers: bool,
@@ -43,6 +48,7 @@ struct Answer {
 #[derive(Serialize)]
 struct Network {
     name: String,
+    precision: String,
     input: Vec<usize>,
     median_ms: f64,
     mflop: f64,
@@ -55,6 +61,7 @@ struct Network {
 struct Layer {
     name: String,
     operator: &'static str,
+    precision: String,
     weights: Vec<usize>,
     least_us: f64,
     gflops: f64,
@@ -85,12 +92,13 @@ pub(crate) fn run(session: &Session, bench: &Bench) -> Result<Exit> {
         peak / 1e9
     ))?;
     let mut networks = Vec::new();
-    for (name, model) in models(session, bench.model.as_deref())? {
+    for (name, model, precision) in models(session, bench)? {
         let side = usize::from(bench.side);
-        let network = measured(name, &model, side, bench.rounds.into(), peak)?;
+        let network = measured(name, &model, side, bench.rounds.into(), precision, peak)?;
         printer.row(format_args!(
-            "{:<16} {:<14} {:8.2} ms  {:6.0} MFLOP  {:6.1} GFLOP/s  {:3.0} % of peak",
+            "{:<16} {:<8} {:<14} {:8.2} ms  {:6.0} MFLOP  {:6.1} GFLOP/s  {:3.0} % of peak",
             network.name,
+            network.precision,
             sizes(&network.input),
             network.median_ms,
             network.mflop,
@@ -99,11 +107,12 @@ pub(crate) fn run(session: &Session, bench: &Bench) -> Result<Exit> {
         ))?;
         for layer in network.layers.iter().filter(|_| bench.layers) {
             printer.row(format_args!(
-                "  {:9.1} us  {:6.1} GFLOP/s  {:3.0} %  {:<10} {:<14} {}",
+                "  {:9.1} us  {:6.1} GFLOP/s  {:3.0} %  {:<10} {:<8} {:<14} {}",
                 layer.least_us,
                 layer.gflops,
                 layer.percent_of_peak,
                 layer.operator,
+                layer.precision,
                 sizes(&layer.weights),
                 layer.name
             ))?;
@@ -112,7 +121,7 @@ pub(crate) fn run(session: &Session, bench: &Bench) -> Result<Exit> {
     }
     let photos = match bench.photos[..] {
         [] => None,
-        _ => Some(photos(session, &bench.photos)?),
+        _ => Some(photos(session, bench)?),
     };
     if let Some(p) = &photos {
         printer.row(format_args!(
@@ -139,8 +148,16 @@ pub(crate) fn run(session: &Session, bench: &Bench) -> Result<Exit> {
     Ok(Exit::Done)
 }
 
-fn models(session: &Session, file: Option<&Path>) -> Result<Vec<(String, Vec<u8>)>> {
-    if let Some(path) = file {
+fn pack(session: &Session, bench: &Bench) -> Result<Pack> {
+    let pack = session.library().load(session.config.pack.as_deref())?;
+    Ok(match bench.precision {
+        Some(precision) => pack.in_precision(precision),
+        None => pack,
+    })
+}
+
+fn models(session: &Session, bench: &Bench) -> Result<Vec<(String, Vec<u8>, Precision)>> {
+    if let Some(path) = &bench.model {
         let bytes = std::fs::read(path).with_context(|| shown(path))?;
         return Ok(vec![(
             path.file_stem()
@@ -148,21 +165,32 @@ fn models(session: &Session, file: Option<&Path>) -> Result<Vec<(String, Vec<u8>
                 .to_string_lossy()
                 .into_owned(),
             bytes,
+            bench.precision.unwrap_or_default(),
         )]);
     }
-    let pack = session.library().load(session.config.pack.as_deref())?;
-    let named = |role: &str, bytes: Option<_>| bytes.map(|b| (role.to_owned(), b));
+    let pack = pack(session, bench)?;
+    let (detector, embedder) = (pack.manifest.detector, pack.manifest.embedder);
+    let named = |role: &str, bytes: Option<_>, precision: Option<_>| {
+        Some((role.to_owned(), bytes?, precision?))
+    };
     Ok([
-        named("detector", pack.detector),
-        named("embedder", pack.embedder),
+        named("detector", pack.detector, detector.map(|d| d.precision)),
+        named("embedder", pack.embedder, embedder.map(|e| e.precision)),
     ]
     .into_iter()
     .flatten()
     .collect())
 }
 
-fn measured(name: String, model: &[u8], side: usize, rounds: usize, peak: f64) -> Result<Network> {
-    let found = speed::network(&name, model, side, rounds)?;
+fn measured(
+    name: String,
+    model: &[u8],
+    side: usize,
+    rounds: usize,
+    precision: Precision,
+    peak: f64,
+) -> Result<Network> {
+    let found = speed::network(&name, model, side, rounds, precision)?;
     let seconds = found.median.as_secs_f64().max(1e-9);
     let flops = found.flop as f64 / seconds;
     let layer = |step: speed::StepTime| {
@@ -170,6 +198,7 @@ fn measured(name: String, model: &[u8], side: usize, rounds: usize, peak: f64) -
         Layer {
             name: step.name,
             operator: step.operator,
+            precision: step.precision.to_string(),
             weights: step.weights,
             least_us: step.nanos as f64 / 1e3,
             gflops: flops / 1e9,
@@ -178,6 +207,7 @@ fn measured(name: String, model: &[u8], side: usize, rounds: usize, peak: f64) -
     };
     Ok(Network {
         name,
+        precision: precision.to_string(),
         input: found.shape,
         median_ms: seconds * 1e3,
         mflop: found.flop as f64 / 1e6,
@@ -187,8 +217,8 @@ fn measured(name: String, model: &[u8], side: usize, rounds: usize, peak: f64) -
     })
 }
 
-fn photos(session: &Session, paths: &[PathBuf]) -> Result<Photos> {
-    let engine = session.engine()?;
+fn photos(session: &Session, bench: &Bench) -> Result<Photos> {
+    let (engine, paths) = (Engine::open(&pack(session, bench)?)?, &bench.photos);
     let options = DetectOptions::default();
     let (mut decode, mut describe, mut whole) = (Vec::new(), Vec::new(), Vec::new());
     let (mut pixels, mut faces) = (0u64, 0);

@@ -97,7 +97,7 @@ pub(crate) fn run(
         problems: Vec::new(),
     };
     for file in files {
-        match one(&engine, file, &options, drawing.as_ref()) {
+        match one(session, &engine, file, &options, drawing.as_ref()) {
             Ok(row) => {
                 show(session, &row)?;
                 answer.photos.push(row);
@@ -121,13 +121,14 @@ pub(crate) fn run(
 }
 
 fn one(
+    session: &Session,
     engine: &Engine,
     file: &Path,
     options: &DetectOptions,
     drawing: Option<&Drawing>,
 ) -> Result<PhotoRow> {
     let image = engine.read(file)?.image;
-    let faces = engine.describe(&image, options)?;
+    let faces = session.on_all_threads(|| engine.describe(&image, options))??;
     let (width_px, height_px) = (image.width(), image.height());
     let rows = faces.iter().map(FaceRow::of).collect();
     if let Some(drawing) = drawing {

@@ -92,11 +92,13 @@ pub(crate) fn run(session: &Session) -> Result<Exit> {
 
 fn pack(session: &Session) -> Result<String> {
     let engine = session.engine()?;
-    let embedder = engine
-        .embedder_id()
-        .map_or_else(|_| "no embedder".into(), |id| id.to_string());
+    let [detecting, embedding] = engine.precisions();
+    let embedder = engine.embedder_id().map_or_else(
+        |_| "no embedder".into(),
+        |id| format!("{id} in {embedding}"),
+    );
     Ok(format!(
-        "{}: {}, {embedder}; networks open, hashes match",
+        "{}: {} in {detecting}, {embedder}; networks open, hashes match",
         engine.pack(),
         engine.detector_id()
     ))

@@ -90,8 +90,7 @@ pub(crate) fn run(
         .collect();
     let assigned = clustering.labels();
     if let Some(dir) = &wanted.export {
-        let vectors: Vec<&[f32]> = found.iter().map(|f| f.vector).collect();
-        export(dir, &vectors, &truth, &assigned).with_context(|| shown(dir))?;
+        export(dir, &found, &truth, &assigned).with_context(|| shown(dir))?;
     }
     let bcubed = metrics::bcubed(&truth, &assigned);
     let pairwise = metrics::pairwise(&truth, &assigned);
@@ -146,7 +145,7 @@ pub(crate) fn run(
 /// Writes what was grouped in NumPy's format (version 1.0), little-endian.
 fn export(
     dir: &Path,
-    vectors: &[&[f32]],
+    faces: &[ClusterFace],
     truth: &[usize],
     assigned: &[usize],
 ) -> std::io::Result<()> {
@@ -164,16 +163,17 @@ fn export(
         bytes.extend(data);
         std::fs::write(dir.join(file), bytes)
     };
-    let width = vectors.first().map_or(0, |v| v.len());
-    let data = vectors
-        .iter()
-        .flat_map(|v| v.iter())
-        .flat_map(|v| v.to_le_bytes());
+    let width = faces.first().map_or(0, |f| f.vector.len());
+    let shape = format!("{}, {width}", faces.len());
+    let bytes = |values: &mut dyn Iterator<Item = f32>| values.flat_map(f32::to_le_bytes).collect();
+    let vectors = bytes(&mut faces.iter().flat_map(|f| f.vector.iter().copied()));
+    write("embeddings.npy", "f4", &shape, vectors)?;
+    let qualities = bytes(&mut faces.iter().map(|f| f.quality));
     write(
-        "embeddings.npy",
+        "qualities.npy",
         "f4",
-        &format!("{}, {width}", vectors.len()),
-        data.collect(),
+        &format!("{},", faces.len()),
+        qualities,
     )?;
     for (file, labels) in [("labels.npy", truth), ("groups.npy", assigned)] {
         let data = labels.iter().flat_map(|l| (*l as i64).to_le_bytes());
