@@ -6,7 +6,6 @@ use std::time::Instant;
 
 use fusiform_kernels::buffer::Buffer;
 use fusiform_kernels::pixels::{Conv, Depthwise, EightConv, Finish, Max, Photo, Scale, Sum};
-
 use rayon::prelude::*;
 
 use super::plan::{Look, Own, Plan, Room, Slot};
