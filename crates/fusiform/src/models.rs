@@ -127,9 +127,7 @@ impl Pack {
             embedder,
         })
     }
-}
 
-impl Pack {
     /// The same pack with both networks in another precision.
     pub fn in_precision(mut self, precision: Precision) -> Pack {
         if let Some(detector) = &mut self.manifest.detector {

@@ -3,8 +3,8 @@
 //!
 //! Every vector is kept twice: as it is, and rounded to four bits with a bound of what rounding took away. A search is
 //! bound by memory: it reads the small copies, an eighth of it, drops every vector that cannot be among the nearest
-//! however the rounding fell, and compares the others as they are, the likeliest at once. Of a million faces that are
-//! some hundreds to some thousands; eight bits would leave fewer, but their copies take twice as long to read.
+//! however the rounding fell, and compares the others as they are, the likeliest at once. Of a million faces those are
+//! none to some thousands; eight bits would leave fewer, but their copies take twice as long to read.
 //!
 //! The bound: with v = s·q + e and the query x = r·p + d, Cauchy and Schwarz give
 //! |x·v − r·s·p·q| ≤ |x|·|e| + |d|·|s·q|, and |s·q| ≤ |v| + |e|. Here q is a half beside a whole number, u − 7.5 with u
@@ -80,24 +80,16 @@ impl Vectors {
     pub fn push(&mut self, owner: u64, vector: &[f32]) {
         assert_eq!(vector.len(), self.length, "a vector of another length");
         let norm = norm(vector);
-        let (by_largest, by_norm) = (
-            largest(vector) / 7.5,
-            NORMAL_STEP * norm / (self.length as f32).sqrt(),
-        );
-        let (mut a, mut b) = (
-            Sixteenths::of(vector, by_largest),
-            Sixteenths::of(vector, by_norm),
-        );
-        if b.error < a.error {
-            std::mem::swap(&mut a, &mut b);
-        }
-        a.numbers.resize(self.padded(), 0);
-        dot::pack_u4(&a.numbers, &mut self.rounded);
+        let by_norm = NORMAL_STEP * norm / (self.length as f32).sqrt();
+        let [a, b] = [largest(vector) / 7.5, by_norm].map(|step| Sixteenths::of(vector, step));
+        let mut copy = if b.error < a.error { b } else { a };
+        copy.numbers.resize(self.padded(), 0);
+        dot::pack_u4(&copy.numbers, &mut self.rounded);
         self.owners.push(owner);
         self.exact.extend_from_slice(vector);
-        self.scales.push(a.scale);
-        self.errors.push(a.error);
-        self.longest = self.longest.max(norm + a.error);
+        self.scales.push(copy.scale);
+        self.errors.push(copy.error);
+        self.longest = self.longest.max(norm + copy.error);
     }
 
     /// Numbers of a rounded vector.

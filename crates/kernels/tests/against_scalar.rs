@@ -61,37 +61,21 @@ fn cut(row: &[f32], pixel: usize, channels: usize) -> Vec<f32> {
 }
 
 fn dense(form: Form, seed: u64) -> Vec<f32> {
-    let mut r = Numbers(seed);
-    let (n, n_in, n_out) = (1 + r.below(27), 1 + r.below(37), 1 + r.below(67));
-    let (k, stride) = ([1, 2, 3, 5][r.below(4)], 1 + r.below(3));
-    let width = (n - 1) * stride + k;
-    let pixel = form.padded(n_in);
-    let input = padded(form, &r.floats(k * width * n_in), n_in);
-    let weights = r.floats(n_out * n_in * k * k);
-    let (bias, slopes) = (form.pad(&r.floats(n_out)), form.pad(&r.floats(n_out)));
-    let residual = padded(form, &r.floats(n * n_out), n_out);
-    let starts: Vec<usize> = (0..k).map(|row| row * width * pixel).collect();
-    let mut out = vec![7.0; n * form.padded(n_out)];
-    form.conv(&mut Conv {
-        input: &input,
-        starts: &starts,
-        run: k * pixel,
-        step: stride * pixel,
-        weights: &form.pack_dense(&weights, [n_out, n_in, k, k], pixel),
-        channels: form.padded(n_out),
-        finish: finish(&mut r, &bias, &slopes),
-        residual: (r.below(2) == 0).then_some(&residual),
-        out: &mut out,
-        n,
-        pixel: form.padded(n_out),
-    });
-    cut(&out, form.padded(n_out), n_out)
+    convolved(form, seed, false)
 }
 
 fn eight_bits(form: Form, seed: u64) -> Vec<f32> {
+    convolved(form, seed, true)
+}
+
+fn convolved(form: Form, seed: u64, in_eight_bits: bool) -> Vec<f32> {
     let mut r = Numbers(seed);
-    let (n, n_in, n_out) = (1 + r.below(27), 1 + r.below(77), 1 + r.below(67));
-    let (k, stride) = ([1, 1, 2, 3][r.below(4)], 1 + r.below(3));
+    let (most_in, kernels) = match in_eight_bits {
+        true => (77, [1, 1, 2, 3]),
+        false => (37, [1, 2, 3, 5]),
+    };
+    let (n, n_in, n_out) = (1 + r.below(27), 1 + r.below(most_in), 1 + r.below(67));
+    let (k, stride) = (kernels[r.below(4)], 1 + r.below(3));
     let width = (n - 1) * stride + k;
     let pixel = form.padded(n_in);
     let input = padded(form, &r.floats(k * width * n_in), n_in);
@@ -99,18 +83,37 @@ fn eight_bits(form: Form, seed: u64) -> Vec<f32> {
     let (bias, slopes) = (form.pad(&r.floats(n_out)), form.pad(&r.floats(n_out)));
     let residual = padded(form, &r.floats(n * n_out), n_out);
     let starts: Vec<usize> = (0..k).map(|row| row * width * pixel).collect();
+    let (sizes, step) = ([n_out, n_in, k, k], stride * pixel);
+    let finish = finish(&mut r, &bias, &slopes);
+    let residual = (r.below(2) == 0).then_some(&residual[..]);
     let mut out = vec![7.0; n * form.padded(n_out)];
-    form.eight(&mut EightConv {
-        input: &input,
-        starts: &starts,
-        step: stride * pixel,
-        weights: &form.pack_eight(&weights, [n_out, n_in, k, k], pixel),
-        finish: finish(&mut r, &bias, &slopes),
-        residual: (r.below(2) == 0).then_some(&residual),
-        out: &mut out,
-        n,
-        scratch: &mut Scratch::default(),
-    });
+    if in_eight_bits {
+        form.eight(&mut EightConv {
+            input: &input,
+            starts: &starts,
+            step,
+            weights: &form.pack_eight(&weights, sizes, pixel),
+            finish,
+            residual,
+            out: &mut out,
+            n,
+            scratch: &mut Scratch::default(),
+        });
+    } else {
+        form.conv(&mut Conv {
+            input: &input,
+            starts: &starts,
+            run: k * pixel,
+            step,
+            weights: &form.pack_dense(&weights, sizes, pixel),
+            channels: form.padded(n_out),
+            finish,
+            residual,
+            out: &mut out,
+            n,
+            pixel: form.padded(n_out),
+        });
+    }
     cut(&out, form.padded(n_out), n_out)
 }
 

@@ -116,7 +116,7 @@ pub struct DetectorManifest {
     pub file: String,
     /// SHA-256 of that file, 64 lower-case hexadecimal digits.
     pub sha256: String,
-    /// What its dense layers multiply: `"float32"`, or `"int8"` for two to three times the speed (`bench/RESULTS.md`).
+    /// What its dense layers multiply: `"float32"`, or `"int8"`, which is faster (`bench/RESULTS.md`).
     #[serde(default, with = "precision", skip_serializing_if = "is_default")]
     pub precision: Precision,
     /// How to read its outputs.
@@ -149,7 +149,7 @@ pub struct EmbedderManifest {
     pub file: String,
     /// SHA-256 of that file, 64 lower-case hexadecimal digits.
     pub sha256: String,
-    /// What its dense layers multiply: `"float32"`, or `"int8"` for two to three times the speed (`bench/RESULTS.md`).
+    /// What its dense layers multiply: `"float32"`, or `"int8"`, which is faster (`bench/RESULTS.md`).
     #[serde(default, with = "precision", skip_serializing_if = "is_default")]
     pub precision: Precision,
     /// What it wants to see; the crop is always 112×112.

@@ -85,42 +85,36 @@ macro_rules! quads {
     };
 }
 
-quads!(
-    Quads8,
-    F32x8,
-    Quads8,
-    [10, 5, 3, 2],
-    __m256i,
-    _mm256_setzero_si256,
-    _mm256_set1_epi32,
-    _mm256_loadu_si256,
-    _mm256_cvtepi32_ps,
-    _mm256_max_epi32,
-    _mm256_max_epu32,
-    |sums, numbers, weights| {
-        // Exact, because numbers have seven bits: 2 · 127 · 127 fits 16.
-        let pairs = _mm256_maddubs_epi16(numbers, weights);
-        _mm256_add_epi32(sums, _mm256_madd_epi16(pairs, _mm256_set1_epi16(1)))
-    },
-    |x| bytes8(x) => _mm_storel_epi64,
-    |a, b| lane8(a, flipped(b))
-);
-quads!(
-    VnniQuads8,
-    F32x8,
-    VnniQuads8,
-    [12, 12, 8, 6],
-    __m256i,
-    _mm256_setzero_si256,
-    _mm256_set1_epi32,
-    _mm256_loadu_si256,
-    _mm256_cvtepi32_ps,
-    _mm256_max_epi32,
-    _mm256_max_epu32,
-    |sums, numbers, weights| _mm256_dpbusd_epi32(sums, numbers, weights),
-    |x| bytes8(x) => _mm_storel_epi64,
-    |a, b| lane8(a, flipped(b))
-);
+/// Eight lanes, which differ in how products are added up.
+macro_rules! quads8 {
+    ($name:ident, $high:expr, |$sums:ident, $numbers:ident, $weights:ident| $add:expr) => {
+        quads!(
+            $name,
+            F32x8,
+            $name,
+            $high,
+            __m256i,
+            _mm256_setzero_si256,
+            _mm256_set1_epi32,
+            _mm256_loadu_si256,
+            _mm256_cvtepi32_ps,
+            _mm256_max_epi32,
+            _mm256_max_epu32,
+            |$sums, $numbers, $weights| $add,
+            |x| bytes8(x) => _mm_storel_epi64,
+            |a, b| lane8(a, flipped(b))
+        );
+    };
+}
+
+quads8!(Quads8, [10, 5, 3, 2], |sums, numbers, weights| {
+    // Exact, because numbers have seven bits: 2 · 127 · 127 fits 16.
+    let pairs = _mm256_maddubs_epi16(numbers, weights);
+    _mm256_add_epi32(sums, _mm256_madd_epi16(pairs, _mm256_set1_epi16(1)))
+});
+quads8!(VnniQuads8, [12, 12, 8, 6], |sums, numbers, weights| {
+    _mm256_dpbusd_epi32(sums, numbers, weights)
+});
 quads!(
     VnniQuads16,
     F32x16,

@@ -96,22 +96,25 @@ pub(crate) fn run(
         photos: Vec::new(),
         problems: Vec::new(),
     };
-    for file in files {
-        match one(session, &engine, file, &options, drawing.as_ref()) {
-            Ok(row) => {
-                show(session, &row)?;
-                answer.photos.push(row);
-            }
-            Err(e) => {
-                let problem = crate::cli::chain(&e);
-                printer.problem(format_args!("{}: {problem}", file.display()));
-                answer.problems.push(Problem {
-                    photo: shown(file),
-                    problem,
-                });
+    session.on_all_threads(|| -> Result<()> {
+        for file in files {
+            match one(&engine, file, &options, drawing.as_ref()) {
+                Ok(row) => {
+                    show(session, &row)?;
+                    answer.photos.push(row);
+                }
+                Err(e) => {
+                    let problem = crate::cli::chain(&e);
+                    printer.problem(format_args!("{}: {problem}", file.display()));
+                    answer.problems.push(Problem {
+                        photo: shown(file),
+                        problem,
+                    });
+                }
             }
         }
-    }
+        Ok(())
+    })??;
     printer.record(&answer)?;
     Ok(if answer.problems.is_empty() {
         Exit::Done
@@ -121,14 +124,13 @@ pub(crate) fn run(
 }
 
 fn one(
-    session: &Session,
     engine: &Engine,
     file: &Path,
     options: &DetectOptions,
     drawing: Option<&Drawing>,
 ) -> Result<PhotoRow> {
     let image = engine.read(file)?.image;
-    let faces = session.on_all_threads(|| engine.describe(&image, options))??;
+    let faces = engine.describe(&image, options)?;
     let (width_px, height_px) = (image.width(), image.height());
     let rows = faces.iter().map(FaceRow::of).collect();
     if let Some(drawing) = drawing {
