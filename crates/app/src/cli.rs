@@ -8,6 +8,7 @@ mod exit;
 mod printer;
 mod session;
 
+use std::path::Path;
 use std::process::ExitCode;
 
 use clap::Parser;
@@ -125,6 +126,16 @@ fn chain(error: &anyhow::Error) -> String {
         }
     }
     text
+}
+
+/// What went wrong with one file, which is named once.
+fn problem_with(file: &Path, error: &anyhow::Error) -> String {
+    let (name, said) = (file.display().to_string(), chain(error));
+    if said.starts_with(&name) {
+        said
+    } else {
+        format!("{name}: {said}")
+    }
 }
 
 /// `fusiform people | head` ends early and well.

@@ -327,3 +327,22 @@ fn a_catalogue_that_is_no_database() {
     let ran = stage.run(&["scan".as_ref(), dir.as_os_str()]).ended_with(4);
     ran.says(&["catalogue.db"]);
 }
+
+#[test]
+fn a_problem_names_its_file_once() {
+    let stage = Stage::bare();
+    let letter = stage.path("letter.jpg");
+    fs::write(&letter, "Dear aunt,\nthank you for the photos.\n").unwrap();
+    let absent = stage.path("absent.jpg");
+    for command in ["detect", "redact"] {
+        let mut args = vec![command.as_ref(), letter.as_os_str(), absent.as_os_str()];
+        if command == "redact" {
+            args.extend([OsStr::new("-o"), OsStr::new("out")]);
+        }
+        let said = stage.run(&args).ended_with(3).stderr();
+        for file in ["letter.jpg", "absent.jpg"] {
+            assert_eq!(said.matches(file).count(), 1, "{command}: {said}");
+        }
+        assert_eq!(said.matches("known format").count(), 1, "{command}: {said}");
+    }
+}

@@ -104,8 +104,8 @@ pub(crate) fn run(
                     answer.photos.push(row);
                 }
                 Err(e) => {
-                    let problem = crate::cli::chain(&e);
-                    printer.problem(format_args!("{}: {problem}", file.display()));
+                    let problem = crate::cli::problem_with(file, &e);
+                    printer.problem(&problem);
                     answer.problems.push(Problem {
                         photo: shown(file),
                         problem,

@@ -96,7 +96,7 @@ pub(crate) fn export(session: &Session, out: Option<&Path>) -> Result<Exit> {
             };
             match put(&place, &text) {
                 Ok(()) => written += 1,
-                Err(e) => answer.problems.push(format!("{}: {e:#}", shown(&place))),
+                Err(e) => answer.problems.push(crate::cli::problem_with(&place, &e)),
             }
         }
         answer.photos += written.min(1);
@@ -135,7 +135,7 @@ pub(crate) fn import(session: &Session) -> Result<Exit> {
                         take(&photo, source, regions, &mut found, &mut problems);
                     }
                 }
-                Err(e) => problems.push(format!("{}: {e:#}", shown(path))),
+                Err(e) => problems.push(crate::cli::problem_with(path, &e)),
             }
         }
         Ok(())
