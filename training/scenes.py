@@ -1,7 +1,7 @@
 """Training views for the detector. In: scene photos with labels. Out: squares BGR uint8 [3, side, side] and their faces.
 
 A face is a row of 16: x, y, w, h, five landmarks, score of the label, and whether its landmarks count. Squares of many
-scales, mosaics of four, mirror, small turns, colour, blur, noise.
+scales, mosaics of four, whole photos, mirror, small turns, colour, blur, noise.
 """
 
 import math
@@ -14,15 +14,15 @@ MIRRORED = [1, 0, 2, 4, 3]
 
 
 class Scenes:
-    def __init__(self, scenes, side, seed):
-        self.scenes, self.side, self.rng = scenes, side, random.Random(seed)
+    def __init__(self, scenes, seed):
+        self.scenes, self.rng = scenes, random.Random(seed)
         self.noise = np.random.default_rng(seed)
 
-    def view(self):
-        """A square or a mosaic of four."""
-        side, half = self.side, self.side // 2
-        if self.rng.random() < 0.7:
-            image, faces = self.square(side)
+    def view(self, side, whole=False):
+        """A whole photo, near enough, or else a square or a mosaic of four."""
+        half = side // 2
+        if whole or self.rng.random() < 0.7:
+            image, faces = self.square(side, whole)
         else:
             image, found = np.zeros((side, side, 3), np.uint8), []
             for y in (0, half):
@@ -32,13 +32,13 @@ class Scenes:
             faces = np.concatenate(found)
         return self.coloured(image)[:, :, ::-1].transpose(2, 0, 1).copy(), faces
 
-    def square(self, side):
+    def square(self, side, whole=False):
         """A part of one photo, `side` pixels wide, mirrored and turned now and then."""
         rng = self.rng
         _, image, pseudo, human, _ = rng.choice(self.scenes)
         h, w = image.shape[:2]
         faces = labelled(pseudo, human)
-        length, left, top = self.window(h, w, faces)
+        length, left, top = self.window(h, w, faces, whole)
         k = side / length
         matrix = np.array([[k, 0, -left * k], [0, k, -top * k], [0, 0, 1]])
         flip = rng.random() < 0.5
@@ -57,10 +57,12 @@ class Scenes:
         out = cv2.warpAffine(image, warp[:2], (side, side), flags=cv2.INTER_LINEAR, borderValue=(fill,) * 3)
         return out, warped(faces, matrix, k, flip, side)
 
-    def window(self, h, w, faces):
+    def window(self, h, w, faces, whole):
         """Side, left and top of the square to cut: around a face as often as anywhere, faces up to the whole view."""
         rng = self.rng
-        if len(faces) and rng.random() < 0.6:
+        if whole:
+            length = max(h, w) * rng.uniform(0.7, 1.3)
+        elif len(faces) and rng.random() < 0.6:
             face = faces[rng.randrange(len(faces))]
             size = max(face[2], face[3])
             # Even on a logarithmic scale: from a face that fills the view to one of a twentieth of it, and as often one
@@ -72,7 +74,7 @@ class Scenes:
             cx = face[0] + face[2] / 2 + rng.uniform(-spare, spare)
             cy = face[1] + face[3] / 2 + rng.uniform(-spare, spare)
             return length, cx - length / 2, cy - length / 2
-        if rng.random() < 0.75:
+        elif rng.random() < 0.75:
             length = rng.choice([0.3, 0.45, 0.6, 0.8, 1.0, 1.0, 1.25]) * min(h, w)
         else:
             length = max(h, w) * rng.uniform(0.9, 1.3)

@@ -3,13 +3,17 @@
     python train_detector.py --data ../../shared/data --teacher ../../shared/models/yunet_n_dynamic.onnx --out run-detector --minutes 90
 
 Two lessons on the same view. Labels: cells near a face's centre learn it at the stride that suits its size; cells near a
-doubtful label (score below 0.5) learn nothing. Teacher: every cell learns the object score that YuNet gives it (quality
-focal loss, Li et al., 2020), which teaches what is not a face better than labels do. Other losses: binary cross entropy
-for class, distance-IoU for boxes (Zheng et al., 2020), smooth L1 for landmarks. Warm-up, stable, decay; the shipped
-weights are the moving average. The same command continues a run that was cut off.
+doubtful label (score below 0.5) learn nothing. Teacher: every other cell learns the object score that YuNet gives it
+(quality focal loss, Li et al., 2020), which teaches what is not a face better than labels do; YuNet doubts faces that fill
+a view, so it does not speak where a label does. Other losses: binary cross entropy for class, distance-IoU for boxes
+(Zheng et al., 2020), smooth L1 for landmarks. Small views of many scales take turns with whole photos at the size that
+the pipeline works at, where large faces have their surroundings. Warm-up, stable, decay; the shipped weights are the
+moving average. The same command continues a run that was cut off.
 """
 
 import argparse
+import concurrent.futures
+import functools
 import math
 import os
 import time
@@ -24,31 +28,30 @@ from detector import Detector
 from precision import half
 from scenes import Scenes
 
-SIDE, BATCH = 320, 24
+# Side of a view and how many make a batch, in turn.
+VIEWS = ((320, 24), (640, 6))
 STRIDES = (8, 16, 32)
 # Sizes in pixels (square root of a face's area) that a stride learns.
 SIZES = ((0, 56), (36, 150), (96, 9999))
 
 
-def cells():
-    """x, y and stride of every cell, in the order of the outputs."""
+@functools.cache
+def cells(side):
+    """x, y and stride of every cell of a view, in the order of the outputs."""
     parts = []
     for stride in STRIDES:
-        at = torch.arange(SIDE // stride)
+        at = torch.arange(side // stride)
         grid = torch.stack(torch.meshgrid(at, at, indexing="xy"), -1).reshape(-1, 2).float() * stride
         parts.append(torch.cat([grid, torch.full((len(grid), 1), float(stride))], 1))
     return torch.cat(parts)
 
 
-CELLS = cells()
-
-
-def assign(faces):
+def assign(faces, at):
     """Per cell: the face it learns or -1; and the weight of its being background, 0 on and near faces."""
-    index = torch.full((len(CELLS),), -1, dtype=torch.long)
-    background = torch.ones(len(CELLS))
-    best = torch.full((len(CELLS),), 1e9)
-    xs, ys, strides = CELLS.T
+    index = torch.full((len(at),), -1, dtype=torch.long)
+    background = torch.ones(len(at))
+    best = torch.full((len(at),), 1e9)
+    xs, ys, strides = at.T
     for j, (x, y, w, h) in enumerate(faces[:, :4].tolist()):
         size = math.sqrt(max(w * h, 1e-3))
         inside = (xs > x) & (xs < x + w) & (ys > y) & (ys < y + h)
@@ -56,7 +59,7 @@ def assign(faces):
         if faces[j, 14] < 0.5 or size < 7:
             background[inside | (off < 1.0)] = 0
             continue
-        level = torch.zeros(len(CELLS), dtype=torch.bool)
+        level = torch.zeros(len(at), dtype=torch.bool)
         for stride, (low, high) in zip(STRIDES, SIZES):
             if low <= size < high:
                 level |= strides == stride
@@ -96,10 +99,8 @@ def geometry(out, faces, at):
     return iou, box, F.smooth_l1_loss(points / unit, wanted / unit, reduction="none", beta=0.5).mean((1, 2))
 
 
-def label_loss(out, labels):
-    found = [assign(faces) for faces in labels]
-    index = torch.stack([i for i, _ in found])
-    background = torch.stack([b for _, b in found])
+def label_loss(out, labels, found, at):
+    index, background = (torch.stack(part) for part in zip(*found))
     photo, cell = torch.nonzero(index >= 0, as_tuple=True)
     object_, class_ = out[..., 1], out[..., 0]
     n = max(len(photo), 1)
@@ -113,19 +114,19 @@ def label_loss(out, labels):
     if not len(photo):
         return loss, {"object": loss.item()}
     faces = torch.cat([torch.from_numpy(f)[i[i >= 0]] for f, (i, _) in zip(labels, found) if len(f)])
-    iou, box, points = geometry(out[photo, cell], faces, CELLS[cell])
+    iou, box, points = geometry(out[photo, cell], faces, at[cell])
     quality = F.binary_cross_entropy_with_logits(class_[photo, cell], iou.detach().clamp(0, 1))
     parts = {"object": loss.item(), "class": quality.item(), "box": box.mean().item(), "points": points.mean().item()}
     return loss + quality + 2 * box.mean() + 0.5 * points.mean(), parts
 
 
-def teacher_loss(out, teacher):
-    """Object scores everywhere; class, box and landmarks where the teacher sees a face."""
+def teacher_loss(out, teacher, claimed, at):
+    """Object scores wherever no label claims a cell; class, box and landmarks where the teacher sees a face."""
     object_, class_ = out[..., 1], out[..., 0]
     wanted = teacher[..., 1]
     near = wanted.clamp(min=0.0)
     n = near.sum().clamp(min=1)
-    gap = (torch.sigmoid(object_).detach() - wanted).abs()
+    gap = (torch.sigmoid(object_).detach() - wanted).abs() * ~claimed
     loss = 4 * (F.binary_cross_entropy_with_logits(object_, wanted, reduction="none") * gap).sum() / n
     photo, cell = torch.nonzero(wanted > 0.3, as_tuple=True)
     if not len(photo):
@@ -134,11 +135,11 @@ def teacher_loss(out, teacher):
     weight = weight / weight.sum()
     ours, theirs = out[photo, cell], teacher[photo, cell]
     quality = F.binary_cross_entropy_with_logits(class_[photo, cell], theirs[:, 0], reduction="none")
-    stride = CELLS[cell][:, 2:]
+    stride = at[cell][:, 2:]
     size = theirs[:, 4:6].exp() * stride
-    corner = CELLS[cell][:, :2] + theirs[:, 2:4] * stride - size / 2
-    points = (theirs[:, 6:16].reshape(-1, 5, 2) * stride[:, None] + CELLS[cell][:, None, :2]).flatten(1)
-    _, box, landmarks = geometry(ours, torch.cat([corner, size, points], 1), CELLS[cell])
+    corner = at[cell][:, :2] + theirs[:, 2:4] * stride - size / 2
+    points = (theirs[:, 6:16].reshape(-1, 5, 2) * stride[:, None] + at[cell][:, None, :2]).flatten(1)
+    _, box, landmarks = geometry(ours, torch.cat([corner, size, points], 1), at[cell])
     return loss + (weight * (quality + 2 * box + 0.5 * landmarks)).sum()
 
 
@@ -165,6 +166,14 @@ def average(ema, net, step):
             mean.lerp_(value, 1 - keep) if mean.dtype.is_floating_point else mean.copy_(value)
 
 
+def batch(scenes, teacher, step):
+    """Photos, their faces, which face each cell learns, and what the teacher says."""
+    side, n = VIEWS[step % len(VIEWS)]
+    photos, labels = zip(*(scenes.view(side, whole=side == VIEWS[-1][0]) for _ in range(n)))
+    photos = np.stack(photos).astype(np.float32)
+    return photos, labels, [assign(faces, cells(side)) for faces in labels], teacher(photos)
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--data", required=True)
@@ -181,7 +190,7 @@ def main():
     last = os.path.join(args.out, "last.pt")
     net, ema = Detector(), Detector()
     net.to(memory_format=torch.channels_last)
-    through = torch.compile(net) if args.compile else net
+    through = torch.compile(net, dynamic=False) if args.compile else net
     ema.load_state_dict(net.state_dict())
     optimiser = torch.optim.AdamW(net.parameters(), lr=args.rate, weight_decay=0.01)
     seen = step = before = 0
@@ -195,33 +204,38 @@ def main():
         if "optimiser" in saved:
             optimiser.load_state_dict(saved["optimiser"])
             before = saved["seconds"]
-    scenes = Scenes([scene for scene in data.scenes(args.data) if not scene[4]], SIDE, args.seed + step)
+    scenes = Scenes([scene for scene in data.scenes(args.data) if not scene[4]], args.seed + step)
     teacher = Teacher(args.teacher)
     start = saved_at = time.time()
     first = step
+    # Views and the teacher work on a thread of their own while the network learns from the batch before.
+    ahead = concurrent.futures.ThreadPoolExecutor(1)
+    coming = ahead.submit(batch, scenes, teacher, step)
     while (done := (before + time.time() - start) / (args.minutes * 60)) < 1:
         for group in optimiser.param_groups:
             group["lr"] = args.rate * min(1.0, (step - first + 1) / 200, (1 - done) / max(args.decay, 1e-9))
-        photos, labels = zip(*(scenes.view() for _ in range(BATCH)))
-        photos = np.stack(photos).astype(np.float32)
+        photos, labels, found, said = coming.result()
+        coming = ahead.submit(batch, scenes, teacher, step + 1)
+        at = cells(photos.shape[2])
         with half(torch.device("cpu")):
             maps = through(torch.from_numpy(photos).contiguous(memory_format=torch.channels_last))
         out = flat(maps)
-        loss, parts = label_loss(out, labels)
-        taught = teacher_loss(out, teacher(photos))
+        loss, parts = label_loss(out, labels, found, at)
+        taught = teacher_loss(out, said, torch.stack([index for index, _ in found]) >= 0, at)
         optimiser.zero_grad()
         (loss + taught).backward()
         torch.nn.utils.clip_grad_norm_(net.parameters(), 10.0)
         optimiser.step()
-        step, seen = step + 1, seen + BATCH
+        step, seen = step + 1, seen + len(photos)
         average(ema, net, step)
-        if step % 50 == 0:
+        if step % 50 < len(VIEWS):
             said = " ".join(f"{k} {v:.3f}" for k, v in (parts | {"teacher": taught.item()}).items())
-            print(f"step {step} photos {seen} minutes {(before + time.time() - start) / 60:.1f} {said}", flush=True)
+            print(f"step {step} side {photos.shape[2]} photos {seen} minutes {(before + time.time() - start) / 60:.1f} {said}", flush=True)
         if time.time() - saved_at > 150:
             save(last, net, ema, optimiser, seen, step, before + time.time() - start)
             saved_at = time.time()
     save(last, net, ema, optimiser, seen, step, before + time.time() - start)
+    ahead.shutdown()
 
 
 def save(path, net, ema, optimiser, seen, step, seconds):

@@ -47,8 +47,8 @@ def test_cells_near_a_face_learn_it_and_doubtful_ones_learn_nothing():
     face[:4], face[14], face[15] = (100, 100, 40, 40), 0.9, 1
     doubtful = face.copy()
     doubtful[:4], doubtful[14] = (240, 240, 40, 40), 0.4
-    index, negative = train_detector.assign(np.stack([face, doubtful]))
-    cells = train_detector.CELLS
+    index, negative = train_detector.assign(np.stack([face, doubtful]), train_detector.cells(320))
+    cells = train_detector.cells(320)
     on_face = (index == 0).nonzero().flatten()
     assert len(on_face) > 0 and (index != 1).all()
     assert ((cells[on_face, :2] - 120).abs().max() <= 48).item()
