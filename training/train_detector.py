@@ -8,12 +8,13 @@ doubtful label (score below 0.5) learn nothing. Teacher: every other cell learns
 a view, so it does not speak where a label does. Other losses: binary cross entropy for class, distance-IoU for boxes
 (Zheng et al., 2020), smooth L1 for landmarks. Small views of many scales take turns with whole photos at the size that
 the pipeline works at, where large faces have their surroundings. Warm-up, stable, decay; the shipped weights are the
-moving average. The same command continues a run that was cut off.
+moving average. The same command continues a run that was cut off; log.jsonl tells how it went (plot.py).
 """
 
 import argparse
 import concurrent.futures
 import functools
+import json
 import math
 import os
 import time
@@ -100,7 +101,7 @@ def geometry(out, faces, at):
 
 
 def label_loss(out, labels, found, at):
-    index, background = (torch.stack(part) for part in zip(*found))
+    index, background = (torch.stack(part).to(out.device) for part in zip(*found))
     photo, cell = torch.nonzero(index >= 0, as_tuple=True)
     object_, class_ = out[..., 1], out[..., 0]
     n = max(len(photo), 1)
@@ -113,7 +114,7 @@ def label_loss(out, labels, found, at):
     loss = loss + 3 * (F.softplus(class_) * idle).sum() / n
     if not len(photo):
         return loss, {"object": loss.item()}
-    faces = torch.cat([torch.from_numpy(f)[i[i >= 0]] for f, (i, _) in zip(labels, found) if len(f)])
+    faces = torch.cat([torch.from_numpy(f)[i[i >= 0]] for f, (i, _) in zip(labels, found) if len(f)]).to(out.device)
     iou, box, points = geometry(out[photo, cell], faces, at[cell])
     quality = F.binary_cross_entropy_with_logits(class_[photo, cell], iou.detach().clamp(0, 1))
     parts = {"object": loss.item(), "class": quality.item(), "box": box.mean().item(), "points": points.mean().item()}
@@ -183,19 +184,20 @@ def main():
     parser.add_argument("--decay", type=float, default=0.3, help="share of the run in which the rate falls to zero")
     parser.add_argument("--rate", type=float, default=1.5e-3)
     parser.add_argument("--compile", action="store_true", help="by torch.compile: a minute or two at the start")
+    parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     parser.add_argument("--seed", type=int, default=0)
     args = parser.parse_args()
     os.makedirs(args.out, exist_ok=True)
     torch.manual_seed(args.seed)
+    device = torch.device(args.device)
     last = os.path.join(args.out, "last.pt")
-    net, ema = Detector(), Detector()
-    net.to(memory_format=torch.channels_last)
+    net, ema = Detector().to(device, memory_format=torch.channels_last), Detector().to(device)
     through = torch.compile(net, dynamic=False) if args.compile else net
     ema.load_state_dict(net.state_dict())
     optimiser = torch.optim.AdamW(net.parameters(), lr=args.rate, weight_decay=0.01)
     seen = step = before = 0
     if os.path.exists(last):
-        saved = torch.load(last, weights_only=True)
+        saved = torch.load(last, map_location=device, weights_only=True)
         # Blocks added since start as they were made: as nothing.
         ema.load_state_dict(ema.state_dict() | saved["ema"])
         # A committed checkpoint is small: the average alone, from which a new run may start.
@@ -214,28 +216,36 @@ def main():
     while (done := (before + time.time() - start) / (args.minutes * 60)) < 1:
         for group in optimiser.param_groups:
             group["lr"] = args.rate * min(1.0, (step - first + 1) / 200, (1 - done) / max(args.decay, 1e-9))
-        photos, labels, found, said = coming.result()
+        photos, labels, found, taught = coming.result()
         coming = ahead.submit(batch, scenes, teacher, step + 1)
-        at = cells(photos.shape[2])
-        with half(torch.device("cpu")):
-            maps = through(torch.from_numpy(photos).contiguous(memory_format=torch.channels_last))
+        at = cells(photos.shape[2]).to(device)
+        with half(device):
+            maps = through(torch.from_numpy(photos).to(device, memory_format=torch.channels_last))
         out = flat(maps)
         loss, parts = label_loss(out, labels, found, at)
-        taught = teacher_loss(out, said, torch.stack([index for index, _ in found]) >= 0, at)
+        claimed = torch.stack([index for index, _ in found]).to(device) >= 0
+        lesson = teacher_loss(out, taught.to(device), claimed, at)
         optimiser.zero_grad()
-        (loss + taught).backward()
+        (loss + lesson).backward()
         torch.nn.utils.clip_grad_norm_(net.parameters(), 10.0)
         optimiser.step()
         step, seen = step + 1, seen + len(photos)
         average(ema, net, step)
         if step % 50 < len(VIEWS):
-            said = " ".join(f"{k} {v:.3f}" for k, v in (parts | {"teacher": taught.item()}).items())
-            print(f"step {step} side {photos.shape[2]} photos {seen} minutes {(before + time.time() - start) / 60:.1f} {said}", flush=True)
+            parts = {"side": photos.shape[2], **parts, "teacher": lesson.item()}
+            record(args.out, seen, (before + time.time() - start) / 60, parts)
         if time.time() - saved_at > 150:
             save(last, net, ema, optimiser, seen, step, before + time.time() - start)
             saved_at = time.time()
     save(last, net, ema, optimiser, seen, step, before + time.time() - start)
     ahead.shutdown()
+
+
+def record(out, seen, minutes, parts):
+    line = json.dumps({"photos": seen, "minutes": round(minutes, 2)} | {k: round(v, 4) for k, v in parts.items()})
+    print(line, flush=True)
+    with open(os.path.join(out, "log.jsonl"), "a") as log:
+        log.write(line + "\n")
 
 
 def save(path, net, ema, optimiser, seen, step, seconds):
