@@ -19,6 +19,8 @@ import data
 
 STRIDES = (8, 16, 32)
 NMS_IOU = 0.3
+# Where faces of one size end and those of the next begin.
+EYES_PX = (10, 20, 40, 80, 160)
 
 
 class Network:
@@ -97,22 +99,18 @@ def average_precision(detector, scenes):
 
 
 def against_people(detector, scenes, min_score):
-    """Recall at 640 px and mean landmark error, in eye distances, on faces that people labelled."""
-    total, errors = 0, []
+    """Of each face that people labelled: pixels between the eyes at 640 px, and the landmarks' error in eye distances."""
+    faces = []
     for _, image, _, human, _ in scenes:
         if not len(human):
             continue
         _, _, points = detector(image, 640, min_score)
-        total += len(human)
-        if not len(points):
-            continue
         four = np.concatenate([points[:, :3], points[:, 3:].mean(1, keepdims=True)], 1)
         for face in human:
             eyes = max(np.linalg.norm(face[1] - face[0]), 1e-3)
-            error = np.linalg.norm(four - face[None], axis=2).mean(1).min() / eyes
-            if error < 0.5:
-                errors.append(error)
-    return len(errors) / total, np.mean(errors), total
+            error = np.linalg.norm(four - face[None], axis=2).mean(1).min(initial=np.inf) / eyes
+            faces.append((eyes * 640 / max(image.shape[:2]), error))
+    return np.array(faces).T
 
 
 def without_faces(scenes, most=400):
@@ -148,11 +146,16 @@ def main():
     some, free = held[:: args.every], without_faces(held)
     for name, (detector, min_score) in detectors.items():
         area, faces = average_precision(detector, some)
-        recall, error, people = against_people(detector, some, min_score)
+        eyes, errors = against_people(detector, some, min_score)
+        found = errors < 0.5
         false = 100 * sum(len(detector(crop, None, min_score)[0]) for crop in free) / len(free)
         print(f"{name}: AP@0.5 {area:.4f} of {faces} faces; least score {min_score}:", end=" ")
-        print(f"recall at 640 {recall:.4f}, landmark error {error:.4f} of {people} faces labelled by people;", end=" ")
+        print(f"recall at 640 {found.mean():.4f}, landmark error {errors[found].mean():.4f} of {len(eyes)} faces labelled by people;", end=" ")
         print(f"false boxes {false:.2f} per 100 of {len(free)} face-free crops", flush=True)
+        sizes = np.digitize(eyes, EYES_PX)
+        spans = zip((0, *EYES_PX), (*EYES_PX, "any"))
+        by_size = (f"{low} to {high}: {found[sizes == i].mean():.3f} of {(sizes == i).sum()}" for i, (low, high) in enumerate(spans))
+        print(f"{name}: recall by pixels between the eyes at 640:", ", ".join(by_size), flush=True)
     for path in sorted((pathlib.Path(args.data) / "groups").glob("*.jpg")):
         image = cv2.imread(str(path))[:, :, ::-1]
         counts = [f"{name} {len(d(image, 640, s)[0])}" for name, (d, s) in detectors.items()]

@@ -58,7 +58,7 @@ class Scenes:
         return out, warped(faces, matrix, k, flip, side)
 
     def window(self, h, w, faces, whole):
-        """Side, left and top of the square to cut: around a face as often as anywhere, faces up to the whole view."""
+        """Side, left and top of the square to cut: the photo, or around a face of any share of the view, or anywhere."""
         rng = self.rng
         if whole:
             length = max(h, w) * rng.uniform(0.7, 1.3)

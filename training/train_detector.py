@@ -14,7 +14,6 @@ moving average. The same command continues a run that was cut off; log.jsonl tel
 import argparse
 import concurrent.futures
 import functools
-import json
 import math
 import os
 import time
@@ -26,11 +25,12 @@ import torch.nn.functional as F
 
 import data
 from detector import Detector
+from log import note
 from precision import half
 from scenes import Scenes
 
-# Side of a view and how many make a batch, in turn.
-VIEWS = ((320, 24), (640, 6))
+# Side of a view, how many make a batch, and whether each is a whole photo; in turn.
+VIEWS = ((320, 24, False), (640, 6, True))
 STRIDES = (8, 16, 32)
 # Sizes in pixels (square root of a face's area) that a stride learns.
 SIZES = ((0, 56), (36, 150), (96, 9999))
@@ -100,8 +100,7 @@ def geometry(out, faces, at):
     return iou, box, F.smooth_l1_loss(points / unit, wanted / unit, reduction="none", beta=0.5).mean((1, 2))
 
 
-def label_loss(out, labels, found, at):
-    index, background = (torch.stack(part).to(out.device) for part in zip(*found))
+def label_loss(out, faces, index, background, at):
     photo, cell = torch.nonzero(index >= 0, as_tuple=True)
     object_, class_ = out[..., 1], out[..., 0]
     n = max(len(photo), 1)
@@ -114,7 +113,6 @@ def label_loss(out, labels, found, at):
     loss = loss + 3 * (F.softplus(class_) * idle).sum() / n
     if not len(photo):
         return loss, {"object": loss.item()}
-    faces = torch.cat([torch.from_numpy(f)[i[i >= 0]] for f, (i, _) in zip(labels, found) if len(f)]).to(out.device)
     iou, box, points = geometry(out[photo, cell], faces, at[cell])
     quality = F.binary_cross_entropy_with_logits(class_[photo, cell], iou.detach().clamp(0, 1))
     parts = {"object": loss.item(), "class": quality.item(), "box": box.mean().item(), "points": points.mean().item()}
@@ -168,11 +166,13 @@ def average(ema, net, step):
 
 
 def batch(scenes, teacher, step):
-    """Photos, their faces, which face each cell learns, and what the teacher says."""
-    side, n = VIEWS[step % len(VIEWS)]
-    photos, labels = zip(*(scenes.view(side, whole=side == VIEWS[-1][0]) for _ in range(n)))
+    """Photos; the faces that cells learn; per cell which of its photo's, and its weight as background; the teacher's word."""
+    side, n, whole = VIEWS[step % len(VIEWS)]
+    photos, labels = zip(*(scenes.view(side, whole) for _ in range(n)))
     photos = np.stack(photos).astype(np.float32)
-    return photos, labels, [assign(faces, cells(side)) for faces in labels], teacher(photos)
+    index, background = map(torch.stack, zip(*(assign(faces, cells(side)) for faces in labels)))
+    faces = torch.cat([torch.from_numpy(f)[i[i >= 0]] for f, i in zip(labels, index)])
+    return torch.from_numpy(photos), faces, index, background, teacher(photos)
 
 
 def main():
@@ -216,15 +216,14 @@ def main():
     while (done := (before + time.time() - start) / (args.minutes * 60)) < 1:
         for group in optimiser.param_groups:
             group["lr"] = args.rate * min(1.0, (step - first + 1) / 200, (1 - done) / max(args.decay, 1e-9))
-        photos, labels, found, taught = coming.result()
+        photos, faces, index, background, taught = (part.to(device) for part in coming.result())
         coming = ahead.submit(batch, scenes, teacher, step + 1)
         at = cells(photos.shape[2]).to(device)
         with half(device):
-            maps = through(torch.from_numpy(photos).to(device, memory_format=torch.channels_last))
+            maps = through(photos.contiguous(memory_format=torch.channels_last))
         out = flat(maps)
-        loss, parts = label_loss(out, labels, found, at)
-        claimed = torch.stack([index for index, _ in found]).to(device) >= 0
-        lesson = teacher_loss(out, taught.to(device), claimed, at)
+        loss, parts = label_loss(out, faces, index, background, at)
+        lesson = teacher_loss(out, taught, index >= 0, at)
         optimiser.zero_grad()
         (loss + lesson).backward()
         torch.nn.utils.clip_grad_norm_(net.parameters(), 10.0)
@@ -232,20 +231,14 @@ def main():
         step, seen = step + 1, seen + len(photos)
         average(ema, net, step)
         if step % 50 < len(VIEWS):
-            parts = {"side": photos.shape[2], **parts, "teacher": lesson.item()}
-            record(args.out, seen, (before + time.time() - start) / 60, parts)
+            minutes = round((before + time.time() - start) / 60, 2)
+            said = {"photos": seen, "minutes": minutes, "side": photos.shape[2], **parts, "teacher": lesson.item()}
+            note(args.out, said)
         if time.time() - saved_at > 150:
             save(last, net, ema, optimiser, seen, step, before + time.time() - start)
             saved_at = time.time()
     save(last, net, ema, optimiser, seen, step, before + time.time() - start)
     ahead.shutdown()
-
-
-def record(out, seen, minutes, parts):
-    line = json.dumps({"photos": seen, "minutes": round(minutes, 2)} | {k: round(v, 4) for k, v in parts.items()})
-    print(line, flush=True)
-    with open(os.path.join(out, "log.jsonl"), "a") as log:
-        log.write(line + "\n")
 
 
 def save(path, net, ema, optimiser, seen, step, seconds):

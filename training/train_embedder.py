@@ -14,7 +14,6 @@ times. On a CUDA GPU every view is new. Both compute in bf16 where the machine m
 """
 
 import argparse
-import json
 import os
 import time
 
@@ -26,6 +25,7 @@ import data
 import lfw
 from augment import augment
 from embedder import CONFIGS, WIDE, Embedder
+from log import note
 from muon import Muon
 from precision import half
 from teacher import Teacher
@@ -237,14 +237,6 @@ def main():
     run.save()
     if args.lfw:
         note(args.out, {"crops": run.seen, "lfw": lfw.evaluate(run.ema, args.lfw)})
-
-
-def note(out, said):
-    """One line of JSON, printed and kept in the run's log."""
-    line = json.dumps({k: round(v, 5) if isinstance(v, float) else v for k, v in said.items()})
-    with open(os.path.join(out, "log.jsonl"), "a") as log:
-        log.write(line + "\n")
-    print(line, flush=True)
 
 
 if __name__ == "__main__":

@@ -8,7 +8,6 @@ mod exit;
 mod printer;
 mod session;
 
-use std::path::Path;
 use std::process::ExitCode;
 
 use clap::Parser;
@@ -121,21 +120,14 @@ fn chain(error: &anyhow::Error) -> String {
     let mut text = error.to_string();
     for cause in error.chain().skip(1) {
         let cause = cause.to_string();
-        if !text.contains(&cause) {
+        if cause.starts_with(&format!("{text}: ")) {
+            // A file named around what names it already.
+            text = cause;
+        } else if !text.contains(&cause) {
             text = format!("{text}: {cause}");
         }
     }
     text
-}
-
-/// What went wrong with one file, which is named once.
-fn problem_with(file: &Path, error: &anyhow::Error) -> String {
-    let (name, said) = (file.display().to_string(), chain(error));
-    if said.starts_with(&name) {
-        said
-    } else {
-        format!("{name}: {said}")
-    }
 }
 
 /// `fusiform people | head` ends early and well.

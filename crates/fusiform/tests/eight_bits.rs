@@ -36,7 +36,7 @@ fn similarity(a: &DescribedFace, b: &DescribedFace) -> f32 {
     dot(&a, &b) / (dot(&a, &a) * dot(&b, &b)).sqrt()
 }
 
-/// Landmarks move by parts of a pixel, and crops with them: 0.91 was the least similarity measured. Strangers lie below 0.5.
+/// Landmarks move by parts of a pixel, and crops with them: 0.936 is the least similarity measured. Strangers lie below 0.5.
 fn agrees(pack: &Pack) {
     let floats = faces_of_the_album(pack, Precision::Float32);
     let eight = faces_of_the_album(pack, Precision::Int8);
@@ -49,7 +49,7 @@ fn agrees(pack: &Pack) {
                 .iter()
                 .max_by(|a, b| overlap(a).total_cmp(&overlap(b)))
                 .unwrap();
-            assert!(overlap(&same) > 0.8, "another place: {:?}", face.face.bbox);
+            assert!(overlap(&same) > 0.9, "another place: {:?}", face.face.bbox);
             worst = worst.min(similarity(face, same));
             n += 1;
         }
@@ -58,10 +58,7 @@ fn agrees(pack: &Pack) {
         "{}: {n} faces, least similarity {worst}",
         pack.manifest.name
     );
-    assert!(
-        n > 20 && worst > 0.85,
-        "{n} faces, least similarity {worst}"
-    );
+    assert!(n > 20 && worst > 0.9, "{n} faces, least similarity {worst}");
 }
 
 #[test]

@@ -385,6 +385,7 @@ impl Export {
             }
         }
     }
+
     fn channels_in(&self, slot: &Slot) -> Range<usize> {
         self.channels.start.min(slot.channels)..self.channels.end.min(slot.channels)
     }

@@ -104,7 +104,7 @@ pub(crate) fn run(
                     answer.photos.push(row);
                 }
                 Err(e) => {
-                    let problem = crate::cli::problem_with(file, &e);
+                    let problem = crate::cli::chain(&e.context(shown(file)));
                     printer.problem(&problem);
                     answer.problems.push(Problem {
                         photo: shown(file),

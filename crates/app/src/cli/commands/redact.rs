@@ -91,7 +91,7 @@ pub(crate) fn run(session: &Session, wanted: &Wanted) -> Result<Exit> {
         bar.inc(1);
         match one(&engine, keep.as_ref(), photo, wanted) {
             Ok(done) => photos.push(done),
-            Err(e) => problems.push(crate::cli::problem_with(photo, &e)),
+            Err(e) => problems.push(crate::cli::chain(&e.context(shown(photo)))),
         }
     }
     bar.finish_and_clear();

@@ -96,7 +96,10 @@ pub(crate) fn export(session: &Session, out: Option<&Path>) -> Result<Exit> {
             };
             match put(&place, &text) {
                 Ok(()) => written += 1,
-                Err(e) => answer.problems.push(crate::cli::problem_with(&place, &e)),
+                Err(e) => {
+                    let problem = crate::cli::chain(&e.context(shown(&place)));
+                    answer.problems.push(problem);
+                }
             }
         }
         answer.photos += written.min(1);
@@ -135,7 +138,7 @@ pub(crate) fn import(session: &Session) -> Result<Exit> {
                         take(&photo, source, regions, &mut found, &mut problems);
                     }
                 }
-                Err(e) => problems.push(crate::cli::problem_with(path, &e)),
+                Err(e) => problems.push(crate::cli::chain(&e.context(shown(path)))),
             }
         }
         Ok(())
