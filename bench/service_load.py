@@ -1,7 +1,7 @@
 """A gallery of 8,000 subjects and 166,000 examples (CompreFace #884), and 32 clients that recognise at once.
 
 Usage: python3 bench/service_load.py target/release/fusiform target/release/examples/fill [seconds, 300]
-Build the second with: cargo build --release -p fusiform-vault --example fill
+Build the second with: cargo build --release -p fusiform-gallery --example fill
 The gallery is random numbers, made in memory (/dev/shm) because each enrolment waits for the disk. Prints how long loading takes,
 requests per second, latencies, statuses, and the server's memory after a tenth of the time and at the end; exit 1 if a
 request failed or memory grew by 5 % or more.

@@ -41,9 +41,9 @@ pub enum ImageError {
          {max_side} px a side; raise the limit or shrink the image"
     )]
     TooManyPixels {
-        /// Claimed width.
+        /// Locked width.
         width: u32,
-        /// Claimed height.
+        /// Locked height.
         height: u32,
         /// [`DecodeLimits::max_pixels`](crate::image::DecodeLimits::max_pixels).
         max_pixels: u64,

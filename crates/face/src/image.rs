@@ -3,6 +3,7 @@
 
 use std::fmt;
 
+mod crop;
 mod encode;
 pub mod exif;
 mod flatten;
@@ -12,6 +13,7 @@ mod orientation;
 mod still;
 
 pub use crate::error::ImageError;
+pub use crop::{CROP_PX, square};
 pub use encode::{encode_jpeg, encode_png};
 pub use format::{Format, sniff};
 pub use orientation::Orientation;

@@ -17,6 +17,7 @@ mod network;
 mod normalisation;
 pub mod pipeline;
 pub mod quality;
+pub mod redact;
 mod resample;
 
 pub use error::Error;

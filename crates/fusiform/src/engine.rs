@@ -3,6 +3,8 @@
 
 use std::path::Path;
 
+use fusiform_album::scan::{Analyse, read_photo};
+use fusiform_album::{Album, FaceRecord, GroupSummary, ModelPair, PhotoRecord, QualityParts};
 use fusiform_face::detect::{
     ChannelOrder, DetectOptions, DetectedFace, Detector, DetectorSpec, Head, InputSize,
     Normalisation,
@@ -10,17 +12,13 @@ use fusiform_face::detect::{
 use fusiform_face::embed::{Embedder, EmbedderSpec};
 use fusiform_face::image::{DecodeLimits, Decoded, Image};
 use fusiform_face::pipeline::{DescribedFace, DescribedPhoto, Pipeline};
-use fusiform_gallery::catalogue::{
-    Catalogue, FaceRecord, GroupSummary, ModelPair, PhotoRecord, QualityParts,
-};
-use fusiform_gallery::cluster::ClusterOptions;
-use fusiform_gallery::template::{ModelId, Template};
 use fusiform_nn::{Limits, Model, Precision, Session};
+use fusiform_search::cluster::ClusterOptions;
+use fusiform_search::template::{ModelId, Template};
 
-use crate::answer::{FLOOR_BALANCE, LINK_BALANCE, SAME_FMR, Thresholds};
 use crate::error::Error;
 use crate::models::{Channels, DetectorManifest, EmbedderManifest, HeadName, InputManifest, Pack};
-use crate::scan::read_photo;
+use crate::verify::{FLOOR_BALANCE, LINK_BALANCE, SAME_FMR, Thresholds};
 
 /// A detector and an embedder, ready to run from many threads at once.
 #[derive(Debug)]
@@ -181,7 +179,7 @@ impl Engine {
     /// # Errors
     /// [`Error::Photo`] naming the file and what is wrong with it.
     pub fn read(&self, path: &Path) -> Result<Decoded, Error> {
-        let bytes = read_photo(path)?;
+        let bytes = read_photo(path).map_err(|e| Error::io(path, e))?;
         let of_photo = |source| Error::Photo {
             path: path.into(),
             source,
@@ -250,8 +248,8 @@ impl Engine {
     /// Groups the catalogue's faces into people, if anything changed since that was last done.
     ///
     /// # Errors
-    /// [`Error::Uncalibrated`]; [`Error::Catalogue`].
-    pub fn group(&self, catalogue: &mut Catalogue) -> Result<GroupSummary, Error> {
+    /// [`Error::Uncalibrated`]; [`Error::Album`].
+    pub fn group(&self, catalogue: &mut Album) -> Result<GroupSummary, Error> {
         Ok(catalogue.group(self.embedder_id()?, &self.cluster_options()?)?)
     }
 
@@ -272,6 +270,26 @@ impl Engine {
             .max_by(|a, b| area(a).total_cmp(&area(b)))
             .map(|face| (face, n_faces))
             .ok_or(Error::NoFace)
+    }
+}
+
+/// An engine that looks for faces in one way, as a scan needs it.
+#[derive(Debug)]
+pub struct Scanner<'a> {
+    /// The networks.
+    pub engine: &'a Engine,
+    /// How hard to look for faces.
+    pub options: DetectOptions,
+}
+
+impl Analyse for Scanner<'_> {
+    fn models(&self) -> ModelPair {
+        self.engine.models()
+    }
+
+    fn photo_record(&self, bytes: &[u8]) -> Result<PhotoRecord, String> {
+        let record = self.engine.photo_record(bytes, &self.options);
+        record.map_err(|e| e.to_string())
     }
 }
 

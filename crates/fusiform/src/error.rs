@@ -3,17 +3,12 @@
 
 use std::path::PathBuf;
 
-use crate::config::ConfigError;
-use crate::evaluate::EvaluateError;
 use crate::models::PackError;
 
 /// What went wrong; the source is kept.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// Settings.
-    #[error(transparent)]
-    Config(#[from] ConfigError),
     /// A model pack.
     #[error("model pack: {0}")]
     Pack(#[from] PackError),
@@ -39,12 +34,12 @@ pub enum Error {
     /// Detection, alignment or embedding failed.
     #[error(transparent)]
     Face(#[from] fusiform_face::Error),
-    /// The catalogue.
+    /// The album.
     #[error(transparent)]
-    Catalogue(#[from] fusiform_gallery::Error),
-    /// An evaluation's input.
+    Album(#[from] fusiform_album::Error),
+    /// Templates that do not compare.
     #[error(transparent)]
-    Evaluate(#[from] EvaluateError),
+    Search(#[from] fusiform_search::Error),
     /// The pack lacks the network that the task needs.
     #[error(
         "pack {pack:?} has no {role}; choose one that has with --pack, `fusiform models list` \
@@ -81,7 +76,8 @@ pub enum Error {
 }
 
 impl Error {
-    pub(crate) fn io(path: impl Into<PathBuf>, source: std::io::Error) -> Error {
+    /// An error of the system, with the file or folder that it is about.
+    pub fn io(path: impl Into<PathBuf>, source: std::io::Error) -> Error {
         Error::Io {
             path: path.into(),
             source,

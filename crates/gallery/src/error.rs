@@ -1,133 +1,59 @@
-//! What can go wrong with a catalogue. In: causes. Out: messages that name the file and the remedy.
+//! What can go wrong in the vault, and what to do about it.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
-/// What went wrong; the source is kept.
+/// Why the vault could not do it.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// The file is no SQLite database, is damaged, or belongs to another program.
+    /// The file was sealed with another key; nothing was changed.
     #[error(
-        "{file}: not a catalogue ({what}); name another with --catalogue, or restore a copy of it"
+        "{0}: the key does not open this vault; nothing was changed. Give the key it was made with"
     )]
-    NotACatalogue {
-        /// The catalogue.
-        file: PathBuf,
-        /// What is wrong.
-        what: String,
-    },
-    /// A newer build wrote it.
+    WrongKey(PathBuf),
+    /// A row does not decrypt: it was altered or damaged.
+    #[error("a record of the vault was altered or is damaged; restore a backup")]
+    Damaged,
+    /// The key is not one.
+    #[error("a vault key is 64 hexadecimal digits; {0}")]
+    BadKey(String),
+    /// The file was written for another model.
     #[error(
-        "{file}: written by a newer fusiform (catalogue version {found}, this build knows {known}); \
-         use that version, or name another catalogue with --catalogue"
+        "an example was made by model {found}, and {wanted} is in use; enrol again or use the old pack"
     )]
-    Newer {
-        /// The catalogue.
-        file: PathBuf,
-        /// Its version.
-        found: i64,
-        /// The newest this build knows.
-        known: i64,
+    Model {
+        /// Which model made it.
+        found: String,
+        /// Which is in use.
+        wanted: String,
     },
-    /// It may not be written to.
+    /// The API key is in use already.
+    #[error("a service has this key already")]
+    KeyTaken,
+    /// The audit log was altered.
+    #[error("the audit log is broken at entry {seq}: it was altered, or entries are missing")]
+    Chain {
+        /// The first entry that does not fit.
+        seq: i64,
+    },
+    /// Another process serves or fills the vault.
+    #[error("{0}: another process has this vault; stop the server first")]
+    Locked(PathBuf),
+    /// Somebody whom the audit log says is erased is in the file.
     #[error(
-        "{file}: read-only; give yourself write permission to it and to its folder, or name \
-         another catalogue with --catalogue"
+        "person {number} is in the vault, though the audit log knows no enrolment or says it was erased"
     )]
-    ReadOnly {
-        /// The catalogue.
-        file: PathBuf,
+    Remains {
+        /// The person's number.
+        number: i64,
     },
-    /// No room is left.
-    #[error("{file}: the disk is full; free some space and run again, nothing recorded is lost")]
-    DiskFull {
-        /// The catalogue.
-        file: PathBuf,
-    },
-    /// Another process writes to it.
-    #[error("{file}: in use by another process; wait until that has finished")]
-    Busy {
-        /// The catalogue.
-        file: PathBuf,
-    },
-    /// Anything else SQLite says.
-    #[error("{file}: {source}")]
-    Sqlite {
-        /// The catalogue.
-        file: PathBuf,
-        /// What SQLite said.
-        source: rusqlite::Error,
-    },
-    /// Nobody of that name or number.
-    #[error("nobody is called {0:?} or has that number; `fusiform people` lists all")]
-    NoSuchPerson(String),
-    /// No face of that number, or not one of that person.
-    #[error("{0} is no face of that person; `fusiform person` lists the faces and their numbers")]
-    NoSuchFace(i64),
-    /// No photo of that number or path.
-    #[error("{0}: no photo of the catalogue; `fusiform scan` takes photos in")]
-    NoSuchPhoto(String),
-    /// The name belongs to somebody else.
-    #[error("{name:?} is person {id} already; `fusiform merge {id} …` if they are the same")]
-    NameTaken {
-        /// The name.
-        name: String,
-        /// Who has it.
-        id: i64,
-    },
-    /// A name that cannot be one.
-    #[error("{0:?} cannot be a name: 1 to 200 characters that are not all digits are wanted")]
-    BadName(String),
-    /// A decision that says nothing.
-    #[error("{0}")]
-    Pointless(String),
-    /// Vectors of different models, or not of one length.
-    #[error("templates of {left} and {right} do not compare; embed both with one model")]
-    ModelsDiffer {
-        /// One model, with its vector's length.
-        left: String,
-        /// The other.
-        right: String,
-    },
-}
-
-/// Whose fault an [`Error`] is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum ErrorKind {
-    /// The file cannot be used as it is.
-    Catalogue,
-    /// What was asked for does not exist or makes no sense.
-    Request,
-}
-
-impl Error {
-    /// Whose fault it is.
-    pub fn kind(&self) -> ErrorKind {
-        match self {
-            Error::NotACatalogue { .. }
-            | Error::Newer { .. }
-            | Error::ReadOnly { .. }
-            | Error::DiskFull { .. }
-            | Error::Busy { .. }
-            | Error::Sqlite { .. } => ErrorKind::Catalogue,
-            _ => ErrorKind::Request,
-        }
-    }
-
-    /// An error of SQLite, told by what a user can do about it.
-    pub(crate) fn sqlite(file: &Path, source: rusqlite::Error) -> Error {
-        use rusqlite::ErrorCode as Code;
-        let file = file.to_path_buf();
-        match source.sqlite_error_code() {
-            Some(Code::ReadOnly | Code::PermissionDenied) => Error::ReadOnly { file },
-            Some(Code::DiskFull) => Error::DiskFull { file },
-            Some(Code::DatabaseBusy | Code::DatabaseLocked) => Error::Busy { file },
-            Some(Code::NotADatabase | Code::DatabaseCorrupt) => Error::NotACatalogue {
-                file,
-                what: source.to_string(),
-            },
-            _ => Error::Sqlite { file, source },
-        }
-    }
+    /// A file is in the way, or cannot be made.
+    #[error("{0}: {1}")]
+    File(PathBuf, std::io::Error),
+    /// The system gave no random numbers.
+    #[error("the system gives no random numbers")]
+    Random,
+    /// SQLite said no.
+    #[error("the vault's database: {0}")]
+    Database(#[from] rusqlite::Error),
 }

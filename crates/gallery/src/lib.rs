@@ -1,13 +1,24 @@
-//! The catalogue of faces and people. In: templates and human decisions. Out: people, matches, groups.
-//! Knows nothing of pixels, files' content or models' insides.
+//! Enrolled people of the recognition service. In: templates and images of named people. Out: matches; all of it
+//! encrypted on disk. Knows nothing of pixels, networks or HTTP.
 #![forbid(unsafe_code)]
 #![warn(missing_docs)]
 
-pub mod catalogue;
-pub mod cluster;
+mod audit;
+mod consent;
+mod erasure_check;
 mod error;
-pub mod metrics;
-pub mod nearest;
-pub mod template;
+mod index;
+mod lock;
+mod people;
+mod seal;
+mod store;
 
-pub use error::{Error, ErrorKind};
+pub use audit::{Action, Entry, Verified};
+pub use consent::Consent;
+pub use erasure_check::ErasureCheck;
+pub use error::Error;
+pub use index::{Example, Match, Person};
+pub use lock::Lock;
+pub use seal::{MasterKey, Secret, new_key};
+pub use store::{Kind, Service, Terms, Vault};
+pub use uuid::Uuid;

@@ -1,0 +1,105 @@
+//! Is the catalogue sound, and what does it hold? In: the open file. Out: counts, findings, a canonical text.
+
+use std::fmt::Write;
+
+use super::Album;
+use crate::error::Error;
+
+/// What `fusiform doctor` wants to know.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Health {
+    /// Version of the catalogue.
+    pub version: i64,
+    /// Bytes of the database, without its write-ahead log.
+    pub size_bytes: u64,
+    /// Contents, wherever and how often they lie.
+    pub n_photos: usize,
+    /// Faces found in them.
+    pub n_faces: usize,
+    /// People with a face or a name.
+    pub n_people: usize,
+    /// People with a name.
+    pub n_named: usize,
+    /// Faces that belong to nobody and are not ignored.
+    pub n_unsorted: usize,
+    /// What SQLite's integrity and foreign-key checks find; empty if the file is sound.
+    pub problems: Vec<String>,
+}
+
+impl Album {
+    /// Counts everything and checks the whole file.
+    ///
+    /// # Errors
+    /// [`Error::Sqlite`].
+    pub fn health(&self) -> Result<Health, Error> {
+        let count = |sql: &str| self.one::<i64>(sql).map(|n| n as usize);
+        let read = |sql: &str| -> rusqlite::Result<Vec<String>> {
+            self.db
+                .prepare(sql)?
+                .query_map([], |row| row.get(0))?
+                .collect()
+        };
+        let mut problems = read("PRAGMA integrity_check(10)").map_err(|e| self.of(e))?;
+        problems.retain(|line| line != "ok");
+        let orphans = read(
+            "SELECT 'a row of ' || \"table\" || ' points to nothing' FROM pragma_foreign_key_check LIMIT 10",
+        );
+        problems.extend(orphans.map_err(|e| self.of(e))?);
+        let pages: i64 = self.one("PRAGMA page_count")?;
+        let page: i64 = self.one("PRAGMA page_size")?;
+        Ok(Health {
+            version: self.one("PRAGMA user_version")?,
+            size_bytes: (pages * page) as u64,
+            n_photos: count("SELECT count(*) FROM photos")?,
+            n_faces: count("SELECT count(*) FROM faces")?,
+            n_people: count(
+                "SELECT count(*) FROM people WHERE merged_into IS NULL \
+                 AND (name IS NOT NULL OR id IN (SELECT person FROM members))",
+            )?,
+            n_named: count("SELECT count(*) FROM people WHERE name IS NOT NULL")?,
+            n_unsorted: self.n_unsorted()?,
+            problems,
+        })
+    }
+
+    /// Everything but the times of decisions as text, row by row; two catalogues are equal if their dumps are.
+    ///
+    /// # Errors
+    /// [`Error::Sqlite`].
+    pub fn dump(&self) -> Result<String, Error> {
+        let tables = [
+            ("photos", "id"),
+            ("files", "path"),
+            ("passes", "photo, detector, embedder"),
+            ("faces", "id"),
+            ("templates", "face, model"),
+            ("people", "id"),
+            ("facts", "id"),
+            ("cards", "person"),
+            ("questions", "id"),
+            ("members", "face"),
+            ("state", "key"),
+        ];
+        let mut text = String::new();
+        let mut read = || -> rusqlite::Result<()> {
+            for (table, key) in tables {
+                let mut query = self
+                    .db
+                    .prepare(&format!("SELECT * FROM {table} ORDER BY {key}"))?;
+                let n_columns = query.column_count();
+                let mut rows = query.query([])?;
+                while let Some(row) = rows.next()? {
+                    text.push_str(table);
+                    for column in 0..n_columns {
+                        // Writing to a string does not fail.
+                        let _ = write!(text, " {:?}", row.get_ref(column)?);
+                    }
+                    text.push('\n');
+                }
+            }
+            Ok(())
+        };
+        read().map_err(|e| self.of(e))?;
+        Ok(text)
+    }
+}

@@ -1,0 +1,123 @@
+//! One file of a scan. In: a path. Out: what the catalogue records of it.
+//! Knows nothing of the other files; whatever is wrong with this one stays with it.
+
+use std::collections::HashSet;
+use std::fs::{self, File};
+use std::io::{self, Read};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::{Path, PathBuf};
+use std::time::UNIX_EPOCH;
+
+use fusiform_face::image::DecodeLimits;
+
+use super::Analyse;
+use crate::{Outcome, ScannedFile};
+
+/// A file to be read, with the size and time it had when it was listed.
+#[derive(Debug)]
+pub(super) struct Work {
+    pub(super) path: PathBuf,
+    pub(super) size_bytes: u64,
+    pub(super) mtime_ns: i64,
+}
+
+/// Reads a whole file, refusing more than the decoder would take.
+///
+/// # Errors
+/// What the system said; `FileTooLarge` for more bytes than a photo may have.
+pub fn read_photo(path: &Path) -> io::Result<Vec<u8>> {
+    let max_bytes = DecodeLimits::default().max_bytes;
+    let mut bytes = Vec::new();
+    File::open(path)?
+        .take(max_bytes + 1)
+        .read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > max_bytes {
+        let what = format!(
+            "larger than the {} MiB allowed for a photo",
+            max_bytes >> 20
+        );
+        return Err(io::Error::new(io::ErrorKind::FileTooLarge, what));
+    }
+    Ok(bytes)
+}
+
+impl Work {
+    /// The file as it is now, or the record of why it cannot be looked at.
+    pub(super) fn on(path: PathBuf) -> Result<Work, Box<ScannedFile>> {
+        match size_and_mtime(&path) {
+            Ok((size_bytes, mtime_ns)) => Ok(Work {
+                path,
+                size_bytes,
+                mtime_ns,
+            }),
+            Err(e) => {
+                let work = Work {
+                    path,
+                    size_bytes: 0,
+                    mtime_ns: 0,
+                };
+                Err(Box::new(work.with(None, Outcome::Problem(io_reason(&e)))))
+            }
+        }
+    }
+
+    /// Reads, hashes and describes the file.
+    pub(super) fn run(self, engine: &impl Analyse, known: &HashSet<[u8; 32]>) -> ScannedFile {
+        let read = match read_photo(&self.path) {
+            Ok(bytes) => bytes,
+            Err(e) => return self.with(None, Outcome::Problem(io_reason(&e))),
+        };
+        let hash = *blake3::hash(&read).as_bytes();
+        if known.contains(&hash) {
+            return self.with(Some(hash), Outcome::KnownContent);
+        }
+        // A decoder that panics on one photo must not end the scan of the others.
+        let described = catch_unwind(AssertUnwindSafe(|| engine.photo_record(&read)));
+        let outcome = match described {
+            Ok(Ok(photo)) => Outcome::New(photo),
+            Ok(Err(e)) => Outcome::Problem(e),
+            Err(_) => Outcome::Problem(
+                "a fault in fusiform while reading it; please report it with this photo".into(),
+            ),
+        };
+        self.with(Some(hash), outcome)
+    }
+
+    fn with(self, hash: Option<[u8; 32]>, outcome: Outcome) -> ScannedFile {
+        let Work {
+            path,
+            size_bytes,
+            mtime_ns,
+        } = self;
+        ScannedFile {
+            path,
+            size_bytes,
+            mtime_ns,
+            hash,
+            outcome,
+        }
+    }
+}
+
+/// Size in bytes and modification time in nanoseconds since 1970.
+fn size_and_mtime(path: &Path) -> io::Result<(u64, i64)> {
+    let metadata = fs::metadata(path)?;
+    let modified = metadata.modified()?;
+    let ns = |d: std::time::Duration| i64::try_from(d.as_nanos()).unwrap_or(i64::MAX);
+    let mtime_ns = match modified.duration_since(UNIX_EPOCH) {
+        Ok(after) => ns(after),
+        Err(before) => -ns(before.duration()),
+    };
+    Ok((metadata.len(), mtime_ns))
+}
+
+/// What the system said, with the remedy where there is one.
+fn io_reason(error: &io::Error) -> String {
+    match error.kind() {
+        io::ErrorKind::NotFound => "vanished while scanning; scan again if it comes back".into(),
+        io::ErrorKind::PermissionDenied => {
+            "may not be read; give yourself read permission and scan again".into()
+        }
+        _ => error.to_string(),
+    }
+}

@@ -1,0 +1,87 @@
+//! Which files a scan looks at. In: folders and photos. Out: sorted paths, and the places that could not be entered.
+//! Knows nothing of what the files hold.
+
+use std::path::{Path, PathBuf};
+
+use fusiform_face::image::Format;
+use walkdir::{DirEntry, WalkDir};
+
+/// What was found below the roots.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Found {
+    /// Files whose name says photo, sorted by their bytes, none twice.
+    pub photos: Vec<PathBuf>,
+    /// Places that could not be entered, each with reason and remedy.
+    pub problems: Vec<(PathBuf, String)>,
+}
+
+/// Lists the photos below `roots`; a root that is a file is taken whatever its name.
+///
+/// Links are followed, and a loop is a problem, not a hang. Hidden folders and the thumbnail folders of NAS systems
+/// (`@eaDir`) are left out.
+pub fn photos_below(roots: &[PathBuf]) -> Found {
+    let mut found = Found::default();
+    for root in roots {
+        // An absolute path is what the catalogue remembers; `.` and a link to the root mean different files elsewhere.
+        let root = match std::path::absolute(root) {
+            Ok(root) => root,
+            Err(e) => {
+                found.problems.push((root.clone(), e.to_string()));
+                continue;
+            }
+        };
+        let named_file = root.is_file();
+        for entry in WalkDir::new(&root)
+            .follow_links(true)
+            .into_iter()
+            .filter_entry(wanted)
+        {
+            match entry {
+                Ok(entry) if entry.file_type().is_file() => {
+                    if named_file || looks_like_photo(entry.path()) {
+                        found.photos.push(entry.into_path());
+                    }
+                }
+                Ok(_) => {}
+                Err(e) => {
+                    let place = e.path().unwrap_or(&root).to_owned();
+                    found.problems.push((place, reason(&e)));
+                }
+            }
+        }
+    }
+    found.photos.sort_unstable();
+    found.photos.dedup();
+    found
+}
+
+fn wanted(entry: &DirEntry) -> bool {
+    let name = entry.file_name().as_encoded_bytes();
+    entry.depth() == 0 || !(name.starts_with(b".") || name == b"@eaDir")
+}
+
+/// Whether the name says photo.
+pub fn looks_like_photo(path: &Path) -> bool {
+    path.extension()
+        .and_then(|e| e.to_str())
+        .is_some_and(|e| Format::from_extension(e).is_some())
+}
+
+fn reason(error: &walkdir::Error) -> String {
+    if let Some(ancestor) = error.loop_ancestor() {
+        return format!(
+            "a link that leads back to {}; not followed, remove it to silence this",
+            ancestor.display()
+        );
+    }
+    match error.io_error() {
+        Some(io) if io.kind() == std::io::ErrorKind::PermissionDenied => {
+            "may not be read; give yourself read permission and scan again".into()
+        }
+        Some(io) if io.kind() == std::io::ErrorKind::NotFound => {
+            "is not there; check the path, or whether its disk is connected".into()
+        }
+        Some(io) => io.to_string(),
+        None => error.to_string(),
+    }
+}

@@ -1,0 +1,418 @@
+//! Tests of the catalogue: what a scan records, what a human decides, and that neither is ever lost.
+
+mod album;
+mod decisions;
+mod placing;
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use tempfile::TempDir;
+
+use super::*;
+use crate::error::Error;
+use fusiform_search::cluster::ClusterOptions;
+use fusiform_search::template::{ModelId, Template};
+
+fn models(embedder: &str) -> ModelPair {
+    ModelPair {
+        detector: ModelId("d@1".into()),
+        embedder: Some(ModelId(embedder.into())),
+    }
+}
+
+/// A unit vector near the axis of its person, told apart by `variant`.
+fn vector(person: usize, variant: usize) -> Vec<f32> {
+    let mut v = [0.0f32; 16];
+    v[person] = 1.0;
+    v[15] = (variant % 7) as f32 * 0.05;
+    let length = v.iter().map(|x| x * x).sum::<f32>().sqrt();
+    v.iter().map(|x| x / length).collect()
+}
+
+/// One photo with a face for each of `people`, side by side.
+fn photo(number: usize, people: &[usize], embedder: &str) -> ScannedFile {
+    let face = |(place, person): (usize, &usize)| FaceRecord {
+        bbox: [
+            place as f32 * 100.0,
+            10.0,
+            place as f32 * 100.0 + 80.0,
+            90.0,
+        ],
+        score: 0.9,
+        landmarks: Some([[1.0, 2.0]; 5]),
+        quality: QualityParts {
+            overall: 0.8,
+            ..QualityParts::default()
+        },
+        vector: Some(vector(*person, number)),
+    };
+    ScannedFile {
+        path: PathBuf::from(format!("/photos/{number:04}.jpg")),
+        size_bytes: 1000 + number as u64,
+        mtime_ns: 7,
+        hash: Some([number as u8; 32]),
+        outcome: Outcome::New(PhotoRecord {
+            width_px: 640,
+            height_px: 480,
+            taken_at: None,
+            models: models(embedder),
+            faces: people.iter().enumerate().map(face).collect(),
+        }),
+    }
+}
+
+/// Twelve photos of four people, some together.
+fn album(embedder: &str) -> Vec<ScannedFile> {
+    let who: [&[usize]; 12] = [
+        &[0],
+        &[0, 1],
+        &[1],
+        &[2],
+        &[2, 0],
+        &[1],
+        &[3],
+        &[3, 2],
+        &[0],
+        &[1, 3],
+        &[2],
+        &[5],
+    ];
+    who.iter()
+        .enumerate()
+        .map(|(i, people)| photo(i, people, embedder))
+        .collect()
+}
+
+struct Stage {
+    _dir: TempDir,
+    file: PathBuf,
+}
+
+impl Stage {
+    fn new() -> Stage {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("c.db");
+        Stage { _dir: dir, file }
+    }
+
+    fn open(&self) -> Album {
+        Album::open(
+            &self.file,
+            OpenOptions {
+                create: true,
+                read_only: false,
+            },
+        )
+        .unwrap()
+    }
+}
+
+fn group(catalogue: &mut Album) -> GroupSummary {
+    let options = ClusterOptions {
+        link_similarity: 0.5,
+        ..ClusterOptions::default()
+    };
+    catalogue.group(&ModelId("e@1".into()), &options).unwrap()
+}
+
+fn filled() -> (Stage, Album) {
+    let stage = Stage::new();
+    let mut catalogue = stage.open();
+    catalogue.record(&album("e@1")).unwrap();
+    group(&mut catalogue);
+    (stage, catalogue)
+}
+
+fn members(catalogue: &Album) -> BTreeMap<i64, i64> {
+    let people = catalogue.people().unwrap();
+    let faces = |p: &PersonSummary| {
+        let id = p.id;
+        catalogue
+            .photos_of(id)
+            .unwrap()
+            .into_iter()
+            .map(move |f| (f.face.0, id.0))
+            .collect::<Vec<_>>()
+    };
+    people.iter().flat_map(faces).collect()
+}
+
+#[test]
+fn faces_become_people_and_a_lone_face_stays_unsorted() {
+    let (_stage, mut catalogue) = filled();
+    let summary = group(&mut catalogue);
+    assert_eq!(
+        (summary.n_people, summary.n_members, summary.n_unsorted),
+        (4, 15, 1)
+    );
+    let people = catalogue.people().unwrap();
+    assert_eq!(
+        people.iter().map(|p| p.n_faces).collect::<Vec<_>>(),
+        [4, 4, 4, 3]
+    );
+}
+
+#[test]
+fn neither_batches_nor_a_kill_between_them_show_in_the_catalogue() {
+    let (_stage, whole) = filled();
+    for cut in 1..12 {
+        let stage = Stage::new();
+        let files = album("e@1");
+        stage.open().record(&files[..cut]).unwrap();
+        let mut again = stage.open();
+        for file in &files[cut..] {
+            again.record(std::slice::from_ref(file)).unwrap();
+        }
+        group(&mut again);
+        assert_eq!(again.dump().unwrap(), whole.dump().unwrap(), "cut at {cut}");
+    }
+}
+
+#[test]
+fn recording_and_grouping_twice_changes_nothing() {
+    let (_stage, mut catalogue) = filled();
+    let before = catalogue.dump().unwrap();
+    catalogue.record(&album("e@1")).unwrap();
+    group(&mut catalogue);
+    assert_eq!(catalogue.dump().unwrap(), before);
+}
+
+#[test]
+fn a_moved_or_copied_file_is_one_more_path_of_a_known_content() {
+    let (_stage, mut catalogue) = filled();
+    let mut copy = photo(0, &[0], "e@1");
+    copy.path = "/elsewhere/copy.jpg".into();
+    copy.outcome = Outcome::KnownContent;
+    catalogue.record(&[copy]).unwrap();
+    let health = catalogue.health().unwrap();
+    assert_eq!((health.n_photos, health.n_faces), (12, 16));
+    let known = catalogue.known_contents(&models("e@1")).unwrap();
+    assert!(known.contains(&[0; 32]) && known.len() == 12);
+    let paths = |f: &PersonPhoto| f.paths.contains(&PathBuf::from("/elsewhere/copy.jpg"));
+    let person = PersonId(members(&catalogue)[&1]);
+    assert_eq!(
+        catalogue
+            .photos_of(person)
+            .unwrap()
+            .iter()
+            .filter(|f| paths(f))
+            .count(),
+        1
+    );
+}
+
+#[test]
+fn a_file_is_unchanged_only_with_size_time_and_models_as_they_were() {
+    let (_stage, catalogue) = filled();
+    let path = Path::new("/photos/0003.jpg");
+    let state = |size, mtime, e: &str| catalogue.file_state(path, size, mtime, &models(e)).unwrap();
+    assert!(matches!(state(1003, 7, "e@1"), FileState::Unchanged(_)));
+    assert_eq!(state(1004, 7, "e@1"), FileState::Unknown);
+    assert_eq!(state(1003, 8, "e@1"), FileState::Unknown);
+    assert_eq!(state(1003, 7, "e@2"), FileState::Unknown);
+}
+
+#[test]
+fn a_problem_is_listed_until_the_file_is_well() {
+    let (_stage, mut catalogue) = filled();
+    let mut file = photo(40, &[0], "e@1");
+    let well = file.outcome.clone();
+    file.outcome = Outcome::Problem("it is cut short".into());
+    catalogue.record(&[file.clone()]).unwrap();
+    let problems = catalogue.problems().unwrap();
+    assert_eq!(
+        problems,
+        [(
+            PathBuf::from("/photos/0040.jpg"),
+            "it is cut short".to_string()
+        )]
+    );
+    file.outcome = well;
+    catalogue.record(&[file]).unwrap();
+    assert!(catalogue.problems().unwrap().is_empty());
+}
+
+#[test]
+fn names_survive_a_change_of_model() {
+    let (_stage, mut catalogue) = filled();
+    let ida = PersonId(members(&catalogue)[&1]);
+    catalogue.name(ida, "Ida").unwrap();
+    catalogue.record(&album("e@2")).unwrap();
+    let options = ClusterOptions {
+        link_similarity: 0.5,
+        ..ClusterOptions::default()
+    };
+    catalogue.group(&ModelId("e@2".into()), &options).unwrap();
+    assert_eq!(catalogue.find_person("Ida").unwrap(), ida);
+    assert_eq!(catalogue.person(ida).unwrap().n_faces, 4);
+    assert_eq!(
+        catalogue.health().unwrap().n_faces,
+        16,
+        "faces keep their numbers"
+    );
+}
+
+#[test]
+fn a_probe_finds_its_person_and_one_of_another_model_is_refused() {
+    let (_stage, catalogue) = filled();
+    let index = catalogue.index(&ModelId("e@1".into())).unwrap();
+    let probe = |e: &str| Template {
+        model: ModelId(e.into()),
+        vector: vector(2, 3),
+        quality: 1.0,
+    };
+    let found = index.identify(&probe("e@1"), 2).unwrap();
+    assert_eq!(found[0].person.0, members(&catalogue)[&found[0].face.0]);
+    assert!(found[0].similarity > found[1].similarity && found[0].similarity.0 > 0.99);
+    assert!(matches!(
+        index.identify(&probe("e@2"), 1),
+        Err(Error::Search(_))
+    ));
+}
+
+#[test]
+fn a_name_is_given_once_and_wrong_requests_say_what_to_do() {
+    let (_stage, mut catalogue) = filled();
+    let people: Vec<PersonId> = catalogue.people().unwrap().iter().map(|p| p.id).collect();
+    catalogue.name(people[0], " Ida ").unwrap();
+    let taken = catalogue.name(people[1], "Ida").unwrap_err().to_string();
+    assert!(taken.contains("merge"), "{taken}");
+    for bad in ["", "  ", "17", "a\nb"] {
+        assert!(
+            matches!(catalogue.name(people[1], bad), Err(Error::BadName(_))),
+            "{bad:?}"
+        );
+    }
+    assert!(
+        catalogue
+            .find_person("Nobody")
+            .unwrap_err()
+            .to_string()
+            .contains("fusiform people")
+    );
+    assert!(matches!(
+        catalogue.split(people[0], &[FaceId(999)]),
+        Err(Error::NoSuchFace(999))
+    ));
+    assert!(matches!(
+        catalogue.merge(people[0], people[0]),
+        Err(Error::Pointless(_))
+    ));
+    assert!(matches!(catalogue.undo(1), Ok(done) if done.len() == 1));
+    assert!(matches!(catalogue.undo(1), Err(Error::Pointless(_))));
+}
+
+#[test]
+fn every_decision_taken_back_leaves_people_as_they_were() {
+    let (_stage, mut catalogue) = filled();
+    let people: Vec<PersonId> = catalogue.people().unwrap().iter().map(|p| p.id).collect();
+    catalogue.name(people[1], "Bo").unwrap();
+    let (before, names) = (members(&catalogue), catalogue.people().unwrap());
+    let face = catalogue.photos_of(people[2]).unwrap()[0].face;
+    catalogue.merge(people[0], people[1]).unwrap();
+    assert_eq!(
+        catalogue.person(people[0]).unwrap().name.as_deref(),
+        Some("Bo")
+    );
+    catalogue.split(people[2], &[face]).unwrap();
+    catalogue.ignore(&[face]).unwrap();
+    assert_eq!(catalogue.undo(3).unwrap().len(), 3);
+    assert_eq!(members(&catalogue), before);
+    group(&mut catalogue);
+    assert_eq!(members(&catalogue), before);
+    let named = |p: &Vec<PersonSummary>| {
+        p.iter()
+            .filter(|p| p.n_faces > 0)
+            .cloned()
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(named(&catalogue.people().unwrap()), named(&names));
+    assert_eq!(
+        catalogue
+            .history(Page::default())
+            .unwrap()
+            .items
+            .iter()
+            .filter(|d| d.undone)
+            .count(),
+        3
+    );
+}
+
+#[test]
+fn files_that_are_no_catalogue_of_ours_are_refused_untouched() {
+    let stage = Stage::new();
+    let open = || {
+        Album::open(
+            &stage.file,
+            OpenOptions {
+                create: true,
+                read_only: false,
+            },
+        )
+    };
+    fs::write(&stage.file, vec![b'x'; 8192]).unwrap();
+    assert!(matches!(open(), Err(Error::NotACatalogue { .. })));
+    fs::remove_file(&stage.file).unwrap();
+    let other = rusqlite::Connection::open(&stage.file).unwrap();
+    other.execute_batch("CREATE TABLE theirs (x)").unwrap();
+    assert!(matches!(open(), Err(Error::NotACatalogue { .. })));
+    other
+        .execute_batch("DROP TABLE theirs; PRAGMA user_version = 99")
+        .unwrap();
+    drop(other);
+    let error = open().unwrap_err().to_string();
+    assert!(
+        error.contains("c.db") && error.contains("99") && error.contains("newer"),
+        "{error}"
+    );
+    assert!(matches!(
+        Album::open(Path::new("/nowhere/c.db"), OpenOptions::default()),
+        Err(Error::Sqlite { .. })
+    ));
+}
+
+#[test]
+fn a_read_only_catalogue_answers_and_refuses_changes() {
+    let (stage, writable) = filled();
+    drop(writable);
+    let mut catalogue = Album::open(
+        &stage.file,
+        OpenOptions {
+            read_only: true,
+            create: false,
+        },
+    )
+    .unwrap();
+    assert_eq!(catalogue.people().unwrap().len(), 4);
+    let error = catalogue.record(&album("e@2")).unwrap_err();
+    assert!(matches!(error, Error::ReadOnly { .. }), "{error}");
+}
+
+#[test]
+fn a_full_disk_leaves_the_catalogue_as_it_was() {
+    let (_stage, mut catalogue) = filled();
+    let before = catalogue.dump().unwrap();
+    let pages: i64 = catalogue.one("PRAGMA page_count").unwrap();
+    catalogue
+        .db
+        .pragma_update(None, "max_page_count", pages)
+        .unwrap();
+    let many: Vec<ScannedFile> = (20..200).map(|i| photo(i, &[0, 1, 2, 3], "e@1")).collect();
+    let error = catalogue.record(&many).unwrap_err();
+    assert!(matches!(error, Error::DiskFull { .. }), "{error}");
+    assert_eq!(catalogue.dump().unwrap(), before);
+}
+
+#[cfg(unix)]
+#[test]
+fn a_new_catalogue_is_for_its_owner_alone() {
+    use std::os::unix::fs::PermissionsExt;
+    let (stage, _catalogue) = filled();
+    assert_eq!(
+        fs::metadata(&stage.file).unwrap().permissions().mode() & 0o077,
+        0
+    );
+}

@@ -1,7 +1,0 @@
-//! `fusiform serve` as a whole, by the real binary over real sockets. In: fresh homes. Out: what clients are answered.
-
-mod host;
-mod keeping;
-mod limits;
-mod moving;
-mod own_api;

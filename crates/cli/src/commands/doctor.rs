@@ -1,0 +1,134 @@
+//! `fusiform doctor`. In: this machine. Out: what its CPU offers, and whether packs and catalogue are sound.
+
+use anyhow::Result;
+use fusiform::album::{Album, OpenOptions};
+use fusiform::cpu;
+use serde::Serialize;
+
+use crate::exit::Exit;
+use crate::session::{Session, shown};
+
+#[derive(Serialize)]
+struct Answer {
+    version: &'static str,
+    architecture: &'static str,
+    cores: usize,
+    cpu_features: Vec<&'static str>,
+    instruction_set: String,
+    pack: Finding,
+    catalogue_file: String,
+    catalogue: Finding,
+    vault_file: Option<String>,
+    vault_there: bool,
+}
+
+#[derive(Serialize)]
+struct Finding {
+    sound: bool,
+    says: String,
+}
+
+impl Finding {
+    fn of(result: Result<String>) -> Finding {
+        match result {
+            Ok(says) => Finding { sound: true, says },
+            Err(e) => Finding {
+                sound: false,
+                says: crate::printer::chain(&e),
+            },
+        }
+    }
+}
+
+pub(crate) fn run(session: &Session) -> Result<Exit> {
+    let vault = session.config.serve.vault.as_deref();
+    let answer = Answer {
+        version: env!("CARGO_PKG_VERSION"),
+        architecture: std::env::consts::ARCH,
+        cores: std::thread::available_parallelism().map_or(1, usize::from),
+        cpu_features: cpu::features(),
+        instruction_set: cpu::chosen().to_string(),
+        pack: Finding::of(pack(session)),
+        catalogue_file: shown(&session.config.catalogue),
+        catalogue: Finding::of(catalogue(session)),
+        vault_file: vault.map(shown),
+        vault_there: vault.is_some_and(std::path::Path::exists),
+    };
+    let printer = session.printer;
+    printer.row(format_args!(
+        "fusiform      {} on {}",
+        answer.version, answer.architecture
+    ))?;
+    printer.row(format_args!(
+        "CPU           {} cores, {}",
+        answer.cores,
+        answer.cpu_features.join(" ")
+    ))?;
+    printer.row(format_args!("kernels       {}", answer.instruction_set))?;
+    let mark = |f: &Finding| if f.sound { "" } else { "PROBLEM: " };
+    printer.row(format_args!(
+        "models        {}{}",
+        mark(&answer.pack),
+        answer.pack.says
+    ))?;
+    printer.row(format_args!("catalogue     {}", answer.catalogue_file))?;
+    printer.row(format_args!(
+        "              {}{}",
+        mark(&answer.catalogue),
+        answer.catalogue.says
+    ))?;
+    if let Some(file) = &answer.vault_file {
+        printer.row(format_args!("vault         {file}"))?;
+        let says = match answer.vault_there {
+            true => "`fusiform audit verify` checks it",
+            false => "not there yet; `fusiform key recognition` makes it",
+        };
+        printer.row(format_args!("              {says}"))?;
+    }
+    printer.record(&answer)?;
+    let sound = answer.pack.sound && answer.catalogue.sound;
+    Ok(if sound { Exit::Done } else { Exit::Failed })
+}
+
+fn pack(session: &Session) -> Result<String> {
+    let engine = session.engine()?;
+    let [detecting, embedding] = engine.precisions();
+    let embedder = engine.embedder_id().map_or_else(
+        |_| "no embedder".into(),
+        |id| format!("{id} in {embedding}"),
+    );
+    Ok(format!(
+        "{}: {} in {detecting}, {embedder}; networks open, hashes match",
+        engine.pack(),
+        engine.detector_id()
+    ))
+}
+
+fn catalogue(session: &Session) -> Result<String> {
+    let path = &session.config.catalogue;
+    if !path.exists() {
+        return Ok("none yet; `fusiform scan DIR` makes one".into());
+    }
+    let catalogue = Album::open(
+        path,
+        OpenOptions {
+            read_only: true,
+            create: false,
+        },
+    )?;
+    let health = catalogue.health()?;
+    anyhow::ensure!(
+        health.problems.is_empty(),
+        "{}; restore a copy of the file, or delete it and scan again (names are lost)",
+        health.problems.join("; ")
+    );
+    Ok(format!(
+        "{} photos, {} faces, {} people ({} named); version {}, {:.1} MB",
+        health.n_photos,
+        health.n_faces,
+        health.n_people,
+        health.n_named,
+        health.version,
+        health.size_bytes as f64 / 1e6
+    ))
+}

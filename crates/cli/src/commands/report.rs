@@ -1,0 +1,121 @@
+//! `fusiform report`. In: the catalogue and the photos it names. Out: one page with a strip of faces per person.
+
+use std::fs::{self, File};
+use std::io::{BufWriter, Write};
+use std::path::Path;
+
+use anyhow::{Context, Result};
+use fusiform::album::{Album, PersonPhoto, PersonSummary};
+use fusiform::image;
+use fusiform::scan::read_photo;
+use serde::Serialize;
+
+use crate::exit::Exit;
+use crate::report::{Crop, Page, PersonStrip, Problem, render};
+use crate::session::{Session, shown};
+use fusiform::image::{CROP_PX, square};
+
+#[derive(Serialize)]
+struct Answer {
+    page: String,
+    people: usize,
+    size_bytes: u64,
+}
+
+pub(crate) fn run(session: &Session, out: &Path, faces: usize, people: usize) -> Result<Exit> {
+    let catalogue = session.existing_catalogue()?;
+    let mut shown_people = catalogue.people()?;
+    shown_people.truncate(people);
+    let health = catalogue.health()?;
+    let page = Page {
+        title: "People in your photos".into(),
+        created: catalogue.now()?,
+        n_photos: health.n_photos,
+        n_faces: health.n_faces,
+        n_named: health.n_named,
+        n_unnamed: health.n_people - health.n_named,
+        n_unsorted_faces: health.n_unsorted,
+        problems: catalogue
+            .problems()?
+            .into_iter()
+            .map(|(file, text)| Problem {
+                file: shown(&file),
+                text,
+            })
+            .collect(),
+    };
+    // Written beside its place and renamed: a page is there whole or not at all.
+    let mut partial = out.as_os_str().to_owned();
+    partial.push(".part");
+    let of_out = || out.display().to_string();
+    let mut file = BufWriter::new(File::create(&partial).with_context(of_out)?);
+    let bar = session
+        .printer
+        .bar(shown_people.len() as u64, "cutting faces");
+    let strips = shown_people.iter().map(|person| {
+        bar.inc(1);
+        strip(&catalogue, person, faces)
+    });
+    let written = render(&mut file, &page, strips)
+        .and_then(|()| file.flush().map_err(Into::into))
+        .and_then(|()| fs::rename(&partial, out).map_err(Into::into));
+    bar.finish_and_clear();
+    if written.is_err() {
+        // The error to report is the one of writing.
+        let _ = fs::remove_file(&partial);
+    }
+    written.with_context(of_out)?;
+    let size_bytes = fs::metadata(out).with_context(of_out)?.len();
+    let answer = Answer {
+        page: shown(out),
+        people: shown_people.len(),
+        size_bytes,
+    };
+    session.printer.row(format_args!(
+        "{}: {} people, {:.1} MB; open it in a browser",
+        answer.page,
+        answer.people,
+        size_bytes as f64 / 1e6
+    ))?;
+    session.printer.record(&answer)?;
+    Ok(Exit::Done)
+}
+
+fn strip(catalogue: &Album, person: &PersonSummary, n_faces: usize) -> Result<PersonStrip> {
+    let photos = catalogue.photos_of(person.id)?;
+    let mut best: Vec<&PersonPhoto> = photos.iter().collect();
+    best.sort_by(|a, b| b.quality.total_cmp(&a.quality).then(a.face.cmp(&b.face)));
+    let crops: Vec<Crop> = best
+        .iter()
+        .take(n_faces)
+        .filter_map(|photo| crop(photo))
+        .collect();
+    Ok(PersonStrip {
+        name: person.name.clone(),
+        id: person.id.0.to_string(),
+        n_photos: person.n_photos,
+        n_faces: person.n_faces,
+        n_more: person.n_faces.saturating_sub(crops.len()),
+        crops,
+    })
+}
+
+/// The face cut out of the first of its files that can still be read; none if the photos are gone.
+fn crop(photo: &PersonPhoto) -> Option<Crop> {
+    let (path, image) = photo.paths.iter().find_map(|path| {
+        let bytes = read_photo(path).ok()?;
+        let decoded = image::decode(&bytes, &image::DecodeLimits::default()).ok()?;
+        Some((path, decoded.image))
+    })?;
+    let jpeg = image::encode_jpeg(&square(&image, photo.bbox, CROP_PX)?, 85).ok()?;
+    Some(Crop {
+        jpeg,
+        photo_name: path
+            .file_name()
+            .unwrap_or_default()
+            .to_string_lossy()
+            .into_owned(),
+        taken_at: photo.taken_at.clone(),
+        similarity: photo.similarity,
+    })
+}

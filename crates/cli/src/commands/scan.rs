@@ -1,0 +1,152 @@
+//! `fusiform scan`. In: folders. Out: a catalogue that knows their photos, and a summary.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Instant;
+
+use anyhow::{Context, Result};
+use fusiform::engine::Scanner;
+use fusiform::scan::{Event, ScanOptions, scan};
+use serde::Serialize;
+
+use crate::args::Looking;
+use crate::exit::Exit;
+use crate::session::{Session, shown};
+
+/// Problems shown in full at the end; `--json` lists all of them.
+const SHOWN_PROBLEMS: usize = 50;
+
+#[derive(Serialize)]
+struct Answer {
+    photos: usize,
+    unchanged: usize,
+    known_content: usize,
+    new_photos: usize,
+    new_faces: usize,
+    people: usize,
+    unsorted_faces: usize,
+    seconds: f64,
+    interrupted: bool,
+    problems: Vec<Problem>,
+}
+
+#[derive(Serialize)]
+struct Problem {
+    file: String,
+    problem: String,
+}
+
+pub(crate) fn run(session: &Session, roots: &[PathBuf], looking: Looking) -> Result<Exit> {
+    let started = Instant::now();
+    let engine = session.engine()?;
+    // A pack that cannot group is better refused before an hour of reading than after.
+    engine.cluster_options()?;
+    let mut catalogue = session.catalogue()?;
+    let stop = Arc::new(AtomicBool::new(false));
+    let flag = Arc::clone(&stop);
+    ctrlc::set_handler(move || {
+        // A second Ctrl-C does not wait: what is recorded is safe at any instant.
+        if flag.swap(true, Ordering::Relaxed) {
+            std::process::exit(130);
+        }
+    })
+    .context("Ctrl-C cannot be caught")?;
+
+    let printer = session.printer;
+    let options = ScanOptions {
+        threads: session.threads(),
+    };
+    let bar = printer.bar(0, "scanning");
+    let summary = scan(
+        &Scanner {
+            engine: &engine,
+            options: looking.options(),
+        },
+        &mut catalogue,
+        roots,
+        &options,
+        &stop,
+        |event| match event {
+            Event::Found(n) => bar.set_length(n as u64),
+            Event::Recorded(n) => bar.set_position(n as u64),
+        },
+    )?;
+    bar.finish_and_clear();
+
+    // Grouping is cheap beside reading; a run that was stopped leaves it to the next.
+    let people = if summary.interrupted {
+        None
+    } else {
+        let waiting = printer.bar(1, "grouping faces");
+        let people = engine.group(&mut catalogue)?;
+        waiting.finish_and_clear();
+        Some(people)
+    };
+    let answer = Answer {
+        photos: summary.files,
+        unchanged: summary.unchanged,
+        known_content: summary.known_content,
+        new_photos: summary.described,
+        new_faces: summary.new_faces,
+        people: people.as_ref().map_or(0, |p| p.n_people),
+        unsorted_faces: people.as_ref().map_or(0, |p| p.n_unsorted),
+        seconds: started.elapsed().as_secs_f64(),
+        interrupted: summary.interrupted,
+        problems: summary
+            .problems
+            .iter()
+            .map(|(file, problem)| Problem {
+                file: shown(file),
+                problem: problem.clone(),
+            })
+            .collect(),
+    };
+    tell(session, &answer)?;
+    printer.record(&answer)?;
+    Ok(match answer {
+        Answer {
+            interrupted: true, ..
+        } => Exit::Interrupted,
+        Answer { problems, .. } if !problems.is_empty() => Exit::SomeProblems,
+        _ => Exit::Done,
+    })
+}
+
+fn tell(session: &Session, answer: &Answer) -> Result<()> {
+    let printer = session.printer;
+    printer.row(format_args!(
+        "{} photos ({} new, {} unchanged, {} with known content), {} new faces, {:.1} s",
+        answer.photos,
+        answer.new_photos,
+        answer.unchanged,
+        answer.known_content,
+        answer.new_faces,
+        answer.seconds
+    ))?;
+    if answer.interrupted {
+        printer.note("stopped; run the same command again to go on from here");
+    } else {
+        printer.row(format_args!(
+            "{} people, {} faces that belong to nobody yet",
+            answer.people, answer.unsorted_faces
+        ))?;
+        printer.note("`fusiform people` lists them, `fusiform report people.html` shows them");
+    }
+    if answer.problems.is_empty() {
+        return Ok(());
+    }
+    printer.problem(format_args!("{} could not be used:", answer.problems.len()));
+    for problem in answer.problems.iter().take(SHOWN_PROBLEMS) {
+        printer.problem(format_args!("  {}: {}", problem.file, problem.problem));
+    }
+    if let Some(more) = answer
+        .problems
+        .len()
+        .checked_sub(SHOWN_PROBLEMS)
+        .filter(|n| *n > 0)
+    {
+        printer.problem(format_args!("  and {more} more; --json lists all"));
+    }
+    Ok(())
+}

@@ -1,0 +1,189 @@
+//! `fusiform key`, `audit` and `vault`. In: settings and secrets. Out: API keys, entries, copies; an open vault for others.
+
+use std::fs;
+use std::io::Write;
+use std::path::Path;
+
+use anyhow::{Context, Result};
+use fusiform_gallery::{Kind, Lock, Secret, Terms, Uuid, Vault};
+use serde_json::json;
+
+use crate::args::{Audit, KeyKind, KeyTerms, VaultVerb};
+use crate::exit::Exit;
+use crate::session::Session;
+
+/// Makes a service and prints its key, which is shown this once: only its hash is kept.
+pub(crate) fn key(
+    session: &Session,
+    kind: KeyKind,
+    key: Option<Uuid>,
+    terms: KeyTerms,
+) -> Result<Exit> {
+    let vault = open(session, &model(session)?)?;
+    let key = key.unwrap_or_else(Uuid::new_v4);
+    let kind = match kind {
+        KeyKind::Recognition => Kind::Recognition,
+        KeyKind::Detection => Kind::Detection,
+        KeyKind::Verification => Kind::Verification,
+        KeyKind::Admin => Kind::Admin,
+    };
+    vault.add_service(kind, &key, Terms::from(&terms))?;
+    session.printer.row(key)?;
+    session.printer.record(&json!({"key": key.to_string()}))?;
+    Ok(Exit::Done)
+}
+
+impl From<&KeyTerms> for Terms {
+    fn from(terms: &KeyTerms) -> Terms {
+        Terms {
+            basis: terms.basis.clone(),
+            purpose: terms.purpose.clone(),
+            keep_days: terms.keep_days,
+        }
+    }
+}
+
+pub(crate) fn audit(session: &Session, verb: &Audit) -> Result<Exit> {
+    let vault = existing(session)?;
+    let mut entries = Vec::new();
+    let verified = vault.verify_audit(|e| entries.push(e))?;
+    if matches!(verb, Audit::List) {
+        for e in &entries {
+            let (what, of) = (e.action.name(), e.subject);
+            session.printer.row(format_args!(
+                "{}\t{}\t{what}\tservice {}\tperson {of}\tcount {}",
+                e.seq, e.at_ms, e.service, e.count
+            ))?;
+            session
+                .printer
+                .record(&json!({"seq": e.seq, "at_ms": e.at_ms, "action": what,
+                "service": e.service, "person": of, "count": e.count}))?;
+        }
+        return Ok(Exit::Done);
+    }
+    let (n, newest) = (verified.n_entries, verified.newest);
+    let traces = vault.verify_erased()?;
+    let printer = session.printer;
+    printer.row(format_args!(
+        "{n} entries, none altered or missing; the newest is {newest}"
+    ))?;
+    printer.row(format_args!(
+        "{} people and {} faces are in the vault, nobody who was erased",
+        traces.people, traces.faces
+    ))?;
+    if traces.wal_bytes > 0 {
+        printer.note(
+            "another process works with the vault: its write-ahead log empties within seconds",
+        );
+    }
+    if !traces.copies_ms.is_empty() {
+        printer.row(format_args!(
+            "{} copies were made before the latest erasures and still hold who was erased since; delete them",
+            traces.copies_ms.len()
+        ))?;
+    }
+    printer.record(&json!({"entries": n, "intact": true, "newest": newest, "people": traces.people,
+        "faces": traces.faces, "wal_bytes": traces.wal_bytes, "outdated_copies_at_ms": traces.copies_ms}))?;
+    Ok(Exit::Done)
+}
+
+pub(crate) fn run(session: &Session, verb: &VaultVerb) -> Result<Exit> {
+    match verb {
+        VaultVerb::Backup { file } => {
+            existing(session)?.backup(file)?;
+            session.printer.row(file.display())?;
+        }
+        VaultVerb::Restore { file } => restore(session, file)?,
+        VaultVerb::Rekey { file } => {
+            let vault = existing(session)?;
+            let _claim = Lock::take(place(session)?)?;
+            let key = key_of(file, false)?;
+            vault.rekey(&Secret::Hex(key.into()))?;
+            session.printer.row(file.display())?;
+        }
+    }
+    Ok(Exit::Done)
+}
+
+fn restore(session: &Session, file: &Path) -> Result<()> {
+    let path = place(session)?;
+    anyhow::ensure!(
+        !path.exists(),
+        "{}: a vault is there; stop the server and move it away first",
+        path.display()
+    );
+    let coming = path.with_extension("restoring");
+    let told = || {
+        format!(
+            "{}: cannot be copied to {}",
+            file.display(),
+            coming.display()
+        )
+    };
+    fs::copy(file, &coming).with_context(told)?;
+    let checked = Vault::open(&coming, &secret(session, true)?, &model(session)?)
+        .and_then(|vault| vault.verify_audit(|_| ()));
+    if let Err(why) = checked {
+        drop(fs::remove_file(&coming));
+        return Err(why).with_context(|| file.display().to_string());
+    }
+    fs::rename(&coming, path)?;
+    Ok(session.printer.row(path.display())?)
+}
+
+fn model(session: &Session) -> Result<String> {
+    Ok(session.engine()?.embedder_id()?.to_string())
+}
+
+pub(super) fn place(session: &Session) -> Result<&Path> {
+    let path = session.config.serve.vault.as_deref();
+    path.context("no home folder is known; set FUSIFORM_VAULT")
+}
+
+fn existing(session: &Session) -> Result<Vault> {
+    let path = place(session)?;
+    anyhow::ensure!(
+        path.exists(),
+        "{}: no vault yet; `fusiform key recognition` makes one",
+        path.display()
+    );
+    open(session, &model(session)?)
+}
+
+/// The vault, made with its folder and key file if it is not there yet.
+pub(super) fn open(session: &Session, model: &str) -> Result<Vault> {
+    let path = place(session)?;
+    if let Some(dir) = path.parent().filter(|d| !d.as_os_str().is_empty()) {
+        fs::create_dir_all(dir).with_context(|| dir.display().to_string())?;
+    }
+    Ok(Vault::open(path, &secret(session, path.exists())?, model)?)
+}
+
+fn secret(session: &Session, vault_exists: bool) -> Result<Secret> {
+    Ok(match crate::config::vault_secrets() {
+        (Some(key), _) => Secret::Hex(key.into()),
+        (None, Some(passphrase)) => Secret::Passphrase(passphrase.into()),
+        (None, None) => {
+            let file = session.config.serve.key_file.as_deref();
+            let file = file.context("no key file is known; set FUSIFORM_VAULT_KEY_FILE")?;
+            Secret::Hex(key_of(file, vault_exists)?.into())
+        }
+    })
+}
+
+/// The key in a file; made, readable by its owner alone, if there is neither key nor vault.
+fn key_of(file: &Path, vault_exists: bool) -> Result<String> {
+    let told = || format!("{}: the vault's key file", file.display());
+    if file.exists() || vault_exists {
+        return fs::read_to_string(file).with_context(told);
+    }
+    let key = fusiform_gallery::new_key()?;
+    let mut options = fs::OpenOptions::new();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    let mut out = options.open(file).with_context(told)?;
+    out.write_all(key.as_bytes())?;
+    out.sync_all()?;
+    Ok(key.to_string())
+}

@@ -1,0 +1,114 @@
+//! The one owner of stdout and stderr. In: rows, records, hints. Out: text or JSON for people and programs.
+//! Knows nothing of what it prints.
+
+use std::borrow::Cow;
+use std::fmt::Display;
+use std::io::{self, IsTerminal, Write};
+use std::time::Duration;
+
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use serde::Serialize;
+
+/// Data goes to stdout, everything else to stderr.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Printer {
+    json: bool,
+    quiet: bool,
+}
+
+impl Printer {
+    pub(crate) fn new(json: bool, quiet: bool) -> Printer {
+        Printer { json, quiet }
+    }
+
+    /// One row of data; nothing in JSON mode, where [`Printer::record`] speaks.
+    pub(crate) fn row(self, row: impl Display) -> io::Result<()> {
+        if self.json {
+            return Ok(());
+        }
+        writeln!(io::stdout().lock(), "{}", plain(&row.to_string()))
+    }
+
+    /// One JSON document; nothing in text mode.
+    pub(crate) fn record(self, record: &impl Serialize) -> io::Result<()> {
+        if !self.json {
+            return Ok(());
+        }
+        let mut out = io::stdout().lock();
+        serde_json::to_writer_pretty(&mut out, record)?;
+        writeln!(out)
+    }
+
+    /// A hint or a problem, for people.
+    pub(crate) fn note(self, note: impl Display) {
+        if !self.quiet {
+            self.problem(note);
+        }
+    }
+
+    /// A problem that must be seen even when quiet.
+    pub(crate) fn problem(self, problem: impl Display) {
+        // Nothing can be said about a stderr that is gone.
+        let _ = writeln!(io::stderr().lock(), "{}", plain(&problem.to_string()));
+    }
+
+    /// A progress bar on stderr; hidden when quiet or not a terminal.
+    pub(crate) fn bar(self, length: u64, what: &'static str) -> ProgressBar {
+        let hidden = self.quiet || !io::stderr().is_terminal();
+        let target = if hidden {
+            ProgressDrawTarget::hidden()
+        } else {
+            ProgressDrawTarget::stderr_with_hz(8)
+        };
+        let bar = ProgressBar::with_draw_target(Some(length), target);
+        let form = "{msg} {wide_bar:.cyan/blue} {human_pos}/{human_len}  {per_sec}  {eta} left";
+        if let Ok(style) = ProgressStyle::with_template(form) {
+            bar.set_style(style.progress_chars("━╸─"));
+        }
+        bar.set_message(what);
+        bar.enable_steady_tick(Duration::from_millis(250));
+        bar
+    }
+}
+
+/// Escapes control characters: names come from strangers, and a terminal obeys escape sequences.
+fn plain(text: &str) -> Cow<'_, str> {
+    let control = |c: char| c.is_control() && c != '\n' && c != '\t';
+    if !text.contains(control) {
+        return Cow::Borrowed(text);
+    }
+    let escape = |c: char| {
+        if control(c) {
+            c.escape_default().to_string()
+        } else {
+            c.to_string()
+        }
+    };
+    Cow::Owned(text.chars().map(escape).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn escape_sequences_are_made_visible() {
+        assert_eq!(plain("a\u{1b}[31mb\tc"), "a\\u{1b}[31mb\tc");
+        assert_eq!(plain("Zoë"), "Zoë");
+    }
+}
+
+/// The whole chain of causes, without saying anything twice.
+pub(crate) fn chain(error: &anyhow::Error) -> String {
+    let mut text = error.to_string();
+    for cause in error.chain().skip(1) {
+        let cause = cause.to_string();
+        if cause.starts_with(&format!("{text}: ")) {
+            // A file named around what names it already.
+            text = cause;
+        } else if !text.contains(&cause) {
+            text = format!("{text}: {cause}");
+        }
+    }
+    text
+}

@@ -1,0 +1,118 @@
+//! Labelled photos to embeddings, for evaluation and calibration. In: paths. Out: one embedding per photo.
+//! Knows nothing of protocols: `evaluate` computes on what leaves here.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use fusiform::detect::DetectOptions;
+use fusiform::image::Image;
+use fusiform::pipeline::DescribedFace;
+use rayon::prelude::*;
+
+use crate::Error;
+use fusiform::engine::Engine;
+
+/// The labelled face of one photo.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Labelled {
+    /// Unit vector.
+    pub vector: Vec<f32>,
+    /// Overall quality, 0…1.
+    pub quality: f32,
+}
+
+/// Photos of one person.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Identity {
+    /// Name of the folder.
+    pub name: String,
+    /// Photos in it, sorted.
+    pub photos: Vec<PathBuf>,
+}
+
+/// One identity per folder directly below `dir`, sorted by name; the folder's name is the label.
+///
+/// # Errors
+/// [`Error::Io`] naming the folder that cannot be listed, or saying that there is none.
+pub fn identities(dir: &Path) -> Result<Vec<Identity>, Error> {
+    let list = |dir: &Path| -> Result<Vec<PathBuf>, Error> {
+        let entries = fs::read_dir(dir).map_err(|e| fusiform::Error::io(dir, e))?;
+        let paths: std::io::Result<Vec<PathBuf>> = entries.map(|e| e.map(|e| e.path())).collect();
+        let mut paths = paths.map_err(|e| fusiform::Error::io(dir, e))?;
+        paths.sort();
+        Ok(paths)
+    };
+    let mut found = Vec::new();
+    for folder in list(dir)?.into_iter().filter(|p| p.is_dir()) {
+        let mut photos = list(&folder)?;
+        photos.retain(|p| fusiform::scan::looks_like_photo(p));
+        let name = folder
+            .file_name()
+            .unwrap_or_default()
+            .to_string_lossy()
+            .into_owned();
+        if !photos.is_empty() {
+            found.push(Identity { name, photos });
+        }
+    }
+    if found.is_empty() {
+        let what = "holds no folder with photos; one folder per person is wanted";
+        return Err(fusiform::Error::io(
+            dir,
+            std::io::Error::new(std::io::ErrorKind::NotFound, what),
+        )
+        .into());
+    }
+    Ok(found)
+}
+
+/// The labelled face of each photo, in the order of `photos`; `None` where no face was found.
+///
+/// `tell` is called once per photo, from several threads. A photo that cannot be read carries its error.
+pub fn embed_photos(
+    engine: &Engine,
+    photos: &[PathBuf],
+    options: &DetectOptions,
+    threads: usize,
+    stop: &AtomicBool,
+    tell: impl Fn() + Sync,
+) -> Result<Vec<Result<Option<Labelled>, Error>>, Error> {
+    engine.embedder_id()?;
+    let one = |path: &PathBuf| {
+        if stop.load(Ordering::Relaxed) {
+            return Ok(None);
+        }
+        let image = engine.read(path)?.image;
+        let faces = engine.describe(&image, options)?;
+        tell();
+        let Some(face) = labelled_face(&image, &faces) else {
+            return Ok(None);
+        };
+        let template = engine.template(face)?;
+        Ok(Some(Labelled {
+            vector: template.vector,
+            quality: template.quality,
+        }))
+    };
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build();
+    let pool = pool.map_err(|e| fusiform::Error::io("threads", std::io::Error::other(e)))?;
+    Ok(pool.install(|| photos.par_iter().map(one).collect()))
+}
+
+/// The face that a labelled photo is about: large and near the middle.
+///
+/// Score: area less twice the squared distance of its centre from the photo's centre, as sets whose photos were cut
+/// around the labelled face (LFW among them) make sensible.
+fn labelled_face<'a>(image: &Image, faces: &'a [DescribedFace]) -> Option<&'a DescribedFace> {
+    let (cx, cy) = (image.width() as f32 / 2.0, image.height() as f32 / 2.0);
+    let score = |f: &DescribedFace| {
+        let b = &f.face.bbox;
+        let (dx, dy) = (
+            (b.x_min + b.x_max) / 2.0 - cx,
+            (b.y_min + b.y_max) / 2.0 - cy,
+        );
+        b.area() - 2.0 * (dx * dx + dy * dy)
+    };
+    faces.iter().max_by(|a, b| score(a).total_cmp(&score(b)))
+}

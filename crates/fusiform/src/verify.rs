@@ -1,0 +1,176 @@
+//! What an answer says. In: a similarity and a pack's thresholds. Out: a verdict with its stated error rate.
+//! Knows nothing of networks or files.
+
+use fusiform_search::template::Similarity;
+
+use crate::error::Error;
+use crate::models::Threshold;
+
+/// False-match rate at and above whose similarity two faces are called the same person.
+///
+/// One in a thousand pairs of strangers is the usual working point of a one-to-one check
+/// (NIST FRVT 1:1 reports it beside 1e-4 to 1e-6).
+pub const SAME_FMR: f64 = 1e-3;
+
+/// False-match rate below whose similarity they are called different; between the two the answer is unsure.
+pub const DIFFERENT_FMR: f64 = 1e-2;
+
+/// Lost pairs for each false pair (FNMR over FMR) at the similarity where two lone faces of an album are linked.
+///
+/// An album holds far more pairs of strangers than of one person, so it needs a stricter point than one comparison, and
+/// the weaker a model the less strict a point, or it would link nothing. Chosen on half of the identities of lfw-dev.
+pub const LINK_BALANCE: f64 = 1000.0;
+
+/// The same at the similarity below which two faces say nothing for being one person.
+pub const FLOOR_BALANCE: f64 = 70.0;
+
+/// The answer of a one-to-one check.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verdict {
+    /// At or above the similarity of [`SAME_FMR`].
+    Same,
+    /// Below the similarity of [`DIFFERENT_FMR`].
+    Different,
+    /// Between the two.
+    Unsure,
+}
+
+/// The thresholds of one embedder, from its manifest.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Thresholds {
+    pub(crate) pack: String,
+    pub(crate) stated: Vec<Threshold>,
+}
+
+/// A similarity with what it means.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Verification {
+    /// Cosine similarity, -1…1; larger is nearer.
+    pub similarity: Similarity,
+    /// What follows.
+    pub verdict: Verdict,
+    /// At or above: same.
+    pub same_at: Threshold,
+    /// Below: different.
+    pub different_below: Threshold,
+}
+
+impl Thresholds {
+    /// The threshold measured at `fmr`.
+    ///
+    /// # Errors
+    /// [`Error::Uncalibrated`] if the pack states none; nothing is interpolated.
+    pub fn at_fmr(&self, fmr: f64) -> Result<Threshold, Error> {
+        // Rates pass through text, so they are compared with a tolerance.
+        let near = |t: &&Threshold| (t.fmr / fmr - 1.0).abs() < 1e-6;
+        self.stated
+            .iter()
+            .find(near)
+            .copied()
+            .ok_or_else(|| Error::Uncalibrated {
+                pack: self.pack.clone(),
+                fmr,
+            })
+    }
+
+    /// The similarity at which the rate of lost pairs is `balance` times the rate of false ones.
+    ///
+    /// Between stated rates it is interpolated, in the logarithm of their balance; beyond them the last one counts.
+    ///
+    /// # Errors
+    /// [`Error::Uncalibrated`] if the pack states none.
+    pub fn at_balance(&self, balance: f64) -> Result<f32, Error> {
+        // A rate of no pair at all stands for less than one in a million.
+        let of = |t: &Threshold| (t.fnmr.max(1e-6) / t.fmr.max(1e-12) / balance).ln();
+        let mut stated = self.stated.clone();
+        stated.sort_by(|a, b| a.similarity.total_cmp(&b.similarity));
+        let (Some(first), Some(last)) = (stated.first(), stated.last()) else {
+            return Err(Error::Uncalibrated {
+                pack: self.pack.clone(),
+                fmr: SAME_FMR,
+            });
+        };
+        if of(first) >= 0.0 {
+            return Ok(first.similarity);
+        }
+        let between = stated
+            .windows(2)
+            .find(|w| of(&w[0]) < 0.0 && of(&w[1]) >= 0.0);
+        Ok(between.map_or(last.similarity, |w| {
+            let part = of(&w[0]) / (of(&w[0]) - of(&w[1]));
+            w[0].similarity + (w[1].similarity - w[0].similarity) * part as f32
+        }))
+    }
+
+    /// What a similarity means.
+    ///
+    /// # Errors
+    /// [`Error::Uncalibrated`].
+    pub fn judge(&self, similarity: Similarity) -> Result<Verification, Error> {
+        let same_at = self.at_fmr(SAME_FMR)?;
+        let different_below = self.at_fmr(DIFFERENT_FMR)?;
+        let verdict = if similarity.0 >= same_at.similarity {
+            Verdict::Same
+        } else if similarity.0 >= different_below.similarity {
+            Verdict::Unsure
+        } else {
+            Verdict::Different
+        };
+        Ok(Verification {
+            similarity,
+            verdict,
+            same_at,
+            different_below,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn thresholds() -> Thresholds {
+        let stated = [(1e-2, 0.3), (1e-3, 0.4)];
+        let stated = stated.map(|(fmr, similarity)| Threshold {
+            fmr,
+            similarity,
+            fnmr: 0.1,
+        });
+        Thresholds {
+            pack: "p".into(),
+            stated: stated.to_vec(),
+        }
+    }
+
+    #[test]
+    fn the_edges_belong_to_the_upper_side() {
+        let verdict = |s| thresholds().judge(Similarity(s)).unwrap().verdict;
+        assert_eq!(verdict(0.4), Verdict::Same);
+        assert_eq!(verdict(0.399), Verdict::Unsure);
+        assert_eq!(verdict(0.3), Verdict::Unsure);
+        assert_eq!(verdict(0.299), Verdict::Different);
+        assert_eq!(verdict(f32::NAN), Verdict::Different);
+    }
+
+    #[test]
+    fn a_balance_lies_between_the_stated_rates_and_ends_with_them() {
+        // The balances are 10 and 100.
+        let at = |balance| thresholds().at_balance(balance).unwrap();
+        assert_eq!((at(1.0), at(1e9)), (0.3, 0.4));
+        assert!((at(1000f64.sqrt()) - 0.35).abs() < 1e-6);
+        let none = Thresholds {
+            pack: "p".into(),
+            stated: Vec::new(),
+        };
+        assert!(none.at_balance(1.0).is_err());
+    }
+
+    #[test]
+    fn a_missing_rate_is_an_error_that_names_it() {
+        let error = thresholds().at_fmr(1e-4).unwrap_err().to_string();
+        assert!(
+            error.contains("0.0001") && error.contains("calibrate"),
+            "{error}"
+        );
+    }
+}

@@ -1,0 +1,342 @@
+//! The vault on a real disk: what is kept, what is gone, and what the bytes of the files give away.
+
+use std::fs;
+use std::path::Path;
+
+use fusiform_gallery::{Consent, Error, Kind, Secret, Service, Terms, Uuid, Vault, new_key};
+use tempfile::TempDir;
+
+const NAME: &str = "Aunt Ida Zwölfender";
+
+struct Stage {
+    dir: TempDir,
+    key: String,
+}
+
+impl Stage {
+    fn new() -> Stage {
+        Stage {
+            dir: tempfile::tempdir().unwrap(),
+            key: new_key().unwrap().to_string(),
+        }
+    }
+
+    fn secret(&self) -> Secret {
+        Secret::Hex(self.key.clone().into())
+    }
+
+    fn path(&self) -> std::path::PathBuf {
+        self.dir.path().join("vault.db")
+    }
+
+    fn open(&self) -> Vault {
+        Vault::open(&self.path(), &self.secret(), "m").unwrap()
+    }
+
+    /// Whether any file of the folder holds these bytes.
+    fn holds(&self, bytes: &[u8]) -> bool {
+        let files = fs::read_dir(self.dir.path()).unwrap();
+        files
+            .map(|f| fs::read(f.unwrap().path()).unwrap())
+            .any(|file| file.windows(bytes.len()).any(|w| w == bytes))
+    }
+}
+
+fn service(vault: &Vault) -> Service {
+    let terms = Terms {
+        basis: "consent".into(),
+        purpose: "the club's door".into(),
+        keep_days: None,
+    };
+    vault
+        .add_service(Kind::Recognition, &Uuid::new_v4(), terms)
+        .unwrap()
+}
+
+fn vector(seed: usize) -> Vec<f32> {
+    let raw: Vec<f32> = (0..8).map(|i| ((seed * 7 + i * 3) as f32).sin()).collect();
+    let norm = raw.iter().map(|v| v * v).sum::<f32>().sqrt();
+    raw.iter().map(|v| v / norm).collect()
+}
+
+fn bytes_of(vector: &[f32]) -> Vec<u8> {
+    vector.iter().flat_map(|v| v.to_le_bytes()).collect()
+}
+
+/// The sealed bytes of an example as they stand in the file.
+fn sealed(path: &Path, id: &Uuid) -> [Vec<u8>; 2] {
+    let db = rusqlite::Connection::open(path).unwrap();
+    let query = "SELECT vector, image FROM example WHERE id = ?1";
+    db.query_row(query, [id.as_bytes()], |r| Ok([r.get(0)?, r.get(1)?]))
+        .unwrap()
+}
+
+#[test]
+fn without_the_key_no_template_name_or_image_can_be_read() {
+    let stage = Stage::new();
+    let vault = stage.open();
+    let service = service(&vault);
+    let image = b"\xff\xd8 these are the bytes of a photo";
+    let id = vault.enrol(service, NAME, &vector(1), image).unwrap();
+    for secret in [
+        NAME.as_bytes(),
+        image,
+        &bytes_of(&vector(1)),
+        b"the club's door",
+        stage.key.as_bytes(),
+    ] {
+        assert!(!stage.holds(secret), "{secret:?} is in the clear");
+    }
+    // The search itself works: what is not secret is found.
+    assert!(stage.holds(id.as_bytes()));
+    assert_eq!(vault.image(service, &id).unwrap().unwrap(), image);
+}
+
+#[test]
+fn a_wrong_key_is_told_and_changes_nothing() {
+    let stage = Stage::new();
+    let vault = stage.open();
+    let of = service(&vault);
+    vault.enrol(of, NAME, &vector(1), b"x").unwrap();
+    drop(vault);
+    let before = fs::read(stage.path()).unwrap();
+    let wrong = Secret::Hex(new_key().unwrap());
+    let error = Vault::open(&stage.path(), &wrong, "m").unwrap_err();
+    assert!(matches!(error, Error::WrongKey(_)), "{error}");
+    let other = Vault::open(&stage.path(), &stage.secret(), "another model").unwrap_err();
+    assert!(matches!(other, Error::Model { .. }), "{other}");
+    assert!(before == fs::read(stage.path()).unwrap());
+}
+
+#[test]
+fn another_key_opens_after_a_rekey_and_the_old_one_does_not() {
+    let stage = Stage::new();
+    let vault = stage.open();
+    let of = service(&vault);
+    vault.enrol(of, NAME, &vector(1), b"x").unwrap();
+    let passphrase = || Secret::Passphrase("correct horse battery staple".to_owned().into());
+    vault.rekey(&passphrase()).unwrap();
+    drop(vault);
+    assert!(Vault::open(&stage.path(), &stage.secret(), "m").is_err());
+    let vault = Vault::open(&stage.path(), &passphrase(), "m").unwrap();
+    assert_eq!(vault.subjects(of), [NAME]);
+}
+
+#[test]
+fn erased_bytes_are_gone_from_every_file() {
+    let stage = Stage::new();
+    let vault = stage.open();
+    let of = service(&vault);
+    let kept = vault.enrol(of, "Bo", &vector(2), &vec![7; 20_000]).unwrap();
+    let id = vault.enrol(of, NAME, &vector(1), &vec![9; 20_000]).unwrap();
+    let [gone, gone_image] = sealed(&stage.path(), &id);
+    let [stays, _] = sealed(&stage.path(), &kept);
+    let piece = &gone_image[6000..6064];
+    assert!(stage.holds(&gone) && stage.holds(piece) && stage.holds(id.as_bytes()));
+    vault.erase_subject(of, NAME).unwrap().unwrap();
+    assert!(!stage.holds(&gone) && !stage.holds(piece) && !stage.holds(id.as_bytes()));
+    assert!(stage.holds(&stays));
+    assert!(
+        vault
+            .nearest(of, &vector(1), 9)
+            .iter()
+            .all(|m| m.subject == "Bo")
+    );
+    let vault = {
+        drop(vault);
+        stage.open()
+    };
+    assert_eq!(vault.subjects(of), ["Bo"]);
+}
+
+#[test]
+fn who_has_ended_stops_matching_at_once_and_is_erased_by_the_job() {
+    let stage = Stage::new();
+    let vault = stage.open();
+    let of = service(&vault);
+    let id = vault.enrol(of, NAME, &vector(1), b"x").unwrap();
+    vault.enrol(of, "Bo", &vector(2), b"y").unwrap();
+    assert_eq!(vault.nearest(of, &vector(1), 1)[0].subject, NAME);
+    let ended = Consent {
+        basis: "consent".into(),
+        purpose: "a visit".into(),
+        expires_at_ms: Some(1),
+    };
+    assert!(vault.set_consent(of, NAME, ended.clone()).unwrap());
+    assert!(
+        vault
+            .nearest(of, &vector(1), 9)
+            .iter()
+            .all(|m| m.subject == "Bo")
+    );
+    assert!(vault.example(of, &id).is_none());
+    assert_eq!(vault.person(of, NAME).unwrap().0.consent, ended);
+    let [gone, _] = sealed(&stage.path(), &id);
+    assert_eq!(vault.erase_ended().unwrap(), 1);
+    assert_eq!(vault.erase_ended().unwrap(), 0);
+    assert!(!stage.holds(&gone));
+    assert_eq!(vault.subjects(of), ["Bo"]);
+}
+
+#[test]
+fn the_audit_log_shows_each_kind_of_tampering() {
+    let stage = Stage::new();
+    let vault = stage.open();
+    let of = service(&vault);
+    for i in 0..5 {
+        vault.enrol(of, "Bo", &vector(i), b"x").unwrap();
+    }
+    vault.erase_subject(of, "Bo").unwrap();
+    let mut seen = Vec::new();
+    let verified = vault.verify_audit(|e| seen.push(e.action.name())).unwrap();
+    assert_eq!(verified.n_entries, 7);
+    assert_eq!(
+        seen,
+        ["key", "enrol", "enrol", "enrol", "enrol", "enrol", "erase"]
+    );
+    drop(vault);
+    let whole = fs::read(stage.path()).unwrap();
+    for (tampering, at) in [
+        ("UPDATE audit SET at_ms = at_ms + 1 WHERE seq = 3", 3),
+        ("DELETE FROM audit WHERE seq = 4", 4),
+        ("DELETE FROM audit WHERE seq = 7", 7),
+        ("DELETE FROM audit", 1),
+        (
+            "UPDATE audit SET entry = (SELECT entry FROM audit WHERE seq = 2) WHERE seq = 5",
+            5,
+        ),
+        (
+            "DELETE FROM audit; DELETE FROM head WHERE name = 'audit head'",
+            1,
+        ),
+    ] {
+        fs::write(stage.path(), &whole).unwrap();
+        let db = rusqlite::Connection::open(stage.path()).unwrap();
+        db.execute_batch(tampering).unwrap();
+        drop(db);
+        let error = stage.open().verify_audit(|_| ());
+        assert!(
+            matches!(error, Err(Error::Chain { seq }) if seq == at),
+            "{tampering}: {error:?}"
+        );
+    }
+}
+
+#[test]
+fn the_log_proves_that_nobody_erased_is_in_the_file() {
+    let stage = Stage::new();
+    let vault = stage.open();
+    let of = service(&vault);
+    for (i, name) in ["Ann", "Bo", "Cy", "Di"].into_iter().enumerate() {
+        vault.enrol(of, name, &vector(i), b"x").unwrap();
+    }
+    vault.backup(&stage.dir.path().join("copy.db")).unwrap();
+    let db = rusqlite::Connection::open(stage.path()).unwrap();
+    db.execute_batch("CREATE TEMP TABLE kept AS SELECT * FROM subject WHERE id = 1")
+        .unwrap();
+    vault.erase_subject(of, "Ann").unwrap();
+    vault.rename_subject(of, "Bo", "Cy").unwrap();
+    let traces = vault.verify_erased().unwrap();
+    assert_eq!((traces.people, traces.faces), (2, 3));
+    assert_eq!((traces.wal_bytes, traces.copies_ms.len()), (0, 1));
+    db.execute_batch("INSERT INTO main.subject SELECT * FROM kept")
+        .unwrap();
+    let error = vault.verify_erased();
+    assert!(
+        matches!(error, Err(Error::Remains { number: 1 })),
+        "{error:?}"
+    );
+}
+
+#[test]
+fn a_backup_made_in_use_opens_with_the_same_key() {
+    let stage = Stage::new();
+    let vault = stage.open();
+    let of = service(&vault);
+    let id = vault.enrol(of, NAME, &vector(1), b"photo").unwrap();
+    let copy = stage.dir.path().join("copy.db");
+    vault.backup(&copy).unwrap();
+    assert!(matches!(vault.backup(&copy), Err(Error::File(..))));
+    vault.erase_subject(of, NAME).unwrap();
+    let back = Vault::open(&copy, &stage.secret(), "m").unwrap();
+    assert_eq!(back.image(of, &id).unwrap().unwrap(), b"photo");
+    back.verify_audit(|_| ()).unwrap();
+}
+
+#[cfg(unix)]
+#[test]
+fn only_the_owner_may_read_the_files() {
+    use std::os::unix::fs::PermissionsExt;
+    let stage = Stage::new();
+    let vault = stage.open();
+    vault
+        .enrol(service(&vault), NAME, &vector(1), b"x")
+        .unwrap();
+    vault.backup(&stage.dir.path().join("copy.db")).unwrap();
+    let mut n = 0;
+    for file in fs::read_dir(stage.dir.path()).unwrap() {
+        let file = file.unwrap();
+        let mode = file.metadata().unwrap().permissions().mode() & 0o777;
+        assert_eq!(mode, 0o600, "{:?}", file.path());
+        n += 1;
+    }
+    assert!(n >= 3, "log and copy are there too");
+}
+
+#[test]
+fn names_fold_and_services_do_not_see_each_other() {
+    let stage = Stage::new();
+    let vault = stage.open();
+    let (a, b) = (service(&vault), service(&vault));
+    let id = vault.enrol(a, "Ann", &vector(1), b"x").unwrap();
+    assert!(!vault.add_subject(a, "ANN", None).unwrap());
+    vault.enrol(a, "Bo", &vector(2), b"y").unwrap();
+    assert!(vault.rename_subject(a, "bo", "ann").unwrap());
+    assert_eq!(vault.subjects(a), ["Ann"]);
+    assert_eq!(vault.examples(a, Some("Ann"), 0, 9).0, 2);
+    assert_eq!(vault.examples(a, Some("ann"), 0, 9).0, 0);
+    assert_eq!(vault.examples(a, None, 1, 1).1.len(), 1);
+    assert!(vault.example(b, &id).is_none() && vault.image(b, &id).unwrap().is_none());
+    assert!(vault.nearest(b, &vector(1), 5).is_empty());
+    assert!(vault.erase_example(b, &id).unwrap().is_none());
+    assert_eq!(vault.erase_all(b).unwrap(), (0, 0));
+    assert_eq!(stage.open().subjects(a), ["Ann"]);
+}
+
+#[test]
+fn nothing_of_an_erased_face_stays_in_the_files_however_pages_were_moved() {
+    let stage = Stage::new();
+    let vault = stage.open();
+    let of = service(&vault);
+    let mut state = 7u64;
+    let mut draw = |n: u64| {
+        state = state
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1_442_695_040_888_963_407);
+        (state >> 33) % n
+    };
+    let mut kept = Vec::new();
+    let mut gone: Vec<Vec<u8>> = Vec::new();
+    for i in 0..500 {
+        let image = vec![7; draw(3000) as usize];
+        let name = format!("P{i}");
+        let id = vault.enrol(of, &name, &vector(i), &image).unwrap();
+        kept.push((name, id));
+        if draw(3) > 0 && kept.len() > 20 {
+            let (name, id) = kept.swap_remove(draw(kept.len() as u64) as usize);
+            // Nonces are unique, and each record begins with one.
+            gone.extend(sealed(&stage.path(), &id).map(|s| s[..24].to_vec()));
+            vault.erase_subject(of, &name).unwrap();
+        }
+    }
+    let files: Vec<Vec<u8>> = fs::read_dir(stage.dir.path())
+        .unwrap()
+        .map(|f| fs::read(f.unwrap().path()).unwrap())
+        .collect();
+    let nonces: std::collections::HashSet<&[u8]> = gone.iter().map(Vec::as_slice).collect();
+    let left = files
+        .iter()
+        .flat_map(|f| f.windows(24))
+        .filter(|w| nonces.contains(w));
+    assert_eq!(left.count(), 0, "of {} records", nonces.len());
+}

@@ -1,0 +1,426 @@
+//! People. In: a person's number and what is to be done. Out: the grid, a person's page, and decisions about them.
+
+use axum::Extension;
+use axum::extract::{Path, Query, State};
+use axum::http::header;
+use axum::response::{IntoResponse, Response};
+use fusiform::album::{Album, FaceCard, Page, PersonCard, PersonId, Which};
+use maud::{Markup, html};
+use serde::Deserialize;
+
+use super::faces::{name_list, tile};
+use super::failure::Failure;
+use super::fields::Fields;
+use super::frame::{Frame, Place, counted, day, month};
+use super::groups::{self, PER_PAGE, pager, part};
+use super::guard::Session;
+use super::{Web, see_other};
+
+/// Unnamed groups shown below the people.
+const N_UNNAMED: usize = 12;
+
+#[derive(Debug, Deserialize)]
+pub(super) struct Listed {
+    page: Option<usize>,
+    did: Option<i64>,
+    name: Option<String>,
+    #[serde(default)]
+    hidden: bool,
+}
+
+pub(super) async fn list(
+    State(web): State<Web>,
+    Extension(session): Extension<Session>,
+    Query(asked): Query<Listed>,
+) -> Result<Markup, Failure> {
+    let frame = web.frame(session, asked.did).await?;
+    let part = part(asked.page, PER_PAGE);
+    let wanted = asked.name.filter(|name| !name.trim().is_empty());
+    let text = wanted.clone();
+    let read = move |catalogue: &mut Album| {
+        let which = if asked.hidden {
+            Which::Hidden
+        } else {
+            Which::Named
+        };
+        let named = match text {
+            Some(text) => {
+                let found = catalogue.names_like(text.trim(), PER_PAGE)?;
+                let cards = found.iter().map(|(id, _)| catalogue.card(*id));
+                let items = cards.collect::<Result<Vec<_>, _>>()?;
+                let total = items.len();
+                fusiform::album::Paged { items, total }
+            }
+            None => catalogue.cards(which, part)?,
+        };
+        let first = |limit| Page { offset: 0, limit };
+        let unnamed = catalogue.cards(Which::Unnamed, first(N_UNNAMED))?;
+        let n_hidden = catalogue.cards(Which::Hidden, first(0))?.total;
+        Ok((named, unnamed, n_hidden, name_list(catalogue)?))
+    };
+    let (named, unnamed, n_hidden, names) = web.catalogue(read).await?;
+    let whole = wanted.is_none() && !asked.hidden && part.offset == 0;
+    let title = if asked.hidden {
+        "Hidden people"
+    } else {
+        "People"
+    };
+    let nobody = named.total == 0 && unnamed.total == 0 && n_hidden == 0 && whole;
+    let content = html! {
+        div.head {
+            div.words {
+                h1 { (title) }
+                @if let Some(wanted) = &wanted {
+                    p.soft { (counted(named.total, "name", "names")) " with “" (wanted) "”. " a href="/people" { "Show all" } }
+                } @else if !nobody {
+                    p.soft {
+                        (counted(named.total, "person", "people"))
+                        @if asked.hidden { ". " a href="/people" { "Back to the others" } }
+                        @else if n_hidden > 0 { " · " a href="/people?hidden=true" { (n_hidden) " hidden" } }
+                    }
+                }
+            }
+            @if !nobody {
+                form.row role="search" action="/people" {
+                    input type="search" name="name" list="names" aria-label="Find a name" placeholder="Find a name"
+                        value=(wanted.as_deref().unwrap_or_default());
+                    button { "Find" }
+                }
+                (names)
+            }
+        }
+        @if nobody {
+            div.empty {
+                h2 { "Nobody yet" }
+                p { "Add a folder of photos. They stay where they are and are only read; nothing leaves this machine." }
+                p { a.button.main href="/scan" { "Add photos" } }
+            }
+        }
+        (groups::people(&named.items))
+        @if wanted.is_none() {
+            (pager(if asked.hidden { "/people?hidden=true&" } else { "/people?" }, part, named.total))
+        }
+        @if whole && unnamed.total > 0 {
+            h2 { "Who is this?" }
+            (groups::people(&unnamed.items))
+            @if unnamed.total > unnamed.items.len() {
+                p { a href="/groups" { "All " (counted(unnamed.total, "unnamed group", "unnamed groups")) } }
+            }
+        }
+    };
+    Ok(frame.page(title, Place::People, content))
+}
+
+/// What the page calls somebody.
+pub(super) fn called(card: &PersonCard) -> String {
+    card.name
+        .clone()
+        .unwrap_or_else(|| format!("Person {}", card.id))
+}
+
+pub(super) async fn show(
+    State(web): State<Web>,
+    Extension(session): Extension<Session>,
+    Path(id): Path<i64>,
+    Query(asked): Query<groups::Asked>,
+) -> Result<Markup, Failure> {
+    let frame = web.frame(session, asked.did).await?;
+    let part = part(asked.page, PER_PAGE);
+    let read = move |catalogue: &mut Album| {
+        let card = catalogue.card(PersonId(id))?;
+        let faces = catalogue.faces_of(card.id, part)?;
+        Ok((card, faces, name_list(catalogue)?))
+    };
+    let (card, faces, names) = web.catalogue(read).await?;
+    let name = called(&card);
+    let content = html! {
+        (head(&frame, &card))
+        (names)
+        (actions(&frame, &card))
+        form.select method="post" action={ "/people/" (id) "/faces" } {
+            (frame.token())
+            ul.grid { (by_month(&faces.items)) }
+            (pager(&format!("/people/{id}?"), part, faces.total))
+            (toolbar(&name))
+        }
+    };
+    let place = if card.name.is_some() {
+        Place::People
+    } else {
+        Place::Groups
+    };
+    Ok(frame.page(&name, place, content))
+}
+
+fn head(frame: &Frame, card: &PersonCard) -> Markup {
+    let dates = match (&card.first_taken, &card.last_taken) {
+        (Some(first), Some(last)) if day(first) == day(last) => Some(day(first)),
+        (Some(first), Some(last)) => Some(format!("{} to {}", day(first), day(last))),
+        _ => None,
+    };
+    html! {
+        div.head {
+            @if let Some(face) = card.cover {
+                img src={ "/faces/" (face) "/crop.jpg" } alt="" width="96" height="96";
+            }
+            div.words {
+                h1 { @if let Some(name) = &card.name { (name) } @else { "Who is this?" } }
+                p.soft {
+                    @if card.name.is_none() { "Person " (card.id) " · " }
+                    (counted(card.n_photos, "photo", "photos"))
+                    @if let Some(dates) = dates { " · " (dates) }
+                    @if card.hidden { " · hidden" }
+                }
+            }
+            @if card.name.is_none() {
+                form.row method="post" action={ "/people/" (card.id) "/name" } {
+                    (frame.token())
+                    input type="text" name="name" list="names" required aria-label="Name" placeholder="Name" autocomplete="off";
+                    button.main { "Save name" }
+                }
+            }
+        }
+    }
+}
+
+fn actions(frame: &Frame, card: &PersonCard) -> Markup {
+    let to = |what: &str| format!("/people/{}/{what}", card.id);
+    html! {
+        div.actions {
+            @if let Some(name) = &card.name {
+                details {
+                    summary { "Rename" }
+                    form.row method="post" action=(to("name")) {
+                        (frame.token())
+                        input type="text" name="name" value=(name) list="names" required aria-label="New name" autocomplete="off";
+                        button.main { "Save name" }
+                    }
+                }
+            }
+            details {
+                summary { "Merge" }
+                form.row method="post" action=(to("merge")) {
+                    (frame.token())
+                    input type="text" name="other" list="names" required autocomplete="off"
+                        aria-label="Name or number of the person who is the same" placeholder="Name or number of the same person";
+                    button.main { "Merge" }
+                }
+            }
+            @if let Some(name) = &card.name {
+                details {
+                    summary { "Photos with…" }
+                    form.row action="/photos" {
+                        input type="hidden" name="who" value=(name);
+                        input type="text" name="who" list="names" required aria-label="Name of the other person" placeholder="Name" autocomplete="off";
+                        button.main { "Show" }
+                    }
+                }
+            }
+            form method="post" action=(to("hide")) {
+                (frame.token())
+                @if card.hidden {
+                    input type="hidden" name="show" value="1";
+                    button.quiet { "Show again" }
+                } @else {
+                    button.quiet { "Hide" }
+                }
+            }
+            a.button.quiet href=(to("erase")) { "Erase…" }
+        }
+    }
+}
+
+/// Faces with a heading wherever another month begins.
+fn by_month(faces: &[FaceCard]) -> Markup {
+    let of = |face: &FaceCard| match &face.taken_at {
+        Some(taken) => month(taken),
+        None => "No date".into(),
+    };
+    let dated = faces.iter().any(|face| face.taken_at.is_some());
+    html! {
+        @for (at, face) in faces.iter().enumerate() {
+            @if dated && (at == 0 || of(face) != of(&faces[at - 1])) {
+                li.month { (of(face)) }
+            }
+            (tile(face))
+        }
+    }
+}
+
+fn toolbar(name: &str) -> Markup {
+    html! {
+        div.toolbar role="group" aria-label="Selected faces" {
+            output aria-live="polite" {}
+            button name="do" value="split" { "Split off" }
+            button name="do" value="not" { "Not " (name) }
+            button name="do" value="ignore" { "Ignore" }
+            button name="do" value="not_a_face" { "Not a face" }
+            div.row {
+                input type="text" name="name" list="names" aria-label="Who the selected faces are" placeholder="They are…" autocomplete="off";
+                button name="do" value="is" { "Move" }
+            }
+            button.quiet type="button" data-clear { "Clear" }
+        }
+    }
+}
+
+pub(super) async fn name(
+    State(web): State<Web>,
+    Path(id): Path<i64>,
+    Extension(fields): Extension<Fields>,
+) -> Result<Response, Failure> {
+    let name = fields.first("name").unwrap_or_default().to_owned();
+    let person = PersonId(id);
+    let wanted = name.clone();
+    let (card, taken) = web
+        .catalogue(move |catalogue| {
+            let taken = catalogue.names_like(&wanted, 1)?.pop();
+            let taken = taken.filter(|(other, name)| *name == wanted && *other != person);
+            Ok((catalogue.card(person)?, taken))
+        })
+        .await?;
+    match taken {
+        // Two named people are made one only by somebody who has seen both.
+        Some((other, _)) if card.name.is_some() => {
+            Ok(see_other(&format!("/people/{id}/same/{other}")))
+        }
+        Some((other, _)) => {
+            web.decide(move |catalogue| {
+                catalogue.merge(other, person)?;
+                Ok(format!("/people/{other}"))
+            })
+            .await
+        }
+        None => {
+            web.decide(move |catalogue| {
+                catalogue.name(person, &name)?;
+                Ok(format!("/people/{id}"))
+            })
+            .await
+        }
+    }
+}
+
+/// Asks whether two people of one name are one.
+pub(super) async fn same(
+    State(web): State<Web>,
+    Extension(session): Extension<Session>,
+    Path((id, other)): Path<(i64, i64)>,
+) -> Result<Markup, Failure> {
+    let frame = web.frame(session, None).await?;
+    let read = move |catalogue: &mut Album| {
+        Ok([
+            catalogue.card(PersonId(id))?,
+            catalogue.card(PersonId(other))?,
+        ])
+    };
+    let both = web.catalogue(read).await?;
+    let (one, two) = (called(&both[0]), called(&both[1]));
+    let content = html! {
+        h1 { "Are these one person?" }
+        p { "Somebody is called " (two) " already. If " (one) " is the same person, merge them; if not, choose a name that tells them apart." }
+        (groups::people(&both))
+        div.row {
+            form method="post" action={ "/people/" (other) "/merge" } {
+                (frame.token())
+                input type="hidden" name="other" value=(id);
+                button.main { "Merge into " (two) }
+            }
+            a.button href={ "/people/" (id) } { "Choose another name" }
+        }
+    };
+    Ok(frame.page("One person?", Place::People, content))
+}
+
+pub(super) async fn merge(
+    State(web): State<Web>,
+    Path(id): Path<i64>,
+    Extension(fields): Extension<Fields>,
+) -> Result<Response, Failure> {
+    let other = fields.first("other").unwrap_or_default().to_owned();
+    web.decide(move |catalogue| {
+        let other = catalogue.find_person(&other)?;
+        let (own, theirs) = (catalogue.card(PersonId(id))?, catalogue.card(other)?);
+        // The named one stays, so that "this group is Ida" does not make Ida a number.
+        let (into, from) = match (&own.name, &theirs.name) {
+            (None, Some(_)) => (other, own.id),
+            _ => (own.id, other),
+        };
+        catalogue.merge(into, from)?;
+        Ok(format!("/people/{into}"))
+    })
+    .await
+}
+
+pub(super) async fn hide(
+    State(web): State<Web>,
+    Path(id): Path<i64>,
+    Extension(fields): Extension<Fields>,
+) -> Result<Response, Failure> {
+    let hidden = fields.first("show").is_none();
+    web.decide(move |catalogue| {
+        catalogue.hide(PersonId(id), hidden)?;
+        Ok(if hidden {
+            "/people".into()
+        } else {
+            format!("/people/{id}")
+        })
+    })
+    .await
+}
+
+pub(super) async fn ask_erase(
+    State(web): State<Web>,
+    Extension(session): Extension<Session>,
+    Path(id): Path<i64>,
+) -> Result<Markup, Failure> {
+    let frame = web.frame(session, None).await?;
+    let read = move |catalogue: &mut Album| Ok(catalogue.card(PersonId(id))?);
+    let card = web.catalogue(read).await?;
+    let name = called(&card);
+    let content = html! {
+        div.head {
+            @if let Some(face) = card.cover {
+                img src={ "/faces/" (face) "/crop.jpg" } alt="" width="96" height="96";
+            }
+            div.words { h1 { "Erase " (name) "?" } }
+        }
+        div.panel {
+            p { "Name, face templates and all decisions about " (counted(card.n_faces, "face", "faces")) " of " (name)
+                " are removed from the catalogue and overwritten. " strong { "This cannot be undone." } }
+            p { "Not touched are your photos themselves, pages saved with “fusiform report”, sidecar files, and copies of the catalogue that you made." }
+            form method="post" action={ "/people/" (id) "/erase" } {
+                (frame.token())
+                p { label.plain { input type="checkbox" name="sure" value="1" required; " Yes, erase " (name) " for good" } }
+                div.row {
+                    button.danger { "Erase" }
+                    a.button href={ "/people/" (id) } { "Keep" }
+                }
+            }
+        }
+    };
+    Ok(frame.page(&format!("Erase {name}?"), Place::People, content))
+}
+
+pub(super) async fn erase(
+    State(web): State<Web>,
+    Path(id): Path<i64>,
+    Extension(fields): Extension<Fields>,
+) -> Result<Response, Failure> {
+    if fields.first("sure").is_none() {
+        return Ok(see_other(&format!("/people/{id}/erase")));
+    }
+    let done = web
+        .decide(move |catalogue| {
+            catalogue.erase(PersonId(id))?;
+            Ok("/people".into())
+        })
+        .await?;
+    web.0.pictures.clear();
+    // The browser's copies of the crops go too.
+    let forget = [(
+        header::HeaderName::from_static("clear-site-data"),
+        "\"cache\"",
+    )];
+    Ok((forget, done).into_response())
+}

@@ -1,0 +1,165 @@
+//! One photo. In: its number. Out: the photo with boxes and names, and a form for each face.
+
+use axum::Extension;
+use axum::extract::{Path, Query, State};
+use axum::http::HeaderMap;
+use axum::response::Response;
+use fusiform::album::{Album, Aside, FaceCard, PhotoId, PhotoView};
+use maud::{Markup, html};
+use serde::Deserialize;
+
+use super::Web;
+use super::faces::{gone, jpeg, name_list, not_changed, source, unchanged};
+use super::failure::Failure;
+use super::frame::{Frame, Place, counted, day};
+use super::guard::Session;
+use super::pictures::Size;
+
+#[derive(Debug, Deserialize)]
+pub(super) struct Asked {
+    face: Option<i64>,
+    did: Option<i64>,
+}
+
+pub(super) async fn show(
+    State(web): State<Web>,
+    Extension(session): Extension<Session>,
+    Path(id): Path<i64>,
+    Query(asked): Query<Asked>,
+) -> Result<Markup, Failure> {
+    let frame = web.frame(session, asked.did).await?;
+    let read =
+        move |catalogue: &mut Album| Ok((catalogue.photo(PhotoId(id))?, name_list(catalogue)?));
+    let (photo, names) = web.catalogue(read).await?;
+    let title = match &photo.taken_at {
+        Some(taken) => day(taken),
+        None => photo
+            .paths
+            .first()
+            .and_then(|path| path.file_name())
+            .map_or("Photo".into(), |name| name.to_string_lossy().into_owned()),
+    };
+    let content = html! {
+        (names)
+        (picture(&photo, asked.face))
+        div.head { div.words {
+            h1 { (title) }
+            p.soft { (counted(photo.faces.len(), "face", "faces")) " · " (photo.width_px) "×" (photo.height_px) }
+            @for path in &photo.paths { p.path { (path.display()) } }
+        } }
+        ul.faces { @for face in &photo.faces { (face_row(&frame, face, asked.face)) } }
+    };
+    Ok(frame.page(&title, Place::Photos, content))
+}
+
+/// The photo, and over it a drawing in which every face is a link to what can be said of it.
+fn picture(photo: &PhotoView, chosen: Option<i64>) -> Markup {
+    let (width, height) = (photo.width_px, photo.height_px);
+    let letter = width.max(height) as f32 / 36.0;
+    html! {
+        div.photo {
+            img src={ "/photos/" (photo.photo) "/view.jpg" } alt="The photo" width=(width) height=(height);
+            svg viewBox={ "0 0 " (width) " " (height) } role="group" aria-label="Faces in the photo" {
+                @for face in photo.faces.iter().filter(|f| f.aside.is_none()) {
+                    @let [x_min, y_min, x_max, y_max] = face.bbox;
+                    a href={ "#face-" (face.face) } aria-label=(called(face))
+                        class={ @if chosen == Some(face.face.0) { "chosen " } @if face.name.is_none() { "nobody" } } {
+                        rect x=(x_min) y=(y_min) width=(x_max - x_min) height=(y_max - y_min) rx=((x_max - x_min) * 0.12) {}
+                        @if let Some(name) = &face.name {
+                            text x=((x_min + x_max) / 2.0) y=(y_max + letter * 1.15)
+                                font-size=(letter) stroke-width=(letter * 0.22) { (name) }
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn called(face: &FaceCard) -> String {
+    match (&face.name, face.person) {
+        (Some(name), _) => name.clone(),
+        (None, Some(person)) => format!("Person {person}"),
+        _ => format!("Face {}, nobody yet", face.face),
+    }
+}
+
+fn face_row(frame: &Frame, face: &FaceCard, chosen: Option<i64>) -> Markup {
+    let id = face.face;
+    let aside = match face.aside {
+        Some(Aside::Ignored) => Some("Ignored"),
+        Some(Aside::NotAFace) => Some("Not a face"),
+        Some(Aside::Erased) => Some("Erased"),
+        None => None,
+    };
+    html! {
+        li #{ "face-" (id) } class=[(chosen == Some(id.0)).then_some("chosen")] {
+            img src={ "/faces/" (id) "/crop.jpg" } alt="" width="72" height="72" loading="lazy";
+            div.words {
+                @if let Some(aside) = aside {
+                    (aside)
+                } @else if let Some(person) = face.person {
+                    a href={ "/people/" (person) } { (called(face)) }
+                    br;
+                    small.soft {
+                        @match face.similarity {
+                            Some(similarity) => { "similarity " (format!("{similarity:.2}")) }
+                            None => { "confirmed" }
+                        }
+                    }
+                } @else {
+                    "Nobody yet"
+                }
+            }
+            form.row method="post" action={ "/faces/" (id) "/is" } {
+                (frame.token())
+                input type="hidden" name="face" value=(id);
+                input type="text" name="name" list="names" aria-label={ "Name of face " (id) } autocomplete="off"
+                    placeholder=(if face.name.is_some() { "Somebody else?" } else { "Who is this?" });
+                button.main name="do" value="is" { "Name" }
+                @if face.person.is_some() {
+                    button name="do" value="not" { "Not " (called(face)) }
+                }
+                @if face.aside.is_none() {
+                    button name="do" value="ignore" { "Ignore" }
+                    button name="do" value="not_a_face" { "Not a face" }
+                }
+            }
+        }
+    }
+}
+
+pub(super) async fn large(
+    web: State<Web>,
+    id: Path<i64>,
+    headers: HeaderMap,
+) -> Result<Response, Failure> {
+    whole(web, id, headers, Size::Large).await
+}
+
+pub(super) async fn small(
+    web: State<Web>,
+    id: Path<i64>,
+    headers: HeaderMap,
+) -> Result<Response, Failure> {
+    whole(web, id, headers, Size::Small).await
+}
+
+async fn whole(
+    State(web): State<Web>,
+    Path(id): Path<i64>,
+    headers: HeaderMap,
+    size: Size,
+) -> Result<Response, Failure> {
+    let find = move |catalogue: &mut Album| source(catalogue, PhotoId(id));
+    let source = web.catalogue(find).await?;
+    let tag = format!(
+        "\"photo-{id}-{size:?}-{:016x}\"",
+        u64::from_le_bytes(source.tag)
+    );
+    if unchanged(&headers, &tag) {
+        return Ok(not_changed(&tag));
+    }
+    let picture = web.0.pictures.photo(source, size).await;
+    Ok(jpeg(&tag, picture.map_err(gone)?))
+}

@@ -1,0 +1,160 @@
+//! Questions for a human. In: what the grouping was not sure of. Out: one question at a time, and answers.
+
+use axum::Extension;
+use axum::extract::{Query, State};
+use axum::response::Response;
+use fusiform::album::{Album, FaceId, Page, Question, Reply, Subject};
+use maud::{Markup, html};
+use serde::Deserialize;
+
+use super::failure::Failure;
+use super::fields::Fields;
+use super::frame::{Place, counted};
+use super::groups::sort_button;
+use super::guard::Session;
+use super::{Web, see_other};
+
+/// Faces shown of each side.
+const N_SHOWN: usize = 4;
+
+#[derive(Debug, Deserialize)]
+pub(super) struct Asked {
+    did: Option<i64>,
+    #[serde(default)]
+    settled: bool,
+    #[serde(default)]
+    sorted: bool,
+}
+
+pub(super) async fn ask(
+    State(web): State<Web>,
+    Extension(session): Extension<Session>,
+    Query(asked): Query<Asked>,
+) -> Result<Markup, Failure> {
+    let frame = web.frame(session, asked.did).await?;
+    let read = |catalogue: &mut Album| {
+        let mut questions = catalogue.questions(Page {
+            offset: 0,
+            limit: 1,
+        })?;
+        let Some(question) = questions.items.pop() else {
+            return Ok((None, 0));
+        };
+        let subject = match question.subject {
+            Subject::Group(group) => faces(catalogue, group, Some(question.face))?,
+            Subject::Face(face) => vec![face],
+        };
+        let candidate = faces(catalogue, question.candidate, question.candidate_cover)?;
+        Ok((Some((question, subject, candidate)), questions.total))
+    };
+    let (question, total) = web.catalogue(read).await?;
+    let content = html! {
+        div.head {
+            div.words {
+                h1 { "Review" }
+                p.soft { @if total > 0 { (counted(total, "question", "questions")) ", the one that settles most first." } }
+            }
+        }
+        @if asked.settled { div.notice role="status" { p { "That question was settled meanwhile." } } }
+        @if asked.sorted { div.notice role="status" { p { "Faces were sorted again." } } }
+        @match &question {
+            None => {
+                div.empty {
+                    p { "No open questions." }
+                    p.soft { "New ones come with new photos, and when faces are sorted again after your decisions." }
+                    (sort_button(&frame))
+                }
+            }
+            Some((question, subject, candidate)) => {
+                @let name = question.candidate_name.clone().unwrap_or_else(|| format!("person {}", question.candidate));
+                div.question {
+                    h2 #ask { "Is this " (name) "?" }
+                    div.sides {
+                        (side(if question.settles > 1 { counted(question.settles, "face", "faces") } else { "This face".into() }, subject))
+                        (side(name.clone(), candidate))
+                    }
+                    p.soft { "Similarity " (question.reason()) "." }
+                    form.answers method="post" action="/review" aria-labelledby="ask" {
+                        (frame.token())
+                        input type="hidden" name="question" value=(question.id);
+                        input type="hidden" name="face" value=(question.face);
+                        input type="hidden" name="candidate" value=(question.candidate);
+                        button.main name="answer" value="yes" data-key="y" { "Yes" kbd aria-hidden="true" { "Y" } }
+                        button name="answer" value="no" data-key="n" { "No" kbd aria-hidden="true" { "N" } }
+                        button name="answer" value="unsure" data-key="s" { "Not sure" kbd aria-hidden="true" { "S" } }
+                    }
+                }
+            }
+        }
+    };
+    Ok(frame.page("Review", Place::Review, content))
+}
+
+/// Some faces of a person, the one that stands for them first.
+fn faces(
+    catalogue: &Album,
+    person: fusiform::album::PersonId,
+    first: Option<FaceId>,
+) -> Result<Vec<FaceId>, Failure> {
+    let page = Page {
+        offset: 0,
+        limit: N_SHOWN,
+    };
+    let some = catalogue.faces_of(person, page)?.items;
+    let others = some.iter().map(|f| f.face).filter(|f| Some(*f) != first);
+    Ok(first.into_iter().chain(others).take(N_SHOWN).collect())
+}
+
+fn side(title: String, faces: &[FaceId]) -> Markup {
+    html! {
+        section.side {
+            h2 { (title) }
+            ul {
+                @for face in faces {
+                    li { a href={ "/faces/" (face) } aria-label={ "Photo of face " (face) } {
+                        img src={ "/faces/" (face) "/crop.jpg" } alt={ "Face " (face) } width="224" height="224";
+                    } }
+                }
+            }
+        }
+    }
+}
+
+pub(super) async fn answer(
+    State(web): State<Web>,
+    Extension(fields): Extension<Fields>,
+) -> Result<Response, Failure> {
+    let reply = match fields.first("answer") {
+        Some("yes") => Reply::Yes,
+        Some("no") => Reply::No,
+        Some("unsure") => Reply::NotSure,
+        _ => return Err(Failure::bad("answer yes, no or not sure")),
+    };
+    let number = |name| fields.numbers(name).next().unwrap_or(0);
+    let shown = [number("question"), number("face"), number("candidate")];
+    // Sorting gives questions new numbers: an answer counts only for the very faces that were shown.
+    let _steady = web.0.sorting.read().await;
+    let is_open = move |catalogue: &mut Album| {
+        let open = catalogue
+            .questions(Page {
+                offset: 0,
+                limit: 1000,
+            })?
+            .items;
+        let is = |q: &Question| [q.id, q.face.0, q.candidate.0] == shown;
+        Ok(open.iter().any(is))
+    };
+    if !web.catalogue(is_open).await? {
+        return Ok(see_other("/review?settled=true"));
+    }
+    web.decide(move |catalogue| {
+        catalogue.reply(shown[0], reply)?;
+        Ok("/review".into())
+    })
+    .await
+}
+
+pub(super) async fn sort(State(web): State<Web>) -> Result<Response, Failure> {
+    web.sort().await?;
+    Ok(see_other("/review?sorted=true"))
+}
