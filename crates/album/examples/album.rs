@@ -25,7 +25,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let usage = "usage: album FACES [NUMBERS]";
     let n_faces: usize = args.next().ok_or(usage)?.parse()?;
     let length: usize = args.next().map_or(Ok(128), |n| n.parse())?;
-    let album = Album::new(n_faces + 2 * ADDED, length);
+    let album = Synthetic::new(n_faces + 2 * ADDED, length);
     let options = ClusterOptions {
         floor_similarity: 0.38,
         link_similarity: 0.44,
@@ -110,14 +110,14 @@ fn main() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-struct Album {
+struct Synthetic {
     length: usize,
     vectors: Vec<f32>,
     who: Vec<usize>,
 }
 
-impl Album {
-    fn new(n_faces: usize, length: usize) -> Album {
+impl Synthetic {
+    fn new(n_faces: usize, length: usize) -> Synthetic {
         let mut chance = Chance(20_261_125);
         let mut who = Vec::with_capacity(n_faces);
         while who.len() < n_faces {
@@ -141,7 +141,7 @@ impl Album {
             let mixed = directions[*identity].iter().zip(&noise);
             vectors.extend(unit(mixed.map(|(d, n)| near * d + away * n).collect()));
         }
-        Album {
+        Synthetic {
             length,
             vectors,
             who,
