@@ -18,6 +18,7 @@ use fusiform_search::template::{ModelId, Template};
 
 use crate::error::Error;
 use crate::models::{Channels, DetectorManifest, EmbedderManifest, HeadName, InputManifest, Pack};
+use crate::photo::{AnalyseOptions, Face, Photo};
 use crate::verify::{FLOOR_BALANCE, LINK_BALANCE, SAME_FMR, Thresholds};
 
 /// A detector and an embedder, ready to run from many threads at once.
@@ -78,6 +79,55 @@ impl Engine {
             ],
             dimensions: pack.manifest.embedder.as_ref().map_or(0, |e| e.dimensions),
             limits: DecodeLimits::default(),
+        })
+    }
+
+    /// The pack that is compiled in.
+    ///
+    /// # Errors
+    /// [`Error::Pack`] or [`Error::Network`] if the build holds no usable pack.
+    pub fn builtin() -> Result<Engine, Error> {
+        Engine::open(&crate::models::base_pack()?)
+    }
+
+    /// Bytes of a photo to its faces: the one road that everything takes which looks at photos.
+    ///
+    /// A large JPEG is decoded with no more pixels than its faces need.
+    ///
+    /// # Errors
+    /// [`Error::Image`] for bytes that are no photo; [`Error::Face`].
+    pub fn analyse(&self, bytes: &[u8], options: &AnalyseOptions) -> Result<Photo, Error> {
+        let described = self
+            .pipeline
+            .describe_file(bytes, &options.limits, &options.detect)
+            .map_err(|e| match e {
+                fusiform_face::Error::Image(cause) => Error::Image(cause),
+                other => Error::Face(other),
+            })?;
+        let model = self.embedder.as_ref().map(|(id, _)| id);
+        let faces = described.faces.into_iter();
+        Ok(Photo {
+            width_px: described.size.0,
+            height_px: described.size.1,
+            taken_at: described.taken_at,
+            faces: faces.map(|face| Face::of(face, model)).collect(),
+        })
+    }
+
+    /// As [`Engine::analyse`], for a file, with the usual options.
+    ///
+    /// # Errors
+    /// [`Error::Io`] and [`Error::Photo`] name the file.
+    pub fn analyse_file(&self, path: impl AsRef<Path>) -> Result<Photo, Error> {
+        let path = path.as_ref();
+        let bytes = read_photo(path).map_err(|e| Error::io(path, e))?;
+        let photo = self.analyse(&bytes, &AnalyseOptions::default());
+        photo.map_err(|e| match e {
+            Error::Image(source) => Error::Photo {
+                path: path.into(),
+                source,
+            },
+            other => other,
         })
     }
 

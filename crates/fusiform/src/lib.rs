@@ -6,8 +6,10 @@
 pub mod engine;
 mod error;
 pub mod models;
+mod photo;
 pub mod verify;
 
+pub use engine::Engine;
 pub use error::Error;
 pub use fusiform_album as album;
 pub use fusiform_album::scan;
@@ -16,3 +18,4 @@ pub use fusiform_face::{detect, geometry, image, pipeline, quality, redact};
 pub use fusiform_kernels::cpu;
 pub use fusiform_search::Error as SearchError;
 pub use fusiform_search::{cluster, metrics, template};
+pub use photo::{AnalyseOptions, Face, Photo};
