@@ -4,6 +4,7 @@
 
 mod segments;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use uuid::Uuid;
@@ -33,6 +34,12 @@ pub(crate) struct Columns {
     /// Sequence number of the next example: ties between equal similarities go to the earlier.
     next: u64,
 }
+
+/// An example that is to be added: its id, its person's number, its vector.
+pub(crate) type NewColumn = (Uuid, i64, Vec<f32>);
+
+/// Examples that [`Columns::add_examples`] takes best at a time: a whole segment.
+pub(crate) const BATCH: usize = segments::SEGMENT_VECTORS;
 
 #[derive(Debug, Clone, Copy)]
 struct Enrolled {
@@ -142,6 +149,42 @@ impl Columns {
         self.examples_of.insert((person, id), ());
         self.owners.insert(sequence, person);
         self.count(person, 1);
+        Ok(())
+    }
+
+    /// Adds many examples of people who are there: the same as one after another, but as a segment of
+    /// their own and on two threads. For opening.
+    pub(crate) fn add_examples(&mut self, batch: &[NewColumn]) -> Result<(), Error> {
+        if batch.is_empty() {
+            return Ok(());
+        }
+        let first = self.next;
+        let vectors = batch.iter().map(|(_, _, vector)| &vector[..]);
+        let Columns {
+            examples,
+            examples_of,
+            owners,
+            ..
+        } = self;
+        let (segment, counts) = rayon::join(
+            || Segments::segment(first, vectors),
+            || {
+                let mut counts = BTreeMap::new();
+                for (sequence, (id, person, _)) in (first..).zip(batch) {
+                    let person = *person;
+                    examples.insert(*id, Enrolled { sequence, person });
+                    examples_of.insert((person, *id), ());
+                    owners.insert(sequence, person);
+                    *counts.entry(person).or_insert(0) += 1;
+                }
+                counts
+            },
+        );
+        self.vectors.append(segment?)?;
+        self.next += batch.len() as u64;
+        for (person, n) in counts {
+            self.count(person, n);
+        }
         Ok(())
     }
 

@@ -13,9 +13,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use arc_swap::ArcSwap;
 use subtle::ConstantTimeEq;
 use uuid::Uuid;
+use zeroize::Zeroize;
 
 use crate::audit::{Action, Entry, Verified};
-use crate::columns::Columns;
+use crate::columns::{BATCH, Columns, NewColumn};
 use crate::consent::Consent;
 use crate::error::Error;
 use crate::seal::Secret;
@@ -83,6 +84,7 @@ impl Gallery {
         let mut services = Vec::new();
         let mut collections: BTreeMap<i64, Columns> = BTreeMap::new();
         let mut service_of = std::collections::HashMap::new();
+        let mut pending: BTreeMap<i64, Vec<NewColumn>> = BTreeMap::new();
         store.load(&mut |row| {
             match row {
                 Row::Service(service) => {
@@ -101,12 +103,18 @@ impl Gallery {
                         });
                     }
                     let service = service_of.get(&example.person).ok_or(Error::Damaged)?;
-                    let columns = collections.entry(*service).or_default();
-                    columns.add_example(example.id, example.person, &example.vector)?;
+                    let batch = pending.entry(*service).or_default();
+                    batch.push((example.id, example.person, example.vector));
+                    if batch.len() == BATCH {
+                        add(collections.entry(*service).or_default(), batch)?;
+                    }
                 }
             }
             Ok(())
         })?;
+        for (service, mut batch) in pending {
+            add(collections.entry(service).or_default(), &mut batch)?;
+        }
         let published = |(id, columns)| (id, Arc::new(ArcSwap::from_pointee(columns)));
         Ok(Gallery {
             store,
@@ -303,6 +311,14 @@ impl Gallery {
         }
         Ok(())
     }
+}
+
+/// Adds a batch of loaded examples, and overwrites what is left of them.
+fn add(columns: &mut Columns, batch: &mut Vec<NewColumn>) -> Result<(), Error> {
+    columns.add_examples(batch)?;
+    batch.iter_mut().for_each(|(_, _, vector)| vector.zeroize());
+    batch.clear();
+    Ok(())
 }
 
 /// A count as the audit log has it.

@@ -13,7 +13,7 @@ use fusiform_search::Error;
 use fusiform_search::index::{Index, Neighbor, nearest_across};
 
 /// Vectors of a segment at most: what a removal copies, 9 MB at 128 values each.
-const SEGMENT_VECTORS: usize = 16_384;
+pub(super) const SEGMENT_VECTORS: usize = 16_384;
 /// Vectors of the last segment at most: what an enrolment copies.
 const TAIL_VECTORS: usize = 256;
 
@@ -58,6 +58,30 @@ impl Segments {
         if self.0.last().is_some_and(|tail| tail.len() == TAIL_VECTORS) {
             self.merge(|before, last| before < 2 * last && before + last <= SEGMENT_VECTORS)?;
         }
+        Ok(())
+    }
+
+    /// A segment of vectors, the first of which has the number `sequence`.
+    pub(super) fn segment<'a>(
+        sequence: u64,
+        vectors: impl ExactSizeIterator<Item = &'a [f32]>,
+    ) -> Result<Index, Error> {
+        let mut vectors = vectors.peekable();
+        let dimensions = vectors.peek().map_or(0, |v| v.len());
+        let mut index = Index::with_capacity(dimensions, vectors.len());
+        for (sequence, vector) in (sequence..).zip(vectors) {
+            index.push(sequence, vector)?;
+        }
+        Ok(index)
+    }
+
+    /// Appends a segment; its sequence numbers are larger than any before.
+    pub(super) fn append(&mut self, segment: Index) -> Result<(), Error> {
+        let found = segment.dimensions();
+        if let Some(expected) = self.dimensions().filter(|d| *d != found) {
+            return Err(Error::Dimensions { expected, found });
+        }
+        self.0.push(Arc::new(segment));
         Ok(())
     }
 

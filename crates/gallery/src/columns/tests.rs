@@ -235,3 +235,35 @@ fn a_vector_of_another_length_is_refused_and_a_probe_of_one_finds_nobody() {
     assert_eq!(found.iter().map(Vec::len).collect::<Vec<_>>(), [1, 0, 1]);
     assert_eq!(Columns::default().nearest(&probes, 1), vec![vec![]; 3]);
 }
+
+#[test]
+fn examples_added_together_answer_as_those_added_one_by_one() {
+    let mut together = Columns::default();
+    together.set_person(person(1, false));
+    let vector = |i: u128| vec![(i as f32).sin(), (i as f32).cos()];
+    for start in (0..700u128).step_by(300) {
+        let batch: Vec<NewColumn> = (start..700.min(start + 300))
+            .map(|i| (Uuid::from_u128(i), 1, vector(i)))
+            .collect();
+        together.add_examples(&batch).unwrap();
+    }
+    let one_by_one = filled(700);
+    let probes: Vec<Vec<f32>> = (0..9u128).map(|i| vector(i * 50)).collect();
+    let probes: Vec<&[f32]> = probes.iter().map(|p| &p[..]).collect();
+    assert_eq!(together.nearest(&probes, 5), one_by_one.nearest(&probes, 5));
+    assert_eq!(together.page(0, 999), one_by_one.page(0, 999));
+    assert_eq!(together.person(1), one_by_one.person(1));
+    for i in (0..700).step_by(7) {
+        together.remove_example(&Uuid::from_u128(i)).unwrap();
+        together
+            .add_example(Uuid::from_u128(i + 1000), 1, &vector(i))
+            .unwrap();
+    }
+    assert_eq!(together.n_examples(), 700);
+    let mut again = together.clone();
+    assert!(
+        again
+            .add_examples(&[(Uuid::from_u128(5000), 1, vec![1.0; 3])])
+            .is_err()
+    );
+}
