@@ -1,4 +1,5 @@
-//! What a folder of photos may hold besides photos. Each case: one clear line, and the rest is done.
+//! What a folder of photos may hold besides photos. Each case: one clear line, and the rest is
+//! done.
 
 use std::ffi::OsStr;
 use std::fs::{self, File, Permissions};
@@ -224,7 +225,8 @@ fn a_file_that_vanishes_while_scanning() {
     let Some((stage, dir)) = beside_a_good_photo() else {
         return;
     };
-    // A link whose target is gone looks to the scan like a file deleted between listing and reading.
+    // A link whose target is gone looks to the scan like a file deleted between listing and
+    // reading.
     symlink(dir.join("gone.jpg"), dir.join("deleted.jpg")).unwrap();
     scan_with_problem(&stage, &dir, &["deleted.jpg", "is not there"]);
 }

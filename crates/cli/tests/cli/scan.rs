@@ -1,4 +1,5 @@
-//! The main job on real photos: scan, people, names, find, report, and a scan that is killed again and again.
+//! The main job on real photos: scan, people, names, find, report, and a scan that is killed again
+//! and again.
 
 use std::fs;
 use std::os::unix::process::ExitStatusExt;

@@ -1,4 +1,5 @@
-//! People who look alike and stand in one photo: the hardest pairs of strangers of `lfw-dev`, pasted side by side.
+//! People who look alike and stand in one photo: the hardest pairs of strangers of `lfw-dev`,
+//! pasted side by side.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -8,7 +9,8 @@ use fusiform::album::{Album, OpenOptions};
 
 use crate::stage::{Stage, shared};
 
-/// Pairs with the most similar faces, by `fusiform eval cluster --export`: half by MobileFaceNet, half by the base pack.
+/// Pairs with the most similar faces, by `fusiform eval cluster --export`: half by MobileFaceNet,
+/// half by the base pack.
 const PAIRS: [[&str; 2]; 9] = [
     ["Wen_Jiabao", "Hu_Jintao"],
     ["Vicente_Fox", "Saddam_Hussein"],
@@ -23,7 +25,8 @@ const PAIRS: [[&str; 2]; 9] = [
 /// Photos of each person that are used.
 const PHOTOS: usize = 8;
 
-/// Pastes the first half of each pair's photos side by side and copies the others; says who is where.
+/// Pastes the first half of each pair's photos side by side and copies the others; says who is
+/// where.
 fn paste(lfw: &Path, dir: &Path) -> Vec<(PathBuf, Vec<&'static str>)> {
     fs::create_dir_all(dir).unwrap();
     let mut album = Vec::new();
