@@ -613,7 +613,8 @@ Scan the photos first. `fusiform undo` takes it back.")]
         after_help = "Example: fusiform import compreface http://server:8000 \
 --key 00000000-0000-0000-0000-000000000002\n\n\
 Stop `fusiform serve` meanwhile. The key and the numbers of the images stay the same, so clients \
-only need the new address. Run it again to go on where it stood, and once for each recognition service."
+only need the new address. Run it again to go on where it stood, and once for each \
+recognition service."
     )]
     CompreFace(CompreFaceArgs),
 }

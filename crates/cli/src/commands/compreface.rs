@@ -152,10 +152,13 @@ pub(crate) fn import(context: &Context, from: &CompreFaceArgs) -> Result<Exit> {
             .problem(format_args!("{subject}, image {id}: {why}"));
     }
     let record = |(subject, id, why): &(&String, Uuid, String)| json!({"subject": subject, "image_id": id.to_string(), "problem": why});
-    context.printer.record(
-        &json!({"subjects": subjects.subjects.len(), "imported": taken, "there": there,
-        "problems": problems.iter().map(record).collect::<Vec<_>>()}),
-    )?;
+    let problem_rows: Vec<_> = problems.iter().map(record).collect();
+    context.printer.record(&json!({
+        "subjects": subjects.subjects.len(),
+        "imported": taken,
+        "there": there,
+        "problems": problem_rows,
+    }))?;
     Ok(if problems.is_empty() {
         Exit::Done
     } else {

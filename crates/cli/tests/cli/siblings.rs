@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use fusiform::album::{Album, OpenOptions};
 
-use crate::stage::{Stage, shared};
+use crate::stage::{LFW, Stage};
 
 /// Pairs with the most similar faces, by `fusiform eval cluster --export`: half by MobileFaceNet,
 /// half by the base pack.
@@ -94,9 +94,11 @@ fn who_has_whom(
 
 #[track_caller]
 fn keeps_them_apart(stage: &Stage, least_found: usize) {
-    let Some(shared) = shared() else { return };
+    let Some(shared) = fusiform_skips::shared(&[LFW]) else {
+        return;
+    };
     let dir = stage.path("photos");
-    let album = paste(&shared.join("data/lfw-dev/images"), &dir);
+    let album = paste(&shared.join(LFW), &dir);
     stage.run(&["scan".as_ref(), dir.as_os_str()]).ended_with(0);
     let has = who_has_whom(stage, &album);
     for pair in PAIRS {
@@ -112,7 +114,7 @@ fn keeps_them_apart(stage: &Stage, least_found: usize) {
 
 #[test]
 fn look_alikes_in_one_photo_stay_two_people() {
-    if let Some(stage) = Stage::with_models() {
+    if let Some(stage) = Stage::with_models(&[LFW]) {
         keeps_them_apart(&stage, 2 * PAIRS.len());
     }
 }
