@@ -1,10 +1,10 @@
-//! Where windows lie. In: strides, gaps, borders, sizes. Out: the size of the result, and where its first window begins.
-//! Knows nothing of what is computed in a window.
+//! Geometry of sliding windows. In: strides, dilations, padding, sizes. Out: the size of the result, and
+//! where its first window begins. Knows nothing of what is computed in a window.
 
 use super::attributes::Attributes;
 use crate::error::Error;
 
-/// Strides, gaps and borders, shared with pooling.
+/// Strides, dilations and padding of a convolution or pooling.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Geometry {
     pub(crate) strides: [usize; 2],
@@ -21,7 +21,7 @@ enum AutoPad {
     SameLower,
 }
 
-/// Where the windows of one image lie.
+/// The output size of one image, and its padding before the first window.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Plane {
     pub(crate) out: [usize; 2],
@@ -53,6 +53,11 @@ impl Geometry {
             pads,
             auto,
         })
+    }
+
+    /// Whether the file states no padding.
+    pub(crate) fn is_unpadded(&self) -> bool {
+        self.auto == AutoPad::No && self.pads == [0; 4]
     }
 
     /// Top, left, bottom, right, as written in the model.
@@ -118,7 +123,7 @@ pub(super) fn numbers<const N: usize>(
     let list: Option<Vec<usize>> = list.iter().map(sane).collect();
     list.and_then(|l| l.try_into().ok()).ok_or_else(|| {
         Error::unsupported(format!(
-            "{name}: {N} numbers from {min} to 4096 are covered"
+            "{name}: {N} numbers from {min} to 4096 are supported"
         ))
     })
 }
