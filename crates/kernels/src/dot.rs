@@ -1,8 +1,10 @@
 //! Dot products. In: vectors, or rows of vectors. Out: a number for each pair.
+//! Knows nothing of what the vectors describe.
 
 use crate::cpu::{self, Isa};
 
 pub(crate) mod block;
+pub(crate) mod lanes;
 
 /// Sum of products of two vectors of one length.
 ///
@@ -25,23 +27,8 @@ pub fn f32(a: &[f32], b: &[f32]) -> f32 {
         #[cfg(target_arch = "x86_64")]
         // SAFETY: as above.
         Isa::Avx2 => unsafe { crate::x86_64::dot_avx2(a, b) },
-        _ => lanes::<8>(a, b),
+        _ => lanes::dot::<8>(a, b),
     }
-}
-
-/// The sum kept in `N` partial sums, which the compiler turns into vector registers.
-#[inline(always)]
-pub(crate) fn lanes<const N: usize>(a: &[f32], b: &[f32]) -> f32 {
-    let mut sums = [0.0f32; N];
-    let (a_chunks, a_rest) = a.as_chunks::<N>();
-    let (b_chunks, b_rest) = b.as_chunks::<N>();
-    for (x, y) in a_chunks.iter().zip(b_chunks) {
-        for lane in 0..N {
-            sums[lane] += x[lane] * y[lane];
-        }
-    }
-    let rest: f32 = a_rest.iter().zip(b_rest).map(|(x, y)| x * y).sum();
-    sums.iter().sum::<f32>() + rest
 }
 
 /// Dot product of every query with every template; `out` holds for each query a number for each
@@ -176,8 +163,8 @@ mod tests {
     proptest! {
         #[test]
         fn whole_numbers_are_exact_in_every_instruction_set(
-            blocks in 1usize..5, n_queries in 0usize..10, n_templates in 0usize..10, numbers in
-            vec(any::<(i16, u8)>(), 2304),
+            blocks in 1usize..5, n_queries in 0usize..10, n_templates in 0usize..10,
+            numbers in vec(any::<(i16, u8)>(), 2304),
         ) {
             let length = blocks * U4_BLOCK;
             let queries: Vec<i16> = numbers
@@ -206,8 +193,8 @@ mod tests {
 
         #[test]
         fn floats_agree_in_every_instruction_set_and_block(
-            length in 1usize..70, n_queries in 0usize..10, n_templates in 0usize..10, numbers in
-            vec((-1.0f32..1.0, -1.0f32..1.0), 700),
+            length in 1usize..70, n_queries in 0usize..10, n_templates in 0usize..10,
+            numbers in vec((-1.0f32..1.0, -1.0f32..1.0), 700),
         ) {
             let queries: Vec<f32> = numbers
                 .iter()

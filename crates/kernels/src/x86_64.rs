@@ -296,13 +296,13 @@ products!(
 /// See [`crate::dot::f32`].
 #[target_feature(enable = "avx2,fma")]
 pub(crate) fn dot_avx2(a: &[f32], b: &[f32]) -> f32 {
-    crate::dot::lanes::<32>(a, b)
+    crate::dot::lanes::dot::<32>(a, b)
 }
 
 /// See [`crate::dot::f32`].
 #[target_feature(enable = "avx512f")]
 pub(crate) fn dot_avx512(a: &[f32], b: &[f32]) -> f32 {
-    crate::dot::lanes::<64>(a, b)
+    crate::dot::lanes::dot::<64>(a, b)
 }
 
 /// See [`crate::gemm::Gemm::tile`], with mr = 8 and nr = 32.

@@ -1,5 +1,5 @@
 //! What can go wrong with a model. In: causes. Out: one message that names file, node and shape.
-//! Knows nothing of who shows it.
+//! Knows nothing of how it is shown.
 
 use std::fmt;
 use std::path::Path;

@@ -1,5 +1,5 @@
-//! Limits on models from outside. In: nothing. Out: numbers that are checked before memory is taken.
-//! Knows nothing of formats or operators.
+//! Limits on models from outside. In: nothing. Out: numbers that are checked before memory is
+//! taken. Knows nothing of formats or operators.
 
 /// What a model may demand; checked before memory is allocated.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -33,8 +33,8 @@ impl Model {
         open().map_err(|e| e.in_file(path))
     }
 
-    /// Reads, checks and optimises an ONNX model of `n_bytes` from a reader, such as one that hashes
-    /// what it passes on.
+    /// Reads, checks and optimises an ONNX model of `n_bytes` from a reader, such as one that
+    /// hashes what it passes on.
     ///
     /// # Errors
     /// [`Error`] naming the node: a truncated or cyclic file, an operator that is not supported, or

@@ -1,6 +1,6 @@
-//! A network as a list of steps over numbered values. In: checked parts. Out: the same, with questions
-//! about who reads and writes what answered.
-//! Knows nothing of files or of how an operator computes.
+//! A network as a list of steps over numbered values. In: checked parts. Out: the same, and
+//! which steps read and write which value. Knows nothing of files or of how an operator
+//! computes.
 
 use std::collections::HashMap;
 

@@ -1,5 +1,5 @@
-//! The operators. In: values. Out: values. One file per family of operators. Attributes are read when
-//! the model is loaded, so that one that would be ignored is refused before anything runs.
+//! The operators. In: values. Out: values. One file per family of operators. Attributes are read
+//! when the model is loaded, so that one that would be ignored is refused before anything runs.
 //! Knows nothing of graphs; `docs/adding-an-operator.md` is the recipe for a new one.
 
 pub(crate) mod arithmetic;
@@ -118,7 +118,7 @@ impl Op {
         if !matches!(&*node.domain, "" | "ai.onnx") {
             let domain = &node.domain;
             return Err(Error::unsupported(format!(
-                "operators of domain {domain:?} are not supported"
+                "operators of domain {domain:?} are not covered"
             )));
         }
         let mut a = Attributes::new(attributes);
@@ -225,7 +225,7 @@ impl Op {
                 (None, Some(binary)) => Op::Binary(binary),
                 (None, None) => {
                     return Err(Error::unsupported(format!(
-                        "operator {other:?} is not supported"
+                        "operator {other:?} is not covered"
                     )));
                 }
             },

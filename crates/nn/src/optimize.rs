@@ -1,6 +1,6 @@
-//! Optimisation before a network runs. In: a checked network. Out: one with fewer steps and the same
-//! results. Each pass is a file; their order matters and is here.
-//! Knows nothing of instruction sets or of packed weights.
+//! Optimisation before a network runs. In: a checked network. Out: one with fewer steps and the
+//! same results. Each pass is a file; their order matters and is here. Knows nothing of instruction
+//! sets or of packed weights.
 
 mod drop_identities;
 mod fold_batch_norms;

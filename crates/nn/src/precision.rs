@@ -1,4 +1,5 @@
-//! The precision of dense layers. In: a name. Out: a choice. Knows nothing of how it is carried out.
+//! The precision of dense layers. In: a name. Out: a choice. Knows nothing of how it is carried
+//! out.
 
 use std::fmt;
 use std::str::FromStr;
@@ -9,8 +10,9 @@ pub enum Precision {
     /// Floats, as the file has them.
     #[default]
     Float32,
-    /// Eight-bit integers where that is faster. Weights are rounded once, with a scale for each output
-    /// channel; inputs are rounded row by row, with a scale from the row's minimum and maximum.
+    /// Eight-bit integers where that is faster. Weights are rounded once, with a scale for each
+    /// output channel; inputs are rounded row by row, with a scale from the row's minimum and
+    /// maximum.
     Int8,
 }
 

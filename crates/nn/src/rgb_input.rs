@@ -1,12 +1,12 @@
-//! RGB images as network input. In: bytes of pixels, and how they are normalised. Out: rows or planes of
-//! floats. Knows nothing of layers.
+//! RGB images as network input. In: bytes of pixels, and how they are normalised. Out: rows or
+//! planes of floats. Knows nothing of layers.
 
 use fusiform_kernels::nhwc::{KernelSet, NormalizeRow};
 
 use crate::tensor::{Tensor, elements};
 
-/// An image on a canvas, and how its bytes become floats: `(value - mean) * scale` for each channel, in the
-/// order that the network was trained with.
+/// An image on a canvas, and how its bytes become floats: `(value - mean) * scale` for each
+/// channel, in the order that the network was trained with.
 ///
 /// # Units
 /// Sizes are pixels, `[height, width]`.
@@ -30,8 +30,8 @@ pub struct RgbInput<'a> {
     pub rgb: &'a [u8],
     /// Height and width of the image.
     pub size: [usize; 2],
-    /// Height and width of the network's input. The image is at its top left; the rest is black, normalised
-    /// as the image is.
+    /// Height and width of the network's input. The image is at its top left; the rest is black,
+    /// normalised as the image is.
     pub canvas: [usize; 2],
     /// Subtracted first, in the order of the channels.
     pub mean: [f32; 3],
@@ -70,8 +70,8 @@ impl InputData<'_> {
 }
 
 impl RgbInput<'_> {
-    /// Whether there are as many bytes as the size states, and the canvas is that of the batch and no
-    /// smaller than the image.
+    /// Whether there are as many bytes as the size states, and the canvas is that of the batch and
+    /// no smaller than the image.
     pub(crate) fn fits(&self, canvas: [usize; 2]) -> bool {
         let [height, width] = self.size;
         elements(&[height, width, 3]) == Some(self.rgb.len())
@@ -165,7 +165,7 @@ mod tests {
     }
 
     #[test]
-    fn a_image_with_too_few_bytes_or_another_canvas_is_refused() {
+    fn an_image_with_too_few_bytes_or_another_canvas_is_refused() {
         let image = RgbInput {
             rgb: &[0; 6],
             size: [1, 2],

@@ -19,7 +19,7 @@ pub struct Tensor {
 }
 
 impl Tensor {
-    /// Puts shape and numbers together.
+    /// A tensor of this shape and these numbers.
     ///
     /// # Errors
     /// [`Error`] if the shape does not have as many elements as there are numbers.

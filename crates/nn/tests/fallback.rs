@@ -1,10 +1,10 @@
-//! Partitions whose shapes cannot run fused. In: a generated model with a broadcast sum. Out: the numbers of
-//! the formula, from weights that are held in packed form only.
+//! Partitions whose shapes cannot run fused. In: a generated model with a broadcast sum. Out: the
+//! numbers of the formula, from weights that are held in packed form only.
 
 #[path = "onnx_encoder/encoder.rs"]
 mod encoder;
 
-use encoder::{model, node, tensor};
+use encoder::{int, ints, model, node, tensor};
 use fusiform_nn::{Limits, Model, Precision, Session, Tensor};
 
 const CHANNELS: usize = 24;
@@ -19,7 +19,12 @@ fn session(precision: Precision) -> Session {
     let weights = (0..CHANNELS * CHANNELS).map(|i| weight(i / CHANNELS, i % CHANNELS));
     let graph = [
         tensor("w", &[n, n, 1, 1], weights),
-        node("Conv", &["x", "w"], "c", &[]),
+        node(
+            "Conv",
+            &["x", "w"],
+            "c",
+            &[ints("strides", &[1, 1]), int("group", 1)],
+        ),
         node("Relu", &["c"], "r", &[]),
         node("Add", &["r", "z"], "y", &[]),
     ];

@@ -1,5 +1,5 @@
-//! Weights are in memory once. In: generated models of 100 MB. Out: the peak memory of a process that loads
-//! one from a file and makes a session, as the operating system counts it.
+//! Weights are in memory once. In: generated models of 100 MB. Out: the peak memory of a process
+//! that loads one from a file and makes a session, as the operating system counts it.
 //!
 //! The test starts itself as a child process for each model, because a peak never falls again.
 
@@ -8,17 +8,17 @@
 #[path = "onnx_encoder/encoder.rs"]
 mod encoder;
 
-use std::io::Write;
 use std::process::Command;
 use std::time::Instant;
 
-use encoder::{ints, model, node, tensor};
+use encoder::{int, ints, model, node, tensor};
 use fusiform_nn::{Limits, Model, Precision, Session};
 
 /// Names the model file to the child process.
 const FILE: &str = "NN_MEMORY_TEST_FILE";
 
-/// Peak memory of the child, without what a process takes that loads nothing, divided by the file's size.
+/// Peak memory of the child, without what a process takes that loads nothing, divided by the file's
+/// size.
 const MAX_RATIO: f64 = 1.3;
 
 /// Peak resident memory of this process.
@@ -78,10 +78,7 @@ fn groups_and_products() -> Vec<u8> {
             floats(1024 * 512 * 4, i + 1),
         ));
         let conv = format!("conv{i}");
-        let mut group = encoder::field(1, b"group");
-        group.extend([3 << 3, 2, 0xa0, 1, 2]);
-        let group = encoder::field(5, &group);
-        graph.push(node("Conv", &[&last, &w], &conv, &[group]));
+        graph.push(node("Conv", &[&last, &w], &conv, &[int("group", 2)]));
         last = conv;
     }
     for i in 0..12 {
@@ -117,8 +114,8 @@ fn child_loads_the_model_of_its_environment() {
 #[track_caller]
 fn check(name: &str, bytes: Vec<u8>, precision: Precision) {
     let size = bytes.len();
-    let mut file = tempfile::NamedTempFile::new().unwrap();
-    file.write_all(&bytes).unwrap();
+    let file = std::env::temp_dir().join(format!("nn-memory-test-{}.onnx", std::process::id()));
+    std::fs::write(&file, &bytes).unwrap();
     drop(bytes);
     let child = Command::new(std::env::current_exe().unwrap())
         .args([
@@ -126,14 +123,19 @@ fn check(name: &str, bytes: Vec<u8>, precision: Precision) {
             "--exact",
             "--nocapture",
         ])
-        .env(FILE, format!("{}|{precision}", file.path().display()))
+        .env(FILE, format!("{}|{precision}", file.display()))
         .output()
         .unwrap();
+    std::fs::remove_file(&file).unwrap();
     let text = String::from_utf8_lossy(&child.stdout);
     let peak = text
         .split_once("PEAK ")
         .map(|(_, rest)| rest.split_whitespace().next().unwrap());
-    let peak: f64 = peak.unwrap_or_else(|| panic!("{text}")).parse().unwrap();
+    let error = String::from_utf8_lossy(&child.stderr);
+    let peak: f64 = peak
+        .unwrap_or_else(|| panic!("{text}{error}"))
+        .parse()
+        .unwrap();
     let ratio = peak / size as f64;
     println!(
         "{name}, {precision}: {:.0} MB, peak {ratio:.2} of it",

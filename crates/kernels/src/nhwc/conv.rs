@@ -19,7 +19,7 @@ const BLOCK_BYTES: usize = 16 << 10;
 /// `out[x][c] = epilogue(Σ_s Σ_k weights[c][s][k] · input[starts[s] + x · step + k])`.
 #[derive(Debug)]
 pub struct ConvRow<'a> {
-    /// Where all rows lie.
+    /// The memory that all input rows are in.
     pub input: &'a [f32],
     /// For the first output pixel, where each run of input begins: for a k×k kernel one run per
     /// kernel row.

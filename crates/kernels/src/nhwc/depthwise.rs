@@ -23,7 +23,7 @@ const SLOPES: u8 = 2;
 /// `out[x][c] = epilogue(Σ_t weights[t][c] · input[starts[t] + x · step + c])`.
 #[derive(Debug)]
 pub struct DepthwiseRow<'a> {
-    /// Where all rows lie.
+    /// The memory that all input rows are in.
     pub input: &'a [f32],
     /// For the first output pixel, where each tap's input pixel begins.
     pub starts: &'a [usize],

@@ -106,7 +106,7 @@ impl NormalizeRow<'_> {
         }
     }
 
-    /// Sixteen pixels at a time, which the compiler turns into vectors of the instruction set.
+    /// Sixteen pixels at a time, a loop that the compiler vectorises.
     #[inline(always)]
     fn ordered(&mut self, order: [usize; 3]) {
         let (mean, scale) = (self.mean, self.scale);
@@ -117,9 +117,9 @@ impl NormalizeRow<'_> {
         let (wide, rest) = self.rgb.as_chunks::<48>();
         let (out_wide, out_rest) = self.out.as_chunks_mut::<48>();
         for (from, to) in wide.iter().zip(out_wide) {
-            let turned: [u8; 48] = std::array::from_fn(|i| from[i / 3 * 3 + order[i % 3]]);
+            let ordered_bytes: [u8; 48] = std::array::from_fn(|i| from[i / 3 * 3 + order[i % 3]]);
             for i in 0..48 {
-                to[i] = (f32::from(turned[i]) - means[i]) * scales[i];
+                to[i] = (f32::from(ordered_bytes[i]) - means[i]) * scales[i];
             }
         }
         for (i, to) in out_rest.iter_mut().enumerate() {

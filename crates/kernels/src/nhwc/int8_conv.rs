@@ -202,7 +202,7 @@ pub struct Int8Scratch {
 /// A row that reads an infinity or NaN becomes NaN.
 #[derive(Debug)]
 pub struct Int8ConvRow<'a> {
-    /// Where all rows lie.
+    /// The memory that all input rows are in.
     pub input: &'a [f32],
     /// For the first output pixel, where each run of input begins: for a k×k kernel one run per
     /// kernel row.

@@ -10,7 +10,7 @@ use crate::vector::Vector;
 /// leaves out taps outside the image.
 #[derive(Debug)]
 pub struct MaxPoolRow<'a> {
-    /// Where all rows lie.
+    /// The memory that all input rows are in.
     pub input: &'a [f32],
     /// For the first output pixel, where each tap's input pixel begins; at least one.
     pub starts: &'a [usize],

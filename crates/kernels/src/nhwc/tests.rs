@@ -48,9 +48,9 @@ proptest! {
 
     #[test]
     fn dense_rows_agree(
-        n in 0usize..30, runs in 1usize..4, run in 1usize..40, step in 0usize..20, vectors in
-        1usize..7, gap in 0usize..2, kind in 0usize..4, sloped: bool, residual: bool, odd: bool,
-        seed: u64,
+        n in 0usize..30, runs in 1usize..4, run in 1usize..40, step in 0usize..20,
+        vectors in 1usize..7, gap in 0usize..2, kind in 0usize..4, sloped: bool, residual: bool,
+        odd: bool, seed: u64,
     ) {
         for isa in cpu::available() {
             let kernels = KernelSet::of(isa);
@@ -112,8 +112,9 @@ proptest! {
 
     #[test]
     fn depthwise_rows_and_maxima_agree(
-        n in 0usize..30, kernel in 1usize..6, stride in 1usize..4, dilation in 1usize..3, vectors in
-        1usize..4, kind in 0usize..4, sloped: bool, residual: bool, odd: bool, seed: u64,
+        n in 0usize..30, kernel in 1usize..6, stride in 1usize..4, dilation in 1usize..3,
+        vectors in 1usize..4, kind in 0usize..4, sloped: bool, residual: bool, odd: bool,
+        seed: u64,
     ) {
         for isa in cpu::available() {
             let kernels = KernelSet::of(isa);
@@ -182,9 +183,8 @@ proptest! {
     }
 }
 
-/// The definition of eight bits, written out: numbers and their scale, then a weight's multiple of
-/// its factor.
-fn coarse(numbers: &[f32]) -> (f32, f32, Vec<f32>) {
+/// The definition of rounded inputs, written out: scale, offset, and the rounded inputs.
+fn rounded(numbers: &[f32]) -> (f32, f32, Vec<f32>) {
     let high = numbers.iter().fold(0.0f32, |m, x| m.max(*x));
     let low = numbers.iter().fold(0.0f32, |m, x| m.min(*x));
     let inverse = if high - low > 1e-30 {
@@ -208,9 +208,9 @@ proptest! {
 
     #[test]
     fn rows_in_eight_bits_agree(
-        n in 0usize..30, k in 1usize..4, stride in 1usize..3, n_in in 1usize..70, n_out in
-        1usize..70, kind in 0usize..4, sloped: bool, residual: bool, odd: bool, large in -20i32..20,
-        seed: u64,
+        n in 0usize..30, k in 1usize..4, stride in 1usize..3, n_in in 1usize..70,
+        n_out in 1usize..70, kind in 0usize..4, sloped: bool, residual: bool, odd: bool,
+        large in -20i32..20, seed: u64,
     ) {
         let plain = numbers(seed ^ 5, n_out * n_in * k * k, false);
         for isa in cpu::available() {
@@ -253,7 +253,7 @@ proptest! {
                 .flat_map(|s| &input[*s..s + span])
                 .copied()
                 .collect();
-            let of_row = coarse(&row);
+            let of_row = rounded(&row);
             for x in 0..n {
                 let (scale, low, steps) = &of_row;
                 let first = x * stride * pixel;
@@ -301,7 +301,8 @@ proptest! {
         };
         for isa in cpu::available() {
             let kernels = KernelSet::of(isa);
-            let (mut interleaved, mut sum, mut scaled) = (vec![7.0; 3 * n], vec![7.0; n], vec![7.0; n]);
+            let mut interleaved = vec![7.0; 3 * n];
+            let (mut sum, mut scaled) = (vec![7.0; n], vec![7.0; n]);
             kernels.interleave(&mut InterleaveRow {
                 planes: [&a, &b, &c],
                 out: &mut interleaved,

@@ -3,7 +3,7 @@
 
 use crate::epilogue::Activation;
 
-/// Compiled once for each instruction set; the compiler turns the loops into vectors of it.
+/// Compiled once for each instruction set; the compiler vectorises the loops.
 #[inline(always)]
 pub(crate) fn depthwise_row(taps: &[(f32, &[f32])], stride: usize, out: &mut [f32]) {
     if stride == 1 {
@@ -35,7 +35,7 @@ pub(crate) fn depthwise_row(taps: &[(f32, &[f32])], stride: usize, out: &mut [f3
     }
 }
 
-/// Compiled once for each instruction set; the compiler turns the loops into vectors of it.
+/// Compiled once for each instruction set; the compiler vectorises the loops.
 #[inline(always)]
 pub(crate) fn epilogue_row(
     sums: &[f32],

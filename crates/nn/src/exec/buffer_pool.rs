@@ -1,5 +1,5 @@
-//! Buffers of earlier results, reused. In: a length, or a buffer that is no longer read. Out: a buffer.
-//! Knows nothing of shapes.
+//! Buffers of earlier results, reused. In: a length, or a buffer that is no longer read. Out: a
+//! buffer. Knows nothing of shapes.
 
 use std::sync::{Mutex, PoisonError};
 

@@ -1,9 +1,9 @@
-//! Fused partitions: runs of steps whose images keep their channels side by side (NHWC) and are computed
-//! row by row, so that what one layer writes is still in the cache when the next one reads it. In: a
-//! model. Out: partitions that run it.
-//! Knows nothing of operators one by one: steps and shapes that no partition takes are left to `ops`,
-//! which is the definition.
+//! Fused partitions: runs of steps whose images keep their channels side by side (NHWC) and are
+//! computed row by row, so that what one layer writes is still in the cache when the next one reads
+//! it. In: a model. Out: partitions that run it. Knows nothing of operators one by one: steps and
+//! shapes that no partition takes are left to `ops`, which is the definition.
 
+mod candidate;
 mod execute;
 mod layer;
 mod partition;
@@ -78,8 +78,8 @@ impl FusedPartition {
         })
     }
 
-    /// Runs the partition and gives the values that are read outside, by number; `None` if these shapes
-    /// cannot run fused.
+    /// Runs the partition and gives the values that are read outside, by number; `None` if these
+    /// shapes cannot run fused.
     pub(crate) fn run(
         &self,
         given: &[Option<InputData>],
@@ -112,8 +112,8 @@ impl FusedPartition {
         plan
     }
 
-    /// The operators of the partition's steps with their weights unpacked, for shapes that cannot run
-    /// fused. They are kept: a model that comes here once will come again.
+    /// The operators of the partition's steps with their weights unpacked, for shapes that cannot
+    /// run fused. They are kept: a model that comes here once will come again.
     ///
     /// # Errors
     /// [`Error`] if weights do not fit their operator.

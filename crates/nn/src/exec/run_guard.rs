@@ -1,5 +1,5 @@
-//! How many networks run at once in this process, by which they share its threads. In: the beginning and
-//! the end of runs. Out: the threads that a run may use. Knows nothing of what runs.
+//! How many networks run at once in this process, by which they share its threads. In: the
+//! beginning and the end of runs. Out: the threads that a run may use. Knows nothing of what runs.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 

@@ -119,23 +119,24 @@ impl Session {
 
     /// Runs the network once.
     ///
-    /// On a thread of a rayon pool, the rows of large layers are shared among the threads of the pool
-    /// that no other run in this process uses: a single run gets all of them, many runs at once get one
-    /// each. On any other thread the run takes that thread alone. The numbers are the same.
+    /// On a thread of a rayon pool, the rows of large layers are shared among the threads of the
+    /// pool that no other run in this process uses: a single run gets all of them, many runs at
+    /// once get one each. On any other thread the run takes that thread alone. The numbers are the
+    /// same.
     ///
     /// # Errors
-    /// [`Error`] if an input is missing, unknown or of the wrong shape, or if a result would be larger
-    /// than the limits of the model; the message names node, operator and shape.
+    /// [`Error`] if an input is missing, unknown or of the wrong shape, or if a result would be
+    /// larger than the limits of the model; the message names node, operator and shape.
     pub fn run(&self, inputs: &[(&str, &Tensor)]) -> Result<Vec<(String, Tensor)>, Error> {
         self.run_observed(&tensor_inputs(inputs), None)
     }
 
-    /// Runs the network on RGB bytes: as [`Session::run`] on [`RgbInput::planes`], but a fused first layer
-    /// reads the bytes, and no planes are made.
+    /// Runs the network on RGB bytes: as [`Session::run`] on [`RgbInput::planes`], but a fused
+    /// first layer reads the bytes, and no planes are made.
     ///
     /// # Errors
-    /// As [`Session::run`]; also if an image has not the bytes that its size states, or another canvas
-    /// than the first.
+    /// As [`Session::run`]; also if an image has not the bytes that its size states, or another
+    /// canvas than the first.
     pub fn run_images(
         &self,
         input: &str,

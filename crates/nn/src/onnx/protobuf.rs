@@ -1,8 +1,8 @@
-//! Protocol Buffers, wire format. In: a byte stream. Out: numbered fields. (Encoding as published for
-//! Protocol Buffers, proto2 and proto3.) Knows nothing of ONNX.
+//! Protocol Buffers, wire format. In: a byte stream. Out: numbered fields. (Encoding as published
+//! for Protocol Buffers, proto2 and proto3.) Knows nothing of ONNX.
 //!
-//! The stream is read once, front to back, and large fields are decoded in pieces: the bytes of a file
-//! and the numbers decoded from them are never in memory together.
+//! The stream is read once, front to back, and large fields are decoded in pieces: the bytes of a
+//! file and the numbers decoded from them are never in memory together.
 
 use std::io::{self, BufRead};
 
@@ -114,7 +114,7 @@ impl<'m> Field<'m> {
             let n = bytes.unread;
             return Err(Error::too_large(format!("a name of {n} bytes")));
         }
-        String::from_utf8(bytes.to_vec()?).map_err(|_| Error::malformed("a name is not UTF-8"))
+        String::from_utf8(bytes.into_vec()?).map_err(|_| Error::malformed("a name is not UTF-8"))
     }
 
     /// A repeated integer: packed, or one of several fields.
@@ -159,7 +159,7 @@ impl<'m> Bytes<'m> {
         *self.unread
     }
 
-    pub(crate) fn to_vec(self) -> Result<Vec<u8>, Error> {
+    pub(crate) fn into_vec(self) -> Result<Vec<u8>, Error> {
         let mut bytes = vec![0; usize::try_from(*self.unread).unwrap_or(usize::MAX)];
         self.source.read_exact(&mut bytes).map_err(failed)?;
         *self.unread = 0;

@@ -1,6 +1,6 @@
-//! The messages of ONNX that a network needs. In: a byte stream. Out: records with the file's names.
-//! Field numbers are those of `onnx.proto3` (ONNX 1.x, IR version 3 and later). Knows nothing of what
-//! operators mean.
+//! The messages of ONNX that a network needs. In: a byte stream. Out: records with the file's
+//! names. Field numbers are those of `onnx.proto3` (ONNX 1.x, IR version 3 and later). Knows
+//! nothing of what operators mean.
 
 use std::io::BufRead;
 
@@ -150,7 +150,7 @@ fn read_attribute(mut message: Message, limits: &Limits) -> Result<(String, Attr
                 _ => return Err(Error::malformed("a float is stored as something else")),
             },
             3 => int = field.int()?,
-            4 => text = field.bytes()?.to_vec()?,
+            4 => text = field.bytes()?.into_vec()?,
             5 => tensor = Some(read_tensor(field.message()?, limits)?.1),
             7 => field.floats_into(&mut floats)?,
             8 => field.ints_into(&mut ints)?,
@@ -203,7 +203,7 @@ fn read_tensor(mut message: Message, limits: &Limits) -> Result<(String, Value),
             9 => {
                 let bytes = field.bytes()?;
                 raw = Some(match data_type {
-                    0 => RawData::Undecoded(bytes.to_vec()?),
+                    0 => RawData::Undecoded(bytes.into_vec()?),
                     _ => {
                         let numbers = decode_raw(data_type, bytes, limits);
                         let at = |e| in_initialiser(&name, e);

@@ -204,7 +204,7 @@ impl Binary {
     pub(super) fn run(self, context: &OpContext) -> Result<Value, Error> {
         if context.inputs.len() != 2 {
             return Err(Error::unsupported(format!(
-                "{} inputs; two are supported",
+                "{} inputs; two are covered",
                 context.inputs.len()
             )));
         }

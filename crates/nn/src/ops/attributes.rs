@@ -1,5 +1,5 @@
-//! A node's attributes. In: attributes as the file has them. Out: typed values; one that no operator
-//! reads is an error. Knows nothing of what they mean.
+//! A node's attributes. In: attributes as the file has them. Out: typed values; one that no
+//! operator reads is an error. Knows nothing of what they mean.
 
 use crate::error::Error;
 use crate::onnx::Attribute;
@@ -76,7 +76,7 @@ impl Attributes {
         match self.int(name, value)? {
             found if found == value => Ok(()),
             found => Err(Error::unsupported(format!(
-                "{name} = {found}; only {value} is supported"
+                "{name} = {found}; only {value} is covered"
             ))),
         }
     }
@@ -87,7 +87,7 @@ impl Attributes {
             return Ok(());
         }
         Err(Error::unsupported(format!(
-            "{name} = {found:?}; only {value:?} is supported"
+            "{name} = {found:?}; only {value:?} is covered"
         )))
     }
 
@@ -119,7 +119,7 @@ impl Attributes {
         match self.left.first() {
             None => Ok(()),
             Some((name, _)) => Err(Error::unsupported(format!(
-                "attribute {name:?} is not supported"
+                "attribute {name:?} is not covered"
             ))),
         }
     }

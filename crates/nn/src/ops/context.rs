@@ -1,5 +1,5 @@
-//! The inputs of one operator and the memory for its results. In: values, limits, a buffer pool. Out: inputs
-//! checked for presence and type. Knows nothing of operators.
+//! The inputs of one operator and the memory for its results. In: values, limits, a buffer pool.
+//! Out: inputs checked for presence and type. Knows nothing of operators.
 
 use crate::error::Error;
 use crate::exec::buffer_pool::BufferPool;

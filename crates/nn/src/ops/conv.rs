@@ -1,9 +1,9 @@
-//! Convolution on planes (NCHW). In: image, weights, bias, and perhaps a residual. Out: the image with its
-//! epilogue applied. Knows nothing of fused partitions, which take most convolutions.
+//! Convolution on planes (NCHW). In: image, weights, bias, and perhaps a residual. Out: the image
+//! with its epilogue applied. Knows nothing of fused partitions, which take most convolutions.
 //!
-//! Dense: for each run of output pixels the input patch is packed once (im2col of one panel; Chellapilla
-//! et al., 2006) and multiplied by every panel of packed weights. Depthwise: one padded channel at a
-//! time, row by row.
+//! Dense: for each run of output pixels the input patch is packed once (im2col of one panel;
+//! Chellapilla et al., 2006) and multiplied by every panel of packed weights. Depthwise: one padded
+//! channel at a time, row by row.
 
 use fusiform_kernels::epilogue::Activation;
 use fusiform_kernels::gemm::{Gemm, MAX_TILE};
@@ -289,7 +289,8 @@ impl Job<'_> {
         context.buffers.give(panel);
     }
 
-    /// Gathers what `n` output pixels from `first` on read: for each channel and tap a row of `nr` numbers.
+    /// Gathers what `n` output pixels from `first` on read: for each channel and tap a row of `nr`
+    /// numbers.
     fn pack_panel(&self, input: &[f32], first: usize, n: usize, nr: usize, panel: &mut [f32]) {
         let ([kh, kw], [height, width]) = (self.kernel, self.size);
         let [sy, sx] = self.conv.geometry.strides;
@@ -357,7 +358,7 @@ impl Job<'_> {
         let [sy, sx] = self.conv.geometry.strides;
         let [dy, dx] = self.conv.geometry.dilations;
         let [out_height, out_width] = self.plane.out;
-        // Borders are written once; each channel overwrites the middle.
+        // The padding is written once; each channel overwrites the middle.
         let (ph, pw) = (
             (out_height - 1) * sy + (kh - 1) * dy + 1,
             (out_width - 1) * sx + (kw - 1) * dx + 1,

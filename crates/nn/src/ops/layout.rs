@@ -1,5 +1,5 @@
-//! Operators that move numbers and change none. In: tensors. Out: the same numbers concatenated, split,
-//! sliced, gathered, transposed, padded or repeated.
+//! Operators that move numbers and change none. In: tensors. Out: the same numbers concatenated,
+//! split, sliced, gathered, transposed, padded or repeated.
 
 use super::arithmetic::{advance, broadcast_shape, strides_in};
 use super::attributes::Attributes;
@@ -242,7 +242,7 @@ pub(super) fn slice(context: &OpContext, written: Option<&Bounds>) -> Result<Val
         let wrap = |v: i64| if v < 0 { v.saturating_add(size) } else { v };
         let (low, high) = if step > 0 { (0, size) } else { (-1, size - 1) };
         let start = wrap(starts[i]).clamp(low.max(0), high.max(0));
-        // A start beyond the end of a reversed axis, or an end before its beginning, means the border.
+        // Bounds beyond the axis, forwards or backwards, mean its end or its beginning.
         let end = wrap(ends[i]).clamp(low, high);
         let n = if step > 0 {
             (end - start + step - 1) / step

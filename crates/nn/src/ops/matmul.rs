@@ -1,4 +1,5 @@
-//! Matrix products. In: two matrices or stacks of them. Out: one. Weights are read as the file has them.
+//! Matrix products. In: two matrices or stacks of them. Out: one. Weights are read as the file has
+//! them.
 
 use fusiform_kernels::dot;
 

@@ -14,7 +14,7 @@ pub(crate) struct Window {
     kernel: [usize; 2],
     geometry: Geometry,
     ceil: bool,
-    count_borders: bool,
+    count_padding: bool,
 }
 
 /// A maximum whose windows lie inside the image.
@@ -37,7 +37,7 @@ impl Window {
             kernel: numbers(&kernel, "kernel_shape", 1)?,
             geometry: Geometry::read(a)?,
             ceil: a.int("ceil_mode", 0)? != 0,
-            count_borders: a.int("count_include_pad", 0)? != 0,
+            count_padding: a.int("count_include_pad", 0)? != 0,
         })
     }
 
@@ -73,7 +73,7 @@ impl Window {
         let images = input.data().chunks_exact(height * width);
         let [kh, kw] = self.kernel;
         let ([sy, sx], [dy, dx]) = (self.geometry.strides, self.geometry.dilations);
-        let borders = self.geometry.borders();
+        let pads = self.geometry.pads();
         for (image, to) in images.zip(out.data_mut().chunks_exact_mut(out_height * out_width)) {
             for (index, to) in to.iter_mut().enumerate() {
                 let (y, x) = (index / out_width * sy, index % out_width * sx);
@@ -93,13 +93,14 @@ impl Window {
                         }
                     }
                 }
-                // Borders count where they are written in the model, not where a last window hangs over them.
+                // Borders count where they are written in the model, not where a last window hangs
+                // over them.
                 let counted = |start: usize, k: usize, d: usize, size: usize| {
                     (0..k).filter(|i| start + i * d < size).count()
                 };
-                if self.count_borders {
-                    n = counted(y, kh, dy, height + borders[0] + borders[2])
-                        * counted(x, kw, dx, width + borders[1] + borders[3]);
+                if self.count_padding {
+                    n = counted(y, kh, dy, height + pads[0] + pads[2])
+                        * counted(x, kw, dx, width + pads[1] + pads[3]);
                 }
                 *to = if self.max { most } else { sum / n as f32 };
             }

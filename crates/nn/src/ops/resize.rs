@@ -1,4 +1,5 @@
-//! Resizing of feature maps. In: an image. Out: one of another size, by nearest neighbour or bilinear weights.
+//! Resizing of feature maps. In: an image. Out: one of another size, by nearest neighbour or
+//! bilinear weights.
 
 use super::attributes::Attributes;
 use super::context::OpContext;

@@ -1,4 +1,5 @@
-//! Removes Identity steps. In: a network. Out: one whose steps read the original instead of the copy.
+//! Removes Identity steps. In: a network. Out: one whose steps read the original instead of the
+//! copy.
 
 use std::collections::HashMap;
 

@@ -1,8 +1,8 @@
-//! Folds batch normalisation into the convolution before it. In: a network. Out: one with changed weights
-//! and fewer steps.
+//! Folds batch normalisation into the convolution before it. In: a network. Out: one with changed
+//! weights and fewer steps.
 //!
-//! `bn(conv(x))` is a convolution with weights `w·g/σ` and bias `(b − μ)·g/σ + β` (Ioffe and Szegedy,
-//! 2015).
+//! `bn(conv(x))` is a convolution with weights `w·g/σ` and bias `(b − μ)·g/σ + β` (Ioffe and
+//! Szegedy, 2015).
 
 use crate::error::Error;
 use crate::model::Model;

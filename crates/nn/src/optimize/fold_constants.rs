@@ -1,4 +1,5 @@
-//! Computes steps whose inputs are all constants. In: a network. Out: one with their results as constants.
+//! Computes steps whose inputs are all constants. In: a network. Out: one with their results as
+//! constants.
 
 use crate::error::Error;
 use crate::exec::buffer_pool::BufferPool;

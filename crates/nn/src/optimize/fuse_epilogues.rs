@@ -1,5 +1,5 @@
-//! Fuses residual sums and activations into the convolution before them. In: a network. Out: one whose
-//! convolutions add and activate while they store.
+//! Fuses residual sums and activations into the convolution before them. In: a network. Out: one
+//! whose convolutions add and activate while they store.
 
 use fusiform_kernels::epilogue::Activation;
 

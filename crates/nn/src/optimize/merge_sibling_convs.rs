@@ -1,9 +1,9 @@
-//! Merges narrow convolutions that read the same value, such as the heads of a detector. In: a network.
-//! Out: one with a wider convolution and a split.
+//! Merges narrow convolutions that read the same value, such as the heads of a detector. In: a
+//! network. Out: one with a wider convolution and a split.
 //!
-//! A convolution to 1, 4 or 10 channels costs as much as one to a whole vector of channels. Siblings that
-//! read one value and differ only in their weights become one convolution, whose result is split again;
-//! so do the depthwise convolutions that follow them.
+//! A convolution to 1, 4 or 10 channels costs as much as one to a whole vector of channels.
+//! Siblings that read one value and differ only in their weights become one convolution, whose
+//! result is split again; so do the depthwise convolutions that follow them.
 
 use std::collections::HashMap;
 
@@ -19,7 +19,8 @@ const MAX_SIBLINGS: usize = 64;
 
 type Readers = HashMap<usize, Vec<usize>>;
 
-/// A dense convolution, and perhaps the depthwise one that reads it, by their indices among the steps.
+/// A dense convolution, and perhaps the depthwise one that reads it, by their indices among the
+/// steps.
 struct Head {
     dense: usize,
     depthwise: Option<usize>,
@@ -144,7 +145,8 @@ fn weights<'m>(model: &'m Model, step: &Step) -> Option<&'m Tensor> {
     weights.float().ok().filter(|w| w.shape().len() == 4)
 }
 
-/// Whether a value is read only by operators that end a network; a split result would slow down others.
+/// Whether a value is read only by operators that end a network; a split result would slow down
+/// others.
 fn is_read_by_final_operators_only(model: &Model, readers: &Readers, value: usize) -> bool {
     let ends = |at: &usize| {
         let op = &model.steps[*at].op;
@@ -194,8 +196,8 @@ fn merge_heads(model: &mut Model, heads: &[Head]) {
         outputs,
     };
     merged.extend([first, split]);
-    // The merged steps take the position of the first head: their input is computed before it, and their
-    // results are read after it.
+    // The merged steps take the position of the first head: their input is computed before it, and
+    // their results are read after it.
     let merged_away: Vec<usize> = dense
         .iter()
         .chain(depthwise.iter().flatten())

@@ -3,7 +3,8 @@
 
 /// A field of a message: number, wire type 2, content.
 pub(crate) fn field(number: u8, content: &[u8]) -> Vec<u8> {
-    let mut bytes = vec![number << 3 | 2];
+    let mut bytes = Vec::new();
+    varint(u64::from(number) << 3 | 2, &mut bytes);
     varint(content.len() as u64, &mut bytes);
     bytes.extend(content);
     bytes
@@ -18,7 +19,8 @@ fn varint(mut n: u64, bytes: &mut Vec<u8>) {
 }
 
 fn int_field(number: u8, value: u64) -> Vec<u8> {
-    let mut bytes = vec![number << 3];
+    let mut bytes = Vec::new();
+    varint(u64::from(number) << 3, &mut bytes);
     varint(value, &mut bytes);
     bytes
 }
@@ -32,7 +34,17 @@ pub(crate) fn ints(name: &str, values: &[u64]) -> Vec<u8> {
     )
 }
 
-/// A node of a graph; attributes as [`ints`] gives them.
+/// An integer as an attribute of a node.
+pub(crate) fn int(name: &str, value: u64) -> Vec<u8> {
+    let parts = [
+        field(1, name.as_bytes()),
+        int_field(3, value),
+        int_field(20, 2),
+    ];
+    field(5, &parts.concat())
+}
+
+/// A node of a graph; attributes as [`ints`] and [`int`] give them.
 pub(crate) fn node(op: &str, inputs: &[&str], output: &str, attributes: &[Vec<u8>]) -> Vec<u8> {
     let inputs: Vec<u8> = inputs.iter().flat_map(|i| field(1, i.as_bytes())).collect();
     let parts = [

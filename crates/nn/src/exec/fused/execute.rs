@@ -1,6 +1,6 @@
-//! Execution of a fused partition. In: tensors or images. Out: tensors. A row is computed when a later
-//! layer needs it, so that what one layer writes is still in the cache when the next one reads it.
-//! Knows nothing of how shapes are found: `plan` holds them.
+//! Execution of a fused partition. In: tensors or images. Out: tensors. A row is computed when a
+//! later layer needs it, so that what one layer writes is still in the cache when the next one
+//! reads it. Knows nothing of how shapes are found: `plan` holds them.
 
 use std::ops::Range;
 use std::time::Instant;
@@ -18,12 +18,12 @@ use super::plan::{AccessPattern, Plan, Slot, ThreadWorkspace, Workspace};
 use crate::rgb_input::InputData;
 use crate::tensor::Tensor;
 
-/// Multiplications and additions below which sharing a slot's rows among threads costs more than it gains:
-/// some 40 µs of a core.
+/// Multiplications and additions below which sharing a slot's rows among threads costs more than it
+/// gains: some 40 µs of a core.
 const MIN_SHARED_FLOP: usize = 4_000_000;
 
-/// Fewest rows of a band: at its beginning, a band computes again the rows of chained slots that the band
-/// before it computed too.
+/// Fewest rows of a band: at its beginning, a band computes again the rows of chained slots that
+/// the band before it computed too.
 const MIN_BAND_ROWS: usize = 4;
 
 /// Some rows of one slot, computed by one thread.
@@ -42,8 +42,8 @@ struct Band<'a> {
     nanos: Option<&'a mut [u64]>,
 }
 
-/// Computes the exported values, by their numbers in the model. Up to `n_threads` threads of the current
-/// rayon pool share the rows; the numbers do not depend on how many there are.
+/// Computes the exported values, by their numbers in the model. Up to `n_threads` threads of the
+/// current rayon pool share the rows; the numbers do not depend on how many there are.
 pub(super) fn execute(
     partition: &Partition,
     plan: &Plan,
@@ -137,7 +137,8 @@ pub(super) fn execute(
 }
 
 impl Band<'_> {
-    /// Makes row `y` of a slot the next; chained slots before it begin with the first row that it reads.
+    /// Makes row `y` of a slot the next; chained slots before it begin with the first row that it
+    /// reads.
     fn begin_at(&mut self, slot: usize, y: usize) {
         self.workspace.next_row[slot] = y;
         let plan = self.plan;

@@ -1,6 +1,5 @@
-//! The layers of a fused partition and their packed weights. In: weights as the file has them. Out: weights
-//! packed for one instruction set, and back.
-//! Knows nothing of graphs or of image sizes.
+//! The layers of a fused partition and their packed weights. In: weights as the file has them. Out:
+//! weights packed for one instruction set, and back. Knows nothing of graphs or of image sizes.
 
 use fusiform_kernels::buffer::Buffer;
 use fusiform_kernels::epilogue::Activation;

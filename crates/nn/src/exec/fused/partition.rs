@@ -1,6 +1,6 @@
-//! Partitioning: which steps run fused. In: a model. Out: runs of fusible steps, with their weights taken
-//! out of the model and packed.
-//! Knows nothing of image sizes: `plan` decides with them whether a partition can run.
+//! Partitioning: which steps run fused. In: a model. Out: runs of fusible steps, with their weights
+//! taken out of the model and packed. Knows nothing of image sizes: `plan` decides with them
+//! whether a partition can run.
 
 use std::collections::{BTreeMap, HashMap};
 use std::ops::Range;
@@ -9,17 +9,17 @@ use fusiform_kernels::buffer::Buffer;
 use fusiform_kernels::epilogue::Activation;
 use fusiform_kernels::nhwc::{Int8Weights, KernelSet};
 
+use super::candidate::{Candidate, candidate, fits_in_place};
 use super::layer::{ConvLayer, Layer, LayerKind, PackedWeights};
 use crate::error::Error;
 use crate::model::{Model, Step};
 use crate::ops::Op;
-use crate::ops::arithmetic::Binary;
 use crate::ops::conv::{Conv, ConvEpilogue};
 use crate::precision::Precision;
 use crate::tensor::{Tensor, Value};
 
-/// Fewer input or output channels stay in float32: rounding the inputs costs two passes over them. From
-/// here on every layer measured was faster in eight bits (`bench/RESULTS.md`, "Eight bits").
+/// Fewer input or output channels stay in float32: rounding the inputs costs two passes over them.
+/// From here on every layer measured was faster in eight bits (`bench/RESULTS.md`, "Eight bits").
 const MIN_INT8_CHANNELS: usize = 12;
 
 /// Inputs of at most so many channels, such as RGB, are kept without padding.
@@ -48,31 +48,6 @@ pub(super) struct Export {
     pub(super) channels: Range<usize>,
     /// Whether the result is `[batch, height, width, channels]`, as a transposition makes it.
     pub(super) channels_last: bool,
-}
-
-/// What a fusible step computes; read from shapes and attributes, without touching weights.
-enum Candidate {
-    Conv {
-        is_dense: bool,
-        sizes: [usize; 4],
-    },
-    MaxPool,
-    Add,
-    Affine {
-        factor: f32,
-        addend: f32,
-    },
-    Resize,
-    /// A transposition to channels last: an export in another layout.
-    ChannelsLast,
-    /// A split into these channels: its results are exports of a part.
-    Split(Vec<Range<usize>>),
-}
-
-impl Candidate {
-    fn is_layer(&self) -> bool {
-        !matches!(self, Candidate::ChannelsLast | Candidate::Split(_))
-    }
 }
 
 /// Reorders steps so that fusible ones follow each other, as far as what they read allows.
@@ -140,115 +115,6 @@ pub(super) fn find(
     Ok(partitions)
 }
 
-/// What a step computes, if it can run fused as far as that is known without image sizes.
-fn candidate(model: &Model, step: &Step) -> Option<Candidate> {
-    let is_constant = |value: usize| model.constants.contains_key(&value);
-    let is_variable = |i: usize| step.input(i).is_some_and(|v| !is_constant(v));
-    let float = |i: usize| model.float_constant(step.input(i));
-    match &step.op {
-        Op::Transpose { order: Some(order) } if order[..] == [0, 2, 3, 1] => {
-            return Some(Candidate::ChannelsLast);
-        }
-        Op::Split {
-            axis: 1,
-            parts: Some(parts),
-            n,
-        } => return channel_ranges(parts, *n).map(Candidate::Split),
-        _ => {}
-    }
-    step.outputs.first()?;
-    is_variable(0).then_some(())?;
-    Some(match &step.op {
-        Op::Conv(conv) => conv_candidate(model, step, conv)?,
-        Op::Pool(window) if window.is_unpadded_max() => Candidate::MaxPool,
-        Op::Add if step.inputs.len() == 2 && is_variable(1) => Candidate::Add,
-        Op::Binary(Binary::Sub | Binary::Mul) if step.inputs.len() == 2 => {
-            let scalar = float(1).filter(|t| t.data().len() == 1 && t.shape().len() <= 4)?;
-            let scalar = scalar.data()[0];
-            let (factor, addend) = match step.op {
-                Op::Binary(Binary::Sub) => (1.0, -scalar),
-                _ => (scalar, 0.0),
-            };
-            Candidate::Affine { factor, addend }
-        }
-        Op::Resize(resize) if resize.is_nearest() => {
-            let mut others = step.inputs.iter().skip(1).flatten();
-            others
-                .all(|v| is_constant(*v))
-                .then_some(Candidate::Resize)?
-        }
-        _ => return None,
-    })
-}
-
-fn conv_candidate(model: &Model, step: &Step, conv: &Conv) -> Option<Candidate> {
-    let weight = model.float_constant(step.input(1))?;
-    let &[n_out, per_group, kh, kw] = weight.shape() else {
-        return None;
-    };
-    if step.input(2).is_some() {
-        let bias = model.float_constant(step.input(2))?;
-        (bias.data().len() == n_out).then_some(())?;
-    }
-    if let Some(residual) = step.input(3) {
-        (!model.constants.contains_key(&residual)).then_some(())?;
-    }
-    let slopes_fit = match &conv.epilogue {
-        ConvEpilogue::Same(_) => true,
-        ConvEpilogue::PerChannel(slopes) => slopes.len() == 1 || slopes.len() == n_out,
-    };
-    let is_dense = conv.groups == 1;
-    let is_depthwise = conv.groups == n_out && per_group == 1;
-    let fits = slopes_fit
-        && n_out > 0
-        && per_group > 0
-        && kh * kw > 0
-        && (is_dense || is_depthwise)
-        && !conv.kernel_differs([kh, kw]);
-    fits.then_some(Candidate::Conv {
-        is_dense,
-        sizes: [n_out, per_group * conv.groups, kh, kw],
-    })
-}
-
-/// The channels of each result of a split.
-fn channel_ranges(parts: &[i64], n: usize) -> Option<Vec<Range<usize>>> {
-    let mut end = 0usize;
-    let mut ranges = Vec::new();
-    for part in parts {
-        let start = end;
-        end = start.checked_add(usize::try_from(*part).ok()?)?;
-        ranges.push(start..end);
-    }
-    (ranges.len() == n).then_some(ranges)
-}
-
-/// Whether a candidate can run fused among its neighbours. A split can, if it splits all channels of a
-/// convolution and no layer reads its results: a layer reads whole images.
-fn fits_in_place(model: &Model, candidates: &[Option<Candidate>], at: usize) -> bool {
-    let parts = match &candidates[at] {
-        None => return false,
-        Some(Candidate::Split(parts)) => parts,
-        Some(_) => return true,
-    };
-    let step = &model.steps[at];
-    let [Some(whole)] = step.inputs[..] else {
-        return false;
-    };
-    let writer = model.steps.iter().find(|s| s.outputs.contains(&whole));
-    let total = parts.last().map(|p| p.end);
-    let splits_all = writer.is_some_and(|s| {
-        let n_out = s.weight_shape(&model.constants).first().copied();
-        matches!(s.op, Op::Conv(_)) && n_out == total
-    });
-    let mut readers = (0..model.steps.len()).filter(|i| {
-        let inputs = model.steps[*i].inputs.iter().flatten();
-        inputs.into_iter().any(|v| step.outputs.contains(v))
-    });
-    let is_layer = |i: usize| candidates[i].as_ref().is_some_and(Candidate::is_layer);
-    splits_all && !readers.any(is_layer)
-}
-
 /// A partition before its weights are packed.
 struct Outline {
     steps: Range<usize>,
@@ -268,7 +134,7 @@ struct LayerOutline {
 
 enum KindOutline {
     Conv { is_dense: bool, sizes: [usize; 4] },
-    Other(LayerKind),
+    Other(Box<LayerKind>),
 }
 
 /// `None` if the steps are no partition: there is no layer, or a transposition reads from outside.
@@ -310,21 +176,25 @@ fn outline(
                 sizes: *sizes,
             },
             Candidate::MaxPool => match &step.op {
-                Op::Pool(window) => KindOutline::Other(LayerKind::MaxPool(window.clone())),
+                Op::Pool(window) => {
+                    KindOutline::Other(Box::new(LayerKind::MaxPool(window.clone())))
+                }
                 _ => return None,
             },
-            Candidate::Add => KindOutline::Other(LayerKind::Add),
-            Candidate::Affine { factor, addend } => KindOutline::Other(LayerKind::Affine {
-                factor: *factor,
-                addend: *addend,
-            }),
+            Candidate::Add => KindOutline::Other(Box::new(LayerKind::Add)),
+            Candidate::Affine { factor, addend } => {
+                KindOutline::Other(Box::new(LayerKind::Affine {
+                    factor: *factor,
+                    addend: *addend,
+                }))
+            }
             Candidate::Resize => match &step.op {
                 Op::Resize(resize) => {
                     let others = step.inputs.iter().skip(1);
                     let sizes: Vec<Option<Value>> = others
                         .map(|v| v.and_then(|v| model.constants.get(&v).cloned()))
                         .collect();
-                    KindOutline::Other(LayerKind::Resize(resize.clone(), sizes))
+                    KindOutline::Other(Box::new(LayerKind::Resize(resize.clone(), sizes)))
                 }
                 _ => return None,
             },
@@ -376,8 +246,8 @@ fn outline(
     })
 }
 
-/// Values whose pixels need no padding: imports of few channels that only dense convolutions read, or
-/// affine steps whose result is such a value.
+/// Values whose pixels need no padding: imports of few channels that only dense convolutions read,
+/// or affine steps whose result is such a value.
 fn narrow_values(model: &Model, inside: &[Step]) -> HashMap<usize, bool> {
     let mut narrow: HashMap<usize, bool> = HashMap::new();
     // From the end, so that the readers of a value come before its writer.
@@ -421,7 +291,7 @@ impl Outline {
         let mut layers = Vec::with_capacity(self.layers.len());
         for layer in self.layers {
             let kind = match layer.kind {
-                KindOutline::Other(kind) => kind,
+                KindOutline::Other(kind) => *kind,
                 KindOutline::Conv { is_dense, sizes } => {
                     let pixel = match layer.narrow_input {
                         true => sizes[1],

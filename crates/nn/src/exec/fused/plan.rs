@@ -1,6 +1,6 @@
-//! The memory plan of a fused partition for one set of input shapes. In: a partition and shapes. Out: for
-//! each image its size, its padding and how many of its rows are kept; which rows each layer reads.
-//! Knows nothing of numbers.
+//! The memory plan of a fused partition for one set of input shapes. In: a partition and shapes.
+//! Out: for each image its size, its padding and how many of its rows are kept; which rows each
+//! layer reads. Knows nothing of numbers.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
@@ -29,8 +29,8 @@ pub(super) struct Slot {
     /// Zero pixels before and after each row.
     pub(super) left: usize,
     pub(super) right: usize,
-    /// Rows kept: all, or as many as its only reader needs at once. One more row is always zero, for
-    /// windows that reach over the border.
+    /// Rows kept: all, or as many as its only reader needs at once. One more row is always zero,
+    /// for windows that reach over the border.
     pub(super) kept: usize,
     /// The layer that writes it; `None` for an import.
     pub(super) layer: Option<usize>,
@@ -201,9 +201,9 @@ impl Plan {
         Some(plan)
     }
 
-    /// Decides which images are kept whole. The others are chained: a row is computed when the only reader
-    /// needs it, and overwritten when no longer. A chain reads its weights once for each row, so they
-    /// must stay in the cache.
+    /// Decides which images are kept whole. The others are chained: a row is computed when the only
+    /// reader needs it, and overwritten when no longer. A chain reads its weights once for each
+    /// row, so they must stay in the cache.
     fn chain(&mut self, partition: &Partition) {
         let n_imports = partition.imports.len();
         let mut chained = vec![0; self.slots.len()];
@@ -251,8 +251,8 @@ impl Plan {
         }
     }
 
-    /// The workspace of an earlier run, or a new one, for so many threads. Padding is zero and is never
-    /// written.
+    /// The workspace of an earlier run, or a new one, for so many threads. Padding is zero and is
+    /// never written.
     pub(super) fn take(&self, n_threads: usize) -> Workspace {
         let free = self
             .free
