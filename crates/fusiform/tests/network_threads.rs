@@ -1,7 +1,7 @@
 //! Networks of the base pack on several threads, and images as bytes. In: the pack. Out: the numbers of a
 //! run on one thread, to the bit.
 
-use fusiform_nn::{Limits, Model, RgbInput, Precision, Session, Tensor};
+use fusiform_nn::{Limits, Model, Precision, RgbInput, Session, Tensor};
 
 fn session(file: &str, precision: Precision) -> Session {
     let packs = concat!(env!("CARGO_MANIFEST_DIR"), "/packs/base/");
