@@ -6,7 +6,7 @@ use std::io::Cursor;
 use std::path::Path;
 
 use fusiform::{AnalyseOptions, Engine};
-use fusiform_gallery::{Kind, Secret, Uuid, Vault};
+use fusiform_gallery::{Gallery, Kind, Secret, Uuid};
 use image::codecs::jpeg::JpegEncoder;
 use image::imageops::FilterType;
 use rusqlite::Connection;
@@ -42,7 +42,7 @@ fn in_catalogue(file: &Path) -> Vec<f32> {
 fn in_vault(home: &Home, key: &str, example: &Uuid, model: &str) -> Vec<f32> {
     let secret = fs::read_to_string(home.path("vault.key")).unwrap();
     let secret = Secret::Hex(secret.into());
-    let vault = Vault::open(&home.path("vault.db"), &secret, model).unwrap();
+    let vault = Gallery::open(&home.path("vault.db"), &secret, model).unwrap();
     let key = Uuid::parse_str(key).unwrap();
     let service = vault.service(Kind::Recognition, &key).unwrap();
     vault.example(service, example).unwrap().1
