@@ -11,9 +11,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use fusiform_search::cluster::{
-    ClusterFace, ClusterOptions, Clustering, Constraints, MAX_NEIGHBOURS, place,
+    ClusterFace, ClusterOptions, Clustering, Constraints, MAX_NEIGHBORS, assign,
 };
-use fusiform_search::ivf::Centres;
+use fusiform_search::ivf::Centroids;
 use fusiform_search::template::{ModelId, from_blob, similarity, to_blob};
 use rusqlite::{OptionalExtension, Transaction, params};
 
@@ -69,14 +69,14 @@ pub(crate) fn store_cells(
 ) -> rusqlite::Result<()> {
     clear_cells(t)?;
     t.execute("DELETE FROM ungrouped", [])?;
-    let Some(placed) = clustering.placed() else {
+    let Some(assignment) = clustering.assignment() else {
         return Ok(());
     };
     let mut insert = t.prepare("INSERT INTO cell_centroids (cell, vector) VALUES (?1, ?2)")?;
-    for (cell, vector) in placed.centres.vectors().enumerate() {
+    for (cell, vector) in assignment.centroids.vectors().enumerate() {
         insert.execute(params![cell as i64, to_blob(vector)])?;
     }
-    for (face, cells) in faces.iter().zip(&placed.homes) {
+    for (face, cells) in faces.iter().zip(&assignment.lists) {
         insert_face_cells(t, face.id, cells)?;
     }
     let state = CellState {
@@ -133,13 +133,13 @@ pub(crate) fn assign_new(
         return Ok(false);
     }
     if !new.is_empty() {
-        assign(t, model, new, state.floor_similarity, options)?;
+        assign_faces(t, model, new, state.floor_similarity, options)?;
     }
     t.execute("DELETE FROM ungrouped", [])?;
     Ok(true)
 }
 
-fn assign(
+fn assign_faces(
     t: &Transaction,
     model: &ModelId,
     new: Vec<GroupedFace>,
@@ -150,14 +150,14 @@ fn assign(
         .prepare_cached("SELECT vector FROM cell_centroids ORDER BY cell")?
         .query_map([], |row| Ok(from_blob(row.get_ref(0)?.as_blob()?)))?
         .collect::<rusqlite::Result<_>>()?;
-    let centroids = Centres::from_vectors(&centroids);
+    let centroids = Centroids::from_vectors(&centroids);
     let assertions = Assertions::load(t)?;
     let mut neighborhood = Neighborhood::default();
     for face in &new {
         neighborhood.extend(t, model, face, &centroids, &assertions, options)?;
     }
     for face in &new {
-        insert_face_cells(t, face.id, &centroids.homes(&face.vector))?;
+        insert_face_cells(t, face.id, &centroids.assign(&face.vector))?;
     }
     let new_ids: BTreeSet<i64> = new.iter().map(|f| f.id).collect();
     let (earlier, person_of) = neighborhood.load(t, model, &new_ids)?;
@@ -178,7 +178,7 @@ fn assign(
         .iter()
         .map(|f| ClusterFace::new(f.id, f.photo, &f.vector, f.quality))
         .collect();
-    let labels = place(&items, first_new, &constraints, options, floor_similarity)?.labels();
+    let labels = assign(&items, first_new, &constraints, options, floor_similarity)?.labels();
     let mut by_label: BTreeMap<usize, Vec<&GroupedFace>> = BTreeMap::new();
     for (face, label) in faces.into_iter().zip(labels) {
         by_label.entry(label).or_default().push(face);
@@ -246,7 +246,7 @@ impl Neighborhood {
         t: &Transaction,
         model: &ModelId,
         face: &GroupedFace,
-        centroids: &Centres,
+        centroids: &Centroids,
         assertions: &Assertions,
         options: &ClusterOptions,
     ) -> rusqlite::Result<()> {
@@ -257,7 +257,7 @@ impl Neighborhood {
                    WHERE c.cell = ?2 AND f.excluded IS NULL";
         let min_similarity = options.floor_similarity.min(options.ask_similarity);
         let mut near: BTreeMap<i64, (f32, Option<i64>)> = BTreeMap::new();
-        for cell in centroids.looks(&face.vector) {
+        for cell in centroids.probe(&face.vector) {
             let mut query = t.prepare_cached(sql)?;
             let mut rows = query.query(params![model.0, cell])?;
             while let Some(row) = rows.next()? {
@@ -271,7 +271,7 @@ impl Neighborhood {
         let mut near: Vec<(i64, (f32, Option<i64>))> = near.into_iter().collect();
         near.sort_by(|a, b| b.1.0.total_cmp(&a.1.0).then(a.0.cmp(&b.0)));
         let mut people = BTreeSet::new();
-        for (other, (_, person)) in near.into_iter().take(MAX_NEIGHBOURS) {
+        for (other, (_, person)) in near.into_iter().take(MAX_NEIGHBORS) {
             match person {
                 None => {
                     self.lone_faces.insert(other);

@@ -1,7 +1,7 @@
 //! The people nearest to a probe. In: templates. Out: people by similarity, exactly as if the probe
 //! were compared with every face. Knows nothing of thresholds.
 
-use fusiform_search::index::{Near, Vectors};
+use fusiform_search::index::{self, Neighbor};
 use fusiform_search::template::{ModelId, Similarity, Template, from_blob};
 
 use crate::database::Album;
@@ -14,7 +14,7 @@ pub struct Index {
     model: ModelId,
     faces: Vec<FaceId>,
     /// `None` while there are no faces. Owners are people.
-    vectors: Option<Vectors>,
+    vectors: Option<index::Index>,
 }
 
 /// A person and their nearest face.
@@ -51,11 +51,10 @@ impl Album {
                 }
                 let vectors = index
                     .vectors
-                    .get_or_insert_with(|| Vectors::new(vector.len()));
+                    .get_or_insert_with(|| index::Index::new(vector.len()));
                 // A vector of another length is not of this model and cannot be compared.
-                if vector.len() == vectors.length() {
+                if vectors.push(row.get::<_, i64>(1)? as u64, &vector).is_ok() {
                     index.faces.push(FaceId(row.get(0)?));
-                    vectors.push(row.get::<_, i64>(1)? as u64, &vector);
                 }
             }
             Ok(())
@@ -86,7 +85,7 @@ impl Index {
         top_k: usize,
     ) -> Result<Vec<Vec<Match>>, Error> {
         for probe in probes {
-            let length = self.vectors.as_ref().map(Vectors::length);
+            let length = self.vectors.as_ref().map(index::Index::dimensions);
             if probe.model != self.model || length.is_some_and(|l| l != probe.vector.len()) {
                 let (left, right) = (probe.model.to_string(), self.model.to_string());
                 return Err(fusiform_search::Error::ModelsDiffer { left, right }.into());
@@ -96,12 +95,12 @@ impl Index {
             return Ok(vec![Vec::new(); probes.len()]);
         };
         let queries: Vec<&[f32]> = probes.iter().map(|p| &*p.vector).collect();
-        let found = |near: Near| Match {
+        let found = |near: Neighbor| Match {
             person: PersonId(near.owner as i64),
-            face: self.faces[near.place],
+            face: self.faces[near.slot],
             similarity: Similarity(near.similarity),
         };
-        let nearest = vectors.nearest(&queries, top_k).into_iter();
+        let nearest = vectors.nearest(&queries, top_k)?.into_iter();
         Ok(nearest
             .map(|near| near.into_iter().map(found).collect())
             .collect())

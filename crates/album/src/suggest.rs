@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 
 use fusiform_search::cluster::ClusterOptions;
-use fusiform_search::ivf::Cells;
+use fusiform_search::ivf::InvertedFile;
 use fusiform_search::template::similarity;
 
 use crate::grouped_face::{GroupedFace, mean};
@@ -84,10 +84,10 @@ pub(crate) fn suggestions(
     found
 }
 
-/// The prototypes of all candidates in cells of like vectors, for nearest-neighbour search.
+/// The prototypes of all candidates, for nearest-neighbor search.
 struct CandidateIndex<'a> {
-    cells: Cells<'a>,
-    /// For each vector in the cells the index of its candidate.
+    inverted_file: InvertedFile<'a>,
+    /// For each vector of the inverted file the index of its candidate.
     owners: Vec<usize>,
     candidates: &'a [Candidate<'a>],
 }
@@ -103,7 +103,7 @@ impl<'a> CandidateIndex<'a> {
             .flat_map(|(index, c)| c.prototypes.iter().map(move |p| (index, &**p)));
         let (owners, vectors): (Vec<usize>, Vec<&[f32]>) = all.unzip();
         CandidateIndex {
-            cells: Cells::of(vectors),
+            inverted_file: InvertedFile::new(vectors),
             owners,
             candidates,
         }
@@ -119,7 +119,7 @@ impl<'a> CandidateIndex<'a> {
     ) -> Option<Nearest> {
         let mut first: Option<(i64, f32)> = None;
         let mut second: Option<(i64, f32)> = None;
-        let near = self.cells.near(vector).into_iter();
+        let near = self.inverted_file.candidates(vector).into_iter();
         let near: BTreeSet<usize> = near.map(|i| self.owners[i as usize]).collect();
         let near = near.into_iter().map(|i| &self.candidates[i]);
         for candidate in near.filter(|c| is_allowed(c)) {
