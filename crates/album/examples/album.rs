@@ -2,9 +2,10 @@
 //! their vectors (128). Out: seconds, memory and BCubed of grouping them, then the time to add one
 //! photo to an album that holds them.
 //!
-//! Identities have 1 to 39 faces; each face is a unit vector at a cosine of 0.65 to 0.9 to the random
-//! direction of its identity. So two faces of one identity have a similarity of 0.6 in the mean, two
-//! strangers of 0 ± 0.09. A photo has two faces. Real albums are harder to group and as large.
+//! Identities have 1 to 39 faces; each face is a unit vector at a cosine of 0.65 to 0.9 to the
+//! random direction of its identity. So two faces of one identity have a similarity of 0.6 in the
+//! mean, two strangers of 0 ± 0.09. A photo has two faces. Real albums are harder to group and as
+//! large.
 
 use std::collections::HashMap;
 use std::error::Error;

@@ -148,7 +148,8 @@ pub(crate) fn insert_assertion(
 
 /// Restores the assignments that a decision's faces had before it; gives those faces.
 pub(crate) fn revert_assertions(t: &Transaction, decision: i64) -> rusqlite::Result<Vec<FaceId>> {
-    // In reverse: a face with two assertions of one decision gets back what it had before the first.
+    // In reverse: a face with two assertions of one decision gets back what it had before the
+    // first.
     let sql = "SELECT face, previous_person, previous_similarity, previous_excluded \
                FROM assertions WHERE decision = ?1 AND face IS NOT NULL ORDER BY id DESC";
     let row = |row: &Row| Ok((FaceId(row.get(0)?), Assignment::from_row(row, 1)?));

@@ -208,7 +208,7 @@ fn assign_faces(
     Ok(())
 }
 
-/// Makes the faces of a group that are in nobody's yet members of its person, and drops the
+/// Makes the faces of a group that are assigned to nobody yet members of its person, and drops the
 /// questions that this changes.
 fn insert_members(
     t: &Transaction,

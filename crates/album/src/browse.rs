@@ -1,5 +1,5 @@
-//! Lists and single items for display. In: a query and which page of it. Out: people, faces, photos.
-//! Changes nothing.
+//! Lists and single items for display. In: a query and which page of it. Out: people, faces,
+//! photos. Changes nothing.
 
 use std::path::PathBuf;
 
@@ -114,7 +114,8 @@ const PERSON: &str = "SELECT p.id, p.name, c.n_faces, c.n_photos, c.cover, c.fir
 
 const FACE: &str = "SELECT f.id, f.photo, h.taken_at, f.x_min, f.y_min, f.x_max, f.y_max, \
      f.overall, m.person, p.name, m.similarity, f.excluded \
-     FROM faces f JOIN photos h ON h.id = f.photo LEFT JOIN members m ON m.face = f.id LEFT JOIN people p ON p.id = m.person";
+     FROM faces f JOIN photos h ON h.id = f.photo LEFT JOIN members m ON m.face = f.id \
+     LEFT JOIN people p ON p.id = m.person";
 
 fn person_stats(row: &Row) -> rusqlite::Result<PersonStats> {
     Ok(PersonStats {
@@ -314,8 +315,8 @@ impl Album {
         found.map(PhotoId).ok_or_else(unknown)
     }
 
-    /// Photos that show all of `people` together, by date, undated ones last; all photos if `people`
-    /// is empty.
+    /// Photos that show all of `people` together, by date, undated ones last; all photos if
+    /// `people` is empty.
     ///
     /// # Errors
     /// [`Error::InvalidRequest`] for more than 16 people; [`Error::Sqlite`].

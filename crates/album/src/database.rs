@@ -129,7 +129,8 @@ impl Album {
     /// A time in the zone of this machine, for people: `2026-11-26 21:05:03`.
     ///
     /// # Units
-    /// `at_ms` is UTC in milliseconds since 1970, as in [`Decision::at_ms`](crate::Decision::at_ms).
+    /// `at_ms` is UTC in milliseconds since 1970, as in
+    /// [`Decision::at_ms`](crate::Decision::at_ms).
     ///
     /// # Errors
     /// [`Error::Sqlite`].
@@ -140,6 +141,14 @@ impl Album {
             .db
             .query_row(sql, [at_ms.div_euclid(1000)], |row| row.get(0));
         found.map_err(|e| self.sqlite_error(e))
+    }
+
+    /// The time now, in the form of [`Album::local_time`].
+    ///
+    /// # Errors
+    /// [`Error::Sqlite`].
+    pub fn local_now(&self) -> Result<String, Error> {
+        self.local_time(now_ms())
     }
 
     pub(crate) fn sqlite_error(&self, source: rusqlite::Error) -> Error {

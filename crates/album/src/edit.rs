@@ -77,8 +77,8 @@ impl Album {
     /// Moves faces of a person to a new person; gives the new person's number.
     ///
     /// # Errors
-    /// [`Error::NoSuchFace`] for a face of another person, [`Error::InvalidRequest`] for none or all
-    /// of the person's faces; [`Error::Sqlite`].
+    /// [`Error::NoSuchFace`] for a face of another person, [`Error::InvalidRequest`] for none or
+    /// all of the person's faces; [`Error::Sqlite`].
     pub fn split(&mut self, person: PersonId, faces: &[FaceId]) -> Result<PersonId, Error> {
         self.person(person)?;
         let actor = self.actor().to_owned();
@@ -133,7 +133,8 @@ impl Album {
     /// Assigns faces to a person.
     ///
     /// # Errors
-    /// [`Error::NoSuchFace`], [`Error::NoSuchPerson`], [`Error::InvalidRequest`]; [`Error::Sqlite`].
+    /// [`Error::NoSuchFace`], [`Error::NoSuchPerson`], [`Error::InvalidRequest`];
+    /// [`Error::Sqlite`].
     pub fn assert_is(&mut self, faces: &[FaceId], person: PersonId) -> Result<(), Error> {
         self.person(person)?;
         let actor = self.actor().to_owned();
@@ -170,7 +171,8 @@ impl Album {
     /// until the next grouping.
     ///
     /// # Errors
-    /// [`Error::NoSuchFace`], [`Error::NoSuchPerson`], [`Error::InvalidRequest`]; [`Error::Sqlite`].
+    /// [`Error::NoSuchFace`], [`Error::NoSuchPerson`], [`Error::InvalidRequest`];
+    /// [`Error::Sqlite`].
     pub fn assert_is_not(&mut self, faces: &[FaceId], person: PersonId) -> Result<(), Error> {
         self.person(person)?;
         let actor = self.actor().to_owned();

@@ -1,5 +1,5 @@
-//! Grouping of faces into people. In: templates, assertions, earlier people. Out: members of people,
-//! whose numbers and names stay the same from one grouping to the next.
+//! Grouping of faces into people. In: templates, assertions, earlier people. Out: members of
+//! people, whose numbers and names stay the same from one grouping to the next.
 //!
 //! A group that holds faces assigned by a human is that human's person. Any other group keeps the
 //! number of the earlier person with whom it shares most faces; of equals the lower number. People

@@ -18,7 +18,8 @@ pub(crate) struct GroupedFace {
 }
 
 impl GroupedFace {
-    /// Columns and tables of a query for [`GroupedFace::from_row`]; `?1` is the model, `f` the face.
+    /// Columns and tables of a query for [`GroupedFace::from_row`]; `?1` is the model, `f` the
+    /// face.
     pub(crate) const SELECT: &str = "SELECT f.id, f.photo, t.vector, t.quality, h.taken_at \
          FROM faces f JOIN templates t ON t.face = f.id AND t.model = ?1 \
          JOIN photos h ON h.id = f.photo";

@@ -63,8 +63,8 @@ impl Album {
     /// Undoes one decision, which need not be the latest; gives it in words.
     ///
     /// # Errors
-    /// [`Error::NoSuchDecision`] if it is undone already or an erasure, [`Error::InvalidRequest`] if
-    /// a later decision depends on it (the text names which), [`Error::NameTaken`];
+    /// [`Error::NoSuchDecision`] if it is undone already or an erasure, [`Error::InvalidRequest`]
+    /// if a later decision depends on it (the text names which), [`Error::NameTaken`];
     /// [`Error::Sqlite`].
     pub fn undo_decision(&mut self, id: i64) -> Result<String, Error> {
         self.try_transaction(|t| {
@@ -175,7 +175,8 @@ fn undo(t: &Transaction, decision: &StoredDecision) -> Result<(), Abort> {
     )?;
     match &*decision.kind {
         "name" => rename(t, decision.person, decision.old_name.as_deref())?,
-        // The person that the decision added; the next grouping deletes them once they have no face.
+        // The person that the decision added; the next grouping deletes them once they have no
+        // face.
         "is" if decision.new_name.is_some() => rename(t, decision.person, None)?,
         "merge" => {
             rename(t, decision.person, decision.old_name.as_deref())?;

@@ -18,7 +18,8 @@ macro_rules! id {
 }
 
 id!(
-    /// Number of a photo. A photo is a content: copies of one file are one photo with several paths.
+    /// Number of a photo. A photo is a content: copies of one file are one photo with several
+    /// paths.
     PhotoId
 );
 id!(

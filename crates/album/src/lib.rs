@@ -3,23 +3,24 @@
 //! Knows nothing of pixels, networks or HTTP.
 //!
 //! # Groups and people
-//! [`Album::group`] clusters all faces of one model into groups. Every group of two or more faces is
-//! a person with a number ([`PersonId`]); a person with a name is one that a human has confirmed. A
-//! group keeps its number from one grouping to the next. A face that is like no other is assigned to
-//! nobody.
+//! [`Album::group`] clusters all faces of one model into groups. Every group of two or more faces
+//! is a person with a number ([`PersonId`]); a person with a name is one that a human has
+//! confirmed. A group keeps its number from one grouping to the next. A face that is like no other
+//! is assigned to nobody.
 //!
 //! # Assertions and opinions
-//! Everything a human decides (a name, a merge, "this is not Ida") is stored as one decision and, for
-//! each face it is about, an *assertion*. Assertions are keyed by the photo's content hash and the
-//! face's box. Everything computed (boxes, templates, groups, similarities) is an *opinion*, which a
-//! later scan, grouping or model replaces. No opinion ever contradicts an assertion: clustering takes
-//! them as constraints. So decisions outlive moved files, a scan from scratch and a change of model.
-//! Decisions are never deleted; [`Album::undo`] marks them as undone. Only [`Album::erase`] is final.
+//! Everything a human decides (a name, a merge, "this is not Ida") is stored as one decision and,
+//! for each face it is about, an *assertion*. Assertions are keyed by the photo's content hash and
+//! the face's box. Everything computed (boxes, templates, groups, similarities) is an *opinion*,
+//! which a later scan, grouping or model replaces. No opinion ever contradicts an assertion:
+//! clustering takes them as constraints. So decisions outlive moved files, a scan from scratch and
+//! a change of model. Decisions are never deleted; [`Album::undo`] marks them as undone. Only
+//! [`Album::erase`] is final.
 //!
 //! # Scanning can be resumed
-//! [`scan::scan`] records files in sorted order, in batches of one transaction each. After a kill at
-//! any instant the next scan skips what is recorded and goes on; the result is the same as that of
-//! one uninterrupted scan.
+//! [`scan::scan`] records files in sorted order, in batches of one transaction each. After a kill
+//! at any instant the next scan skips what is recorded and goes on; the result is the same as that
+//! of one uninterrupted scan.
 //!
 //! # Example
 //! ```

@@ -111,7 +111,8 @@ impl Album {
                 .prepare_cached("SELECT path FROM files WHERE photo = ?1 ORDER BY path")?;
             let sql = "SELECT f.id, f.photo, p.taken_at, f.x_min, f.y_min, f.x_max, f.y_max, \
                        m.similarity, f.quality FROM members m JOIN faces f ON f.id = m.face \
-                       JOIN photos p ON p.id = f.photo WHERE m.person = ?1 ORDER BY p.taken_at IS NULL, p.taken_at, f.id";
+                       JOIN photos p ON p.id = f.photo WHERE m.person = ?1 \
+                       ORDER BY p.taken_at IS NULL, p.taken_at, f.id";
             let mut query = self.db.prepare_cached(sql)?;
             let mut rows = query.query([person.0])?;
             let mut photos = Vec::new();

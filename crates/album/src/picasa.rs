@@ -1,5 +1,5 @@
-//! Face regions in Picasa's `.picasa.ini`. In: the text of one folder's file. Out: regions by photo.
-//! Knows nothing of files or albums.
+//! Face regions in Picasa's `.picasa.ini`. In: the text of one folder's file. Out: regions by
+//! photo. Knows nothing of files or albums.
 //!
 //! Source: the files that Picasa writes. A box is `rect64(…)`, four 16-bit fractions of the photo:
 //! left, top, right, bottom.

@@ -246,7 +246,8 @@ fn record_file(t: &Transaction, file: &ScannedFile) -> rusqlite::Result<()> {
         }
     };
     let sql = "INSERT INTO files (path, size_bytes, mtime_ns, photo, problem) \
-               VALUES (?1, ?2, ?3, ?4, ?5) ON CONFLICT (path) DO UPDATE SET size_bytes = ?2, mtime_ns = ?3, photo = ?4, problem = ?5";
+               VALUES (?1, ?2, ?3, ?4, ?5) ON CONFLICT (path) DO UPDATE SET \
+               size_bytes = ?2, mtime_ns = ?3, photo = ?4, problem = ?5";
     let row = params![
         path_to_bytes(&file.path),
         file.size_bytes as i64,
@@ -331,7 +332,8 @@ fn record_face(
         .landmarks
         .map(|l| to_blob(l.as_array().map(|p| [p.x, p.y]).as_flattened()));
     let sql = "INSERT INTO faces \
-               (id, photo, detector, x_min, y_min, x_max, y_max, score, landmarks, quality, overall) \
+               (id, photo, detector, x_min, y_min, x_max, y_max, score, landmarks, quality, \
+               overall) \
                VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11) \
                ON CONFLICT (id) DO UPDATE SET detector = ?3, x_min = ?4, y_min = ?5, \
                x_max = ?6, y_max = ?7, score = ?8, landmarks = ?9, quality = ?10, overall = ?11";

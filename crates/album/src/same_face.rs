@@ -1,9 +1,9 @@
 //! Whether two boxes of one photo show one face. In: boxes. Out: their overlap, and the best match.
 //! Knows nothing of the database.
 //!
-//! Detectors draw boxes of different extent: some around the whole head, some from eyes to mouth. So
-//! two boxes are one face if the smaller lies mostly within the larger, even at a low intersection
-//! over union (IoU).
+//! Detectors draw boxes of different extent: some around the whole head, some from eyes to mouth.
+//! So two boxes are one face if the smaller lies mostly within the larger, even at a low
+//! intersection over union (IoU).
 
 use fusiform_face::geometry::BoundingBox;
 

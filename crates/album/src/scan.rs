@@ -1,9 +1,10 @@
-//! Taking photos into an album. In: folders, an engine, an album. Out: recorded faces and a summary.
-//! Knows nothing of terminals: it reports through a callback.
+//! Taking photos into an album. In: folders, an engine, an album. Out: recorded faces and a
+//! summary. Knows nothing of terminals: it reports through a callback.
 //!
 //! # Order
-//! Files are handed out in sorted order, analysed by several threads, and recorded in the same order.
-//! So the album depends neither on which thread was faster nor on where an earlier scan was stopped.
+//! Files are handed out in sorted order, analysed by several threads, and recorded in the same
+//! order. So the album depends neither on which thread was faster nor on where an earlier scan was
+//! stopped.
 //!
 //! # Interruption
 //! Files are recorded in batches, each in one transaction. A kill at any instant loses at most the
@@ -12,8 +13,8 @@
 //! but not analysed again.
 //!
 //! # Memory
-//! At most [`WINDOW_PER_THREAD`] files per thread are being analysed or waiting for their turn to be
-//! recorded, whatever the folder's size.
+//! At most [`WINDOW_PER_THREAD`] files per thread are being analysed or waiting for their turn to
+//! be recorded, whatever the folder's size.
 //!
 //! # Threads
 //! The workers are plain threads and not rayon tasks: networks are run with rayon inside, and a

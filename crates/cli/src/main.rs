@@ -9,6 +9,7 @@ mod dispatch;
 mod exit;
 mod pictures;
 mod printer;
+mod remedy;
 mod report;
 mod session;
 

@@ -98,7 +98,7 @@ mod tests {
     }
 }
 
-/// The whole chain of causes, without saying anything twice.
+/// The whole chain of causes, none of them twice, with the command that helps.
 pub(crate) fn chain(error: &anyhow::Error) -> String {
     let mut text = error.to_string();
     for cause in error.chain().skip(1) {
@@ -110,5 +110,8 @@ pub(crate) fn chain(error: &anyhow::Error) -> String {
             text = format!("{text}: {cause}");
         }
     }
-    text
+    match crate::remedy::command(error) {
+        Some(remedy) => format!("{text}; {remedy}"),
+        None => text,
+    }
 }

@@ -17,8 +17,8 @@ pub struct Found {
 
 /// Lists the photos below `roots`; a root that is a file counts as one whatever its name.
 ///
-/// Symbolic links are followed; a loop of links ends with a problem. Hidden folders and the thumbnail
-/// folders of Synology systems (`@eaDir`) are left out.
+/// Symbolic links are followed; a loop of links ends with a problem. Hidden folders and the
+/// thumbnail folders of Synology systems (`@eaDir`) are left out.
 pub fn photos_below(roots: &[PathBuf]) -> Found {
     let mut found = Found::default();
     for root in roots {

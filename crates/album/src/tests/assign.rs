@@ -1,5 +1,5 @@
-//! New photos of an album with more faces than are compared all with all; and people who change over
-//! the years.
+//! New photos of an album with more faces than are compared all with all; and people who change
+//! over the years.
 
 use super::*;
 

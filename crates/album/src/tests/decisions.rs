@@ -272,7 +272,8 @@ proptest! {
             album.group(&ModelId(model.into()), &options).unwrap();
             decided.holds_in(&album);
         }
-        // … and read again from scratch, in another order, from other places, by a detector with other boxes.
+        // … and read again from scratch, in another order, from other places, by a detector with
+        // other boxes.
         album.clear_photos().unwrap();
         let mut moved = all("e@3");
         moved.reverse();

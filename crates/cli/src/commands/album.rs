@@ -1,7 +1,7 @@
 //! The commands of `cli/albums.rs`. In: a decision or a question about people. Out: the catalogue's answer.
 
 use anyhow::{Result, ensure};
-use fusiform::album::{Album, FaceCard, FaceId, Page, PersonId, Reply, Subject};
+use fusiform::album::{Album, FaceId, FaceSummary, Page, PersonId, Reply, Subject};
 use serde::Serialize;
 
 use super::decide::{person_id, say};
@@ -116,21 +116,26 @@ struct FaceRow {
 }
 
 impl FaceRow {
-    fn of(card: &FaceCard) -> FaceRow {
-        use fusiform::album::Aside;
+    fn of(card: &FaceSummary) -> FaceRow {
+        use fusiform::album::Exclusion;
         FaceRow {
             face: card.face.0,
             photo: card.photo.0,
             taken_at: card.taken_at.clone(),
-            bbox: card.bbox,
+            bbox: [
+                card.bbox.x_min,
+                card.bbox.y_min,
+                card.bbox.x_max,
+                card.bbox.y_max,
+            ],
             quality: card.quality,
             person: card.person.map(|p| p.0),
             name: card.name.clone(),
             similarity: card.similarity,
-            aside: card.aside.map(|why| match why {
-                Aside::Ignored => "ignored",
-                Aside::NotAFace => "not a face",
-                Aside::Erased => "erased",
+            aside: card.excluded.map(|why| match why {
+                Exclusion::Ignored => "ignored",
+                Exclusion::NotAFace => "not a face",
+                Exclusion::Erased => "erased",
             }),
         }
     }
@@ -164,7 +169,7 @@ struct ErasedAnswer {
 
 fn erase(session: &Session, catalogue: &mut Album, person: &str, yes: bool) -> Result<Exit> {
     let id = person_id(catalogue, person)?;
-    let n_faces = catalogue.card(id)?.n_faces;
+    let n_faces = catalogue.person_stats(id)?.n_faces;
     ensure!(
         yes,
         "{person} has {n_faces} faces, and erasing cannot be undone; add --yes to do it"
@@ -207,14 +212,15 @@ fn history(session: &Session, catalogue: &Album, part: Part) -> Result<Exit> {
     let mut items = Vec::new();
     for d in history.items {
         let undone = if d.undone { "  (taken back)" } else { "" };
+        let at = catalogue.local_time(d.at_ms)?;
         session.printer.row(format_args!(
-            "{:>6}  {}  {}\t{}{undone}",
-            d.id, d.at, d.who, d.what
+            "{:>6}  {at}  {}\t{}{undone}",
+            d.id, d.actor, d.what
         ))?;
         items.push(DecisionRow {
             id: d.id,
-            at: d.at,
-            who: d.who,
+            at,
+            who: d.actor,
             what: d.what,
             n_faces: d.n_faces,
             undone: d.undone,
@@ -283,9 +289,9 @@ fn review(session: &Session, catalogue: &mut Album, part: Part) -> Result<Exit> 
 
 fn leftovers(session: &Session, catalogue: &Album, aside: bool, part: Part) -> Result<Exit> {
     let faces = if aside {
-        catalogue.set_aside_faces(part.page())?
+        catalogue.excluded_faces(part.page())?
     } else {
-        catalogue.leftovers(part.page())?
+        catalogue.unassigned_faces(part.page())?
     };
     let items = faces.items.iter().map(FaceRow::of).collect();
     faces_out(session, items, faces.total)

@@ -77,7 +77,7 @@ pub(crate) fn show(session: &Session, person: &str) -> Result<Exit> {
             face: p.face.0,
             paths: p.paths.iter().map(|path| shown(path)).collect(),
             taken_at: p.taken_at,
-            bbox: p.bbox,
+            bbox: [p.bbox.x_min, p.bbox.y_min, p.bbox.x_max, p.bbox.y_max],
             similarity: p.similarity,
         })
         .collect();

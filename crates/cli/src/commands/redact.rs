@@ -4,8 +4,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, ensure};
-use fusiform::album::{Album, FaceCard, Index, PersonId};
+use fusiform::album::{Album, FaceSummary, Index, PersonId};
 use fusiform::engine::Engine;
+use fusiform::geometry::BoundingBox;
 use fusiform::image::{self, Image};
 use fusiform::pipeline::DescribedFace;
 use fusiform::redact::redact;
@@ -136,10 +137,10 @@ fn one(engine: &Engine, keep: Option<&Keep>, photo: &Path, wanted: &Wanted) -> R
         Some(keep) => keep.catalogued(photo)?,
         None => Vec::new(),
     };
+    let place = |b: &BoundingBox| [b.x_min, b.y_min, b.x_max, b.y_max];
     let (mut covered, mut kept) = (Vec::new(), Vec::new());
     for face in &faces {
-        let b = &face.face.bbox;
-        let place = [b.x_min, b.y_min, b.x_max, b.y_max];
+        let place = place(&face.face.bbox);
         match keep.map_or(Ok(false), |k| k.keeps(face, &known))? {
             true => kept.push(place),
             false => covered.push(place),
@@ -151,8 +152,8 @@ fn one(engine: &Engine, keep: Option<&Keep>, photo: &Path, wanted: &Wanted) -> R
         let theirs = keep.is_some_and(|k| card.person.is_some_and(|p| k.people.contains(&p)));
         match (seen, theirs) {
             (true, _) => {}
-            (false, true) => kept.push(card.bbox),
-            (false, false) => covered.push(card.bbox),
+            (false, true) => kept.push(place(&card.bbox)),
+            (false, false) => covered.push(place(&card.bbox)),
         }
     }
     redact(&mut image, &covered, &kept);
@@ -172,7 +173,7 @@ fn one(engine: &Engine, keep: Option<&Keep>, photo: &Path, wanted: &Wanted) -> R
 
 impl Keep<'_> {
     /// What the catalogue knows of the faces of a photo; nothing if the photo is not in it.
-    fn catalogued(&self, photo: &Path) -> Result<Vec<FaceCard>> {
+    fn catalogued(&self, photo: &Path) -> Result<Vec<FaceSummary>> {
         let path = std::path::absolute(photo)?;
         match self.catalogue.photo_at(&path) {
             Ok(id) => Ok(self.catalogue.photo(id)?.faces),
@@ -181,7 +182,7 @@ impl Keep<'_> {
     }
 
     /// Whether a face is of somebody to be kept: as the catalogue has it, else by its similarity.
-    fn keeps(&self, face: &DescribedFace, known: &[FaceCard]) -> Result<bool> {
+    fn keeps(&self, face: &DescribedFace, known: &[FaceSummary]) -> Result<bool> {
         let card = known
             .iter()
             .map(|card| (overlap(face, card), card))
@@ -199,11 +200,8 @@ impl Keep<'_> {
     }
 }
 
-fn overlap(face: &DescribedFace, card: &FaceCard) -> f32 {
-    let [x_min, y_min, x_max, y_max] = card.bbox;
-    let mut other = face.face.bbox;
-    (other.x_min, other.y_min, other.x_max, other.y_max) = (x_min, y_min, x_max, y_max);
-    face.face.bbox.iou(&other)
+fn overlap(face: &DescribedFace, card: &FaceSummary) -> f32 {
+    face.face.bbox.iou(&card.bbox)
 }
 
 #[derive(Serialize)]
