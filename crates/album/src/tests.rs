@@ -167,7 +167,7 @@ fn faces_become_people_and_a_lone_face_stays_unsorted() {
 }
 
 #[test]
-fn neither_batches_nor_a_kill_between_them_show_in_the_catalogue() {
+fn neither_batches_nor_a_kill_between_them_show_in_the_album() {
     let (_stage, whole) = filled();
     for cut in 1..12 {
         let stage = Stage::new();
@@ -348,7 +348,7 @@ fn every_decision_taken_back_leaves_people_as_they_were() {
 }
 
 #[test]
-fn files_that_are_no_catalogue_of_ours_are_refused_untouched() {
+fn files_that_are_no_album_of_ours_are_refused_untouched() {
     let stage = Stage::new();
     let open = || {
         Album::open(
@@ -381,7 +381,7 @@ fn files_that_are_no_catalogue_of_ours_are_refused_untouched() {
 }
 
 #[test]
-fn a_read_only_catalogue_answers_and_refuses_changes() {
+fn a_read_only_album_answers_and_refuses_changes() {
     let (stage, writable) = filled();
     drop(writable);
     let mut album = Album::open(
@@ -398,7 +398,7 @@ fn a_read_only_catalogue_answers_and_refuses_changes() {
 }
 
 #[test]
-fn a_full_disk_leaves_the_catalogue_as_it_was() {
+fn a_full_disk_leaves_the_album_as_it_was() {
     let (_stage, mut album) = filled();
     let before = album.dump().unwrap();
     let pages: i64 = album.query_value("PRAGMA page_count").unwrap();
@@ -414,7 +414,7 @@ fn a_full_disk_leaves_the_catalogue_as_it_was() {
 
 #[cfg(unix)]
 #[test]
-fn a_new_catalogue_is_for_its_owner_alone() {
+fn a_new_album_is_for_its_owner_alone() {
     use std::os::unix::fs::PermissionsExt;
     let (stage, _catalogue) = filled();
     assert_eq!(

@@ -61,13 +61,13 @@ pub fn read(packet: &str) -> Result<Regions, String> {
     let mut regions = Regions::default();
     for (index, element) in elements.iter().enumerate() {
         match element.name {
-            Some(Name::AppliedToDimensions) => {
+            Some(Known::AppliedToDimensions) => {
                 let side = |name| document.value(index, name)?.parse::<f64>().ok();
-                let sides = side(Name::Width).zip(side(Name::Height));
+                let sides = side(Known::Width).zip(side(Known::Height));
                 regions.drawn_on = sides.map(|(w, h)| (w.round() as u32, h.round() as u32));
             }
-            Some(Name::RegionList) => {
-                let items = document.descendants(index, Name::Li);
+            Some(Known::RegionList) => {
+                let items = document.descendants(index, Known::Li);
                 for item in items.take(MAX_REGIONS) {
                     read_region(&document, item, &mut regions);
                 }
@@ -79,12 +79,12 @@ pub fn read(packet: &str) -> Result<Regions, String> {
 }
 
 fn read_region(document: &Document, item: usize, regions: &mut Regions) {
-    let kind = document.value(item, Name::Type);
+    let kind = document.value(item, Known::Type);
     if kind.is_some_and(|kind| !kind.eq_ignore_ascii_case("face")) {
         return;
     }
-    let name = document.value(item, Name::Name).map(str::trim);
-    let area = document.descendants(item, Name::Area).next();
+    let name = document.value(item, Known::Name).map(str::trim);
+    let area = document.descendants(item, Known::Area).next();
     let (Some(name), Some(area)) = (name.filter(|n| !n.is_empty()), area) else {
         return;
     };
@@ -93,7 +93,7 @@ fn read_region(document: &Document, item: usize, regions: &mut Regions) {
         number.is_finite().then_some(number)
     };
     // A rectangle is a centre and sides. A point has no sides and is left out.
-    let parts = [Name::AreaX, Name::AreaY, Name::AreaW, Name::AreaH].map(number);
+    let parts = [Known::AreaX, Known::AreaY, Known::AreaW, Known::AreaH].map(number);
     if let [Some(x), Some(y), Some(w), Some(h)] = parts {
         let area = RelativeBox {
             x_min: x - w / 2.0,
@@ -107,7 +107,7 @@ fn read_region(document: &Document, item: usize, regions: &mut Regions) {
 
 /// The names of elements and attributes that are read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Name {
+enum Known {
     Li,
     Description,
     AppliedToDimensions,
@@ -123,31 +123,31 @@ enum Name {
     Height,
 }
 
-impl Name {
-    fn of(namespace: &str, local: &str) -> Option<Name> {
+impl Known {
+    fn of(namespace: &str, local: &str) -> Option<Known> {
         Some(match (namespace, local) {
-            (RDF, "li") => Name::Li,
-            (RDF, "Description") => Name::Description,
-            (MWG, "AppliedToDimensions") => Name::AppliedToDimensions,
-            (MWG, "RegionList") => Name::RegionList,
-            (MWG, "Area") => Name::Area,
-            (MWG, "Name") => Name::Name,
-            (MWG, "Type") => Name::Type,
-            (AREA, "x") => Name::AreaX,
-            (AREA, "y") => Name::AreaY,
-            (AREA, "w") => Name::AreaW,
-            (AREA, "h") => Name::AreaH,
-            (DIMENSIONS, "w") => Name::Width,
-            (DIMENSIONS, "h") => Name::Height,
+            (RDF, "li") => Known::Li,
+            (RDF, "Description") => Known::Description,
+            (MWG, "AppliedToDimensions") => Known::AppliedToDimensions,
+            (MWG, "RegionList") => Known::RegionList,
+            (MWG, "Area") => Known::Area,
+            (MWG, "Name") => Known::Name,
+            (MWG, "Type") => Known::Type,
+            (AREA, "x") => Known::AreaX,
+            (AREA, "y") => Known::AreaY,
+            (AREA, "w") => Known::AreaW,
+            (AREA, "h") => Known::AreaH,
+            (DIMENSIONS, "w") => Known::Width,
+            (DIMENSIONS, "h") => Known::Height,
             _ => return None,
         })
     }
 
     /// `None` for a name that is not read.
-    fn resolved(found: ResolveResult, name: QName) -> Result<Option<Name>, String> {
+    fn resolved(found: ResolveResult, name: QName) -> Result<Option<Known>, String> {
         match found {
             ResolveResult::Bound(Namespace(namespace)) => {
-                Ok(Name::of(namespace, name.local_name().into_inner()))
+                Ok(Known::of(namespace, name.local_name().into_inner()))
             }
             ResolveResult::Unbound => Ok(None),
             ResolveResult::Unknown(prefix) => Err(format!("the prefix {prefix:?} is not declared")),
@@ -158,12 +158,12 @@ impl Name {
 /// An element; its descendants follow it in the list.
 #[derive(Debug)]
 struct Element {
-    name: Option<Name>,
+    name: Option<Known>,
     /// Index of the parent; of the root its own.
     parent: usize,
     /// Index after the last descendant.
     end: usize,
-    attributes: Vec<(Name, String)>,
+    attributes: Vec<(Known, String)>,
     /// Text before the first child element.
     text: String,
 }
@@ -172,16 +172,16 @@ struct Element {
 struct Document<'a>(&'a [Element]);
 
 impl<'a> Document<'a> {
-    fn descendants(&self, index: usize, name: Name) -> impl Iterator<Item = usize> + use<'a> {
+    fn descendants(&self, index: usize, name: Known) -> impl Iterator<Item = usize> + use<'a> {
         let elements = self.0;
         (index + 1..elements[index].end).filter(move |i| elements[*i].name == Some(name))
     }
 
     /// A property of an element, or of its `rdf:Description`.
-    fn value(&self, index: usize, name: Name) -> Option<&'a str> {
+    fn value(&self, index: usize, name: Known) -> Option<&'a str> {
         let children =
             |of: usize, name| (self.descendants(of, name)).filter(move |i| self.0[*i].parent == of);
-        let described = children(index, Name::Description);
+        let described = children(index, Known::Description);
         std::iter::once(index).chain(described).find_map(|index| {
             let element = &self.0[index];
             let attribute = element.attributes.iter().find(|(n, _)| *n == name);
@@ -258,7 +258,7 @@ fn read_start(
 ) -> Result<Element, String> {
     let resolver = reader.resolver();
     let (namespace, _) = resolver.resolve_element(start.name());
-    let name = Name::resolved(namespace, start.name())?;
+    let name = Known::resolved(namespace, start.name())?;
     let mut attributes = Vec::new();
     for attribute in start.attributes() {
         let attribute = attribute.map_err(|e| e.to_string())?;
@@ -266,7 +266,7 @@ fn read_start(
         let value = attribute
             .normalized_value(XmlVersion::Explicit1_0)
             .map_err(|e| e.to_string())?;
-        if let Some(name) = Name::resolved(namespace, attribute.key)? {
+        if let Some(name) = Known::resolved(namespace, attribute.key)? {
             attributes.push((name, value.into_owned()));
         }
     }
@@ -457,10 +457,12 @@ mod tests {
         let item = |body: &str| format!("<rdf:li rdf:parseType='Resource'>{body}</rdf:li>");
         let area = "<r:Area a:x='.5' a:y='.5' a:w='.2' a:h='.4' a:unit='normalized'/>";
         let items = [
-            item(&format!("<r:Name>Ida</r:Name><r:Type>Face</r:Type>{area}")),
-            item(&format!("<r:Name>Rex</r:Name><r:Type>Pet</r:Type>{area}")),
+            item(&format!(
+                "<r:Known>Ida</r:Known><r:Type>Face</r:Type>{area}"
+            )),
+            item(&format!("<r:Known>Rex</r:Known><r:Type>Pet</r:Type>{area}")),
             item(&format!("<r:Type>Face</r:Type>{area}")),
-            item("<r:Name>Nowhere</r:Name><r:Type>Face</r:Type>"),
+            item("<r:Known>Nowhere</r:Known><r:Type>Face</r:Type>"),
         ];
         let found = read(&with_items(&items.concat())).unwrap();
         assert_eq!(found.faces.len(), 1);
@@ -474,7 +476,7 @@ mod tests {
         let area = "<r:Area><rdf:Description><a:x>.5</a:x><a:y>.5</a:y><a:w>.2</a:w><a:h>.4</a:h>\
                     </rdf:Description></r:Area>";
         let name = "Zo&#xeb; &amp; <![CDATA[<Bo>]]>";
-        let items = format!("<rdf:li><r:Name>{name}</r:Name>{area}</rdf:li>");
+        let items = format!("<rdf:li><r:Known>{name}</r:Known>{area}</rdf:li>");
         let found = read(&with_items(&items)).unwrap();
         assert_eq!(found.faces[0].name, "Zoë & <Bo>");
     }
