@@ -416,7 +416,7 @@ fn a_full_disk_leaves_the_album_as_it_was() {
 #[test]
 fn a_new_album_is_for_its_owner_alone() {
     use std::os::unix::fs::PermissionsExt;
-    let (stage, _catalogue) = filled();
+    let (stage, _album) = filled();
     assert_eq!(
         fs::metadata(&stage.file).unwrap().permissions().mode() & 0o077,
         0
