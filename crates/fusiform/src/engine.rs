@@ -4,7 +4,7 @@
 use std::path::Path;
 
 use fusiform_album::scan::{Analyse, read_photo};
-use fusiform_album::{Album, FaceRecord, GroupSummary, ModelPair, PhotoRecord, QualityParts};
+use fusiform_album::{Album, FaceRecord, GroupSummary, ModelPair, PhotoRecord};
 use fusiform_face::detect::{
     ChannelOrder, DetectOptions, DetectedFace, Detector, DetectorSpec, Head, InputSize,
     Normalisation,
@@ -344,24 +344,11 @@ impl Analyse for Scanner<'_> {
 }
 
 fn face_record(face: DescribedFace) -> FaceRecord {
-    let (b, q) = (&face.face.bbox, &face.quality);
     FaceRecord {
-        bbox: [b.x_min, b.y_min, b.x_max, b.y_max],
+        bbox: face.face.bbox,
         score: face.face.score,
-        landmarks: face
-            .face
-            .landmarks
-            .map(|l| l.as_array().map(|p| [p.x, p.y])),
-        quality: QualityParts {
-            overall: q.overall,
-            size: q.size,
-            sharpness: q.sharpness,
-            exposure: q.exposure,
-            frontal: q.frontal,
-            yaw_deg: q.pose.yaw_deg,
-            pitch_deg: q.pose.pitch_deg,
-            roll_deg: q.pose.roll_deg,
-        },
+        landmarks: face.face.landmarks,
+        quality: face.quality,
         vector: face.embedding.map(|e| e.0),
     }
 }

@@ -165,7 +165,11 @@ pub(super) fn open(context: &Context, model: &str) -> Result<Gallery> {
     if let Some(dir) = path.parent().filter(|d| !d.as_os_str().is_empty()) {
         fs::create_dir_all(dir).with_context(|| dir.display().to_string())?;
     }
-    Ok(Gallery::open(path, &secret(context, path.exists())?, model)?)
+    Ok(Gallery::open(
+        path,
+        &secret(context, path.exists())?,
+        model,
+    )?)
 }
 
 fn secret(context: &Context, vault_exists: bool) -> Result<Secret> {
