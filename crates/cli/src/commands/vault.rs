@@ -159,7 +159,7 @@ pub(super) fn open(session: &Session, model: &str) -> Result<Vault> {
     Ok(Vault::open(path, &secret(session, path.exists())?, model)?)
 }
 
-fn secret(session: &Session, vault_exists: bool) -> Result<Secret> {
+pub(super) fn secret(session: &Session, vault_exists: bool) -> Result<Secret> {
     Ok(match crate::config::vault_secrets() {
         (Some(key), _) => Secret::Hex(key.into()),
         (None, Some(passphrase)) => Secret::Passphrase(passphrase.into()),

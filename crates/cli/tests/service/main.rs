@@ -3,5 +3,5 @@
 mod keeping;
 mod limits;
 mod moving;
-mod own_api;
 mod server_fixture;
+mod v1;

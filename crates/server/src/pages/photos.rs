@@ -8,29 +8,28 @@ use fusiform::album::{Album, Aside, FaceCard, PhotoId, PhotoView};
 use maud::{Markup, html};
 use serde::Deserialize;
 
-use super::Web;
-use super::faces::{gone, jpeg, name_list, not_changed, source, unchanged};
-use super::failure::Failure;
-use super::frame::{Frame, Place, counted, day};
-use super::guard::Session;
+use super::faces::{jpeg, name_list, not_changed, source, unchanged};
+use super::frame::{Frame, MenuItem, counted, day};
+use super::guard::Login;
 use super::pictures::Size;
+use super::state::Pages;
+use crate::problem::Problem;
 
 #[derive(Debug, Deserialize)]
-pub(super) struct Asked {
+pub(super) struct Params {
     face: Option<i64>,
     did: Option<i64>,
 }
 
 pub(super) async fn show(
-    State(web): State<Web>,
-    Extension(session): Extension<Session>,
+    State(pages): State<Pages>,
+    Extension(login): Extension<Login>,
     Path(id): Path<i64>,
-    Query(asked): Query<Asked>,
-) -> Result<Markup, Failure> {
-    let frame = web.frame(session, asked.did).await?;
-    let read =
-        move |catalogue: &mut Album| Ok((catalogue.photo(PhotoId(id))?, name_list(catalogue)?));
-    let (photo, names) = web.catalogue(read).await?;
+    Query(params): Query<Params>,
+) -> Result<Markup, Problem> {
+    let frame = pages.frame(login, params.did).await?;
+    let read = move |album: &mut Album| Ok((album.photo(PhotoId(id))?, name_list(album)?));
+    let (photo, names) = pages.album(read).await?;
     let title = match &photo.taken_at {
         Some(taken) => day(taken),
         None => photo
@@ -41,18 +40,18 @@ pub(super) async fn show(
     };
     let content = html! {
         (names)
-        (picture(&photo, asked.face))
+        (picture(&photo, params.face))
         div.head { div.words {
             h1 { (title) }
             p.soft { (counted(photo.faces.len(), "face", "faces")) " · " (photo.width_px) "×" (photo.height_px) }
             @for path in &photo.paths { p.path { (path.display()) } }
         } }
-        ul.faces { @for face in &photo.faces { (face_row(&frame, face, asked.face)) } }
+        ul.faces { @for face in &photo.faces { (face_row(&frame, face, params.face)) } }
     };
-    Ok(frame.page(&title, Place::Photos, content))
+    Ok(frame.page(&title, MenuItem::Photos, content))
 }
 
-/// The photo, and over it a drawing in which every face is a link to what can be said of it.
+/// The photo, and over it a drawing in which every face is a link to its form.
 fn picture(photo: &PhotoView, chosen: Option<i64>) -> Markup {
     let (width, height) = (photo.width_px, photo.height_px);
     let letter = width.max(height) as f32 / 36.0;
@@ -130,29 +129,29 @@ fn face_row(frame: &Frame, face: &FaceCard, chosen: Option<i64>) -> Markup {
 }
 
 pub(super) async fn large(
-    web: State<Web>,
+    pages: State<Pages>,
     id: Path<i64>,
     headers: HeaderMap,
-) -> Result<Response, Failure> {
-    whole(web, id, headers, Size::Large).await
+) -> Result<Response, Problem> {
+    whole(pages, id, headers, Size::Large).await
 }
 
 pub(super) async fn small(
-    web: State<Web>,
+    pages: State<Pages>,
     id: Path<i64>,
     headers: HeaderMap,
-) -> Result<Response, Failure> {
-    whole(web, id, headers, Size::Small).await
+) -> Result<Response, Problem> {
+    whole(pages, id, headers, Size::Small).await
 }
 
 async fn whole(
-    State(web): State<Web>,
+    State(pages): State<Pages>,
     Path(id): Path<i64>,
     headers: HeaderMap,
     size: Size,
-) -> Result<Response, Failure> {
-    let find = move |catalogue: &mut Album| source(catalogue, PhotoId(id));
-    let source = web.catalogue(find).await?;
+) -> Result<Response, Problem> {
+    let find = move |album: &mut Album| source(album, PhotoId(id));
+    let source = pages.album(find).await?;
     let tag = format!(
         "\"photo-{id}-{size:?}-{:016x}\"",
         u64::from_le_bytes(source.tag)
@@ -160,6 +159,6 @@ async fn whole(
     if unchanged(&headers, &tag) {
         return Ok(not_changed(&tag));
     }
-    let picture = web.0.pictures.photo(source, size).await;
-    Ok(jpeg(&tag, picture.map_err(gone)?))
+    let picture = pages.pictures().photo(source, size).await?;
+    Ok(jpeg(&tag, picture))
 }

@@ -5,45 +5,45 @@ use axum::extract::{RawQuery, State};
 use fusiform::album::{Album, Paged, PersonId};
 use maud::{Markup, html};
 
-use super::Web;
 use super::faces::name_list;
-use super::failure::Failure;
 use super::fields::Fields;
-use super::frame::{Place, counted, day};
+use super::frame::{MenuItem, counted, day};
 use super::groups::{PER_PAGE, pager, part};
-use super::guard::Session;
+use super::guard::Login;
+use super::state::Pages;
+use crate::problem::Problem;
 
 pub(super) async fn list(
-    State(web): State<Web>,
-    Extension(session): Extension<Session>,
+    State(pages): State<Pages>,
+    Extension(login): Extension<Login>,
     RawQuery(query): RawQuery,
-) -> Result<Markup, Failure> {
-    let asked = Fields::parse(query.unwrap_or_default().as_bytes());
-    let names: Vec<String> = asked.all("who").map(str::to_owned).collect();
-    let page = asked.numbers("page").next();
+) -> Result<Markup, Problem> {
+    let params = Fields::parse(query.unwrap_or_default().as_bytes());
+    let names: Vec<String> = params.all("who").map(str::to_owned).collect();
+    let page = params.numbers("page").next();
     let part = part(page.and_then(|n| usize::try_from(n).ok()), PER_PAGE);
-    let frame = web.frame(session, None).await?;
+    let frame = pages.frame(login, None).await?;
     let wanted = names.clone();
-    let read = move |catalogue: &mut Album| {
+    let read = move |album: &mut Album| {
         let mut people: Vec<PersonId> = Vec::new();
         let mut unknown = Vec::new();
         for name in wanted {
-            match catalogue.find_person(&name) {
+            match album.find_person(&name) {
                 Ok(person) => people.push(person),
                 Err(_) => unknown.push(name),
             }
         }
         let photos = if unknown.is_empty() {
-            catalogue.photos_with(&people, part)?
+            album.photos_with(&people, part)?
         } else {
             Paged {
                 items: Vec::new(),
                 total: 0,
             }
         };
-        Ok((photos, unknown, name_list(catalogue)?))
+        Ok((photos, unknown, name_list(album)?))
     };
-    let (photos, unknown, known) = web.catalogue(read).await?;
+    let (photos, unknown, known) = pages.album(read).await?;
     let mut path = String::from("/photos?");
     for name in &names {
         path.push_str("who=");
@@ -87,5 +87,5 @@ pub(super) async fn list(
         }
         (pager(&path, part, photos.total))
     };
-    Ok(frame.page("Photos", Place::Photos, content))
+    Ok(frame.page("Photos", MenuItem::Photos, content))
 }
