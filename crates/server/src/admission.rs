@@ -1,5 +1,5 @@
-//! How much is done at once, and which requests are refused. In: the server's limits. Out: permits, or a [`Problem`].
-//! Every route tree takes its permits here. Knows no contract, image or person.
+//! How much is done at once, and which requests are refused. In: the server's limits. Out: permits,
+//! or a [`Problem`]. Every route tree takes its permits here. Knows no contract, image or person.
 //!
 //! | limit | of each key | of all | beyond it |
 //! |---|---|---|---|
@@ -9,8 +9,8 @@
 //! | requests that compute | – | one per core | wait |
 //! | time of one request | – | `timeout_ms` | 503 |
 //!
-//! The time limit is `tokio::time::timeout` and not `tower_http::timeout`: the latter answers without a body, and a
-//! refusal here has to become the contract's JSON.
+//! The time limit is `tokio::time::timeout` and not `tower_http::timeout`: the latter answers
+//! without a body, and a refusal here has to become the contract's JSON.
 
 use std::future::Future;
 use std::num::NonZeroU32;
@@ -69,7 +69,8 @@ impl Admission {
         }
     }
 
-    /// Memory for a body of at most `max_bytes`, held until the permit is dropped. A chunked body reserves all of it.
+    /// Memory for a body of at most `max_bytes`, held until the permit is dropped. A chunked body
+    /// reserves all of it.
     pub(crate) fn reserve_body(
         &self,
         headers: &HeaderMap,
@@ -117,7 +118,8 @@ impl Admission {
     }
 }
 
-/// Runs work that blocks (disk, computing) away from the threads that serve connections; a panic in it is a problem.
+/// Runs work that blocks (disk, computing) away from the threads that serve connections; a panic in
+/// it is a problem.
 pub(crate) async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, Problem> + Send + 'static,
 ) -> Result<T, Problem> {

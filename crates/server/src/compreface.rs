@@ -1,5 +1,6 @@
-//! CompreFace 1.2's REST contract. In: its requests, well or badly formed. Out: its answers and error numbers.
-//! The order of checks is the contract's: key, size, parts, values, ranges, file name, faces, stored image.
+//! CompreFace 1.2's REST contract. In: its requests, well or badly formed. Out: its answers and
+//! error numbers. The order of checks is the contract's: key, size, parts, values, ranges, file
+//! name, faces, stored image.
 
 mod body;
 mod faces;
@@ -65,8 +66,8 @@ pub(crate) fn router(recognition: &Arc<Recognition>) -> Result<Router> {
     Ok(routes.layer(from_fn(close_after_axios_0)))
 }
 
-/// CompreFace's JavaScript client sends raw Latin-1 in request lines, which `request_line` escapes in the first line of a
-/// connection only; so that client gets a new connection each time.
+/// CompreFace's JavaScript client sends raw Latin-1 in request lines, which `request_line` escapes
+/// in the first line of a connection only; so that client gets a new connection each time.
 async fn close_after_axios_0(request: Request, next: Next) -> Response {
     let agent = request.headers().get(header::USER_AGENT);
     let closes = agent.is_some_and(|agent| agent.as_bytes().starts_with(b"axios/0."));

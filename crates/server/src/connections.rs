@@ -1,5 +1,6 @@
-//! Connections. In: a listening socket, limits, perhaps a certificate. Out: requests for the router, until a stop.
-//! Knows nothing of routes. A client with a slow head is dropped and one beyond the limit waits; neither costs a thread.
+//! Connections. In: a listening socket, limits, perhaps a certificate. Out: requests for the
+//! router, until a stop. Knows nothing of routes. A client with a slow head is dropped and one
+//! beyond the limit waits; neither costs a thread.
 
 use std::path::Path;
 use std::sync::Arc;

@@ -1,4 +1,5 @@
-//! Probes for supervisors. In: nothing. Out: 200 while the server is alive, and while it takes work.
+//! Probes for supervisors. In: nothing. Out: 200 while the server is alive, and while it takes
+//! work.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};

@@ -1,4 +1,5 @@
-//! Counts of requests and their times. In: answers. Out: OpenMetrics text. No names, keys or paths in it.
+//! Counts of requests and their times. In: answers. Out: OpenMetrics text. No names, keys or paths
+//! in it.
 
 use std::sync::Arc;
 use std::time::Instant;

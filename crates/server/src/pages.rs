@@ -1,5 +1,6 @@
-//! The album's pages. In: HTTP requests. Out: HTML, pictures, and decisions in the album.
-//! Knows nothing of sockets, TLS or API keys. Every page works without scripts; `web/page.js` only adds comfort.
+//! The album's pages. In: HTTP requests. Out: HTML, pictures, and decisions in the album. Knows
+//! nothing of sockets, TLS or API keys. Every page works without scripts; `web/page.js` only adds
+//! comfort.
 
 mod decisions;
 mod error_page;

@@ -1,5 +1,6 @@
-//! Why a request is not answered as asked. In: a code and words. Out: one [`Problem`], which each contract renders in
-//! its format through [`render_problems`]. Knows no contract: CompreFace's numbers, problem+json and HTML are elsewhere.
+//! Why a request is not answered as asked. In: a code and words. Out: one [`Problem`], which each
+//! contract renders in its format through [`render_problems`]. Knows no contract: CompreFace's
+//! numbers, problem+json and HTML are elsewhere.
 
 use std::any::Any;
 
@@ -120,8 +121,8 @@ impl Code {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Problem {
     pub(crate) code: Code,
-    /// What is wrong with this request, for people. For [`Code::Internal`] it may name files: show it only to those
-    /// whom the contract trusts with that.
+    /// What is wrong with this request, for people. For [`Code::Internal`] it may name files: show
+    /// it only to those whom the contract trusts with that.
     pub(crate) detail: String,
 }
 
@@ -268,7 +269,8 @@ impl IntoResponse for Problem {
     }
 }
 
-/// Renders every problem that the routes answer with, a panic in a handler too, and tells clients when to retry.
+/// Renders every problem that the routes answer with, a panic in a handler too, and tells clients
+/// when to retry.
 pub(crate) fn render_problems<S: Clone + Send + Sync + 'static>(
     routes: Router<S>,
     render: fn(&Problem) -> Response,

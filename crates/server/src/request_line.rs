@@ -1,6 +1,7 @@
-//! Request lines that are not ASCII. In: a connection. Out: the same, with raw bytes of its first line percent-encoded.
-//! CompreFace's JavaScript client sends names as single Latin-1 bytes, which HTTP libraries refuse. Only the first line
-//! of a connection is changed, so bodies never are; that client is told to close after each answer.
+//! Request lines that are not ASCII. In: a connection. Out: the same, with raw bytes of its first
+//! line percent-encoded. CompreFace's JavaScript client sends names as single Latin-1 bytes, which
+//! HTTP libraries refuse. Only the first line of a connection is changed, so bodies never are; that
+//! client is told to close after each answer.
 
 use std::io;
 use std::pin::Pin;

@@ -1,10 +1,12 @@
-//! Headers that keep other sites away from pages. In: routes that answer with HTML. Out: the same with the headers.
+//! Headers that keep other sites away from pages. In: routes that answer with HTML. Out: the same
+//! with the headers.
 
 use axum::Router;
 use axum::http::{HeaderName, HeaderValue, header};
 use tower_http::set_header::SetResponseHeaderLayer;
 
-/// Nothing is loaded from elsewhere, no script runs but the server's files, and no other page frames this one.
+/// Nothing is loaded from elsewhere, no script runs but the server's files, and no other page
+/// frames this one.
 const POLICY: &str = "default-src 'none'; img-src 'self'; style-src 'self'; script-src 'self'; \
                       connect-src 'self'; form-action 'self'; frame-ancestors 'none'; \
                       base-uri 'none'";
@@ -24,7 +26,8 @@ const FIXED: [(HeaderName, &str); 6] = [
     ),
 ];
 
-/// Adds the headers to every answer of these routes; what sets no cache rule is not kept by the browser.
+/// Adds the headers to every answer of these routes; what sets no cache rule is not kept by the
+/// browser.
 pub(crate) fn with_security_headers<S: Clone + Send + Sync + 'static>(
     routes: Router<S>,
 ) -> Router<S> {

@@ -1,5 +1,6 @@
-//! One server from start to stop. In: settings, an engine, a key for the vault. Out: a bound [`Server`] that runs until
-//! Ctrl-C or SIGTERM and then lets requests under way end. Prints nothing: the program says where it listens.
+//! One server from start to stop. In: settings, an engine, a key for the vault. Out: a bound
+//! [`Server`] that runs until Ctrl-C or SIGTERM and then lets requests under way end. Prints
+//! nothing: the program says where it listens.
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -104,7 +105,8 @@ impl Server {
     /// Opens everything and listens.
     ///
     /// # Errors
-    /// [`StartError`]; whatever is wrong with the certificate, the vault, the pack or the password, naming the file.
+    /// [`StartError`]; whatever is wrong with the certificate, the vault, the pack or the password,
+    /// naming the file.
     pub fn bind(settings: &Settings, parts: Parts) -> Result<Server> {
         let tls = match (&settings.tls_cert, &settings.tls_key) {
             (Some(certificate), Some(key)) => Some(tls(certificate, key)?),

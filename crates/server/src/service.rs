@@ -1,5 +1,5 @@
-//! Recognition. In: photos and probes. Out: faces, matches, and what the gallery stores.
-//! Joins the engine, the gallery and the limits of [`Admission`]; knows nothing of routes or contracts.
+//! Recognition. In: photos and probes. Out: faces, matches, and what the gallery stores. Joins the
+//! engine, the gallery and the limits of [`Admission`]; knows nothing of routes or contracts.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -102,7 +102,8 @@ impl Recognition {
         self.admission.compute(work).await
     }
 
-    /// The `top` nearest examples of each probe, nearest first. All probes of a photo go in one pass.
+    /// The `top` nearest examples of each probe, nearest first. All probes of a photo go in one
+    /// pass.
     pub(crate) async fn nearest(
         &self,
         service: Service,
@@ -137,7 +138,8 @@ impl Recognition {
         self.stored(record).await
     }
 
-    /// The service of a key, if it is of one of these kinds. Keys made since the start are read from the file.
+    /// The service of a key, if it is of one of these kinds. Keys made since the start are read
+    /// from the file.
     pub(crate) async fn service(&self, kinds: &[Kind], key: &Uuid) -> Option<Service> {
         let known = || {
             kinds
@@ -152,7 +154,8 @@ impl Recognition {
         has_new.unwrap_or(false).then(known).flatten()
     }
 
-    /// Erases people whose consent has ended, again and again. They stop matching at once, without this.
+    /// Erases people whose consent has ended, again and again. They stop matching at once, without
+    /// this.
     pub(crate) async fn erase_expired(self: Arc<Self>) {
         let mut ticks = tokio::time::interval(ERASE_EVERY);
         loop {

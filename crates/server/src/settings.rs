@@ -1,4 +1,5 @@
-//! How the server runs. In: nothing. Out: plain data, filled by the program from file, environment and flags.
+//! How the server runs. In: nothing. Out: plain data, filled by the program from file, environment
+//! and flags.
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -16,7 +17,8 @@ pub struct Settings {
     pub queue: usize,
     /// Milliseconds that one request may take.
     pub timeout_ms: u64,
-    /// Requests a second of each API key, in bursts of twice as many; more are answered 429. 0 is no limit.
+    /// Requests a second of each API key, in bursts of twice as many; more are answered 429. 0 is
+    /// no limit.
     pub rate_per_s: u32,
     /// Certificate chain (PEM) for TLS.
     pub tls_cert: Option<PathBuf>,

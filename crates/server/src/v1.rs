@@ -1,5 +1,6 @@
-//! The v1 API of Fusiform. In: images, names and consents. Out: who it is, or "unknown", with the false-match rate.
-//! The document at `/api/fusiform/v1/openapi.json` is made of the same types and routes.
+//! The v1 API of Fusiform. In: images, names and consents. Out: who it is, or "unknown", with the
+//! false-match rate. The document at `/api/fusiform/v1/openapi.json` is made of the same types and
+//! routes.
 
 mod audit;
 mod collections;
@@ -35,7 +36,8 @@ const MAX_SMALL_BYTES: usize = 2 << 20;
 #[openapi(
     info(
         title = "Fusiform",
-        description = "Each API key has a collection of people: enrol with consent, identify, group, erase, audit. \
+        description = "Each API key has a collection of people: enrol with consent, identify, \
+            group, erase, audit. \
 An admin key makes and removes collections and copies the vault."
     ),
     paths(
@@ -124,7 +126,8 @@ struct Door {
     max_body_bytes: usize,
 }
 
-/// Admits requests with a right key, as many as its rate and the memory allow, for as long as one may take.
+/// Admits requests with a right key, as many as its rate and the memory allow, for as long as one
+/// may take.
 async fn admit(
     State(door): State<Door>,
     mut request: Request,

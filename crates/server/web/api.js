@@ -25,7 +25,7 @@ function operation(all, path, method, about, parent) {
   const box = make("details", parent);
   const head = make("summary", box);
   make("code", head, `${method.toUpperCase()} ${path}`);
-  make("div", head, about.description ?? about.summary ?? "");
+  make("div", head, [about.summary, about.description].filter(Boolean).join(" "));
   const fields = (about.parameters ?? []).map((parameter) => {
     const label = make("label", box, `${parameter.name}${parameter.required ? "" : " (may be empty)"}`);
     if (parameter.description) make("small", label, ` ${parameter.description}`);

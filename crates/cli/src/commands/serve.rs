@@ -1,4 +1,5 @@
-//! `fusiform serve`. In: settings and flags. Out: a server until Ctrl-C or SIGTERM, and where it listens.
+//! `fusiform serve`. In: settings and flags. Out: a server until Ctrl-C or SIGTERM, and where it
+//! listens.
 
 use std::path::Path;
 

@@ -57,7 +57,8 @@ fn slow_heads_and_bodies_are_given_up_on() {
         b"POST /api/v1/recognition/recognize HTTP/1.1\r\nHost:",
     );
     let head = format!(
-        "POST /api/v1/recognition/recognize HTTP/1.1\r\nHost: a\r\nConnection: close\r\nx-api-key: {}\r\n\
+        "POST /api/v1/recognition/recognize HTTP/1.1\r\nHost: a\r\nConnection: close\r\nx-api-key: \
+            {}\r\n\
          Content-Type: application/json\r\nContent-Length: 1000\r\n\r\n{{",
         home.key
     );

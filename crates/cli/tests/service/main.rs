@@ -1,4 +1,5 @@
-//! `fusiform serve` as a whole, by the real binary over real sockets. In: fresh homes. Out: what clients are answered.
+//! `fusiform serve` as a whole, by the real binary over real sockets. In: fresh homes. Out: what
+//! clients are answered.
 
 mod keeping;
 mod limits;

@@ -1,4 +1,5 @@
-//! A home with a vault, and servers over it. In: settings. Out: answers, and what the server said on stderr.
+//! A home with a vault, and servers over it. In: settings. Out: answers, and what the server said
+//! on stderr.
 
 use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};

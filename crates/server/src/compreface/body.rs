@@ -1,6 +1,6 @@
-//! The parts of a request. In: query, headers and body, as real clients send them. Out: parameters and images by name.
-//! Knows no route. `percent-encoding` decodes, but `form_urlencoded` cannot: bytes that are not UTF-8 have to become
-//! Latin-1 here, and it replaces them.
+//! The parts of a request. In: query, headers and body, as real clients send them. Out: parameters
+//! and images by name. Knows no route. `percent-encoding` decodes, but `form_urlencoded` cannot:
+//! bytes that are not UTF-8 have to become Latin-1 here, and it replaces them.
 
 use std::convert::Infallible;
 

@@ -1,4 +1,5 @@
-//! Calls that compare faces. In: typed requests with images or embeddings. Out: boxes, subjects, similarities.
+//! Calls that compare faces. In: typed requests with images or embeddings. Out: boxes, subjects,
+//! similarities.
 
 use std::cmp::Reverse;
 use std::sync::Arc;
@@ -186,7 +187,10 @@ impl Faces {
         let embeddings = &request.embeddings;
         let probes: Result<Vec<_>, _> = embeddings.iter().map(|v| self.unit(v)).collect();
         let found = self.subjects(service, probes?, request.top).await?;
-        let one = |(vector, near): (&Vec<f32>, Vec<Value>)| json!({"embedding": vector, "similarities": near});
+        let one = |(vector, near): (&Vec<f32>, Vec<Value>)| {
+            json!({"embedding": vector,
+            "similarities": near})
+        };
         let result: Vec<Value> = embeddings.iter().zip(found).map(one).collect();
         let n = embeddings.len();
         self.recognition

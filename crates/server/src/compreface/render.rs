@@ -1,4 +1,5 @@
-//! CompreFace's JSON. In: faces, examples, problems. Out: what its clients expect, names and numbers included.
+//! CompreFace's JSON. In: faces, examples, problems. Out: what its clients expect, names and
+//! numbers included.
 
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};

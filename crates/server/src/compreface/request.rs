@@ -1,5 +1,6 @@
-//! Typed requests. In: method, path and the parts of a request. Out: one [`Call`], its values checked in the order in
-//! which CompreFace checks them: parts, values, ranges, file name. Knows no face and no stored person.
+//! Typed requests. In: method, path and the parts of a request. Out: one [`Call`], its values
+//! checked in the order in which CompreFace checks them: parts, values, ranges, file name. Knows no
+//! face and no stored person.
 
 use std::fmt::Display;
 
@@ -82,7 +83,8 @@ pub(super) struct Enrol {
 pub(super) struct FaceOptions {
     /// Largest faces to keep; 0 is all.
     pub(super) limit: usize,
-    /// A face's score must be above it. Not yet checked to be from 0 to 1: CompreFace answers "no face" otherwise.
+    /// A face's score must be above it. Not yet checked to be from 0 to 1: CompreFace answers "no
+    /// face" otherwise.
     pub(super) min_score: Option<f32>,
     /// Whether times and versions are shown.
     pub(super) status: bool,

@@ -1,8 +1,10 @@
-//! CompreFace's scale of similarities. In: a pack's thresholds, cosine similarities. Out: numbers from 0 to 1.
+//! CompreFace's scale of similarities. In: a pack's thresholds, cosine similarities. Out: numbers
+//! from 0 to 1.
 
 use fusiform::verify::{SAME_FMR, Thresholds};
 
-/// Maps cosine similarity as CompreFace does: (tanh((c0 − d) · c1) + 1) / 2, d the distance of unit vectors.
+/// Maps cosine similarity as CompreFace does: (tanh((c0 − d) · c1) + 1) / 2, d the distance of unit
+/// vectors.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Scale {
     c0: f64,
@@ -10,8 +12,8 @@ pub(super) struct Scale {
 }
 
 impl Scale {
-    /// Fitted to a pack: 0.5 at the similarity whose false-match rate is 1e-3, 0.8 (the default threshold of Home
-    /// Assistant's component) at that of 1e-5.
+    /// Fitted to a pack: 0.5 at the similarity whose false-match rate is 1e-3, 0.8 (the default
+    /// threshold of Home Assistant's component) at that of 1e-5.
     pub(super) fn fit(thresholds: &Thresholds) -> Result<Scale, fusiform::Error> {
         let distance = |fmr| Ok::<_, fusiform::Error>(distance(thresholds.at_fmr(fmr)?.similarity));
         let (c0, strict) = (distance(SAME_FMR)?, distance(1e-5)?);

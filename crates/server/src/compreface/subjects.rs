@@ -1,4 +1,5 @@
-//! Calls about enrolled people. In: names and ids. Out: subjects, examples and their images; nothing is computed.
+//! Calls about enrolled people. In: names and ids. Out: subjects, examples and their images;
+//! nothing is computed.
 
 use axum::body::Body;
 use axum::http::{StatusCode, header};

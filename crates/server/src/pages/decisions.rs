@@ -1,4 +1,5 @@
-//! Decisions in words. In: the album's notes of decisions. Out: sentences with names, and whether one can be undone.
+//! Decisions in words. In: the album's notes of decisions. Out: sentences with names, and whether
+//! one can be undone.
 
 use fusiform::album::{Album, Decision, PersonId};
 

@@ -1,4 +1,5 @@
-//! Single faces. In: numbers of faces, the fields of a form. Out: crops, tiles to select, decisions.
+//! Single faces. In: numbers of faces, the fields of a form. Out: crops, tiles to select,
+//! decisions.
 
 use axum::Extension;
 use axum::extract::{Path, State};
@@ -29,7 +30,8 @@ pub(super) fn tile(face: &FaceCard) -> Markup {
         li.tile {
             label {
                 input type="checkbox" name="face" value=(id);
-                img src={ "/faces/" (id) "/crop.jpg" } alt=(words) width="160" height="160" loading="lazy";
+                img src={ "/faces/" (id) "/crop.jpg" } alt=(words) width="160" height="160"
+                    loading="lazy";
             }
             a href={ "/photos/" (face.photo) "?face=" (id) } aria-label={ "Photo of face " (id) } {
                 (when.as_deref().unwrap_or("Photo"))
@@ -119,7 +121,8 @@ pub(super) fn jpeg(tag: &str, bytes: axum::body::Bytes) -> Response {
     response
 }
 
-/// The browser may keep a picture, but must ask before each use, so that an erased face disappears at once.
+/// The browser may keep a picture, but must ask before each use, so that an erased face disappears
+/// at once.
 fn cache_headers(tag: &str) -> [(header::HeaderName, String); 3] {
     [
         (header::CONTENT_TYPE, "image/jpeg".into()),
@@ -163,7 +166,8 @@ pub(super) async fn of_person(
                     album.assert_is_not(&faces, person)?;
                     here
                 }
-                // Enter in the field for the name presses the form's first button, whichever that is.
+                // Enter in the field for the name presses the form's first button, whichever that
+                // is.
                 _ => assert(album, &fields, &faces)?.unwrap_or(here),
             })
         })
@@ -217,7 +221,8 @@ pub(super) async fn is(
             let name = fields.first("name");
             match (fields.first("do"), face.person, name) {
                 (Some("not"), Some(person), _) => album.assert_is_not(&faces, person)?,
-                // The face stands for its group: that gets the name, or is merged with the person who has it.
+                // The face stands for its group: that gets the name, or is merged with the person
+                // who has it.
                 (Some("is"), Some(group), Some(name)) if face.name.is_none() => {
                     match album.find_person(name) {
                         Ok(person) if person != group => album.merge(person, group)?,

@@ -1,4 +1,5 @@
-//! Faces without a name. In: the album. Out: unnamed groups, faces of nobody, excluded faces; pages of long lists.
+//! Faces without a name. In: the album. Out: unnamed groups, faces of nobody, excluded faces; pages
+//! of long lists.
 
 use axum::Extension;
 use axum::extract::{Query, State};
@@ -52,7 +53,8 @@ pub(super) fn people(cards: &[PersonCard]) -> Markup {
                 li {
                     a href={ "/people/" (card.id) } {
                         @if let Some(face) = card.cover {
-                            img src={ "/faces/" (face) "/crop.jpg" } alt="" width="160" height="160" loading="lazy";
+                            img src={ "/faces/" (face) "/crop.jpg" } alt="" width="160" height="160"
+                                loading="lazy";
                         } @else {
                             img src="/assets/icon.svg" alt="" width="160" height="160";
                         }
@@ -87,7 +89,8 @@ pub(super) async fn list(
         div.head {
             div.words {
                 h1 { "Unnamed" }
-                p.soft { (counted(cards.total, "group of faces", "groups of faces")) " that nobody named yet, largest first." }
+                p.soft { (counted(cards.total, "group of faces", "groups of faces"))
+                    " that nobody named yet, largest first." }
             }
             (sort_button(&frame))
         }
@@ -140,7 +143,9 @@ pub(super) async fn leftovers(
             div.toolbar role="group" aria-label="Selected faces" {
                 output aria-live="polite" {}
                 div.row {
-                    input type="text" name="name" list="names" aria-label="Name of the selected faces" placeholder="Name" autocomplete="off";
+                    input type="text" name="name" list="names"
+                        aria-label="Name of the selected faces" placeholder="Name"
+                        autocomplete="off";
                     button.main name="do" value="is" { "Name" }
                 }
                 button name="do" value="ignore" formnovalidate { "Ignore" }
@@ -164,7 +169,8 @@ pub(super) async fn aside(
     let card = |face: &FaceCard| {
         html! {
             li { a href={ "/faces/" (face.face) } {
-                img src={ "/faces/" (face.face) "/crop.jpg" } alt={ "Face " (face.face) } width="160" height="160" loading="lazy";
+                img src={ "/faces/" (face.face) "/crop.jpg" } alt={ "Face " (face.face) }
+                    width="160" height="160" loading="lazy";
                 small { "in a photo" }
             } }
         }
@@ -172,7 +178,8 @@ pub(super) async fn aside(
     let content = html! {
         div.head { div.words {
             h1 { "Ignored faces" }
-            p.soft { (counted(faces.total, "face", "faces")) " left out of all people. Undo that in the " a href="/history" { "history" } "." }
+            p.soft { (counted(faces.total, "face", "faces"))
+                " left out of all people. Undo that in the " a href="/history" { "history" } "." }
         } }
         ul.grid { @for face in &faces.items { (card(face)) } }
         (pager("/aside?", part, faces.total))

@@ -1,9 +1,10 @@
-//! Which requests the pages take. In: a request. Out: the same with its login and checked form, or a problem.
-//! Knows nothing of photos and people.
+//! Which requests the pages take. In: a request. Out: the same with its login and checked form, or
+//! a problem. Knows nothing of photos and people.
 //!
-//! A change passes four independent checks: the cookie is `SameSite=Strict`, the form carries a token made from
-//! that cookie, the browser's `Origin` must be the page's, and on loopback `Host` must be a loopback name, so that a
-//! foreign name that resolves to this machine (DNS rebinding) is refused.
+//! A change passes four independent checks: the cookie is `SameSite=Strict`, the form carries a
+//! token made from that cookie, the browser's `Origin` must be the page's, and on loopback `Host`
+//! must be a loopback name, so that a foreign name that resolves to this machine (DNS rebinding) is
+//! refused.
 
 use std::collections::HashMap;
 use std::net::IpAddr;

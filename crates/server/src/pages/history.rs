@@ -43,7 +43,9 @@ pub(super) async fn list(
             li.undone[d.undone] {
                 div.words {
                     span.what { (d.what) }
-                    @if d.n_faces > 0 { " " span.soft { "(" (counted(d.n_faces, "face", "faces")) ")" } }
+                    @if d.n_faces > 0 {
+                        " " span.soft { "(" (counted(d.n_faces, "face", "faces")) ")" }
+                    }
                     br;
                     small.soft { (d.at) " by " (d.who) @if d.undone { ", taken back" } }
                 }
@@ -61,7 +63,8 @@ pub(super) async fn list(
     let content = html! {
         div.head { div.words {
             h1 { "History" }
-            p.soft { "Everything you and others decided, latest first. A later scan or sorting never overrules it." }
+            p.soft { "Everything you and others decided, latest first. A later scan or sorting \
+                never overrules it." }
         } }
         @if params.undone.is_some() { div.notice role="status" { p { "Taken back." } } }
         @if history.items.is_empty() { p { "Nothing was decided yet." } }

@@ -60,7 +60,8 @@ fn page(login: &Login, why: Option<&str>) -> Markup {
                 input type="hidden" name="token" value=(login.token);
                 div.field {
                     label for="password" { "Password" }
-                    input #password type="password" name="password" required autofocus autocomplete="current-password"
+                    input #password type="password" name="password" required autofocus
+                        autocomplete="current-password"
                         aria-describedby=[why.map(|_| "why")];
                 }
                 @if let Some(why) = why {

@@ -1,4 +1,5 @@
-//! People. In: a person's number, the fields of a form. Out: the grid, a person's page, and decisions about people.
+//! People. In: a person's number, the fields of a form. Out: the grid, a person's page, and
+//! decisions about people.
 
 use axum::Extension;
 use axum::extract::{Path, Query, State};
@@ -71,18 +72,24 @@ pub(super) async fn list(
             div.words {
                 h1 { (title) }
                 @if let Some(wanted) = &wanted {
-                    p.soft { (counted(named.total, "name", "names")) " with “" (wanted) "”. " a href="/people" { "Show all" } }
+                    p.soft {
+                        (counted(named.total, "name", "names")) " with “" (wanted) "”. "
+                        a href="/people" { "Show all" }
+                    }
                 } @else if !nobody {
                     p.soft {
                         (counted(named.total, "person", "people"))
                         @if params.hidden { ". " a href="/people" { "Back to the others" } }
-                        @else if n_hidden > 0 { " · " a href="/people?hidden=true" { (n_hidden) " hidden" } }
+                        @else if n_hidden > 0 {
+                            " · " a href="/people?hidden=true" { (n_hidden) " hidden" }
+                        }
                     }
                 }
             }
             @if !nobody {
                 form.row role="search" action="/people" {
-                    input type="search" name="name" list="names" aria-label="Find a name" placeholder="Find a name"
+                    input type="search" name="name" list="names" aria-label="Find a name"
+                        placeholder="Find a name"
                         value=(wanted.as_deref().unwrap_or_default());
                     button { "Find" }
                 }
@@ -92,19 +99,23 @@ pub(super) async fn list(
         @if nobody {
             div.empty {
                 h2 { "Nobody yet" }
-                p { "Add a folder of photos. They stay where they are and are only read; nothing leaves this machine." }
+                p { "Add a folder of photos. They stay where they are and are only read; nothing \
+                    leaves this machine." }
                 p { a.button.main href="/scan" { "Add photos" } }
             }
         }
         (groups::people(&named.items))
         @if wanted.is_none() {
-            (pager(if params.hidden { "/people?hidden=true&" } else { "/people?" }, part, named.total))
+            @let path = if params.hidden { "/people?hidden=true&" } else { "/people?" };
+            (pager(path, part, named.total))
         }
         @if whole && unnamed.total > 0 {
             h2 { "Who is this?" }
             (groups::people(&unnamed.items))
             @if unnamed.total > unnamed.items.len() {
-                p { a href="/groups" { "All " (counted(unnamed.total, "unnamed group", "unnamed groups")) } }
+                p { a href="/groups" {
+                    "All " (counted(unnamed.total, "unnamed group", "unnamed groups"))
+                } }
             }
         }
     };
@@ -175,7 +186,8 @@ fn head(frame: &Frame, card: &PersonCard) -> Markup {
             @if card.name.is_none() {
                 form.row method="post" action={ "/people/" (card.id) "/name" } {
                     (frame.token())
-                    input type="text" name="name" list="names" required aria-label="Name" placeholder="Name" autocomplete="off";
+                    input type="text" name="name" list="names" required aria-label="Name"
+                        placeholder="Name" autocomplete="off";
                     button.main { "Save name" }
                 }
             }
@@ -192,7 +204,8 @@ fn actions(frame: &Frame, card: &PersonCard) -> Markup {
                     summary { "Rename" }
                     form.row method="post" action=(to("name")) {
                         (frame.token())
-                        input type="text" name="name" value=(name) list="names" required aria-label="New name" autocomplete="off";
+                        input type="text" name="name" value=(name) list="names" required
+                            aria-label="New name" autocomplete="off";
                         button.main { "Save name" }
                     }
                 }
@@ -202,7 +215,8 @@ fn actions(frame: &Frame, card: &PersonCard) -> Markup {
                 form.row method="post" action=(to("merge")) {
                     (frame.token())
                     input type="text" name="other" list="names" required autocomplete="off"
-                        aria-label="Name or number of the person who is the same" placeholder="Name or number of the same person";
+                        aria-label="Name or number of the person who is the same"
+                        placeholder="Name or number of the same person";
                     button.main { "Merge" }
                 }
             }
@@ -211,7 +225,9 @@ fn actions(frame: &Frame, card: &PersonCard) -> Markup {
                     summary { "Photos with…" }
                     form.row action="/photos" {
                         input type="hidden" name="who" value=(name);
-                        input type="text" name="who" list="names" required aria-label="Name of the other person" placeholder="Name" autocomplete="off";
+                        input type="text" name="who" list="names" required
+                            aria-label="Name of the other person" placeholder="Name"
+                            autocomplete="off";
                         button.main { "Show" }
                     }
                 }
@@ -256,7 +272,8 @@ fn toolbar(name: &str) -> Markup {
             button name="do" value="ignore" { "Ignore" }
             button name="do" value="not_a_face" { "Not a face" }
             div.row {
-                input type="text" name="name" list="names" aria-label="Who the selected faces are" placeholder="They are…" autocomplete="off";
+                input type="text" name="name" list="names" aria-label="Who the selected faces are"
+                    placeholder="They are…" autocomplete="off";
                 button name="do" value="is" { "Move" }
             }
             button.quiet type="button" data-clear { "Clear" }
@@ -316,7 +333,8 @@ pub(super) async fn same(
     let (one, two) = (called(&both[0]), called(&both[1]));
     let content = html! {
         h1 { "Are these one person?" }
-        p { "Somebody is called " (two) " already. If " (one) " is the same person, merge them; if not, choose a name that tells them apart." }
+        p { "Somebody is called " (two) " already. If " (one)
+            " is the same person, merge them; if not, choose a name that tells them apart." }
         (groups::people(&both))
         div.row {
             form method="post" action={ "/people/" (other) "/merge" } {
@@ -386,12 +404,18 @@ pub(super) async fn ask_erase(
             div.words { h1 { "Erase " (name) "?" } }
         }
         div.panel {
-            p { "Name, face templates and all decisions about " (counted(card.n_faces, "face", "faces")) " of " (name)
-                " are removed from the catalogue and overwritten. " strong { "This cannot be undone." } }
-            p { "Not touched are your photos themselves, pages saved with “fusiform report”, sidecar files, and copies of the catalogue that you made." }
+            p {
+                "Name, face templates and all decisions about "
+                (counted(card.n_faces, "face", "faces")) " of " (name)
+                " are removed from the catalogue and overwritten. "
+                strong { "This cannot be undone." }
+            }
+            p { "Not touched are your photos themselves, pages saved with “fusiform report”, \
+                sidecar files, and copies of the catalogue that you made." }
             form method="post" action={ "/people/" (id) "/erase" } {
                 (frame.token())
-                p { label.plain { input type="checkbox" name="sure" value="1" required; " Yes, erase " (name) " for good" } }
+                p { label.plain { input type="checkbox" name="sure" value="1" required;
+                    " Yes, erase " (name) " for good" } }
                 div.row {
                     button.danger { "Erase" }
                     a.button href={ "/people/" (id) } { "Keep" }

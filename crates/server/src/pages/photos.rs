@@ -43,7 +43,10 @@ pub(super) async fn show(
         (picture(&photo, params.face))
         div.head { div.words {
             h1 { (title) }
-            p.soft { (counted(photo.faces.len(), "face", "faces")) " · " (photo.width_px) "×" (photo.height_px) }
+            p.soft {
+                (counted(photo.faces.len(), "face", "faces"))
+                " · " (photo.width_px) "×" (photo.height_px)
+            }
             @for path in &photo.paths { p.path { (path.display()) } }
         } }
         ul.faces { @for face in &photo.faces { (face_row(&frame, face, params.face)) } }
@@ -57,13 +60,19 @@ fn picture(photo: &PhotoView, chosen: Option<i64>) -> Markup {
     let letter = width.max(height) as f32 / 36.0;
     html! {
         div.photo {
-            img src={ "/photos/" (photo.photo) "/view.jpg" } alt="The photo" width=(width) height=(height);
-            svg viewBox={ "0 0 " (width) " " (height) } role="group" aria-label="Faces in the photo" {
+            img src={ "/photos/" (photo.photo) "/view.jpg" } alt="The photo" width=(width)
+                height=(height);
+            svg viewBox={ "0 0 " (width) " " (height) } role="group"
+                aria-label="Faces in the photo" {
                 @for face in photo.faces.iter().filter(|f| f.aside.is_none()) {
                     @let [x_min, y_min, x_max, y_max] = face.bbox;
                     a href={ "#face-" (face.face) } aria-label=(called(face))
-                        class={ @if chosen == Some(face.face.0) { "chosen " } @if face.name.is_none() { "nobody" } } {
-                        rect x=(x_min) y=(y_min) width=(x_max - x_min) height=(y_max - y_min) rx=((x_max - x_min) * 0.12) {}
+                        class={
+                            @if chosen == Some(face.face.0) { "chosen " }
+                            @if face.name.is_none() { "nobody" }
+                        } {
+                        rect x=(x_min) y=(y_min) width=(x_max - x_min) height=(y_max - y_min)
+                            rx=((x_max - x_min) * 0.12) {}
                         @if let Some(name) = &face.name {
                             text x=((x_min + x_max) / 2.0) y=(y_max + letter * 1.15)
                                 font-size=(letter) stroke-width=(letter * 0.22) { (name) }
@@ -113,8 +122,12 @@ fn face_row(frame: &Frame, face: &FaceCard, chosen: Option<i64>) -> Markup {
             form.row method="post" action={ "/faces/" (id) "/is" } {
                 (frame.token())
                 input type="hidden" name="face" value=(id);
-                input type="text" name="name" list="names" aria-label={ "Name of face " (id) } autocomplete="off"
-                    placeholder=(if face.name.is_some() { "Somebody else?" } else { "Who is this?" });
+                input type="text" name="name" list="names" aria-label={ "Name of face " (id) }
+                    autocomplete="off"
+                    placeholder=(match face.name {
+                        Some(_) => "Somebody else?",
+                        None => "Who is this?",
+                    });
                 button.main name="do" value="is" { "Name" }
                 @if face.person.is_some() {
                     button name="do" value="not" { "Not " (called(face)) }

@@ -1,5 +1,6 @@
-//! Pictures for the pages. In: a photo's files and boxes. Out: JPEGs, made on demand and kept in memory.
-//! Nothing is written to the disk: a face's crop is gone with the server, or when its person is erased.
+//! Pictures for the pages. In: a photo's files and boxes. Out: JPEGs, made on demand and kept in
+//! memory. Nothing is written to the disk: a face's crop is gone with the server, or when its
+//! person is erased.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -34,7 +35,8 @@ pub(super) enum Size {
     Large,
 }
 
-/// A picture's key in the cache. The tag is a hash of the content, so that a number used again shows nothing old.
+/// A picture's key in the cache. The tag is a hash of the content, so that a number used again
+/// shows nothing old.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 enum Key {
     Face(i64, [u8; 8]),
@@ -174,7 +176,8 @@ fn jpeg(image: &Image) -> Option<Bytes> {
     image::encode_jpeg(image, QUALITY).ok().map(Bytes::from)
 }
 
-/// The longest side at which the smallest face still has [`FACE_PX`]. Crops show more than the box, so it is enough.
+/// The longest side at which the smallest face still has [`FACE_PX`]. Crops show more than the box,
+/// so it is enough.
 fn enough_for_faces(source: &Source) -> u32 {
     let longest_px = source.size_px.0.max(source.size_px.1);
     let side = |[x_min, y_min, x_max, y_max]: [f32; 4]| (x_max - x_min).max(y_max - y_min);
@@ -194,7 +197,8 @@ fn decoded_scale(decoded: &Decoded) -> (f32, f32) {
     )
 }
 
-/// The first of a photo's files that can still be read, with at least `enough_px` on its longest side if it has them.
+/// The first of a photo's files that can still be read, with at least `enough_px` on its longest
+/// side if it has them.
 fn read(paths: &[PathBuf], enough_px: u32) -> Result<Decoded, Problem> {
     let mut last = "none of the photo's files is known any more".to_owned();
     for path in paths {

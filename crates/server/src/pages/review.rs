@@ -1,4 +1,5 @@
-//! Questions for a person. In: what the grouping was not sure of. Out: one question at a time, and answers.
+//! Questions for a person. In: what the grouping was not sure of. Out: one question at a time, and
+//! answers.
 
 use axum::Extension;
 use axum::extract::{Query, State};
@@ -52,25 +53,35 @@ pub(super) async fn ask(
         div.head {
             div.words {
                 h1 { "Review" }
-                p.soft { @if total > 0 { (counted(total, "question", "questions")) ", the one that settles most first." } }
+                p.soft { @if total > 0 {
+                    (counted(total, "question", "questions")) ", the one that settles most first."
+                } }
             }
         }
-        @if params.settled { div.notice role="status" { p { "That question was settled meanwhile." } } }
+        @if params.settled {
+            div.notice role="status" { p { "That question was settled meanwhile." } }
+        }
         @if params.sorted { div.notice role="status" { p { "Faces were sorted again." } } }
         @match &question {
             None => {
                 div.empty {
                     p { "No open questions." }
-                    p.soft { "New ones come with new photos, and when faces are sorted again after your decisions." }
+                    p.soft { "New ones come with new photos, and when faces are sorted again after \
+                        your decisions." }
                     (sort_button(&frame))
                 }
             }
             Some((question, subject, candidate)) => {
-                @let name = question.candidate_name.clone().unwrap_or_else(|| format!("person {}", question.candidate));
+                @let number = || format!("person {}", question.candidate);
+                @let name = question.candidate_name.clone().unwrap_or_else(number);
+                @let group = match question.settles {
+                    n if n > 1 => counted(n, "face", "faces"),
+                    _ => "This face".into(),
+                };
                 div.question {
                     h2 #ask { "Is this " (name) "?" }
                     div.sides {
-                        (side(if question.settles > 1 { counted(question.settles, "face", "faces") } else { "This face".into() }, subject))
+                        (side(group, subject))
                         (side(name.clone(), candidate))
                     }
                     p.soft { "Similarity " (question.reason()) "." }
@@ -79,9 +90,15 @@ pub(super) async fn ask(
                         input type="hidden" name="question" value=(question.id);
                         input type="hidden" name="face" value=(question.face);
                         input type="hidden" name="candidate" value=(question.candidate);
-                        button.main name="answer" value="yes" data-key="y" { "Yes" kbd aria-hidden="true" { "Y" } }
-                        button name="answer" value="no" data-key="n" { "No" kbd aria-hidden="true" { "N" } }
-                        button name="answer" value="unsure" data-key="s" { "Not sure" kbd aria-hidden="true" { "S" } }
+                        button.main name="answer" value="yes" data-key="y" {
+                            "Yes" kbd aria-hidden="true" { "Y" }
+                        }
+                        button name="answer" value="no" data-key="n" {
+                            "No" kbd aria-hidden="true" { "N" }
+                        }
+                        button name="answer" value="unsure" data-key="s" {
+                            "Not sure" kbd aria-hidden="true" { "S" }
+                        }
                     }
                 }
             }
@@ -112,7 +129,8 @@ fn side(title: String, faces: &[FaceId]) -> Markup {
             ul {
                 @for face in faces {
                     li { a href={ "/faces/" (face) } aria-label={ "Photo of face " (face) } {
-                        img src={ "/faces/" (face) "/crop.jpg" } alt={ "Face " (face) } width="224" height="224";
+                        img src={ "/faces/" (face) "/crop.jpg" } alt={ "Face " (face) } width="224"
+                            height="224";
                     } }
                 }
             }

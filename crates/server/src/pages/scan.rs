@@ -1,4 +1,5 @@
-//! Adding photos. In: a folder's path. Out: a scan in the background, and its progress while it runs.
+//! Adding photos. In: a folder's path. Out: a scan in the background, and its progress while it
+//! runs.
 
 use std::convert::Infallible;
 use std::path::{Path, PathBuf};
@@ -48,7 +49,8 @@ pub(super) async fn show(
     let content = html! {
         div.head { div.words {
             h1 { "Add photos" }
-            p.soft { "Photos stay where they are and are only read. A later scan reads what is new or changed." }
+            p.soft { "Photos stay where they are and are only read. A later scan reads what is new \
+                or changed." }
         } }
         @match &progress {
             Some(progress) if running => { (under_way(&frame, progress)) }
@@ -59,7 +61,8 @@ pub(super) async fn show(
                     div.field {
                         label for="folder" { "Folder on the machine where Fusiform runs" }
                         div.row {
-                            input #folder type="text" name="folder" required placeholder="/home/ida/Pictures"
+                            input #folder type="text" name="folder" required
+                                placeholder="/home/ida/Pictures"
                                 value=(params.at.as_deref().unwrap_or(Path::new("")).display());
                             button.main { "Scan" }
                         }
@@ -88,9 +91,13 @@ fn browse(at: Option<&Path>, folders: Option<&[PathBuf]>) -> Markup {
         @match (at, folders) {
             (Some(at), Some(folders)) => {
                 ul.folders aria-label="Folders" {
-                    @if let Some(above) = at.parent() { li { a.button href=(link(above)) { "↑ up" } } }
+                    @if let Some(above) = at.parent() {
+                        li { a.button href=(link(above)) { "↑ up" } }
+                    }
                     @for folder in folders {
-                        li { a.button href=(link(folder)) { (folder.file_name().unwrap_or_default().display()) } }
+                        li { a.button href=(link(folder)) {
+                            (folder.file_name().unwrap_or_default().display())
+                        } }
                     }
                 }
             }
@@ -121,7 +128,8 @@ fn under_way(frame: &Frame, progress: &Progress) -> Markup {
         div.panel data-scan {
             p.path { (progress.folder.display()) }
             p role="status" { (progress.words) }
-            progress aria-label="Photos looked at" max=[total] value=[total.map(|_| progress.done)] {}
+            progress aria-label="Photos looked at" max=[total]
+                value=[total.map(|_| progress.done)] {}
             form method="post" action="/scan/stop" { (frame.token()) button { "Stop" } }
         }
     }
@@ -137,9 +145,13 @@ fn ended(progress: &Progress) -> Markup {
             }
             @if !progress.problems.is_empty() {
                 details {
-                    summary { (counted(progress.problems.len(), "file", "files")) " could not be used" }
+                    summary {
+                        (counted(progress.problems.len(), "file", "files")) " could not be used"
+                    }
                     ul.problems {
-                        @for problem in progress.problems.iter().take(SHOWN_PROBLEMS) { li { (problem) } }
+                        @for problem in progress.problems.iter().take(SHOWN_PROBLEMS) {
+                            li { (problem) }
+                        }
                         @if progress.problems.len() > SHOWN_PROBLEMS {
                             li { "and " (progress.problems.len() - SHOWN_PROBLEMS) " more" }
                         }

@@ -1,4 +1,5 @@
-//! How far the scan of this server is. In: steps of a scan. Out: the newest state, to everybody who watches.
+//! How far the scan of this server is. In: steps of a scan. Out: the newest state, to everybody who
+//! watches.
 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};

@@ -64,20 +64,25 @@ pub(super) async fn list(
         }
         (known)
         form.panel.row role="search" action="/photos" {
-            input type="search" name="who" list="names" value=(who(0)) aria-label="Who is in the photo" placeholder="Who?" autocomplete="off";
+            input type="search" name="who" list="names" value=(who(0))
+                aria-label="Who is in the photo" placeholder="Who?" autocomplete="off";
             span { "and" }
-            input type="search" name="who" list="names" value=(who(1)) aria-label="Who else is in the photo" placeholder="Who else?" autocomplete="off";
+            input type="search" name="who" list="names" value=(who(1))
+                aria-label="Who else is in the photo" placeholder="Who else?" autocomplete="off";
             @for name in names.iter().skip(2) { input type="hidden" name="who" value=(name); }
             button.main { "Search" }
         }
         @for name in &unknown { p role="alert" { "Nobody is called “" (name) "”." } }
         @if photos.items.is_empty() && unknown.is_empty() {
-            div.empty { p { @if names.is_empty() { "No photos yet." } @else { "No photo shows them together." } } }
+            div.empty { p {
+                @if names.is_empty() { "No photos yet." } @else { "No photo shows them together." }
+            } }
         }
         ul.grid.photos {
             @for photo in &photos.items {
                 li { a href={ "/photos/" (photo.photo) } {
-                    img src={ "/photos/" (photo.photo) "/small.jpg" } alt={ "Photo " (photo.photo) } width="240" height="180" loading="lazy";
+                    img src={ "/photos/" (photo.photo) "/small.jpg" } alt={ "Photo " (photo.photo) }
+                        width="240" height="180" loading="lazy";
                     small {
                         @if let Some(taken) = &photo.taken_at { (day(taken)) " · " }
                         (counted(photo.n_faces, "face", "faces"))

@@ -1,5 +1,5 @@
-//! What the pages work with. In: an engine, an album's file. Out: connections to the album, and decisions that can be
-//! undone. Knows nothing of HTML but the [`Frame`] around each page.
+//! What the pages work with. In: an engine, an album's file. Out: connections to the album, and
+//! decisions that can be undone. Knows nothing of HTML but the [`Frame`] around each page.
 
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -40,7 +40,8 @@ struct Inner {
     pictures: Arc<Pictures>,
     scans: Scans,
     threads: usize,
-    /// Held for reading while a question is answered, for writing while faces are grouped and questions made anew.
+    /// Held for reading while a question is answered, for writing while faces are grouped and
+    /// questions made anew.
     grouping: RwLock<()>,
     decided: Notify,
 }
@@ -121,7 +122,8 @@ impl Pages {
         .await
     }
 
-    /// As [`Pages::album`], for a decision. `work` gives the page to go to, which then offers to undo the decision.
+    /// As [`Pages::album`], for a decision. `work` gives the page to go to, which then offers to
+    /// undo the decision.
     pub(super) async fn decide(
         &self,
         work: impl FnOnce(&mut Album) -> Result<String, Problem> + Send + 'static,

@@ -1,5 +1,5 @@
-//! Collections: each API key has separate people. In: an admin key. Out: all collections, new keys, removed ones.
-//! An admin sees how many people there are, never who.
+//! Collections: each API key has separate people. In: an admin key. Out: all collections, new keys,
+//! removed ones. An admin sees how many people there are, never who.
 
 use std::sync::Arc;
 

@@ -1,5 +1,6 @@
-//! Who is in a photo. In: an image and a false-match rate. Out: a person or "unknown" for each face, with what a match
-//! means: similarity, threshold, and the rate at which strangers are mistaken.
+//! Who is in a photo. In: an image and a false-match rate. Out: a person or "unknown" for each
+//! face, with what a match means: similarity, threshold, and the rate at which strangers are
+//! mistaken.
 
 use std::sync::Arc;
 
@@ -21,7 +22,8 @@ use crate::service::{Recognition, embedding};
 #[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Strictness {
-    /// False-match rate of one comparison with a stranger at which a face counts as a match; one that the pack states.
+    /// False-match rate of one comparison with a stranger at which a face counts as a match; one
+    /// that the pack states.
     fmr: Option<f64>,
 }
 

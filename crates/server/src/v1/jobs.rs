@@ -1,5 +1,6 @@
-//! Work that takes longer than a request. In: many images. Out: a job's id at once; its progress and result later.
-//! Jobs are kept in memory only, without names; a restart forgets them, not what they enrolled.
+//! Work that takes longer than a request. In: many images. Out: a job's id at once; its progress
+//! and result later. Jobs are kept in memory only, without names; a restart forgets them, not what
+//! they enrolled.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -308,7 +309,9 @@ fn images(given: impl ExactSizeIterator<Item = String>) -> Result<Vec<Option<Byt
     Ok(decoded.collect())
 }
 
-/// Enrols many faces, each of a person entered before. The answer comes at once; ask for the job's progress.
+/// Enrols many faces, each of a person entered before.
+///
+/// The answer comes at once; ask for the job's progress.
 #[utoipa::path(post, path = "/api/fusiform/v1/jobs/enrol", operation_id = "enrol_many",
     request_body = Batch, responses((status = 202, body = Job), Problems))]
 pub(super) async fn enrol(
@@ -354,7 +357,7 @@ pub(super) async fn group(
     Ok((StatusCode::ACCEPTED, Json(job)))
 }
 
-/// Writes a copy of the vault into the server's backup folder while it is in use. Wants an admin key.
+/// Copies the vault into the server's backup folder while it is in use. Wants an admin key.
 #[utoipa::path(post, path = "/api/fusiform/v1/jobs/backup", operation_id = "backup",
     responses((status = 202, body = Job), Problems))]
 pub(super) async fn backup(

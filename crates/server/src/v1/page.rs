@@ -1,5 +1,5 @@
-//! The API as a page to try it on. In: nothing. Out: HTML, style and script, which read the OpenAPI document.
-//! The key typed into it stays in the page's memory and is sent to this server only.
+//! The API as a page to try it on. In: nothing. Out: HTML, style and script, which read the OpenAPI
+//! document. The key typed into it stays in the page's memory and is sent to this server only.
 
 use axum::Router;
 use axum::http::header;

@@ -1,4 +1,5 @@
-//! People of a collection. In: names, consents, photos. Out: who is enrolled, on what terms, with how many faces.
+//! People of a collection. In: names, consents, photos. Out: who is enrolled, on what terms, with
+//! how many faces.
 
 use std::sync::Arc;
 
@@ -77,7 +78,9 @@ pub(super) async fn set(
     }))
 }
 
-/// Erases a person: name, consent, templates, images. Copies made by a backup before are not reached.
+/// Erases a person: name, consent, templates, images.
+///
+/// Copies made by a backup before are not reached.
 #[utoipa::path(delete, path = "/api/fusiform/v1/people/{name}", operation_id = "erase_person",
     params(("name" = String, Path)), responses((status = 200, body = Erased), Problems))]
 pub(super) async fn erase(
@@ -91,7 +94,9 @@ pub(super) async fn erase(
     Ok(Json(Erased { name, n_faces }))
 }
 
-/// Enrols the one face of an image. The person must have been entered with a consent that has not ended.
+/// Enrols the one face of an image.
+///
+/// The person must have been entered with a consent that has not ended.
 #[utoipa::path(post, path = "/api/fusiform/v1/people/{name}/faces", operation_id = "enrol",
     params(("name" = String, Path)),
     request_body(content = Vec<u8>, content_type = "application/octet-stream"),

@@ -1,4 +1,5 @@
-//! Problems as RFC 9457 `application/problem+json`. In: a [`Problem`]. Out: its JSON, and its OpenAPI responses.
+//! Problems as RFC 9457 `application/problem+json`. In: a [`Problem`]. Out: its JSON, and its
+//! OpenAPI responses.
 
 use std::collections::BTreeMap;
 

@@ -1,4 +1,5 @@
-//! The JSON of the v1 API. In: people, matches, log entries. Out: serialised types that are OpenAPI schemas too.
+//! The JSON of the v1 API. In: people, matches, log entries. Out: serialised types that are OpenAPI
+//! schemas too.
 
 use fusiform::geometry::BoundingBox;
 use fusiform_gallery::Entry;
@@ -17,7 +18,8 @@ pub(super) struct ConsentGiven {
     /// What the enrolment is for.
     #[schema(min_length = 1, max_length = 500)]
     pub(super) purpose: String,
-    /// When it ends, in milliseconds since 1970. `null` is until erased; it must be given, not left out.
+    /// When it ends, in milliseconds since 1970. `null` is until erased; it must be given, not left
+    /// out.
     #[schema(required)]
     #[serde(deserialize_with = "Option::deserialize")]
     pub(super) expires_at_ms: Option<i64>,
@@ -133,7 +135,8 @@ pub(super) struct Identified {
     pub(super) fmr: f64,
     /// Examples that a face was compared with.
     pub(super) n_examples: usize,
-    /// How often a stranger would be called somebody, at most: the rate times the comparisons (ISO/IEC 19795-1 FPIR).
+    /// How often a stranger would be called somebody, at most: the rate times the comparisons
+    /// (ISO/IEC 19795-1 FPIR).
     pub(super) fpir_at_most: f64,
 }
 
@@ -163,6 +166,7 @@ impl From<Entry> for Audited {
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct Log {
     pub(super) entries: Vec<Audited>,
-    /// Hash of the newest entry of the whole log; note it elsewhere to notice a vault put back to an older state.
+    /// Hash of the newest entry of the whole log; note it elsewhere to notice a vault put back to
+    /// an older state.
     pub(super) newest: String,
 }
