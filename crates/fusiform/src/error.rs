@@ -1,11 +1,20 @@
-//! Everything that can go wrong above the rooms. In: errors of the rooms. Out: one type that keeps its source.
-//! Knows nothing of exit codes or HTTP status.
+//! Everything that can go wrong above the rooms. In: errors of the rooms. Out: one type that keeps
+//! its source, and a stable [`ErrorKind`]. Knows nothing of exit codes, flags or HTTP status.
+
+mod kind;
 
 use std::path::PathBuf;
 
+use fusiform_face::image::ImageError;
+
 use crate::models::PackError;
 
-/// What went wrong; the source is kept.
+pub use kind::ErrorKind;
+
+/// What went wrong; the source is kept. Programs branch on [`Error::kind`], people read the message.
+///
+/// A message names the file or value and the remedy; it never names a flag, command or
+/// environment variable of a program, because the library may be inside any program.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
@@ -26,11 +35,11 @@ pub enum Error {
         /// The file.
         path: PathBuf,
         /// What is wrong with its content.
-        source: fusiform_face::image::ImageError,
+        source: ImageError,
     },
     /// Bytes are no photo that can be read.
     #[error(transparent)]
-    Image(#[from] fusiform_face::image::ImageError),
+    Image(#[from] ImageError),
     /// Detection, alignment or embedding failed.
     #[error(transparent)]
     Face(#[from] fusiform_face::Error),
@@ -41,10 +50,7 @@ pub enum Error {
     #[error(transparent)]
     Search(#[from] fusiform_search::Error),
     /// The pack lacks the network that the task needs.
-    #[error(
-        "pack {pack:?} has no {role}; choose one that has with --pack, `fusiform models list` \
-         shows them"
-    )]
+    #[error("pack {pack:?} has no {role}; open a pack that has one")]
     Lacks {
         /// The pack.
         pack: String,
@@ -53,8 +59,8 @@ pub enum Error {
     },
     /// The pack states no similarity for the false-match rate that the task needs.
     #[error(
-        "pack {pack:?} states no threshold at a false-match rate of {fmr}; measure it with \
-         `fusiform calibrate DIR --pack DIR --write`"
+        "pack {pack:?} states no threshold at a false-match rate of {fmr}; calibrate it on \
+         labelled photos and write the threshold into its manifest"
     )]
     Uncalibrated {
         /// The pack.
@@ -71,7 +77,7 @@ pub enum Error {
         source: std::io::Error,
     },
     /// No face in a photo that needs one.
-    #[error("no face found; try a smaller --min-face, or a photo that shows the face larger")]
+    #[error("no face found; allow smaller faces, or use a photo that shows the face larger")]
     NoFace,
 }
 
@@ -82,5 +88,74 @@ impl Error {
             path: path.into(),
             source,
         }
+    }
+
+    /// The class of the error, which stays the same over versions.
+    pub fn kind(&self) -> ErrorKind {
+        match self {
+            Error::Pack(error) => pack_kind(error),
+            Error::Network { .. } => ErrorKind::BadNetwork,
+            Error::Photo { source, .. } | Error::Image(source) => image_kind(source),
+            Error::Face(error) => face_kind(error),
+            Error::Album(error) => album_kind(error),
+            Error::Search(_) => ErrorKind::ModelMismatch,
+            Error::Lacks { role, .. } if *role == "detector" => ErrorKind::LacksDetector,
+            Error::Lacks { .. } => ErrorKind::LacksEmbedder,
+            Error::Uncalibrated { .. } => ErrorKind::Uncalibrated,
+            Error::Io { .. } => ErrorKind::Io,
+            Error::NoFace => ErrorKind::NoFace,
+        }
+    }
+}
+
+fn pack_kind(error: &PackError) -> ErrorKind {
+    match error {
+        PackError::Manifest(_) => ErrorKind::BadManifest,
+        PackError::Hash { .. } => ErrorKind::HashMismatch,
+        PackError::Io { .. } => ErrorKind::Io,
+        PackError::Unknown { .. } => ErrorKind::UnknownPack,
+        PackError::Taken(_) => ErrorKind::PackTaken,
+    }
+}
+
+fn image_kind(error: &ImageError) -> ErrorKind {
+    match error {
+        ImageError::Empty | ImageError::UnknownFormat { .. } => ErrorKind::NotAPhoto,
+        ImageError::TooManyBytes { .. } | ImageError::TooManyPixels { .. } => {
+            ErrorKind::PhotoTooLarge
+        }
+        ImageError::Unsupported { .. } => ErrorKind::UnsupportedPhoto,
+        ImageError::Encode { .. } | ImageError::Shape { .. } => ErrorKind::BadOption,
+        // Truncated, damaged, and whatever the decoders learn to report.
+        _ => ErrorKind::DamagedPhoto,
+    }
+}
+
+fn face_kind(error: &fusiform_face::Error) -> ErrorKind {
+    match error {
+        fusiform_face::Error::Image(source) => image_kind(source),
+        fusiform_face::Error::Align(_) => ErrorKind::UnusableFace,
+        fusiform_face::Error::Option { .. } => ErrorKind::BadOption,
+        // A network that fails or has other ports than its head.
+        _ => ErrorKind::BadNetwork,
+    }
+}
+
+fn album_kind(error: &fusiform_album::Error) -> ErrorKind {
+    use fusiform_album::Error;
+    match error {
+        Error::NotACatalogue { .. } => ErrorKind::BadFile,
+        Error::Newer { .. } => ErrorKind::NewerFile,
+        Error::ReadOnly { .. } => ErrorKind::ReadOnly,
+        Error::DiskFull { .. } => ErrorKind::DiskFull,
+        Error::Busy { .. } => ErrorKind::Busy,
+        Error::NoSuchPerson(_) => ErrorKind::UnknownPerson,
+        Error::NoSuchFace(_) | Error::NoSuchPhoto(_) => ErrorKind::NotFound,
+        Error::NameTaken { .. } => ErrorKind::NameTaken,
+        Error::BadName(_) => ErrorKind::BadName,
+        Error::Search(_) => ErrorKind::ModelMismatch,
+        Error::Pointless(_) => ErrorKind::Refused,
+        // Whatever else SQLite reports.
+        _ => ErrorKind::Database,
     }
 }

@@ -10,7 +10,7 @@ mod photo;
 pub mod verify;
 
 pub use engine::Engine;
-pub use error::Error;
+pub use error::{Error, ErrorKind};
 pub use fusiform_album as album;
 pub use fusiform_album::scan;
 pub use fusiform_album::{Error as AlbumError, ErrorKind as AlbumErrorKind, regions};

@@ -63,7 +63,8 @@ pub enum PackError {
     },
     /// No pack of that name is here.
     #[error(
-        "no model pack called {name:?}; there are: {known}. `fusiform models add DIR` adds one"
+        "no model pack called {name:?}; there are: {known}; add the folder of the pack to the library \
+         first"
     )]
     Unknown {
         /// The name asked for.

@@ -280,6 +280,6 @@ mod tests {
             .load(Some("q"))
             .unwrap_err()
             .to_string();
-        assert!(error.contains("\"q\"") && error.contains('p') && error.contains("add DIR"));
+        assert!(error.contains("\"q\"") && error.contains('p') && error.contains("add the folder"));
     }
 }
