@@ -11,7 +11,7 @@ use anyhow::{Context, Result};
 use axum::Router;
 use axum::middleware::from_fn_with_state;
 use fusiform::engine::Engine;
-use fusiform_gallery::{Lock, Secret, Vault as Gallery};
+use fusiform_gallery::{Gallery, Lock, Secret};
 use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
 use tokio::sync::watch;

@@ -8,7 +8,7 @@ use fusiform::detect::DetectedFace;
 use fusiform::engine::Engine;
 use fusiform::geometry::BoundingBox;
 use fusiform::{AnalyseOptions, Face};
-use fusiform_gallery::{Action, Kind, Match, Service, Uuid, Vault as Gallery};
+use fusiform_gallery::{Action, Gallery, Kind, Match, Service, Uuid};
 
 use crate::admission::{Admission, blocking};
 use crate::problem::Problem;
@@ -113,7 +113,7 @@ impl Recognition {
         let gallery = Arc::clone(&self.gallery);
         let work = move || {
             let probes: Vec<&[f32]> = probes.iter().map(Vec::as_slice).collect();
-            Ok(nearest(&gallery, service, &probes, top))
+            Ok(gallery.nearest(service, &probes, top))
         };
         self.admission.compute(work).await
     }
@@ -167,12 +167,6 @@ impl Recognition {
             }
         }
     }
-}
-
-/// Until the gallery takes all probes at once.
-fn nearest(gallery: &Gallery, service: Service, probes: &[&[f32]], top: usize) -> Vec<Vec<Match>> {
-    let of = |probe: &&[f32]| gallery.nearest(service, probe, top);
-    probes.iter().map(of).collect()
 }
 
 /// The embedding of a face.

@@ -7,7 +7,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail, ensure};
 use fusiform::detect::DetectOptions;
 use fusiform::engine::Engine;
-use fusiform_gallery::{Kind, Lock, Service, Terms, Uuid, Vault};
+use fusiform_gallery::{Gallery, Kind, Lock, Service, Terms, Uuid};
 use rayon::prelude::*;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
@@ -167,7 +167,7 @@ pub(crate) fn compreface(session: &Session, from: &FromCompreFace) -> Result<Exi
 fn take(
     server: &Server,
     engine: &Engine,
-    vault: &Vault,
+    vault: &Gallery,
     service: Service,
     id: Uuid,
     subject: &str,

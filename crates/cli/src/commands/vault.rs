@@ -5,7 +5,7 @@ use std::io::Write;
 use std::path::Path;
 
 use anyhow::{Context, Result};
-use fusiform_gallery::{Kind, Lock, Secret, Terms, Uuid, Vault};
+use fusiform_gallery::{Gallery, Kind, Lock, Secret, Terms, Uuid, private_file};
 use serde_json::json;
 
 use crate::args::{Audit, KeyKind, KeyTerms, VaultVerb};
@@ -121,7 +121,7 @@ fn restore(session: &Session, file: &Path) -> Result<()> {
         )
     };
     fs::copy(file, &coming).with_context(told)?;
-    let checked = Vault::open(&coming, &secret(session, true)?, &model(session)?)
+    let checked = Gallery::open(&coming, &secret(session, true)?, &model(session)?)
         .and_then(|vault| vault.verify_audit(|_| ()));
     if let Err(why) = checked {
         drop(fs::remove_file(&coming));
@@ -140,7 +140,7 @@ pub(super) fn place(session: &Session) -> Result<&Path> {
     path.context("no home folder is known; set FUSIFORM_VAULT")
 }
 
-fn existing(session: &Session) -> Result<Vault> {
+fn existing(session: &Session) -> Result<Gallery> {
     let path = place(session)?;
     anyhow::ensure!(
         path.exists(),
@@ -151,12 +151,16 @@ fn existing(session: &Session) -> Result<Vault> {
 }
 
 /// The vault, made with its folder and key file if it is not there yet.
-pub(super) fn open(session: &Session, model: &str) -> Result<Vault> {
+pub(super) fn open(session: &Session, model: &str) -> Result<Gallery> {
     let path = place(session)?;
     if let Some(dir) = path.parent().filter(|d| !d.as_os_str().is_empty()) {
         fs::create_dir_all(dir).with_context(|| dir.display().to_string())?;
     }
-    Ok(Vault::open(path, &secret(session, path.exists())?, model)?)
+    Ok(Gallery::open(
+        path,
+        &secret(session, path.exists())?,
+        model,
+    )?)
 }
 
 pub(super) fn secret(session: &Session, vault_exists: bool) -> Result<Secret> {
@@ -180,9 +184,7 @@ fn key_of(file: &Path, vault_exists: bool) -> Result<String> {
     let key = fusiform_gallery::new_key()?;
     let mut options = fs::OpenOptions::new();
     options.write(true).create_new(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    let mut out = options.open(file).with_context(told)?;
+    let mut out = private_file(file, &mut options).with_context(told)?;
     out.write_all(key.as_bytes())?;
     out.sync_all()?;
     Ok(key.to_string())
