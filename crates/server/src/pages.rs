@@ -36,7 +36,7 @@ pub(crate) use state::Pages;
 /// The routes; call it inside a runtime.
 pub(crate) fn router(pages: &Pages) -> Router {
     tokio::spawn(pages.clone().group_when_idle());
-    let door = guard::Door {
+    let guard_state = guard::GuardState {
         guard: Arc::clone(pages.guard()),
         admission: Arc::clone(pages.admission()),
     };
@@ -76,7 +76,7 @@ pub(crate) fn router(pages: &Pages) -> Router {
         .route("/history", get(history::list))
         .route("/undo", post(history::undo))
         .fallback(async || Problem::not_found("this page"))
-        .layer(from_fn_with_state(door, guard::guard))
+        .layer(from_fn_with_state(guard_state, guard::guard))
         .with_state(pages.clone());
     with_security_headers(render_problems(routes, error_page::response))
 }

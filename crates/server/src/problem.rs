@@ -166,11 +166,21 @@ impl Problem {
         Problem::new(Code::Internal, detail)
     }
 
-    /// A panic that was caught, with its message if that is text.
+    /// A panic that was caught. Its message goes to the log alone.
     pub(crate) fn panicked(payload: &(dyn Any + Send)) -> Problem {
         let text = payload.downcast_ref::<&str>().copied();
         let text = text.or_else(|| payload.downcast_ref::<String>().map(String::as_str));
-        Problem::internal(format!("panicked: {}", text.unwrap_or("no message")))
+        tracing::error!("a request panicked: {}", text.unwrap_or("no message"));
+        Problem::new(Code::Internal, "stopped")
+    }
+
+    /// A request that axum could not parse.
+    fn rejected(status: StatusCode, detail: String) -> Problem {
+        let code = match status {
+            StatusCode::PAYLOAD_TOO_LARGE => Code::TooLarge,
+            _ => Code::Malformed,
+        };
+        Problem::new(code, detail)
     }
 
     /// The HTTP status for contracts that have no table of their own.
@@ -235,28 +245,25 @@ impl From<anyhow::Error> for Problem {
 
 impl From<PathRejection> for Problem {
     fn from(why: PathRejection) -> Problem {
-        Problem::new(Code::Malformed, why.body_text())
+        Problem::rejected(why.status(), why.body_text())
     }
 }
 
 impl From<QueryRejection> for Problem {
     fn from(why: QueryRejection) -> Problem {
-        Problem::new(Code::Malformed, why.body_text())
+        Problem::rejected(why.status(), why.body_text())
     }
 }
 
 impl From<JsonRejection> for Problem {
     fn from(why: JsonRejection) -> Problem {
-        Problem::new(Code::Malformed, why.body_text())
+        Problem::rejected(why.status(), why.body_text())
     }
 }
 
 impl From<BytesRejection> for Problem {
     fn from(why: BytesRejection) -> Problem {
-        match why.status() {
-            StatusCode::PAYLOAD_TOO_LARGE => Problem::new(Code::TooLarge, why.body_text()),
-            _ => Problem::new(Code::Malformed, why.body_text()),
-        }
+        Problem::rejected(why.status(), why.body_text())
     }
 }
 
@@ -279,12 +286,18 @@ pub(crate) fn render_problems<S: Clone + Send + Sync + 'static>(
         let Some(problem) = response.extensions_mut().remove::<Problem>() else {
             return response;
         };
-        let mut response = render(&problem);
+        let mut rendered = render(&problem);
+        let headers = rendered.headers_mut();
+        // What inner layers have set, a cookie for example.
+        for (name, value) in response.headers() {
+            if *name != header::CONTENT_TYPE && *name != header::CONTENT_LENGTH {
+                headers.append(name, value.clone());
+            }
+        }
         if let Some(seconds) = problem.retry_after_s() {
-            let headers = response.headers_mut();
             headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
         }
-        response
+        rendered
     };
     let panicked = |payload: Box<dyn Any + Send>| Problem::panicked(&*payload).into_response();
     routes

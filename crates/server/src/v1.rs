@@ -94,14 +94,14 @@ pub(crate) fn router(recognition: &Arc<Recognition>, backup_dir: Option<PathBuf>
         .route("/jobs/{id}", get(jobs::show))
         .with_state(jobs);
     let admitted = |kinds, max_body_bytes, routes: Router| {
-        let door = Door {
+        let access = Access {
             recognition: Arc::clone(recognition),
             kinds,
             max_body_bytes,
         };
         routes
             .layer(DefaultBodyLimit::max(max_body_bytes))
-            .layer(from_fn_with_state(door, admit))
+            .layer(from_fn_with_state(access, admit))
     };
     let either: &[Kind] = &[Kind::Recognition, Kind::Admin];
     let routes = admitted(&[Kind::Recognition], MAX_IMAGE_BYTES, people)
@@ -119,7 +119,7 @@ pub(crate) fn router(recognition: &Arc<Recognition>, backup_dir: Option<PathBuf>
 
 /// Which requests some routes take.
 #[derive(Debug, Clone)]
-struct Door {
+struct Access {
     recognition: Arc<Recognition>,
     /// The kinds of key.
     kinds: &'static [Kind],
@@ -129,16 +129,16 @@ struct Door {
 /// Admits requests with a right key, as many as its rate and the memory allow, for as long as one
 /// may take.
 async fn admit(
-    State(door): State<Door>,
+    State(access): State<Access>,
     mut request: Request,
     next: Next,
 ) -> Result<Response, Problem> {
-    let admission = door.recognition.admission();
+    let admission = access.recognition.admission();
     let answer = async {
         let key = request.headers().get("x-api-key");
         let key = key.and_then(|k| Uuid::parse_str(k.to_str().ok()?).ok());
         let service = match key {
-            Some(key) => door.recognition.service(door.kinds, &key).await,
+            Some(key) => access.recognition.service(access.kinds, &key).await,
             None => None,
         };
         let service = service.ok_or_else(|| {
@@ -146,7 +146,7 @@ async fn admit(
             Problem::new(Code::UnknownKey, detail)
         })?;
         admission.count_request(service.id)?;
-        let _body = admission.reserve_body(request.headers(), door.max_body_bytes)?;
+        let _body = admission.reserve_body(request.headers(), access.max_body_bytes)?;
         request.extensions_mut().insert(service);
         Ok(next.run(request).await)
     };

@@ -168,7 +168,7 @@ pub(super) async fn of_person(
                 }
                 // Enter in the field for the name presses the form's first button, whichever that
                 // is.
-                _ => assert(album, &fields, &faces)?.unwrap_or(here),
+                _ => assert_faces(album, &fields, &faces)?.unwrap_or(here),
             })
         })
         .await
@@ -181,14 +181,14 @@ pub(super) async fn of_nobody(
     let faces = selected(&fields)?;
     pages
         .decide(move |album| {
-            assert(album, &fields, &faces)?;
+            assert_faces(album, &fields, &faces)?;
             Ok("/faces".into())
         })
         .await
 }
 
 /// Asserts of any faces what the form's button says; gives the page of the person who was named.
-fn assert(album: &mut Album, fields: &Fields, faces: &[FaceId]) -> Result<Option<String>, Problem> {
+fn assert_faces(album: &mut Album, fields: &Fields, faces: &[FaceId]) -> Result<Option<String>, Problem> {
     match fields.first("do") {
         Some("ignore") => album.ignore(faces)?,
         Some("not_a_face") => album.not_a_face(faces)?,
@@ -229,7 +229,7 @@ pub(super) async fn is(
                         _ => album.name(group, name)?,
                     }
                 }
-                _ => drop(assert(album, &fields, &faces)?),
+                _ => drop(assert_faces(album, &fields, &faces)?),
             }
             Ok(format!("/photos/{}?face={id}", face.photo))
         })

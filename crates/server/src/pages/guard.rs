@@ -202,18 +202,18 @@ fn is_read(method: &Method) -> bool {
 
 /// What the middleware works with.
 #[derive(Debug, Clone)]
-pub(super) struct Door {
+pub(super) struct GuardState {
     pub(super) guard: Arc<Guard>,
     pub(super) admission: Arc<Admission>,
 }
 
 /// Middleware that lets requests through with a [`Login`] and, for forms, [`Fields`] as extensions.
 pub(super) async fn guard(
-    State(door): State<Door>,
+    State(state): State<GuardState>,
     request: Request,
     next: Next,
 ) -> Result<Response, Problem> {
-    let Door { guard, admission } = door;
+    let GuardState { guard, admission } = state;
     if let Some(problem) = guard.refuse(request.method(), request.headers()) {
         return Err(problem);
     }

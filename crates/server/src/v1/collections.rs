@@ -82,7 +82,7 @@ pub(super) struct Removed {
     n_faces: usize,
 }
 
-/// Every collection and how many are in it. Wants an admin key.
+/// Every collection and how many are in it. Needs an admin key.
 #[utoipa::path(get, path = "/api/fusiform/v1/collections", operation_id = "collections",
     responses((status = 200, body = Collections), Problems))]
 pub(super) async fn list(State(recognition): State<Arc<Recognition>>) -> Json<Collections> {
@@ -100,7 +100,7 @@ pub(super) async fn list(State(recognition): State<Arc<Recognition>>) -> Json<Co
     Json(Collections { collections })
 }
 
-/// Makes a collection and its key. Wants an admin key.
+/// Makes a collection and its key. Needs an admin key.
 #[utoipa::path(post, path = "/api/fusiform/v1/collections", operation_id = "make_collection",
     request_body = Wanted, responses((status = 200, body = Made), Problems))]
 pub(super) async fn make(
@@ -134,7 +134,7 @@ pub(super) async fn make(
     }))
 }
 
-/// Erases a collection: its key, people, templates and images. Wants an admin key.
+/// Erases a collection: its key, people, templates and images. Needs an admin key.
 #[utoipa::path(delete, path = "/api/fusiform/v1/collections/{number}",
     operation_id = "remove_collection", params(("number" = i64, Path)),
     responses((status = 200, body = Removed), Problems))]

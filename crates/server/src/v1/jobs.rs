@@ -357,7 +357,7 @@ pub(super) async fn group(
     Ok((StatusCode::ACCEPTED, Json(job)))
 }
 
-/// Copies the vault into the server's backup folder while it is in use. Wants an admin key.
+/// Copies the vault into the server's backup folder while it is in use. Needs an admin key.
 #[utoipa::path(post, path = "/api/fusiform/v1/jobs/backup", operation_id = "backup",
     responses((status = 202, body = Job), Problems))]
 pub(super) async fn backup(
