@@ -15,9 +15,9 @@ use super::group::{Face, face_row, named_people};
 use super::suggest::{self, guesses};
 use super::{Failed, PersonId, person_stats, review};
 use fusiform_search::cluster::{
-    ClusterFace, ClusterOptions, Clustering, Constraints, MAX_NEIGHBOURS, place,
+    ClusterFace, ClusterOptions, Clustering, Constraints, MAX_NEIGHBORS, assign,
 };
-use fusiform_search::ivf::Centres;
+use fusiform_search::ivf::Centroids;
 use fusiform_search::template::{ModelId, from_blob, similarity, to_blob};
 
 /// When new faces are more than this share of those that stand, all are grouped.
@@ -34,14 +34,14 @@ pub(super) fn keep_cells(
 ) -> rusqlite::Result<()> {
     forget_cells(t)?;
     t.execute("DELETE FROM unplaced", [])?;
-    let Some(placed) = found.placed() else {
+    let Some(assignment) = found.assignment() else {
         return Ok(());
     };
     let mut insert = t.prepare("INSERT INTO centres (cell, vector) VALUES (?1, ?2)")?;
-    for (cell, vector) in placed.centres.vectors().enumerate() {
+    for (cell, vector) in assignment.centroids.vectors().enumerate() {
         insert.execute(params![cell as i64, to_blob(vector)])?;
     }
-    for (face, cells) in faces.iter().zip(&placed.homes) {
+    for (face, cells) in faces.iter().zip(&assignment.lists) {
         settle(t, face.id, cells)?;
     }
     let sql = "INSERT OR REPLACE INTO state (key, value) VALUES ('standing', ?1)";
@@ -115,14 +115,14 @@ fn put_among(
         .prepare_cached("SELECT vector FROM centres ORDER BY cell")?
         .query_map([], |row| Ok(from_blob(row.get_ref(0)?.as_blob()?)))?
         .collect::<rusqlite::Result<_>>()?;
-    let centres = Centres::from_vectors(&centres);
+    let centres = Centroids::from_vectors(&centres);
     let facts = assertions::load(t)?;
     let mut around = Around::default();
     for face in &new {
         around.look(t, model, face, &centres, &facts, options)?;
     }
     for face in &new {
-        settle(t, face.id, &centres.homes(&face.vector))?;
+        settle(t, face.id, &centres.assign(&face.vector))?;
     }
     let fresh: BTreeSet<i64> = new.iter().map(|f| f.id).collect();
     let (standing, person_of) = around.load(t, model, &fresh)?;
@@ -142,7 +142,7 @@ fn put_among(
         .iter()
         .map(|f| ClusterFace::new(f.id, f.photo, &f.vector, f.quality))
         .collect();
-    let labels = place(&items, first, &said, options, floor)?.labels();
+    let labels = assign(&items, first, &said, options, floor)?.labels();
     let mut by_label: BTreeMap<usize, Vec<&Face>> = BTreeMap::new();
     for (face, label) in faces.into_iter().zip(labels) {
         by_label.entry(label).or_default().push(face);
@@ -212,7 +212,7 @@ impl Around {
         t: &Transaction,
         model: &ModelId,
         face: &Face,
-        centres: &Centres,
+        centres: &Centroids,
         facts: &Facts,
         options: &ClusterOptions,
     ) -> rusqlite::Result<()> {
@@ -222,7 +222,7 @@ impl Around {
                    LEFT JOIN members m ON m.face = h.face WHERE h.cell = ?2 AND f.aside IS NULL";
         let least = options.floor_similarity.min(options.ask_similarity);
         let mut near: BTreeMap<i64, (f32, Option<i64>)> = BTreeMap::new();
-        for cell in centres.looks(&face.vector) {
+        for cell in centres.probe(&face.vector) {
             let mut query = t.prepare_cached(sql)?;
             let mut rows = query.query(params![model.0, cell])?;
             while let Some(row) = rows.next()? {
@@ -236,7 +236,7 @@ impl Around {
         let mut near: Vec<(i64, (f32, Option<i64>))> = near.into_iter().collect();
         near.sort_by(|a, b| b.1.0.total_cmp(&a.1.0).then(a.0.cmp(&b.0)));
         let mut people = BTreeSet::new();
-        for (other, (_, person)) in near.into_iter().take(MAX_NEIGHBOURS) {
+        for (other, (_, person)) in near.into_iter().take(MAX_NEIGHBORS) {
             match person {
                 None => {
                     self.lone.insert(other);

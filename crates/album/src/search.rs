@@ -2,7 +2,7 @@
 
 use super::{Album, FaceId, PersonId};
 use crate::error::Error;
-use fusiform_search::index::{Near, Vectors};
+use fusiform_search::index::{self, Neighbor};
 use fusiform_search::template::{ModelId, Similarity, Template, from_blob};
 
 /// The faces of all people under one model, in memory.
@@ -11,7 +11,7 @@ pub struct Index {
     model: ModelId,
     faces: Vec<FaceId>,
     /// None while there are no faces. Owners are people.
-    vectors: Option<Vectors>,
+    vectors: Option<index::Index>,
 }
 
 /// A person and their nearest face.
@@ -48,11 +48,10 @@ impl Album {
                 }
                 let vectors = index
                     .vectors
-                    .get_or_insert_with(|| Vectors::new(vector.len()));
+                    .get_or_insert_with(|| index::Index::new(vector.len()));
                 // A row of another length was not written by this model; it cannot be compared.
-                if vector.len() == vectors.length() {
+                if vectors.push(row.get::<_, i64>(1)? as u64, &vector).is_ok() {
                     index.faces.push(FaceId(row.get(0)?));
-                    vectors.push(row.get::<_, i64>(1)? as u64, &vector);
                 }
             }
             Ok(())
@@ -83,7 +82,7 @@ impl Index {
         top_k: usize,
     ) -> Result<Vec<Vec<Match>>, Error> {
         for probe in probes {
-            let length = self.vectors.as_ref().map(Vectors::length);
+            let length = self.vectors.as_ref().map(index::Index::dimensions);
             if probe.model != self.model || length.is_some_and(|l| l != probe.vector.len()) {
                 let (left, right) = (probe.model.to_string(), self.model.to_string());
                 return Err(fusiform_search::Error::ModelsDiffer { left, right }.into());
@@ -93,12 +92,12 @@ impl Index {
             return Ok(vec![Vec::new(); probes.len()]);
         };
         let queries: Vec<&[f32]> = probes.iter().map(|p| &*p.vector).collect();
-        let found = |near: Near| Match {
+        let found = |near: Neighbor| Match {
             person: PersonId(near.owner as i64),
-            face: self.faces[near.place],
+            face: self.faces[near.slot],
             similarity: Similarity(near.similarity),
         };
-        let nearest = vectors.nearest(&queries, top_k).into_iter();
+        let nearest = vectors.nearest(&queries, top_k)?.into_iter();
         Ok(nearest
             .map(|near| near.into_iter().map(found).collect())
             .collect())

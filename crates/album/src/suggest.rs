@@ -6,7 +6,7 @@ use super::group::Face;
 use super::review::{Guess, Subject};
 use super::{FaceId, PersonId};
 use fusiform_search::cluster::ClusterOptions;
-use fusiform_search::ivf::Cells;
+use fusiform_search::ivf::InvertedFile;
 use fusiform_search::template::similarity;
 
 /// Somebody whom a subject may be.
@@ -50,7 +50,7 @@ pub(super) fn guesses(
         .flat_map(|(at, c)| c.prototypes.iter().map(move |p| (at, &**p)));
     let (owners, vectors): (Vec<usize>, Vec<&[f32]>) = all.unzip();
     let known = Known {
-        cells: Cells::of(vectors),
+        cells: InvertedFile::new(vectors),
         owners,
         candidates: &candidates,
     };
@@ -90,7 +90,7 @@ pub(super) fn guesses(
 
 /// Everybody, to be looked up by what they look like.
 struct Known<'a> {
-    cells: Cells<'a>,
+    cells: InvertedFile<'a>,
     /// For each vector in the cells, whose it is.
     owners: Vec<usize>,
     candidates: &'a [Candidate<'a>],
@@ -108,7 +108,7 @@ fn best(
 ) -> Option<Best> {
     let mut first: Option<(i64, f32)> = None;
     let mut second: Option<(i64, f32)> = None;
-    let near = known.cells.near(vector).into_iter();
+    let near = known.cells.candidates(vector).into_iter();
     let near: BTreeSet<usize> = near.map(|at| known.owners[at as usize]).collect();
     let near = near.into_iter().map(|at| &known.candidates[at]);
     for candidate in near.filter(|c| may(c)) {

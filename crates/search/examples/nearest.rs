@@ -1,6 +1,7 @@
-//! Searches vectors of a file. In: `TEMPLATES.f32 QUERIES.f32 LENGTH`, then on standard input lines `START N`: so many
-//! queries from there on. Out: for each line the wall-clock and CPU milliseconds that these queries took together and
-//! the place of each one's nearest. The line `all` compares every query with every vector instead. Used to compare with other engines.
+//! Searches vectors of a file. In: `TEMPLATES.f32 QUERIES.f32 DIMENSIONS`, then on standard input
+//! lines `START N`: N queries from number START on. Out: for each line the wall-clock and CPU
+//! milliseconds that these queries took together and the slot of each one's nearest. The line `all`
+//! compares every query with every vector instead. Used to compare with other engines.
 
 use std::error::Error;
 use std::fs::File;
@@ -8,49 +9,53 @@ use std::io::{BufReader, Read};
 use std::time::Instant;
 
 use fusiform_kernels::dot;
-use fusiform_search::index::Vectors;
+use fusiform_search::index::Index;
 use rustix::time::{ClockId, clock_gettime};
 
 fn main() -> Result<(), Box<dyn Error>> {
     let args: Vec<String> = std::env::args().skip(1).collect();
-    let [templates, queries, length] = &args[..] else {
-        return Err("usage: nearest TEMPLATES.f32 QUERIES.f32 LENGTH".into());
+    let [templates, queries, dimensions] = &args[..] else {
+        return Err("usage: nearest TEMPLATES.f32 QUERIES.f32 DIMENSIONS".into());
     };
-    let mut vectors = Vectors::new(length.parse()?);
+    let mut index = Index::new(dimensions.parse()?);
     let start = Instant::now();
-    each_row(templates, vectors.length(), |place, row| {
-        vectors.push(place, row)
+    each_row(templates, index.dimensions(), |slot, row| {
+        index.push(slot, row)?;
+        Ok(())
     })?;
     let mut all = Vec::new();
-    each_row(queries, vectors.length(), |_, row| all.push(row.to_vec()))?;
+    each_row(queries, index.dimensions(), |_, row| {
+        all.push(row.to_vec());
+        Ok(())
+    })?;
     let all: Vec<&[f32]> = all.iter().map(|q| &q[..]).collect();
-    println!("{} {:.1}", vectors.len(), start.elapsed().as_secs_f64());
+    println!("{} {:.1}", index.len(), start.elapsed().as_secs_f64());
     for line in std::io::stdin().lines() {
         let line = line?;
         let (wall, cpu) = (Instant::now(), cpu_ms());
-        let places: Vec<usize> = if line == "all" {
-            all.iter().map(|query| by_all(&vectors, query)).collect()
+        let slots: Vec<usize> = if line == "all" {
+            all.iter().map(|query| by_all(&index, query)).collect()
         } else {
             let (start, n) = line.split_once(' ').ok_or("wanted: START N, or all")?;
             let (start, n): (usize, usize) = (start.parse()?, n.parse()?);
             let share = all.get(start..start + n).ok_or("not so many queries")?;
-            let found = vectors.nearest(share, 1);
-            found.into_iter().map(|near| near[0].place).collect()
+            let found = index.nearest(share, 1)?;
+            found.into_iter().map(|near| near[0].slot).collect()
         };
         let (wall, cpu) = (wall.elapsed().as_secs_f64() * 1e3, cpu_ms() - cpu);
-        let places: Vec<String> = places.iter().map(usize::to_string).collect();
-        println!("{wall:.3} {cpu:.3} {}", places.join(" "));
+        let slots: Vec<String> = slots.iter().map(usize::to_string).collect();
+        println!("{wall:.3} {cpu:.3} {}", slots.join(" "));
     }
     Ok(())
 }
 
-/// The first of the nearest, by the definition.
-fn by_all(vectors: &Vectors, query: &[f32]) -> usize {
+/// The slot of the nearest, by comparing all.
+fn by_all(index: &Index, query: &[f32]) -> usize {
     let mut best = (0, f32::NEG_INFINITY);
-    for place in 0..vectors.len() {
-        let similarity = dot::f32(query, vectors.get(place));
+    for slot in 0..index.len() {
+        let similarity = dot::f32(query, index.get(slot));
         if similarity > best.1 {
-            best = (place, similarity);
+            best = (slot, similarity);
         }
     }
     best.0
@@ -58,12 +63,12 @@ fn by_all(vectors: &Vectors, query: &[f32]) -> usize {
 
 fn each_row(
     path: &str,
-    length: usize,
-    mut take: impl FnMut(u64, &[f32]),
+    dimensions: usize,
+    mut take: impl FnMut(u64, &[f32]) -> Result<(), Box<dyn Error>>,
 ) -> Result<(), Box<dyn Error>> {
     let mut file = BufReader::new(File::open(path)?);
-    let mut bytes = vec![0; length * 4];
-    let mut place = 0;
+    let mut bytes = vec![0; dimensions * 4];
+    let mut slot = 0;
     while file.read_exact(&mut bytes).is_ok() {
         let row: Vec<f32> = bytes
             .as_chunks::<4>()
@@ -71,8 +76,8 @@ fn each_row(
             .iter()
             .map(|w| f32::from_le_bytes(*w))
             .collect();
-        take(place, &row);
-        place += 1;
+        take(slot, &row)?;
+        slot += 1;
     }
     Ok(())
 }

@@ -1,36 +1,41 @@
-//! Faces to groups. In: vectors, qualities, and what humans said. Out: a group for each face.
-//! A pure function: it keeps nothing and does not know where faces come from.
+//! Clustering. In: vectors of faces, their qualities, and what humans said. Out: a group for each
+//! face. A pure function: it keeps nothing and does not know where faces come from.
 //!
-//! Agglomerative, over a graph of near neighbours (`neighbours`): the two groups with the strongest evidence join first
-//! (`groups`). Evidence is how far the pairs of faces across two groups lie above a floor, weighted by quality, over the
-//! number of pairs to the power of 0.7; two lone faces need the link similarity. Floor and link come from the model's
-//! measured error rates, and rise where strangers in one photo of this album look more alike than that (`fit_floor`).
-//! All is done twice: the first grouping shows how near strangers come to each face, and in the second a pair counts for
-//! less by that (`score_norm`).
-//! A human's word is never weighed: faces said to be one person start as one group, and groups of two people never join.
+//! Agglomerative, over a graph of near neighbors (`neighbors`): the two groups with the strongest
+//! evidence join first (`groups`). Evidence is how far the pairs of faces across two groups lie
+//! above a floor, weighted by quality, over the number of pairs to the power of 0.7; two lone faces
+//! need the link similarity. Floor and link come from the model's measured error rates, and rise
+//! where strangers in one photo of this album are more similar than that (`fit_floor`). All is done
+//! twice: the first grouping shows how near strangers come to each face, and in the second the
+//! similarity of a pair is reduced by that (`score_norm`).
 //!
-//! Near neighbours are found by comparing all faces within cells of like vectors (`ivf`), exactly while there are few
-//! faces; their number kept per face is [`MAX_NEIGHBOURS`]. Equal input gives equal output. The order of faces decides ties of
-//! evidence, and beyond [`EXACT_UP_TO`] faces which of them are the first centres of cells; nothing else.
+//! What a human said is not weighed but obeyed: faces said to be one person start as one group, and
+//! groups of two named people never join.
 //!
-//! [`place`] adds faces to groups that stand, without taking any of these apart or together. So who came first matters
-//! there: a late face that would have joined two groups joins the nearer. [`cluster`] over all faces mends that.
+//! Up to [`EXACT_UP_TO`] faces all pairs are compared; of more, those that share a list of an
+//! inverted file (`ivf`). Of each face [`MAX_NEIGHBORS`] neighbors are kept. Equal input gives
+//! equal output. The order of faces decides ties of evidence, and beyond [`EXACT_UP_TO`] faces
+//! which of them are the first centroids; nothing else.
+//!
+//! [`assign`] adds faces to groups that exist, without joining or splitting any of these. So the
+//! order of arrival matters there: a late face that would have joined two groups goes into the
+//! nearer. [`cluster`] over all faces corrects that.
 
 mod fit_floor;
 mod groups;
-mod neighbours;
+mod neighbors;
 mod score_norm;
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::error::Error;
+use crate::ivf::Assignment;
 pub use crate::ivf::EXACT_UP_TO;
-use crate::ivf::Placed;
 use groups::Groups;
-use neighbours::Pair;
+use neighbors::Pair;
 
-/// Neighbours kept for each face; more would only repeat what the nearest say.
-pub const MAX_NEIGHBOURS: usize = 64;
+/// Neighbors kept for each face; more would only repeat what the nearest say.
+pub const MAX_NEIGHBORS: usize = 64;
 
 /// One face to be grouped.
 #[derive(Debug, Clone, Copy)]
@@ -79,7 +84,7 @@ pub struct ClusterOptions {
     pub same_photo_penalty: f32,
     /// A face below this quality may join a group, but never makes two groups one.
     pub min_bridge_quality: f32,
-    /// So many faces are compared all with all; of more, only like ones.
+    /// Up to so many faces all pairs are compared; of more, those that share an inverted list.
     pub exact_up_to: usize,
 }
 
@@ -97,11 +102,12 @@ impl Default for ClusterOptions {
 }
 
 impl ClusterOptions {
-    /// Lifts the floor, and with it the link, which keeps its place between the floor and 1.
+    /// Raises the floor, and with it the link, which keeps its relative position between floor and
+    /// 1.
     fn raise_floor(&mut self, floor: f32) {
         if floor > self.floor_similarity && floor < 1.0 {
-            let kept = (1.0 - floor) / (1.0 - self.floor_similarity);
-            self.link_similarity = 1.0 - (1.0 - self.link_similarity) * kept;
+            let scale = (1.0 - floor) / (1.0 - self.floor_similarity);
+            self.link_similarity = 1.0 - (1.0 - self.link_similarity) * scale;
             self.floor_similarity = floor;
         }
     }
@@ -114,7 +120,7 @@ pub struct Clustering {
     labels: Vec<usize>,
     n_clusters: usize,
     floor_similarity: f32,
-    placed: Option<Placed>,
+    assignment: Option<Assignment>,
 }
 
 impl Clustering {
@@ -128,45 +134,62 @@ impl Clustering {
         self.n_clusters
     }
 
-    /// The floor that was used: that of the options, or higher where strangers in this album look more alike.
+    /// The floor that was used: that of the options, or higher where strangers in this album are
+    /// more similar.
     pub fn floor_similarity(&self) -> f32 {
         self.floor_similarity
     }
 
-    /// The cells in which faces were looked up, if they were too many to be compared all with all.
-    pub fn placed(&self) -> Option<&Placed> {
-        self.placed.as_ref()
+    /// The inverted lists of the faces, if they were too many to compare all pairs.
+    pub fn assignment(&self) -> Option<&Assignment> {
+        self.assignment.as_ref()
     }
 }
 
 /// Groups faces; equal input gives equal output.
 ///
+/// # Example
+/// ```
+/// use fusiform_search::cluster::{ClusterFace, ClusterOptions, Constraints, cluster};
+///
+/// let (ann, bo) = ([1.0, 0.0], [0.0, 1.0]);
+/// let faces = [
+///     ClusterFace::new(1, 1, &ann, 0.9),
+///     ClusterFace::new(2, 1, &bo, 0.9),
+///     ClusterFace::new(3, 2, &ann, 0.8),
+/// ];
+/// let found = cluster(&faces, &Constraints::default(), &ClusterOptions::default())?;
+/// assert_eq!(found.labels(), [0, 1, 0]);
+/// # Ok::<(), fusiform_search::Error>(())
+/// ```
+///
 /// # Errors
-/// [`Error::ModelsDiffer`] for vectors of different lengths.
+/// [`Error::Dimensions`] for vectors of different lengths.
 pub fn cluster(
     faces: &[ClusterFace],
     constraints: &Constraints,
     options: &ClusterOptions,
 ) -> Result<Clustering, Error> {
-    check_lengths(faces)?;
-    let fitted = fit_floor::fitted(faces, options);
+    check_dimensions(faces)?;
+    let fitted = fit_floor::fit(faces, options);
     Ok(grouped(faces, 0, constraints, &fitted))
 }
 
-/// Places the faces from position `first` on among the others, whose groups stand as `constraints.is` has them.
+/// Assigns the faces from position `first` on to the groups of the others, which are those of
+/// `constraints.is`, or to new ones.
 ///
 /// `floor_similarity` is that of the clustering that made those groups.
 ///
 /// # Errors
-/// [`Error::ModelsDiffer`] for vectors of different lengths.
-pub fn place(
+/// [`Error::Dimensions`] for vectors of different lengths.
+pub fn assign(
     faces: &[ClusterFace],
     first: usize,
     constraints: &Constraints,
     options: &ClusterOptions,
     floor_similarity: f32,
 ) -> Result<Clustering, Error> {
-    check_lengths(faces)?;
+    check_dimensions(faces)?;
     let mut fitted = options.clone();
     fitted.raise_floor(floor_similarity);
     Ok(grouped(faces, first, constraints, &fitted))
@@ -178,33 +201,30 @@ fn grouped(
     constraints: &Constraints,
     options: &ClusterOptions,
 ) -> Clustering {
-    let (pairs, placed) = neighbours::pairs(faces, first, options);
+    let (pairs, assignment) = neighbors::pairs(faces, first, options);
     let joined = |pairs: &[Pair]| {
         let mut groups = Groups::new(faces, pairs, constraints, options);
-        groups.join_what_humans_joined();
-        groups.join_what_is_near();
+        groups.join_named();
+        groups.join_nearest_first();
         groups.numbered()
     };
     let (first_labels, _) = joined(&pairs);
-    let pairs = score_norm::thinned(pairs, &first_labels, options.floor_similarity);
+    let pairs = score_norm::normalize(pairs, &first_labels, options.floor_similarity);
     let (labels, n_clusters) = joined(&pairs);
     Clustering {
         labels,
         n_clusters,
         floor_similarity: options.floor_similarity,
-        placed,
+        assignment,
     }
 }
 
-fn check_lengths(faces: &[ClusterFace]) -> Result<(), Error> {
-    let length = faces.first().map_or(0, |f| f.vector.len());
-    let numbers = |n: usize| format!("vectors of {n} numbers");
-    match faces.iter().find(|f| f.vector.len() != length) {
+fn check_dimensions(faces: &[ClusterFace]) -> Result<(), Error> {
+    let expected = faces.first().map_or(0, |f| f.vector.len());
+    let lengths = faces.iter().map(|f| f.vector.len());
+    match lengths.into_iter().find(|found| *found != expected) {
         None => Ok(()),
-        Some(other) => Err(Error::ModelsDiffer {
-            left: numbers(length),
-            right: numbers(other.vector.len()),
-        }),
+        Some(found) => Err(Error::Dimensions { expected, found }),
     }
 }
 

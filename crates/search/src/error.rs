@@ -12,4 +12,12 @@ pub enum Error {
         /// The other.
         right: String,
     },
+    /// A vector has another length than those it is to be compared with.
+    #[error("a vector of {found} values among vectors of {expected}; embed both with one model")]
+    Dimensions {
+        /// Values of the vectors that are there.
+        expected: usize,
+        /// Values of this one.
+        found: usize,
+    },
 }

@@ -1,449 +1,463 @@
-//! Which vectors are nearest? In: vectors of one length, queries. Out: for each query the nearest, exactly.
-//! Knows nothing of faces; who owns a vector is a number.
+//! Exact k-nearest-neighbour search. In: vectors of one length with an owner each, queries. Out:
+//! for each query the nearest owners. Knows nothing of faces, people or files; an owner is a
+//! number.
 //!
-//! Every vector is kept twice: as it is, and rounded to four bits with a bound of what rounding took away. A search is
-//! bound by memory: it reads the small copies, an eighth of it, drops every vector that cannot be among the nearest
-//! however the rounding fell, and compares the others as they are, the likeliest at once. Of a million faces those are
-//! none to some thousands; eight bits would leave fewer, but their copies take twice as long to read.
+//! Every vector is stored twice: as f32, and quantized to four bits together with a bound on the
+//! quantization error. A search is bound by memory bandwidth, so it reads the 4-bit codes (an
+//! eighth of the bytes), rejects every vector whose upper bound lies below the k-th best lower
+//! bound, and computes the f32 dot product of what is left. Of a million faces that is between none
+//! and some thousands. Eight bits would leave fewer, but their codes take twice as long to read.
 //!
-//! The bound: with v = s·q + e and the query x = r·p + d, Cauchy and Schwarz give
-//! |x·v − r·s·p·q| ≤ |x|·|e| + |d|·|s·q|, and |s·q| ≤ |v| + |e|. Here q is a half beside a whole number, u − 7.5 with u
-//! of 0 to 15, so that p·q = (2·p·u − 15·Σp) / 2: whole numbers up to the last step.
-
-use std::collections::HashMap;
+//! The bound: let v = s·q + e be a vector and its quantization error, x = r·p + d a query and its
+//! own. By Cauchy and Schwarz |x·v − r·s·p·q| ≤ |x|·|e| + |d|·|s·q|, and |s·q| ≤ |v| + |e|. Code u
+//! in 0…15 stands for q = u − 7.5, so p·q = (2·p·u − 15·Σp) / 2 needs integers only, but for the
+//! last step.
 
 use fusiform_kernels::dot;
 use rayon::prelude::*;
+use zeroize::Zeroize;
 
-/// Queries that share one reading of the vectors; their sixteen-bit copies fit the second-level cache.
-const QUERIES: usize = 64;
-/// Bytes of the vectors that all queries of a share meet before the next are read: half a first-level cache.
+use crate::error::Error;
+use quantize::{Bound, Quantized, QuantizedQueries, norm};
+use top_k_filter::TopKFilter;
+
+mod quantize;
+mod top_k_filter;
+
+/// Queries that share one pass over the codes; their 16-bit copies fit the second-level cache.
+const QUERIES_PER_PASS: usize = 64;
+/// Bytes of codes that all queries of a pass meet before the next are read: half a first-level
+/// cache.
 const TILE_BYTES: usize = 16 << 10;
-/// Vectors whose bounds are looked at together.
-const GLANCE: usize = 16;
+/// Vectors whose bounds are computed together.
+const BATCH: usize = 16;
 /// Fewer vectors than this are not worth a second thread.
-const MIN_PIECE: usize = 8192;
-/// Beyond this many owners wanted, every vector is compared as it is.
-const MAX_FILTERED: usize = 256;
-/// The step of sixteen that takes least away from numbers of a normal distribution of deviation 1 (Max, 1960).
-const NORMAL_STEP: f32 = 0.3352;
+const MIN_VECTORS_PER_TASK: usize = 8192;
+/// Beyond this k the filter does not help: every vector is compared as f32.
+const MAX_FILTERED_K: usize = 256;
 
-/// Vectors of one length and whose they are.
+/// Vectors of one length in columns, each with an owner.
+///
+/// One owner may have many vectors; a search returns each owner once, by the nearest of them. Give
+/// every vector an owner of its own to search for vectors instead.
+///
+/// # Shapes
+/// `dimensions` f32 values per vector; 4.5 bytes per value are kept in memory.
+///
+/// # Example
+/// ```
+/// use fusiform_search::index::Index;
+///
+/// let mut index = Index::new(2);
+/// index.push(7, &[1.0, 0.0])?;
+/// index.push(8, &[0.0, 1.0])?;
+/// let nearest = index.nearest(&[&[0.8, 0.6]], 1)?;
+/// assert_eq!((nearest[0][0].owner, nearest[0][0].similarity), (7, 0.8));
+///
+/// index.swap_remove(0);
+/// assert_eq!(index.nearest(&[&[0.8, 0.6]], 1)?[0][0].owner, 8);
+/// # Ok::<(), fusiform_search::Error>(())
+/// ```
 #[derive(Debug, Clone)]
-pub struct Vectors {
-    length: usize,
+pub struct Index {
+    dimensions: usize,
     owners: Vec<u64>,
-    exact: Vec<f32>,
-    /// In whole blocks of [`dot::U4_BLOCK`], packed.
-    rounded: Vec<u8>,
-    /// Of each vector: half of what one step of its rounded numbers is worth.
+    vectors: Vec<f32>,
+    /// 4-bit codes in whole blocks of [`dot::U4_BLOCK`], packed.
+    codes: Vec<u8>,
+    /// Of each vector: half the quantization step.
     scales: Vec<f32>,
-    /// Of each vector: no less than the length of what rounding took away.
+    /// Of each vector: no less than the norm of the quantization error.
     errors: Vec<f32>,
-    /// No less than the length of any vector, as it is or rounded.
-    longest: f32,
+    /// No less than the norm of any vector, as f32 or quantized.
+    max_norm: f32,
 }
 
 /// One of the nearest.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Near {
+pub struct Neighbor {
     /// Whose vector it is.
     pub owner: u64,
-    /// Its place in the order of [`Vectors::push`].
-    pub place: usize,
-    /// Dot product with the query.
+    /// Slot of the vector. [`nearest_across`] counts slots through all indexes, in their order.
+    pub slot: usize,
+    /// Dot product with the query; larger is nearer.
     pub similarity: f32,
 }
 
-impl Vectors {
-    /// None yet, of `length` numbers each.
-    ///
-    /// # Panics
-    /// If `length` is 0.
-    pub fn new(length: usize) -> Vectors {
-        assert!(length > 0, "vectors without numbers");
-        Vectors {
-            length,
-            owners: Vec::new(),
-            exact: Vec::new(),
-            rounded: Vec::new(),
-            scales: Vec::new(),
-            errors: Vec::new(),
-            longest: 0.0,
+impl Index {
+    /// An empty index of vectors of `dimensions` values.
+    pub fn new(dimensions: usize) -> Index {
+        Index::with_capacity(dimensions, 0)
+    }
+
+    /// An empty index that takes `capacity` vectors without moving any in memory.
+    pub fn with_capacity(dimensions: usize, capacity: usize) -> Index {
+        let code_bytes = dimensions.next_multiple_of(dot::U4_BLOCK) / 2;
+        Index {
+            dimensions,
+            owners: Vec::with_capacity(capacity),
+            vectors: Vec::with_capacity(capacity * dimensions),
+            codes: Vec::with_capacity(capacity * code_bytes),
+            scales: Vec::with_capacity(capacity),
+            errors: Vec::with_capacity(capacity),
+            max_norm: 0.0,
         }
     }
 
-    /// Adds one.
+    /// Appends a vector and returns its slot, which is the number of vectors before it.
+    ///
+    /// # Errors
+    /// [`Error::Dimensions`] for a vector of another length, or of none.
+    pub fn push(&mut self, owner: u64, vector: &[f32]) -> Result<usize, Error> {
+        self.check(vector)?;
+        let mut quantized = Quantized::new(vector);
+        quantized.codes.resize(self.code_length(), 0);
+        dot::pack_u4(&quantized.codes, &mut self.codes);
+        self.owners.push(owner);
+        self.vectors.extend_from_slice(vector);
+        self.scales.push(quantized.scale);
+        self.errors.push(quantized.error);
+        self.max_norm = self.max_norm.max(norm(vector) + quantized.error);
+        quantized.codes.zeroize();
+        Ok(self.owners.len() - 1)
+    }
+
+    /// Appends the vectors of `other` whose slot `keep` accepts, in their order, without quantizing
+    /// them again.
+    ///
+    /// # Errors
+    /// [`Error::Dimensions`] if `other` holds vectors of another length.
+    pub fn extend_from(
+        &mut self,
+        other: &Index,
+        keep: impl Fn(usize) -> bool,
+    ) -> Result<(), Error> {
+        if self.dimensions != other.dimensions {
+            return Err(self.unequal(other.dimensions));
+        }
+        let row = self.code_length() / 2;
+        // Runs of slots that stay are copied at once.
+        let mut slot = 0;
+        while slot < other.len() {
+            let start = slot;
+            while slot < other.len() && keep(slot) {
+                slot += 1;
+            }
+            let (run, n) = (start..slot, self.dimensions);
+            self.owners.extend_from_slice(&other.owners[run.clone()]);
+            self.vectors
+                .extend_from_slice(&other.vectors[start * n..slot * n]);
+            self.codes
+                .extend_from_slice(&other.codes[start * row..slot * row]);
+            self.scales.extend_from_slice(&other.scales[run.clone()]);
+            self.errors.extend_from_slice(&other.errors[run]);
+            slot += 1;
+        }
+        self.max_norm = self.max_norm.max(other.max_norm);
+        Ok(())
+    }
+
+    /// Removes a vector; the last one takes its slot. The bytes of the removed vector are
+    /// overwritten with zeros. Returns the owner of the removed vector.
     ///
     /// # Panics
-    /// If it has another length.
-    pub fn push(&mut self, owner: u64, vector: &[f32]) {
-        assert_eq!(vector.len(), self.length, "a vector of another length");
-        let norm = norm(vector);
-        let by_norm = NORMAL_STEP * norm / (self.length as f32).sqrt();
-        let [a, b] = [largest(vector) / 7.5, by_norm].map(|step| Sixteenths::of(vector, step));
-        let mut copy = if b.error < a.error { b } else { a };
-        copy.numbers.resize(self.padded(), 0);
-        dot::pack_u4(&copy.numbers, &mut self.rounded);
-        self.owners.push(owner);
-        self.exact.extend_from_slice(vector);
-        self.scales.push(copy.scale);
-        self.errors.push(copy.error);
-        self.longest = self.longest.max(norm + copy.error);
+    /// If there is no such slot.
+    pub fn swap_remove(&mut self, slot: usize) -> u64 {
+        let owner = self.owners.swap_remove(slot);
+        self.scales.swap_remove(slot);
+        self.errors.swap_remove(slot);
+        swap_remove_row(&mut self.vectors, slot, self.dimensions);
+        let row = self.code_length() / 2;
+        swap_remove_row(&mut self.codes, slot, row);
+        owner
     }
 
-    /// Numbers of a rounded vector.
-    fn padded(&self) -> usize {
-        self.length.next_multiple_of(dot::U4_BLOCK)
+    /// Codes per vector, padded to whole blocks.
+    fn code_length(&self) -> usize {
+        self.dimensions.next_multiple_of(dot::U4_BLOCK)
     }
 
-    /// Numbers of a vector.
-    pub fn length(&self) -> usize {
-        self.length
+    /// Values per vector.
+    pub fn dimensions(&self) -> usize {
+        self.dimensions
     }
 
-    /// How many there are.
+    /// Number of vectors.
     pub fn len(&self) -> usize {
         self.owners.len()
     }
 
-    /// Whether there are none.
+    /// Whether there are no vectors.
     pub fn is_empty(&self) -> bool {
         self.owners.is_empty()
     }
 
-    /// One of them.
-    ///
-    /// # Panics
-    /// If there is none at this place.
-    pub fn get(&self, place: usize) -> &[f32] {
-        &self.exact[place * self.length..][..self.length]
+    /// Owner of each slot.
+    pub fn owners(&self) -> &[u64] {
+        &self.owners
     }
 
-    /// For each query the `n_owners` nearest owners, each by their nearest vector, nearest first; ties go to the lower
-    /// owner, then to the earlier vector.
-    ///
-    /// Equal to comparing every vector by [`dot::f32`]: nothing is approximate. A similarity that is not a number is
-    /// never among the nearest. Works on all threads of the current pool.
+    /// The vector in a slot.
     ///
     /// # Panics
-    /// If a query has another length.
-    pub fn nearest(&self, queries: &[&[f32]], n_owners: usize) -> Vec<Vec<Near>> {
-        let shares = queries.chunks(QUERIES);
-        shares
-            .flat_map(|share| self.nearest_of_share(share, n_owners))
-            .collect()
+    /// If there is no such slot.
+    pub fn get(&self, slot: usize) -> &[f32] {
+        &self.vectors[slot * self.dimensions..][..self.dimensions]
     }
 
-    fn nearest_of_share(&self, queries: &[&[f32]], n_owners: usize) -> Vec<Vec<Near>> {
-        if n_owners == 0 || self.is_empty() {
+    /// For each query the `k` nearest owners, each by their nearest vector, nearest first; ties go
+    /// to the lower owner, then to the lower slot.
+    ///
+    /// Equal to comparing every vector by [`dot::f32`]: nothing is approximate. A similarity that
+    /// is NaN is never among the nearest. Works on all threads of the current rayon pool; all
+    /// queries share one pass over the vectors.
+    ///
+    /// # Errors
+    /// [`Error::Dimensions`] for a query of another length.
+    pub fn nearest(&self, queries: &[&[f32]], k: usize) -> Result<Vec<Vec<Neighbor>>, Error> {
+        nearest_across(&[self], queries, k, |_| true)
+    }
+
+    fn check(&self, vector: &[f32]) -> Result<(), Error> {
+        if vector.len() == self.dimensions && !vector.is_empty() {
+            return Ok(());
+        }
+        Err(self.unequal(vector.len()))
+    }
+
+    fn unequal(&self, found: usize) -> Error {
+        Error::Dimensions {
+            expected: self.dimensions,
+            found,
+        }
+    }
+}
+
+impl Drop for Index {
+    /// Templates are biometric data: their bytes are not left in freed memory.
+    fn drop(&mut self) {
+        self.vectors.zeroize();
+        self.codes.zeroize();
+    }
+}
+
+/// As [`Index::nearest`] over several indexes as if they were one, without the owners that `keep`
+/// refuses.
+///
+/// `keep` is asked only about vectors near enough to be among the nearest, maybe more than once.
+///
+/// # Errors
+/// [`Error::Dimensions`] for a query, or an index with vectors, of another length than the first
+/// index.
+pub fn nearest_across(
+    indexes: &[&Index],
+    queries: &[&[f32]],
+    k: usize,
+    keep: impl Fn(u64) -> bool + Sync,
+) -> Result<Vec<Vec<Neighbor>>, Error> {
+    let Some(first) = indexes.first() else {
+        return Ok(vec![Vec::new(); queries.len()]);
+    };
+    let other = indexes.iter().find(|i| i.dimensions != first.dimensions);
+    if let Some(other) = other {
+        return Err(first.unequal(other.dimensions));
+    }
+    for query in queries {
+        first.check(query)?;
+    }
+    let search = Search::new(indexes, keep);
+    let passes = queries.chunks(QUERIES_PER_PASS);
+    Ok(passes.flat_map(|pass| search.run(pass, k)).collect())
+}
+
+/// One search over indexes whose slots are counted through.
+struct Search<'a, F> {
+    indexes: &'a [&'a Index],
+    /// Slot of the first vector of each index, and at the end the number of vectors.
+    starts: Vec<usize>,
+    keep: F,
+}
+
+/// One of the indexes, and the number of slots in those before it.
+#[derive(Clone, Copy)]
+struct Part<'a> {
+    index: &'a Index,
+    first: usize,
+}
+
+impl<'a, F: Fn(u64) -> bool + Sync> Search<'a, F> {
+    fn new(indexes: &'a [&'a Index], keep: F) -> Search<'a, F> {
+        let mut starts = vec![0];
+        for index in indexes {
+            starts.push(starts[starts.len() - 1] + index.len());
+        }
+        Search {
+            indexes,
+            starts,
+            keep,
+        }
+    }
+
+    fn run(&self, queries: &[&[f32]], k: usize) -> Vec<Vec<Neighbor>> {
+        let n_vectors = self.starts[self.indexes.len()];
+        if k == 0 || n_vectors == 0 {
             return vec![Vec::new(); queries.len()];
         }
-        let rounded = Queries::of(queries, self);
-        let n_pieces = (self.len() / MIN_PIECE).clamp(1, 4 * rayon::current_num_threads());
-        let edge = |piece: usize| self.len() * piece / n_pieces;
-        let pieces: Vec<Vec<Sieve>> = (0..n_pieces)
+        let max_norm = self.indexes.iter().map(|i| i.max_norm);
+        let max_norm = max_norm.fold(0.0, f32::max);
+        let (dimensions, code_length) = (self.indexes[0].dimensions, self.indexes[0].code_length());
+        let quantized = QuantizedQueries::new(queries, dimensions, code_length, max_norm);
+        let max_tasks = 4 * rayon::current_num_threads();
+        let n_tasks = (n_vectors / MIN_VECTORS_PER_TASK).clamp(1, max_tasks);
+        let edge = |task: usize| n_vectors * task / n_tasks;
+        let tasks: Vec<Vec<TopKFilter>> = (0..n_tasks)
             .into_par_iter()
-            .map(|piece| self.sift(queries, &rounded, edge(piece)..edge(piece + 1), n_owners))
+            .map(|task| self.filter(queries, &quantized, edge(task)..edge(task + 1), k))
             .collect();
         queries
             .par_iter()
             .enumerate()
             .map(|(q, query)| {
-                let mut sieve = Sieve::new(n_owners);
-                for piece in &pieces {
-                    sieve.join(&piece[q]);
+                let mut filter = TopKFilter::new(k);
+                for task in &tasks {
+                    filter.merge(&task[q]);
                 }
-                self.compare(query, sieve, n_owners)
+                self.rerank(query, filter, k)
             })
             .collect()
     }
 
-    /// The candidates of each query among some of the vectors.
-    fn sift(
+    /// The candidates of each query among a range of slots.
+    fn filter(
         &self,
         queries: &[&[f32]],
-        rounded: &Queries,
-        places: std::ops::Range<usize>,
-        n_owners: usize,
-    ) -> Vec<Sieve> {
-        let mut sieves = vec![Sieve::new(n_owners); queries.len()];
-        let row = self.padded() / 2;
-        let tile = (TILE_BYTES / row / 12 * 12).max(12);
-        let mut sums = vec![0; sieves.len() * tile];
-        for start in places.clone().step_by(tile) {
-            let end = places.end.min(start + tile);
-            let sums = &mut sums[..sieves.len() * (end - start)];
-            let templates = &self.rounded[start * row..end * row];
-            dot::u4_block(&rounded.rounded, templates, self.padded(), sums);
-            for (q, (sieve, sums)) in sieves
-                .iter_mut()
-                .zip(sums.chunks_exact(end - start))
-                .enumerate()
-            {
-                let bound = rounded.bound(q);
-                for (glance, sums) in sums.chunks(GLANCE).enumerate() {
-                    sieve.look(self, start + glance * GLANCE, sums, queries[q], &bound);
+        quantized: &QuantizedQueries,
+        slots: std::ops::Range<usize>,
+        k: usize,
+    ) -> Vec<TopKFilter> {
+        let mut filters = vec![TopKFilter::new(k); queries.len()];
+        for (index, &first) in self.indexes.iter().zip(&self.starts) {
+            let end = slots.end.saturating_sub(first).min(index.len());
+            let start = slots.start.saturating_sub(first).min(end);
+            let part = Part { index, first };
+            self.filter_part(part, start..end, queries, quantized, &mut filters);
+        }
+        filters
+    }
+
+    fn filter_part(
+        &self,
+        part: Part,
+        slots: std::ops::Range<usize>,
+        queries: &[&[f32]],
+        quantized: &QuantizedQueries,
+        filters: &mut [TopKFilter],
+    ) {
+        let row = part.index.code_length() / 2;
+        let tile = (TILE_BYTES / row / 12 * 12).max(12).min(slots.len().max(1));
+        let mut sums = vec![0; filters.len() * tile];
+        for start in slots.clone().step_by(tile) {
+            let end = slots.end.min(start + tile);
+            let sums = &mut sums[..filters.len() * (end - start)];
+            let codes = &part.index.codes[start * row..end * row];
+            dot::u4_block(&quantized.codes, codes, part.index.code_length(), sums);
+            let of_each = filters.iter_mut().zip(sums.chunks_exact(end - start));
+            for (q, (filter, sums)) in of_each.enumerate() {
+                let bound = quantized.bound(q);
+                for (batch, sums) in sums.chunks(BATCH).enumerate() {
+                    let slot = start + batch * BATCH;
+                    self.offer(part, slot, sums, queries[q], &bound, filter);
                 }
             }
         }
-        sieves
     }
 
-    /// The nearest of the candidates, compared as they are.
-    fn compare(&self, query: &[f32], sieve: Sieve, n_owners: usize) -> Vec<Near> {
-        let mut best: HashMap<u64, Near> = HashMap::new();
-        for (place, upper) in sieve.candidates {
-            if upper < sieve.least {
+    /// Offers the vectors of a batch, from `slot` on, to the filter of a query. Comparisons are
+    /// such that NaN passes.
+    #[inline]
+    fn offer(
+        &self,
+        part: Part,
+        slot: usize,
+        sums: &[i32],
+        query: &[f32],
+        bound: &Bound,
+        filter: &mut TopKFilter,
+    ) {
+        let (index, those) = (part.index, slot..slot + sums.len());
+        let (scales, errors) = (&index.scales[those.clone()], &index.errors[those]);
+        let (mut estimates, mut uppers) = ([0.0f32; BATCH], [0.0f32; BATCH]);
+        let (mut any, threshold) = (false, filter.threshold());
+        for (i, ((sum, scale), error)) in sums.iter().zip(scales).zip(errors).enumerate() {
+            let twice = (2 * sum).wrapping_sub(bound.middle) as f32;
+            estimates[i] = twice * (scale * bound.scale);
+            uppers[i] = estimates[i] + (error * bound.norm + bound.slack);
+            any |= uppers[i] >= threshold || uppers[i].is_nan();
+        }
+        if !any {
+            return;
+        }
+        for i in 0..sums.len() {
+            let owner = index.owners[slot + i];
+            if uppers[i] < filter.threshold() || !(self.keep)(owner) {
                 continue;
             }
-            let found = Near {
-                owner: self.owners[place],
-                place,
-                similarity: dot::f32(query, self.get(place)),
+            // A vector that is more likely near enough than not is compared at once: that raises
+            // the threshold for all that follow.
+            if estimates[i] > filter.threshold() && filter.k() <= MAX_FILTERED_K {
+                uppers[i] = dot::f32(query, index.get(slot + i));
+                filter.raise(owner, uppers[i]);
+            }
+            filter.keep(part.first + slot + i, uppers[i]);
+        }
+    }
+
+    /// The nearest of the candidates by their f32 dot products.
+    fn rerank(&self, query: &[f32], filter: TopKFilter, k: usize) -> Vec<Neighbor> {
+        let mut best = std::collections::HashMap::<u64, Neighbor>::new();
+        for slot in filter.candidates() {
+            let at = self.starts.partition_point(|start| *start <= slot) - 1;
+            let (index, within) = (self.indexes[at], slot - self.starts[at]);
+            let found = Neighbor {
+                owner: index.owners[within],
+                slot,
+                similarity: dot::f32(query, index.get(within)),
             };
             let entry = best.entry(found.owner).or_insert(found);
             if nearer(&found, entry).is_lt() {
                 *entry = found;
             }
         }
-        let mut nearest: Vec<Near> = best
+        let mut nearest: Vec<Neighbor> = best
             .into_values()
-            .filter(|near| !near.similarity.is_nan())
+            .filter(|neighbor| !neighbor.similarity.is_nan())
             .collect();
         nearest.sort_unstable_by(nearer);
-        nearest.truncate(n_owners);
+        nearest.truncate(k);
         nearest
     }
 }
 
-/// The nearer comes first; what is not a number comes last.
-fn nearer(a: &Near, b: &Near) -> std::cmp::Ordering {
+/// The nearer comes first, NaN last.
+fn nearer(a: &Neighbor, b: &Neighbor) -> std::cmp::Ordering {
     let by_similarity = match (a.similarity.is_nan(), b.similarity.is_nan()) {
         (false, false) => b.similarity.total_cmp(&a.similarity),
         (a, b) => a.cmp(&b),
     };
     by_similarity
         .then(a.owner.cmp(&b.owner))
-        .then(a.place.cmp(&b.place))
+        .then(a.slot.cmp(&b.slot))
 }
 
-/// A vector rounded to sixteen values.
-struct Sixteenths {
-    /// Of 0 to 15.
-    numbers: Vec<u8>,
-    /// A number `u` stands for `scale · (2·u − 15)`.
-    scale: f32,
-    /// No less than the length of what rounding took away.
-    error: f32,
-}
-
-impl Sixteenths {
-    fn of(vector: &[f32], step: f32) -> Sixteenths {
-        let scale = step / 2.0;
-        // A value beyond the ends becomes the end; truncation rounds down, since all are positive.
-        let number = |v: &f32| (v / step + 8.0).clamp(0.0, 15.0) as u8;
-        let numbers: Vec<u8> = vector.iter().map(number).collect();
-        let values = numbers.iter().map(|u| f64::from(2 * i16::from(*u) - 15));
-        let error = distance(vector, values, scale);
-        Sixteenths {
-            numbers,
-            scale,
-            error,
-        }
-    }
-}
-
-/// Queries rounded to so many bits that no sum of products overflows.
-struct Queries {
-    /// Each with zeros up to whole blocks.
-    rounded: Vec<i16>,
-    /// Of each query: fifteen times the sum of its numbers.
-    middles: Vec<i32>,
-    scales: Vec<f32>,
-    /// Of each query: no less than its length.
-    norms: Vec<f32>,
-    /// Of each query: no less than what its own rounding and that of floating-point sums can come to.
-    slacks: Vec<f32>,
-}
-
-/// What a sum of products says: the similarity lies within `norm · error + slack` of
-/// `scale · its scale · (2 · sum − middle)`.
-struct Bound {
-    middle: i32,
-    scale: f32,
-    norm: f32,
-    slack: f32,
-}
-
-impl Queries {
-    fn of(queries: &[&[f32]], vectors: &Vectors) -> Queries {
-        let (length, padded) = (vectors.length, vectors.padded());
-        let most = (i32::MAX as usize / (30 * length)).clamp(1, 32_767) as f32;
-        let mut all = Queries {
-            rounded: Vec::with_capacity(queries.len() * padded),
-            middles: Vec::new(),
-            scales: Vec::new(),
-            norms: Vec::new(),
-            slacks: Vec::new(),
-        };
-        for query in queries {
-            assert_eq!(query.len(), length, "a query of another length");
-            let scale = largest(query) / most;
-            let start = all.rounded.len();
-            let rounded = query.iter().map(|v| rounded(v / scale, most) as i16);
-            all.rounded.extend(rounded);
-            let values = all.rounded[start..].iter();
-            let error = distance(query, values.clone().map(|v| f64::from(*v)), scale);
-            all.middles
-                .push(15 * values.map(|v| i32::from(*v)).sum::<i32>());
-            all.rounded.resize(start + padded, 0);
-            let norm = norm(query);
-            // Each of the sums' additions, and each step from a sum to a bound, may be off by half a unit in the last
-            // place of a number no larger than the product of the lengths; twice that for those of `dot::f32`.
-            let steps = (2 * length + 32) as f32 * f32::EPSILON;
-            all.scales.push(scale);
-            all.norms.push(norm);
-            let underflow = f32::MIN_POSITIVE;
-            all.slacks
-                .push((error + norm * steps) * vectors.longest + underflow);
-        }
-        all
-    }
-
-    fn bound(&self, q: usize) -> Bound {
-        Bound {
-            middle: self.middles[q],
-            scale: self.scales[q],
-            norm: self.norms[q],
-            slack: self.slacks[q],
-        }
-    }
-}
-
-/// What may still be among the nearest of one query.
-#[derive(Clone)]
-struct Sieve {
-    n_owners: usize,
-    /// So many owners are at least this near.
-    least: f32,
-    /// Owners and how near they are at least, nearest first, once as many as wanted.
-    owners: Vec<(u64, f32)>,
-    /// Places and how near they are at most.
-    candidates: Vec<(usize, f32)>,
-}
-
-impl Sieve {
-    fn new(n_owners: usize) -> Sieve {
-        Sieve {
-            n_owners,
-            least: f32::NEG_INFINITY,
-            owners: Vec::new(),
-            candidates: Vec::new(),
-        }
-    }
-
-    /// Keeps those of a few vectors, from place `first` on, that may be near enough; those that more likely are than not
-    /// are compared at once. Comparisons are such that what is not a number is kept.
-    #[inline]
-    fn look(
-        &mut self,
-        vectors: &Vectors,
-        first: usize,
-        sums: &[i32],
-        query: &[f32],
-        bound: &Bound,
-    ) {
-        let those = first..first + sums.len();
-        let (scales, errors) = (&vectors.scales[those.clone()], &vectors.errors[those]);
-        let (mut likely, mut upper) = ([0.0f32; GLANCE], [0.0f32; GLANCE]);
-        let mut within = false;
-        for (i, ((sum, scale), error)) in sums.iter().zip(scales).zip(errors).enumerate() {
-            let twice = (2 * sum).wrapping_sub(bound.middle) as f32;
-            likely[i] = twice * (scale * bound.scale);
-            upper[i] = likely[i] + (error * bound.norm + bound.slack);
-            within |= upper[i] >= self.least || upper[i].is_nan();
-        }
-        if !within {
-            return;
-        }
-        for i in 0..sums.len() {
-            if upper[i] < self.least {
-                continue;
-            }
-            if likely[i] > self.least && self.n_owners <= MAX_FILTERED {
-                upper[i] = dot::f32(query, vectors.get(first + i));
-                self.raise(vectors.owners[first + i], upper[i]);
-            }
-            self.candidates.push((first + i, upper[i]));
-        }
-    }
-
-    /// An owner is at least so near.
-    fn raise(&mut self, owner: u64, lower: f32) {
-        // What is not a number says nothing.
-        if lower.is_nan() || lower <= self.least {
-            return;
-        }
-        match self.owners.iter().position(|o| o.0 == owner) {
-            Some(at) if self.owners[at].1 >= lower => return,
-            Some(at) => {
-                self.owners.remove(at);
-            }
-            None => {}
-        }
-        let at = self.owners.partition_point(|o| o.1 >= lower);
-        self.owners.insert(at, (owner, lower));
-        self.owners.truncate(self.n_owners);
-        if self.owners.len() == self.n_owners {
-            self.least = self.owners[self.n_owners - 1].1;
-            // Now and then those that have fallen behind are let go.
-            if self.candidates.len() > 4096 {
-                let least = self.least;
-                self.candidates
-                    .retain(|(_, upper)| *upper >= least || upper.is_nan());
-            }
-        }
-    }
-
-    /// Takes over what another found among other vectors.
-    fn join(&mut self, other: &Sieve) {
-        self.candidates.extend(&other.candidates);
-        for (owner, lower) in &other.owners {
-            self.raise(*owner, *lower);
-        }
-    }
-}
-
-fn largest(vector: &[f32]) -> f32 {
-    vector.iter().fold(0.0, |most, v| most.max(v.abs()))
-}
-
-/// To the nearest whole number from `-most` to `most`; without SSE4.1 `round` would be a call.
-fn rounded(value: f32, most: f32) -> i32 {
-    (value + 0.5f32.copysign(value)).clamp(-most - 0.5, most + 0.5) as i32
-}
-
-/// No less than the length of a vector.
-fn norm(vector: &[f32]) -> f32 {
-    let squares: f64 = vector.iter().map(|v| f64::from(*v) * f64::from(*v)).sum();
-    rounded_up(squares.sqrt())
-}
-
-/// No less than the length of what is between a vector and its rounded copy.
-fn distance(vector: &[f32], rounded: impl Iterator<Item = f64>, scale: f32) -> f32 {
-    let squares: f64 = vector
-        .iter()
-        .zip(rounded)
-        .map(|(v, q)| f64::from(*v) - f64::from(scale) * q)
-        .map(|e| e * e)
-        .sum();
-    rounded_up(squares.sqrt())
-}
-
-fn rounded_up(length: f64) -> f32 {
-    // Far more than double precision lost in the sum, and enough that rounding to single does not go below.
-    (length * (1.0 + 1e-6)) as f32
+/// Moves the last row into the slot and overwrites what is freed with zeros.
+fn swap_remove_row<T: Copy + Zeroize>(rows: &mut Vec<T>, slot: usize, length: usize)
+where
+    [T]: Zeroize,
+{
+    let last = rows.len() - length;
+    rows.copy_within(last.., slot * length);
+    rows[last..].zeroize();
+    rows.truncate(last);
 }
 
 #[cfg(test)]

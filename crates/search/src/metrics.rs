@@ -1,4 +1,5 @@
-//! How good a grouping is. In: for each item its true label and the group it was put in. Out: precision, recall, F.
+//! How good a grouping is. In: for each item its true label and the group it was put in. Out:
+//! precision, recall, F.
 
 use std::collections::HashMap;
 
@@ -121,7 +122,8 @@ mod tests {
         // Labels a a a b b, groups {a a b} {a b}.
         let (truth, assigned) = ([0, 0, 0, 1, 1], [0, 0, 1, 0, 1]);
         let b = bcubed(&truth, &assigned);
-        // Precision: a a in {a a b} 2/3 each, a in {a b} 1/2, b 1/3, b 1/2. Recall: 2/3 2/3 1/3 1/2 1/2.
+        // Precision: a a in {a a b} 2/3 each, a in {a b} 1/2, b 1/3, b 1/2. Recall: 2/3 2/3 1/3 1/2
+        // 1/2.
         assert!(
             (b.precision - (2.0 / 3.0 + 2.0 / 3.0 + 0.5 + 1.0 / 3.0 + 0.5) / 5.0).abs() < 1e-12
         );

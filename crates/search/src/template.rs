@@ -1,4 +1,5 @@
-//! Templates. In: an embedding with the model that made it. Out: similarities, within one model only.
+//! Templates. In: an embedding with the model that made it. Out: similarities, within one model
+//! only.
 
 use std::fmt;
 
@@ -24,8 +25,8 @@ pub struct Similarity(pub f32);
 ///
 /// # Example
 /// ```
-/// use fusiform_search::template::{ModelId, Template};
-/// let of = |model: &str| Template { model: ModelId(model.into()), vector: vec![1.0], quality: 1.0 };
+/// use fusiform_search::template::{ModelId, Template}; let of = |model: &str| Template { model:
+/// ModelId(model.into()), vector: vec![1.0], quality: 1.0 };
 /// assert_eq!(of("a").similarity(&of("a"))?.0, 1.0);
 /// assert!(of("a").similarity(&of("b")).is_err());
 /// # Ok::<(), fusiform_search::Error>(())
@@ -70,7 +71,8 @@ pub fn to_blob(vector: &[f32]) -> Vec<u8> {
     vector.iter().flat_map(|v| v.to_le_bytes()).collect()
 }
 
-/// The vector of a blob; numbers that are not finite become 0, so that a damaged row cannot poison a sum.
+/// The vector of a blob; numbers that are not finite become 0, so that a damaged row cannot poison
+/// a sum.
 pub fn from_blob(blob: &[u8]) -> Vec<f32> {
     let word = |w: &[u8; 4]| {
         Some(f32::from_le_bytes(*w))

@@ -1,29 +1,31 @@
-//! Groups under construction. In: faces, pairs of near ones, what humans said. Out: who ended with whom.
-//! Knows nothing of how near ones were found.
+//! Agglomeration. In: faces, pairs of near ones, what humans said. Out: the group of each face.
+//! Knows nothing of how neighbors were found.
 //!
-//! The strongest pair of groups joins first. A heap holds for every pair what its evidence was when it last rose; growth
-//! of a group only lowers it, so the top is looked at anew and goes back if it fell. No pair is thus ever joined before
-//! a stronger one, and a join touches the smaller group's neighbours alone.
+//! The pair of groups with the strongest evidence joins first. A heap holds for every pair its
+//! evidence when that last rose. Growth of a group only lowers evidence, so the top of the heap is
+//! computed again and goes back if it fell: no pair is joined before a stronger one, and a join
+//! visits the neighbors of the smaller group only.
 
 use std::cmp::Ordering;
 use std::collections::{BTreeSet, BinaryHeap, HashMap};
 
-use super::neighbours::Pair;
+use super::neighbors::Pair;
 use super::{ClusterFace, ClusterOptions, Constraints};
 
-/// How the number of pairs counts: with 1 evidence would be the mean over all pairs, with 0 their sum.
+/// How the number of pairs counts: with 1 evidence would be the mean over all pairs, with 0 their
+/// sum.
 ///
-/// Between the two, many faces that agree weigh more than a few, yet one strong pair does not join two large groups.
-/// Chosen on half of the identities of lfw-dev, see bench/RESULTS.md, "Grouping".
+/// Between the two, many faces that agree weigh more than a few, yet one strong pair does not join
+/// two large groups. Chosen on half of the identities of lfw-dev, see bench/RESULTS.md, "Grouping".
 const PAIRS_EXPONENT: f32 = 0.7;
-/// The least a face weighs.
-const LEAST_WEIGHT: f32 = 0.01;
+/// Weight of a face of quality 0.
+const MIN_WEIGHT: f32 = 0.01;
 
-/// A forest over faces, each root with what its group knows.
+/// A disjoint-set forest over faces, with a group at each root.
 pub(super) struct Groups<'a> {
     options: &'a ClusterOptions,
     parent: Vec<u32>,
-    known: Vec<Group>,
+    groups: Vec<Group>,
     heap: BinaryHeap<Entry>,
 }
 
@@ -35,9 +37,9 @@ struct Group {
     photos: Vec<i64>,
     person: Option<i64>,
     is_not: BTreeSet<i64>,
-    /// For each neighbouring group, by root and ascending: the sum over pairs of how far they lie above the floor, by
-    /// weight.
-    near: Vec<(u32, f32)>,
+    /// For each neighboring group, by root and ascending: the weighted sum over pairs of how far
+    /// they lie above the floor.
+    neighbors: Vec<(u32, f32)>,
 }
 
 /// Two roots and their evidence, no less than it is now.
@@ -70,7 +72,7 @@ impl PartialEq for Entry {
 impl Eq for Entry {}
 
 fn weight(face: &ClusterFace) -> f32 {
-    face.quality.max(LEAST_WEIGHT)
+    face.quality.max(MIN_WEIGHT)
 }
 
 impl<'a> Groups<'a> {
@@ -84,34 +86,34 @@ impl<'a> Groups<'a> {
         for (face, person) in &constraints.is_not {
             is_not.entry(*face).or_default().insert(*person);
         }
-        let mut n_near = vec![0; faces.len()];
+        let mut n_neighbors = vec![0; faces.len()];
         for pair in pairs {
-            n_near[pair.a as usize] += 1;
-            n_near[pair.b as usize] += 1;
+            n_neighbors[pair.a as usize] += 1;
+            n_neighbors[pair.b as usize] += 1;
         }
-        let group = |(f, n_near): (&ClusterFace, usize)| Group {
+        let group = |(f, n_neighbors): (&ClusterFace, usize)| Group {
             weight: weight(f),
             size: 1,
             best_quality: f.quality,
             photos: vec![f.photo],
             person: constraints.is.get(&f.face).copied(),
             is_not: is_not.get(&f.face).cloned().unwrap_or_default(),
-            near: Vec::with_capacity(n_near),
+            neighbors: Vec::with_capacity(n_neighbors),
         };
         let mut groups = Groups {
             options,
             parent: (0..faces.len() as u32).collect(),
-            known: faces.iter().zip(n_near).map(group).collect(),
+            groups: faces.iter().zip(n_neighbors).map(group).collect(),
             heap: BinaryHeap::new(),
         };
         for &Pair { similarity, a, b } in pairs {
             let both = weight(&faces[a as usize]) * weight(&faces[b as usize]);
             let above = both * (similarity - options.floor_similarity);
-            groups.known[a as usize].near.push((b, above));
-            groups.known[b as usize].near.push((a, above));
+            groups.groups[a as usize].neighbors.push((b, above));
+            groups.groups[b as usize].neighbors.push((a, above));
         }
-        for group in &mut groups.known {
-            group.near.sort_unstable_by_key(|(other, _)| *other);
+        for group in &mut groups.groups {
+            group.neighbors.sort_unstable_by_key(|(other, _)| *other);
         }
         groups
     }
@@ -125,11 +127,11 @@ impl<'a> Groups<'a> {
         at
     }
 
-    /// Makes one group of the faces of each person that a human named.
-    pub(super) fn join_what_humans_joined(&mut self) {
+    /// Makes one group of the faces that a human said to be of one person.
+    pub(super) fn join_named(&mut self) {
         let mut first_of: HashMap<i64, u32> = HashMap::new();
         for at in 0..self.parent.len() as u32 {
-            let Some(person) = self.known[at as usize].person else {
+            let Some(person) = self.groups[at as usize].person else {
                 continue;
             };
             let first = *first_of.entry(person).or_insert(at);
@@ -141,10 +143,10 @@ impl<'a> Groups<'a> {
     }
 
     /// Joins groups, strongest evidence first, until no pair has enough.
-    pub(super) fn join_what_is_near(&mut self) {
+    pub(super) fn join_nearest_first(&mut self) {
         for a in 0..self.parent.len() as u32 {
-            for at in 0..self.known[a as usize].near.len() {
-                let b = self.known[a as usize].near[at].0;
+            for at in 0..self.groups[a as usize].neighbors.len() {
+                let b = self.groups[a as usize].neighbors[at].0;
                 if a < b {
                     self.offer(a, b);
                 }
@@ -176,26 +178,27 @@ impl<'a> Groups<'a> {
         }
     }
 
-    /// How much speaks for two groups being one; none if it is not enough or something forbids it.
+    /// The evidence for two groups being one person; none if it is not enough or something forbids
+    /// it.
     fn evidence(&self, a: u32, b: u32) -> Option<f32> {
-        let (x, y) = (&self.known[a as usize], &self.known[b as usize]);
+        let (x, y) = (&self.groups[a as usize], &self.groups[b as usize]);
         let forbidden = match (x.person, y.person) {
             (Some(p), Some(q)) => p != q,
             (Some(p), None) => y.is_not.contains(&p),
             (None, Some(q)) => x.is_not.contains(&q),
             (None, None) => false,
         };
-        // A group of poor faces alone says too little to hold two groups together.
+        // A group of poor faces alone may not join two groups.
         let poor = |g: &Group| g.best_quality < self.options.min_bridge_quality;
-        let glue = (poor(x) && x.size > 1) || (poor(y) && y.size > 1) || (poor(x) && poor(y));
-        if forbidden || glue {
+        let bridge = (poor(x) && x.size > 1) || (poor(y) && y.size > 1) || (poor(x) && poor(y));
+        if forbidden || bridge {
             return None;
         }
-        let above = x.near[x.near.binary_search_by_key(&b, |n| n.0).ok()?].1;
+        let above = x.neighbors[x.neighbors.binary_search_by_key(&b, |n| n.0).ok()?].1;
         let pairs = x.weight * y.weight;
         let needed = self.options.link_similarity - self.options.floor_similarity;
         if share(&x.photos, &y.photos) {
-            // However many they are, they must be alike in the mean.
+            // However many pairs there are, their mean must be high enough.
             let mean = above / pairs;
             return (mean >= needed + self.options.same_photo_penalty).then_some(mean);
         }
@@ -203,28 +206,29 @@ impl<'a> Groups<'a> {
         (evidence >= needed).then_some(evidence)
     }
 
-    /// Makes one group of two; says under which root, and to which groups it is nearer than either was.
+    /// Makes one group of two; returns its root, and the groups whose evidence with it may have
+    /// risen.
     fn join(&mut self, a: u32, b: u32) -> (u32, Vec<u32>) {
-        let of = |g: &Group| g.near.len();
-        let (x, y) = (&self.known[a as usize], &self.known[b as usize]);
+        let of = |g: &Group| g.neighbors.len();
+        let (x, y) = (&self.groups[a as usize], &self.groups[b as usize]);
         let (root, other) = if of(x) >= of(y) { (a, b) } else { (b, a) };
         self.parent[other as usize] = root;
-        let was_poor = self.known[root as usize].best_quality < self.options.min_bridge_quality;
-        let from = std::mem::replace(&mut self.known[other as usize], Group::empty());
-        let mut into = std::mem::replace(&mut self.known[root as usize], Group::empty());
-        into.near = merged(&into.near, &from.near, (root, other));
-        let mut changed: Vec<u32> = from.near.iter().map(|n| n.0).collect();
-        changed.retain(|neighbour| *neighbour != root);
-        for neighbour in &changed {
-            let Ok(at) = into.near.binary_search_by_key(neighbour, |n| n.0) else {
+        let was_poor = self.groups[root as usize].best_quality < self.options.min_bridge_quality;
+        let from = std::mem::replace(&mut self.groups[other as usize], Group::empty());
+        let mut into = std::mem::replace(&mut self.groups[root as usize], Group::empty());
+        into.neighbors = merged(&into.neighbors, &from.neighbors, (root, other));
+        let mut changed: Vec<u32> = from.neighbors.iter().map(|n| n.0).collect();
+        changed.retain(|neighbor| *neighbor != root);
+        for neighbor in &changed {
+            let Ok(at) = into.neighbors.binary_search_by_key(neighbor, |n| n.0) else {
                 continue;
             };
-            let theirs = &mut self.known[*neighbour as usize].near;
-            renamed(theirs, other, root, into.near[at].1);
+            let theirs = &mut self.groups[*neighbor as usize].neighbors;
+            renamed(theirs, other, root, into.neighbors[at].1);
         }
         if was_poor {
-            // What held it back may hold no longer.
-            changed = into.near.iter().map(|n| n.0).collect();
+            // It may join now what it could not before.
+            changed = into.neighbors.iter().map(|n| n.0).collect();
         }
         into.weight += from.weight;
         into.size += from.size;
@@ -232,11 +236,11 @@ impl<'a> Groups<'a> {
         into.photos = union(&into.photos, &from.photos);
         into.is_not.extend(from.is_not);
         into.person = into.person.or(from.person);
-        self.known[root as usize] = into;
+        self.groups[root as usize] = into;
         (root, changed)
     }
 
-    /// The group of each face, numbered by its first, and how many there are.
+    /// The group of each face, numbered in order of first appearance, and the number of groups.
     pub(super) fn numbered(mut self) -> (Vec<usize>, usize) {
         let mut numbers: HashMap<u32, usize> = HashMap::new();
         let labels = (0..self.parent.len() as u32)
@@ -259,12 +263,12 @@ impl Group {
             photos: Vec::new(),
             person: None,
             is_not: BTreeSet::new(),
-            near: Vec::new(),
+            neighbors: Vec::new(),
         }
     }
 }
 
-/// The neighbours of two groups, each with the sum of its evidence; without these two.
+/// The neighbors of two groups, each with the sum of its evidence; without these two.
 fn merged(x: &[(u32, f32)], y: &[(u32, f32)], two: (u32, u32)) -> Vec<(u32, f32)> {
     let mut both = Vec::with_capacity(x.len() + y.len());
     let (mut i, mut j) = (0, 0);
@@ -280,16 +284,16 @@ fn merged(x: &[(u32, f32)], y: &[(u32, f32)], two: (u32, u32)) -> Vec<(u32, f32)
             sum += y[j].1;
             j += 1;
         }
-        let neighbour = in_x.min(in_y);
-        if neighbour != two.0 && neighbour != two.1 {
-            both.push((neighbour, sum));
+        let neighbor = in_x.min(in_y);
+        if neighbor != two.0 && neighbor != two.1 {
+            both.push((neighbor, sum));
         }
     }
     both.shrink_to_fit();
     both
 }
 
-/// Puts a group that another became in its place, with the evidence it has now.
+/// Replaces a group by the one it became part of, with the evidence it has now.
 fn renamed(near: &mut Vec<(u32, f32)>, old: u32, new: u32, above: f32) {
     if let Ok(at) = near.binary_search_by_key(&old, |n| n.0) {
         near.remove(at);

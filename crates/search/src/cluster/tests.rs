@@ -29,7 +29,8 @@ fn labels(faces: &[ClusterFace]) -> Vec<usize> {
 
 #[test]
 fn a_bad_crop_between_two_people_does_not_glue_them() {
-    // Two people of two faces each at a right angle, and a face that is 45 degrees (0.71) from both.
+    // Two people of two faces each at a right angle, and a face that is 45 degrees (0.71) from
+    // both.
     let vectors = [0.0, 1.0, 89.0, 90.0, 45.0].map(|d| at((0, 1), d));
     let faces: Vec<ClusterFace> = vectors
         .iter()
@@ -79,8 +80,9 @@ fn where_strangers_in_one_photo_are_alike_the_bar_rises() {
     assert_eq!(labels(&faces(|i| i / 2)).iter().max(), Some(&15));
 }
 
-/// Unit vectors around as many random directions as there are people, at a cosine of 0.65 to 0.9 to one's own: two of one
-/// person are alike to 0.6 in the mean, strangers to 0 ± 0.09. With whose each is.
+/// Unit vectors around as many random directions as there are people, at a cosine of 0.65 to 0.9 to
+/// one's own: two of one person are alike to 0.6 in the mean, strangers to 0 ± 0.09. With whose
+/// each is.
 fn made_up(n_people: usize, faces_each: usize) -> (Vec<Vec<f32>>, Vec<usize>) {
     let mut state = 20_261_125u64;
     let mut chance = || {
@@ -114,7 +116,7 @@ fn made_up(n_people: usize, faces_each: usize) -> (Vec<Vec<f32>>, Vec<usize>) {
     (vectors, who)
 }
 
-/// The share of pairs above the floor that cells find.
+/// The share of pairs above the floor that inverted lists find.
 fn share_found(n_people: usize, faces_each: usize) -> f64 {
     let (vectors, _) = made_up(n_people, faces_each);
     let faces: Vec<ClusterFace> = (0..)
@@ -126,21 +128,21 @@ fn share_found(n_people: usize, faces_each: usize) -> f64 {
             exact_up_to,
             ..options()
         };
-        let (found, placed) = neighbours::pairs(&faces, 0, &options);
-        assert_eq!(placed.is_some(), exact_up_to < faces.len());
+        let (found, assignment) = neighbors::pairs(&faces, 0, &options);
+        assert_eq!(assignment.is_some(), exact_up_to < faces.len());
         let n = found.len();
         let each: BTreeSet<(u32, u32)> = found.into_iter().map(|p| (p.a, p.b)).collect();
         assert_eq!(each.len(), n, "a pair twice");
         each
     };
     let (all, found) = (pairs(faces.len()), pairs(100));
-    assert!(found.is_subset(&all), "a pair that is none");
+    assert!(found.is_subset(&all), "a pair below the floor");
     found.len() as f64 / all.len() as f64
 }
 
 #[test]
-fn cells_find_nearly_everyone_who_is_near() {
-    // With nobody else of their own to lead there, two faces of a person must share a cell.
+fn lists_find_nearly_all_neighbors() {
+    // With nobody else of their own to lead there, two faces of a person must share a list.
     let of_two = share_found(1500, 2);
     assert!(of_two > 0.85, "{of_two}");
     let of_ten = share_found(300, 10);
@@ -155,7 +157,7 @@ fn pairs_of_blocks_equal_pairs_one_by_one() {
         .zip(&vectors)
         .map(|(i, v)| ClusterFace::new(i, i, v, 0.9))
         .collect();
-    let (found, _) = neighbours::pairs(&faces, 0, &options());
+    let (found, _) = neighbors::pairs(&faces, 0, &options());
     let found: BTreeSet<(u32, u32)> = found.into_iter().map(|p| (p.a, p.b)).collect();
     let alike = |a: usize, b: usize| fusiform_kernels::dot::f32(&vectors[a], &vectors[b]);
     for b in 0..vectors.len() {
@@ -171,16 +173,17 @@ fn pairs_of_blocks_equal_pairs_one_by_one() {
 
 #[test]
 fn a_face_that_is_like_everybody_is_linked_to_nobody() {
-    // Twelve people at right angles, and a face 0.45 like its own person and 0.27 like each of the others.
-    let crowd = 12;
+    // Twelve people at right angles, and a face 0.45 like its own person and 0.27 like each of the
+    // others.
+    let n_people = 12;
     let axis = |i: usize| {
         let mut v = vec![0.0f32; 16];
         v[i] = 1.0;
         v
     };
-    let mut vectors: Vec<Vec<f32>> = (0..crowd).map(axis).collect();
+    let mut vectors: Vec<Vec<f32>> = (0..n_people).map(axis).collect();
     let mut like_all: Vec<f32> = vec![0.0; 16];
-    like_all[..crowd].fill(0.27);
+    like_all[..n_people].fill(0.27);
     like_all[0] = 0.45;
     vectors.push(like_all);
     let last = vectors.len() - 1;
@@ -200,7 +203,7 @@ fn a_face_that_is_like_everybody_is_linked_to_nobody() {
     };
     // Beside one stranger it is its person's; among eleven it could be anybody's.
     assert_eq!(groups(1), [0, 1, 0]);
-    assert_eq!(groups(crowd - 1).last(), Some(&crowd));
+    assert_eq!(groups(n_people - 1).last(), Some(&n_people));
 }
 
 proptest! {
