@@ -5,13 +5,11 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use fusiform::detect::DetectOptions;
-use fusiform::image::Image;
-use fusiform::pipeline::DescribedFace;
+use fusiform::scan::read_photo;
+use fusiform::{AnalyseOptions, Engine, Face, Photo};
 use rayon::prelude::*;
 
 use crate::Error;
-use fusiform::engine::Engine;
 
 /// The labelled face of one photo.
 #[derive(Debug, Clone, PartialEq)]
@@ -73,7 +71,7 @@ pub fn identities(dir: &Path) -> Result<Vec<Identity>, Error> {
 pub fn embed_photos(
     engine: &Engine,
     photos: &[PathBuf],
-    options: &DetectOptions,
+    options: &AnalyseOptions,
     threads: usize,
     stop: &AtomicBool,
     tell: impl Fn() + Sync,
@@ -83,14 +81,17 @@ pub fn embed_photos(
         if stop.load(Ordering::Relaxed) {
             return Ok(None);
         }
-        let image = engine.read(path)?.image;
-        let faces = engine.describe(&image, options)?;
+        let bytes = read_photo(path).map_err(|e| fusiform::Error::io(path, e))?;
+        let photo = engine.analyse(&bytes, options).map_err(|e| match e {
+            fusiform::Error::Image(source) => fusiform::Error::Photo {
+                path: path.into(),
+                source,
+            },
+            other => other,
+        })?;
         tell();
-        let Some(face) = labelled_face(&image, &faces) else {
-            return Ok(None);
-        };
-        let template = engine.template(face)?;
-        Ok(Some(Labelled {
+        let template = labelled_face(&photo).and_then(|face| face.template.clone());
+        Ok(template.map(|template| Labelled {
             vector: template.vector,
             quality: template.quality,
         }))
@@ -104,15 +105,18 @@ pub fn embed_photos(
 ///
 /// Score: area less twice the squared distance of its centre from the photo's centre, as sets whose photos were cut
 /// around the labelled face (LFW among them) make sensible.
-fn labelled_face<'a>(image: &Image, faces: &'a [DescribedFace]) -> Option<&'a DescribedFace> {
-    let (cx, cy) = (image.width() as f32 / 2.0, image.height() as f32 / 2.0);
-    let score = |f: &DescribedFace| {
-        let b = &f.face.bbox;
+fn labelled_face(photo: &Photo) -> Option<&Face> {
+    let (cx, cy) = (photo.width_px as f32 / 2.0, photo.height_px as f32 / 2.0);
+    let score = |f: &Face| {
+        let b = &f.bbox;
         let (dx, dy) = (
             (b.x_min + b.x_max) / 2.0 - cx,
             (b.y_min + b.y_max) / 2.0 - cy,
         );
         b.area() - 2.0 * (dx * dx + dy * dy)
     };
-    faces.iter().max_by(|a, b| score(a).total_cmp(&score(b)))
+    photo
+        .faces
+        .iter()
+        .max_by(|a, b| score(a).total_cmp(&score(b)))
 }

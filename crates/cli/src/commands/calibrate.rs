@@ -2,16 +2,16 @@
 
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context as _, Result, bail};
 use fusiform::models::{Origin, Threshold};
 use fusiform_eval::calibration::{CALIBRATED_FMRS, LabelledEmbedding, impostor_thresholds};
 use fusiform_eval::dataset::identities;
 use serde::Serialize;
 
 use super::eval::{embed, interval};
-use crate::args::Looking;
+use crate::args::DetectArgs;
+use crate::context::{Context, shown};
 use crate::exit::Exit;
-use crate::session::{Session, shown};
 
 #[derive(Serialize)]
 struct Answer {
@@ -24,9 +24,9 @@ struct Answer {
     written_to: Option<String>,
 }
 
-pub(crate) fn run(session: &Session, images: &Path, write: bool) -> Result<Exit> {
-    let library = session.library();
-    let wanted = session.config.pack.as_deref();
+pub(crate) fn run(context: &Context, images: &Path, write: bool) -> Result<Exit> {
+    let library = context.library();
+    let wanted = context.config.pack.as_deref();
     let place = if write {
         match library.origin(wanted)? {
             Origin::Folder(dir) => Some(dir),
@@ -38,7 +38,7 @@ pub(crate) fn run(session: &Session, images: &Path, write: bool) -> Result<Exit>
     } else {
         None
     };
-    let engine = session.engine()?;
+    let engine = context.engine()?;
     let identities = identities(images)?;
     let photos: Vec<PathBuf> = identities
         .iter()
@@ -49,11 +49,11 @@ pub(crate) fn run(session: &Session, images: &Path, write: bool) -> Result<Exit>
         .enumerate()
         .flat_map(|(i, who)| vec![i as u32; who.photos.len()]);
     let people: Vec<u32> = people.collect();
-    let looking = Looking {
+    let detect = DetectArgs {
         min_face: None,
         min_score: None,
     };
-    let (faces, problems) = embed(session, &engine, &photos, looking)?;
+    let (faces, problems) = embed(context, &engine, &photos, detect)?;
     let labelled: Vec<LabelledEmbedding> = faces
         .iter()
         .zip(people)
@@ -66,7 +66,7 @@ pub(crate) fn run(session: &Session, images: &Path, write: bool) -> Result<Exit>
         .collect();
     let calibration = impostor_thresholds(&labelled, &CALIBRATED_FMRS)?;
 
-    let printer = session.printer;
+    let printer = context.printer;
     printer.row(format_args!(
         "{} faces of {} people: {} genuine and {} impostor pairs",
         calibration.n_faces, calibration.n_people, calibration.n_genuine, calibration.n_impostor

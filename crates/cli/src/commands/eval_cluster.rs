@@ -2,16 +2,16 @@
 
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result};
+use anyhow::{Context as _, Result};
 use fusiform::cluster::{self, ClusterFace, Constraints};
 use fusiform::metrics;
 use fusiform_eval::dataset::identities;
 use serde::Serialize;
 
 use super::eval::embed;
-use crate::args::Looking;
+use crate::args::DetectArgs;
+use crate::context::{Context, shown};
 use crate::exit::Exit;
-use crate::session::{Session, shown};
 
 #[derive(Serialize)]
 struct ClusterAnswer {
@@ -35,21 +35,21 @@ struct Score {
 }
 
 /// How to group, and what to write beside the answer.
-pub(crate) struct Wanted {
+pub(crate) struct Settings {
     pub(crate) link: Option<f32>,
     pub(crate) export: Option<PathBuf>,
     pub(crate) exact_up_to: Option<usize>,
 }
 
 pub(crate) fn run(
-    session: &Session,
+    context: &Context,
     images: &Path,
-    wanted: &Wanted,
-    looking: Looking,
+    settings: &Settings,
+    detect: DetectArgs,
 ) -> Result<Exit> {
-    let engine = session.engine()?;
+    let engine = context.engine()?;
     let mut options = engine.cluster_options()?;
-    if let Some(link) = wanted.link {
+    if let Some(link) = settings.link {
         // The floor keeps its distance.
         options.floor_similarity += link - options.link_similarity;
         options.link_similarity = link;
@@ -65,7 +65,7 @@ pub(crate) fn run(
         .iter()
         .flat_map(|who| who.photos.clone())
         .collect();
-    let (faces, problems) = embed(session, &engine, &photos, looking)?;
+    let (faces, problems) = embed(context, &engine, &photos, detect)?;
 
     // Every photo is one face here, so no two faces share one.
     let found: Vec<ClusterFace> = faces
@@ -81,7 +81,7 @@ pub(crate) fn run(
             ))
         })
         .collect();
-    options.exact_up_to = wanted.exact_up_to.unwrap_or(options.exact_up_to);
+    options.exact_up_to = settings.exact_up_to.unwrap_or(options.exact_up_to);
     let clustering = cluster::cluster(&found, &Constraints::default(), &options)?;
     let truth: Vec<usize> = faces
         .iter()
@@ -89,7 +89,7 @@ pub(crate) fn run(
         .filter_map(|(f, l)| f.as_ref().map(|_| *l))
         .collect();
     let assigned = clustering.labels();
-    if let Some(dir) = &wanted.export {
+    if let Some(dir) = &settings.export {
         export(dir, &found, &truth, &assigned).with_context(|| shown(dir))?;
     }
     let bcubed = metrics::bcubed(&truth, &assigned);
@@ -115,7 +115,7 @@ pub(crate) fn run(
         },
         problems,
     };
-    let printer = session.printer;
+    let printer = context.printer;
     printer.row(format_args!(
         "pack          {} at link similarity {link_similarity:.3}, floor {:.3}",
         answer.pack, answer.floor_similarity

@@ -6,8 +6,8 @@ use anyhow::Result;
 use fusiform::models::{Listing, Manifest, Origin};
 use serde::Serialize;
 
+use crate::context::{Context, shown};
 use crate::exit::Exit;
-use crate::session::{Session, shown};
 
 #[derive(Serialize)]
 struct Row {
@@ -69,9 +69,9 @@ fn row(listing: &Listing) -> Row {
     }
 }
 
-pub(crate) fn list(session: &Session) -> Result<Exit> {
-    let printer = session.printer;
-    let rows: Vec<Row> = session.library().list()?.iter().map(row).collect();
+pub(crate) fn list(context: &Context) -> Result<Exit> {
+    let printer = context.printer;
+    let rows: Vec<Row> = context.library().list()?.iter().map(row).collect();
     printer.record(&rows)?;
     if rows.is_empty() {
         printer.note("no model pack yet; `fusiform models add DIR` adds one");
@@ -103,18 +103,18 @@ pub(crate) fn list(session: &Session) -> Result<Exit> {
     })
 }
 
-pub(crate) fn show(session: &Session, name: Option<&str>) -> Result<Exit> {
-    let wanted = name.or(session.config.pack.as_deref());
-    let manifest = session.library().load(wanted)?.manifest;
-    session.printer.record(&manifest)?;
-    session.printer.row(manifest.to_toml()?.trim_end())?;
+pub(crate) fn show(context: &Context, name: Option<&str>) -> Result<Exit> {
+    let wanted = name.or(context.config.pack.as_deref());
+    let manifest = context.library().load(wanted)?.manifest;
+    context.printer.record(&manifest)?;
+    context.printer.row(manifest.to_toml()?.trim_end())?;
     Ok(Exit::Done)
 }
 
-pub(crate) fn add(session: &Session, dir: &Path) -> Result<Exit> {
-    let manifest = session.library().add(dir)?;
-    session.printer.record(&manifest)?;
-    session.printer.row(format_args!(
+pub(crate) fn add(context: &Context, dir: &Path) -> Result<Exit> {
+    let manifest = context.library().add(dir)?;
+    context.printer.record(&manifest)?;
+    context.printer.row(format_args!(
         "added {}; use it with --pack {0}\n    licence   {}",
         manifest.name,
         licence(&manifest)
@@ -130,8 +130,8 @@ struct Check {
     problem: Option<String>,
 }
 
-pub(crate) fn verify(session: &Session) -> Result<Exit> {
-    let library = session.library();
+pub(crate) fn verify(context: &Context) -> Result<Exit> {
+    let library = context.library();
     let mut checks = Vec::new();
     for listing in library.list()? {
         let problem = library.verify(&listing).err().map(|e| e.to_string());
@@ -146,10 +146,10 @@ pub(crate) fn verify(session: &Session) -> Result<Exit> {
             problem,
         });
     }
-    session.printer.record(&checks)?;
+    context.printer.record(&checks)?;
     for check in &checks {
         let verdict = check.problem.as_deref().unwrap_or("sound");
-        session
+        context
             .printer
             .row(format_args!("{}\t{}\t{verdict}", check.name, check.origin))?;
     }

@@ -4,46 +4,46 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::{Context, Result};
+use anyhow::{Context as _, Result};
 use fusiform::engine::Engine;
 use fusiform_gallery::Lock;
 
-use crate::args::Serving;
+use crate::args::ServeArgs;
+use crate::context::Context;
 use crate::exit::Exit;
-use crate::session::Session;
 use fusiform_server::pages::{Guard, Web};
 use fusiform_server::{self as http, Connections, Recognition, Served};
 
 /// Longest password file, in bytes.
 const MAX_PASSWORD: u64 = 1024;
 
-pub(crate) fn run(session: &Session, serving: &Serving) -> Result<Exit> {
-    let settings = &session.config.serve;
-    let listen = serving.listen.unwrap_or(settings.listen);
-    let certificate = serving.tls_cert.as_ref().or(settings.tls_cert.as_ref());
+pub(crate) fn run(context: &Context, args: &ServeArgs) -> Result<Exit> {
+    let settings = &context.config.serve;
+    let listen = args.listen.unwrap_or(settings.listen);
+    let certificate = args.tls_cert.as_ref().or(settings.tls_cert.as_ref());
     let tls = match (
         certificate,
-        serving.tls_key.as_ref().or(settings.tls_key.as_ref()),
+        args.tls_key.as_ref().or(settings.tls_key.as_ref()),
     ) {
         (Some(certificate), Some(key)) => Some(http::tls(certificate, key)?),
         (None, None) => None,
         _ => anyhow::bail!("TLS needs both a certificate and its key; one of the two is not set"),
     };
-    let engine = Arc::new(session.engine()?);
-    let password = serving.password.as_deref().map(read_password).transpose()?;
-    let pages = settings.pages && !serving.no_pages;
+    let engine = Arc::new(context.engine()?);
+    let password = args.password.as_deref().map(read_password).transpose()?;
+    let pages = settings.pages && !args.no_pages;
     let album = if pages {
         let guard = Guard::new(listen.ip(), password.as_deref(), tls.is_some())?;
         // A pack that cannot group is better refused before the first scan than after it.
         engine.cluster_options()?;
-        drop(session.catalogue()?);
-        let catalogue = session.config.catalogue.clone();
-        let web = Web::new(Arc::clone(&engine), catalogue, session.threads(), guard);
+        drop(context.catalogue()?);
+        let catalogue = context.config.catalogue.clone();
+        let web = Web::new(Arc::clone(&engine), catalogue, context.threads(), guard);
         Some(web)
     } else {
         None
     };
-    let claimed = recognition(session, &engine)?;
+    let claimed = recognition(context, &engine)?;
     let (recognition, _claim) = claimed.map_or((None, None), |(r, c)| (Some(Arc::new(r)), Some(c)));
     anyhow::ensure!(
         pages || recognition.is_some(),
@@ -67,19 +67,19 @@ pub(crate) fn run(session: &Session, serving: &Serving) -> Result<Exit> {
         let scheme = if tls.is_some() { "https" } else { "http" };
         if tls.is_none() && !listen.ip().is_loopback() {
             let why = "keys and photos can be read on the way: no TLS (--tls-cert, --tls-key)";
-            session.printer.note(format_args!("{why}"));
+            context.printer.note(format_args!("{why}"));
         }
-        session.printer.row(format_args!("{scheme}://{address}/"))?;
-        session.printer.note(format_args!(
+        context.printer.row(format_args!("{scheme}://{address}/"))?;
+        context.printer.note(format_args!(
             "serving on {scheme}://{address} (Ctrl-C stops)"
         ));
         if let Some(recognition) = &served.recognition {
             tokio::spawn(Arc::clone(recognition).erase_ended());
-            session
+            context
                 .printer
                 .note("programs may use their API keys under /api/v1 and /api/fusiform/v1");
         } else {
-            session
+            context
                 .printer
                 .note("no API key yet: `fusiform key recognition` and a restart let programs in");
         }
@@ -105,14 +105,14 @@ pub(crate) fn run(session: &Session, serving: &Serving) -> Result<Exit> {
 }
 
 /// The recognition service, once `fusiform key` made a vault; and the claim on the vault.
-fn recognition(session: &Session, engine: &Arc<Engine>) -> Result<Option<(Recognition, Lock)>> {
-    let settings = &session.config.serve;
+fn recognition(context: &Context, engine: &Arc<Engine>) -> Result<Option<(Recognition, Lock)>> {
+    let settings = &context.config.serve;
     let Some(path) = settings.vault.as_deref().filter(|p| p.exists()) else {
         return Ok(None);
     };
     let claim = Lock::take(path)?;
-    let vault = super::vault::open(session, &engine.embedder_id()?.to_string())?;
-    let recognition = Recognition::new(Arc::clone(engine), vault, settings, session.threads())?;
+    let vault = super::vault::open(context, &engine.embedder_id()?.to_string())?;
+    let recognition = Recognition::new(Arc::clone(engine), vault, settings, context.threads())?;
     Ok(Some((recognition, claim)))
 }
 

@@ -6,13 +6,14 @@ use std::fs::{self, File};
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context as _, Result, ensure};
 use fusiform::album::{Album, FaceId, PhotoId, PhotoView};
 use fusiform::regions::{self, Region, Regions};
 use serde::Serialize;
 
+use crate::context::{Context, shown};
 use crate::exit::Exit;
-use crate::session::{Session, shown};
+use crate::remedy::explain;
 
 /// Photos read from the catalogue at a time.
 const BATCH: usize = 500;
@@ -24,8 +25,8 @@ struct Answer {
     problems: Vec<String>,
 }
 
-fn finish(session: &Session, done: &str, answer: &Answer) -> Result<Exit> {
-    let printer = session.printer;
+fn finish(context: &Context, done: &str, answer: &Answer) -> Result<Exit> {
+    let printer = context.printer;
     printer.row(format_args!(
         "{done}: {} faces in {} photos",
         answer.faces, answer.photos
@@ -62,8 +63,8 @@ fn sidecar(photo: &Path) -> PathBuf {
     name.into()
 }
 
-pub(crate) fn export(session: &Session, out: Option<&Path>) -> Result<Exit> {
-    let catalogue = session.existing_catalogue()?;
+pub(crate) fn export(context: &Context, out: Option<&Path>) -> Result<Exit> {
+    let catalogue = context.existing_catalogue()?;
     let mut answer = Answer {
         photos: 0,
         faces: 0,
@@ -97,7 +98,7 @@ pub(crate) fn export(session: &Session, out: Option<&Path>) -> Result<Exit> {
             match put(&place, &text) {
                 Ok(()) => written += 1,
                 Err(e) => {
-                    let problem = crate::printer::chain(&e.context(shown(&place)));
+                    let problem = explain(&e.context(shown(&place)));
                     answer.problems.push(problem);
                 }
             }
@@ -106,7 +107,7 @@ pub(crate) fn export(session: &Session, out: Option<&Path>) -> Result<Exit> {
         answer.faces += faces.len() * written.min(1);
         Ok(())
     })?;
-    finish(session, "written", &answer)
+    finish(context, "written", &answer)
 }
 
 /// Writes a sidecar; one that another program wrote holds more than faces, and is left alone.
@@ -125,8 +126,8 @@ fn put(place: &Path, text: &str) -> Result<()> {
     Ok(fs::rename(&partial, place)?)
 }
 
-pub(crate) fn import(session: &Session) -> Result<Exit> {
-    let mut catalogue = session.existing_catalogue()?;
+pub(crate) fn import(context: &Context) -> Result<Exit> {
+    let mut catalogue = context.existing_catalogue()?;
     let mut problems = Vec::new();
     let mut found: Vec<(PhotoId, &'static str, String, [f32; 4])> = Vec::new();
     let mut picasa: HashMap<PathBuf, HashMap<String, Regions>> = HashMap::new();
@@ -138,7 +139,7 @@ pub(crate) fn import(session: &Session) -> Result<Exit> {
                         take(&photo, source, regions, &mut found, &mut problems);
                     }
                 }
-                Err(e) => problems.push(crate::printer::chain(&e.context(shown(path)))),
+                Err(e) => problems.push(explain(&e.context(shown(path)))),
             }
         }
         Ok(())
@@ -171,7 +172,7 @@ pub(crate) fn import(session: &Session) -> Result<Exit> {
         faces,
         problems,
     };
-    finish(session, "taken as your word", &answer)
+    finish(context, "taken as your word", &answer)
 }
 
 /// The regions that lie beside a photo or in it, with where they come from.

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use fusiform_server::Settings;
 use serde::Deserialize;
 
-use super::ConfigError;
+use super::error::ConfigError;
 
 /// One layer of the server's settings.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]

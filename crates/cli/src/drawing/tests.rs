@@ -3,7 +3,7 @@
 use super::*;
 use proptest::prelude::*;
 
-fn face(bbox: [f32; 4]) -> Marked {
+fn face(bbox: [f32; 4]) -> MarkedFace {
     let at = |x: f32, y: f32| {
         (
             bbox[0] + x * (bbox[2] - bbox[0]),
@@ -17,14 +17,14 @@ fn face(bbox: [f32; 4]) -> Marked {
         at(0.35, 0.8),
         at(0.65, 0.8),
     ];
-    Marked {
+    MarkedFace {
         bbox,
         landmarks: Some(landmarks),
         label: "Ada 0.93".into(),
     }
 }
 
-fn drawn(width: usize, height: usize, faces: &[Marked]) -> Vec<u8> {
+fn drawn(width: usize, height: usize, faces: &[MarkedFace]) -> Vec<u8> {
     let mut canvas = RgbCanvas {
         width,
         height,
@@ -117,7 +117,7 @@ proptest! {
         label in ".{0,40}",
     ) {
         for bbox in [bbox, near] {
-            let marked = Marked { landmarks: Some([eye; 5]), label: label.clone(), ..face(bbox) };
+            let marked = MarkedFace { landmarks: Some([eye; 5]), label: label.clone(), ..face(bbox) };
             drawn(size.0, size.1, &[marked]);
         }
     }

@@ -7,7 +7,7 @@ use tiny_skia::Rect;
 ///
 /// Places are tried in the order above, below, beside and inside the box; the first of the best is taken.
 /// None when the picture is smaller than the plate.
-pub(super) fn place(
+pub(super) fn position(
     (width, height): (f32, f32),
     bbox: Rect,
     picture: (f32, f32),
@@ -75,14 +75,14 @@ mod tests {
     #[test]
     fn above_when_there_is_room() {
         let face = rect(100.0, 100.0, 50.0, 60.0);
-        let plate = place(PLATE, face, PICTURE, &[face], &[]).unwrap();
+        let plate = position(PLATE, face, PICTURE, &[face], &[]).unwrap();
         assert_eq!((plate.left(), plate.bottom()), (100.0, 94.0));
     }
 
     #[test]
     fn below_at_the_upper_edge() {
         let face = rect(100.0, 2.0, 50.0, 60.0);
-        let plate = place(PLATE, face, PICTURE, &[face], &[]).unwrap();
+        let plate = position(PLATE, face, PICTURE, &[face], &[]).unwrap();
         assert!(plate.top() > face.bottom());
     }
 
@@ -91,7 +91,7 @@ mod tests {
         let face = rect(100.0, 100.0, 50.0, 60.0);
         let other = rect(90.0, 40.0, 50.0, 58.0);
         let lower = rect(95.0, 162.0, 80.0, 20.0);
-        let plate = place(PLATE, face, PICTURE, &[face, other], &[lower]).unwrap();
+        let plate = position(PLATE, face, PICTURE, &[face, other], &[lower]).unwrap();
         for taken in [&face, &other, &lower] {
             assert_eq!(shared_area(&plate, taken), 0.0, "{plate:?}");
         }
@@ -102,11 +102,11 @@ mod tests {
         for x in (-100..500).step_by(37) {
             for y in (-100..400).step_by(31) {
                 let face = rect(x as f32, y as f32, 80.0, 90.0);
-                let plate = place(PLATE, face, PICTURE, &[face], &[]).unwrap();
+                let plate = position(PLATE, face, PICTURE, &[face], &[]).unwrap();
                 assert!(plate.left() >= 0.0 && plate.right() <= PICTURE.0);
                 assert!(plate.top() >= 0.0 && plate.bottom() <= PICTURE.1);
             }
         }
-        assert!(place(PLATE, rect(1.0, 1.0, 5.0, 5.0), (50.0, 300.0), &[], &[]).is_none());
+        assert!(position(PLATE, rect(1.0, 1.0, 5.0, 5.0), (50.0, 300.0), &[], &[]).is_none());
     }
 }

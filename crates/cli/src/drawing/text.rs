@@ -5,7 +5,7 @@ use tiny_skia::{Path, PathBuilder, Transform};
 use ttf_parser::{Face, GlyphId, OutlineBuilder};
 
 /// The font that is part of the binary.
-pub(super) struct Lettering {
+pub(super) struct Font {
     font: Face<'static>,
 }
 
@@ -15,7 +15,7 @@ pub(super) struct Line {
     pub(super) width: f32,
 }
 
-impl Lettering {
+impl Font {
     /// DejaVu Sans Condensed Bold; none if the build's font is broken, which a test excludes.
     pub(super) fn embedded() -> Option<Self> {
         Face::parse(dejavu::sans_condensed::bold(), 0)
@@ -94,28 +94,24 @@ mod tests {
 
     #[test]
     fn names_of_many_scripts_have_outlines() {
-        let lettering = Lettering::embedded().unwrap();
+        let font = Font::embedded().unwrap();
         for name in ["Zoë Ångström", "Łukasz Żółć", "Ελένη", "Наталья", "0.93 %"]
         {
             assert!(
-                name.chars()
-                    .all(|c| lettering.font.glyph_index(c).is_some()),
+                name.chars().all(|c| font.font.glyph_index(c).is_some()),
                 "{name}"
             );
-            assert!(lettering.line(name, 16.0, 500.0).is_some());
+            assert!(font.line(name, 16.0, 500.0).is_some());
         }
         assert!(
-            lettering.line("山田", 16.0, 500.0).is_some(),
+            font.line("山田", 16.0, 500.0).is_some(),
             "drawn as empty boxes"
         );
     }
 
     #[test]
     fn capitals_rest_on_the_baseline() {
-        let line = Lettering::embedded()
-            .unwrap()
-            .line("H", 100.0, 500.0)
-            .unwrap();
+        let line = Font::embedded().unwrap().line("H", 100.0, 500.0).unwrap();
         let bounds = line.path.bounds();
         assert!(
             bounds.bottom().abs() < 1.0 && (bounds.top() + 73.0).abs() < 1.0,
@@ -125,12 +121,12 @@ mod tests {
 
     #[test]
     fn long_text_is_cut_and_blank_text_is_none() {
-        let lettering = Lettering::embedded().unwrap();
+        let font = Font::embedded().unwrap();
         let name = "Wolfeschlegelsteinhausenbergerdorff".repeat(1000);
-        let line = lettering.line(&name, 12.0, 200.0).unwrap();
+        let line = font.line(&name, 12.0, 200.0).unwrap();
         assert!(line.width <= 200.0 && line.width > 180.0, "{}", line.width);
         for blank in ["", " \n\t "] {
-            assert!(lettering.line(blank, 12.0, 200.0).is_none());
+            assert!(font.line(blank, 12.0, 200.0).is_none());
         }
     }
 }

@@ -4,9 +4,8 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use anyhow::{Context, Result, bail, ensure};
-use fusiform::detect::DetectOptions;
-use fusiform::engine::Engine;
+use anyhow::{Context as _, Result, bail, ensure};
+use fusiform::{AnalyseOptions, Engine};
 use fusiform_gallery::{Kind, Lock, Service, Terms, Uuid, Vault};
 use rayon::prelude::*;
 use serde::Deserialize;
@@ -14,9 +13,9 @@ use serde::de::DeserializeOwned;
 use serde_json::json;
 
 use super::vault;
-use crate::args::FromCompreFace;
+use crate::args::CompreFaceArgs;
+use crate::context::Context;
 use crate::exit::Exit;
-use crate::session::Session;
 
 const PAGE: usize = 500;
 const MAX_LIST_BYTES: u64 = 64 << 20;
@@ -48,7 +47,7 @@ struct Server {
 }
 
 impl Server {
-    fn at(from: &FromCompreFace) -> Server {
+    fn at(from: &CompreFaceArgs) -> Server {
         let settings = ureq::Agent::config_builder()
             .timeout_global(Some(PATIENCE))
             .http_status_as_error(false)
@@ -107,19 +106,19 @@ impl Server {
     }
 }
 
-pub(crate) fn compreface(session: &Session, from: &FromCompreFace) -> Result<Exit> {
+pub(crate) fn import(context: &Context, from: &CompreFaceArgs) -> Result<Exit> {
     let scheme = |s: &str| from.url.starts_with(s);
     ensure!(
         scheme("http://") || scheme("https://"),
         "{}: an address such as http://server:8000 is wanted",
         from.url
     );
-    let engine = session.engine()?;
+    let engine = context.engine()?;
     let server = Server::at(from);
     let subjects: Subjects = server.json("subjects")?;
     let faces = server.faces()?;
-    let vault = vault::open(session, &engine.embedder_id()?.to_string())?;
-    let _claim = Lock::take(vault::place(session)?)?;
+    let vault = vault::open(context, &engine.embedder_id()?.to_string())?;
+    let _claim = Lock::take(vault::path(context)?)?;
     let service = match vault.service(Kind::Recognition, &from.key) {
         Some(service) => service,
         None => vault.add_service(Kind::Recognition, &from.key, Terms::from(&from.terms))?,
@@ -127,8 +126,8 @@ pub(crate) fn compreface(session: &Session, from: &FromCompreFace) -> Result<Exi
     for name in &subjects.subjects {
         vault.add_subject(service, name, None)?;
     }
-    let bar = session.printer.bar(faces.len() as u64, "importing");
-    let each: Vec<_> = session.on_all_threads(|| {
+    let bar = context.printer.bar(faces.len() as u64, "importing");
+    let each: Vec<_> = context.on_all_threads(|| {
         let each = faces.par_iter().map(|(id, subject)| {
             let new = take(&server, &engine, &vault, service, *id, subject);
             bar.inc(1);
@@ -141,18 +140,18 @@ pub(crate) fn compreface(session: &Session, from: &FromCompreFace) -> Result<Exi
     let mut problems: Vec<_> = each.into_iter().filter_map(Result::err).collect();
     problems.sort();
     let there = faces.len() - taken - problems.len();
-    session.printer.row(format_args!(
+    context.printer.row(format_args!(
         "{} subjects, {taken} images imported, {there} were there already, {} with problems",
         subjects.subjects.len(),
         problems.len()
     ))?;
     for (subject, id, why) in &problems {
-        session
+        context
             .printer
             .problem(format_args!("{subject}, image {id}: {why}"));
     }
     let told = |(subject, id, why): &(&String, Uuid, String)| json!({"subject": subject, "image_id": id.to_string(), "problem": why});
-    session.printer.record(
+    context.printer.record(
         &json!({"subjects": subjects.subjects.len(), "imported": taken, "there": there,
         "problems": problems.iter().map(told).collect::<Vec<_>>()}),
     )?;
@@ -180,14 +179,10 @@ fn take(
         !image.is_empty(),
         "the other server kept no image (save_images_to_db); enrol the person from a photo"
     );
-    let faces = engine
-        .describe_file(&image, &DetectOptions::default())?
-        .faces;
-    // The other server saw one face; where ours sees more, that one is the largest.
-    let face = faces
-        .iter()
-        .max_by(|a, b| a.face.bbox.area().total_cmp(&b.face.bbox.area()))
-        .context("no face is found in it; enrol the person from another photo")?;
-    let embedding = face.embedding.as_ref().context("the pack only detects")?;
-    Ok(vault.enrol_as(service, id, subject, &embedding.0, &image)?)
+    let photo = engine.analyse(&image, &AnalyseOptions::default())?;
+    // The other server found one face; where this one finds more, that is the largest.
+    let face = photo.largest().ok();
+    let face = face.context("no face is found in it; enrol the person from another photo")?;
+    let template = face.template.as_ref().context("the pack only detects")?;
+    Ok(vault.enrol_as(service, id, subject, &template.vector, &image)?)
 }

@@ -3,25 +3,26 @@
 
 use std::path::Path;
 
-use crate::config::{Config, Layer};
-use anyhow::{Context, Result};
+use anyhow::{Context as _, Result};
 use fusiform::album::{Album, OpenOptions};
-use fusiform::detect::DetectOptions;
-use fusiform::engine::Engine;
 use fusiform::models::Library;
+use fusiform::scan::read_photo;
+use fusiform::{AnalyseOptions, Engine, Photo};
 
-use crate::args::{Global, Looking};
+use crate::args::Global;
+use crate::config::{Config, Layer};
 use crate::printer::Printer;
 
 /// One run of the binary.
 #[derive(Debug)]
-pub(crate) struct Session {
+pub(crate) struct Context {
     pub(crate) config: Config,
     pub(crate) printer: Printer,
 }
 
-impl Session {
-    pub(crate) fn open(global: &Global) -> Result<Session> {
+impl Context {
+    /// Applies the global flags over environment and settings file.
+    pub(crate) fn open(global: &Global) -> Result<Context> {
         if let Some(isa) = &global.isa {
             fusiform::cpu::force(isa)?;
         }
@@ -32,7 +33,7 @@ impl Session {
             threads: global.threads.map(usize::from),
             ..Layer::default()
         };
-        Ok(Session {
+        Ok(Context {
             config: Config::resolve(global.config.as_deref(), flags)?,
             printer: Printer::new(global.json, global.quiet),
         })
@@ -93,14 +94,12 @@ impl Session {
     }
 }
 
-impl Looking {
-    pub(crate) fn options(self) -> DetectOptions {
-        DetectOptions {
-            min_face_px: self.min_face,
-            min_score: self.min_score,
-            ..DetectOptions::default()
-        }
-    }
+/// The faces of a photo's file; an error names the file.
+pub(crate) fn analyse(engine: &Engine, path: &Path, options: &AnalyseOptions) -> Result<Photo> {
+    let analysed = read_photo(path).map_err(anyhow::Error::from);
+    analysed
+        .and_then(|bytes| Ok(engine.analyse(&bytes, options)?))
+        .with_context(|| shown(path))
 }
 
 /// A path for people and JSON; names need not be UTF-8.

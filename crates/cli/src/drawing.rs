@@ -1,15 +1,15 @@
 //! Found faces, shown. In: RGB pixels and what was found in them. Out: the same pixels with boxes, dots and labels.
 //! Knows nothing of files, codecs or the catalogue.
 
-mod lettering;
-mod plates;
+mod label_layout;
+mod text;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context as _, Result, ensure};
 use tiny_skia::{
     Color, FillRule, LineJoin, Paint, Path, PathBuilder, Pixmap, PixmapMut, Rect, Stroke, Transform,
 };
 
-use lettering::Lettering;
+use text::Font;
 
 /// Pixels to draw into: `width × height` times red, green, blue, row by row from the top.
 pub(crate) struct RgbCanvas {
@@ -25,7 +25,7 @@ fn mark_colour() -> Color {
 
 /// One face to mark.
 #[derive(Debug, Clone)]
-pub(crate) struct Marked {
+pub(crate) struct MarkedFace {
     /// `x_min, y_min, x_max, y_max` in pixels; may reach out of the picture.
     pub(crate) bbox: [f32; 4],
     /// Eyes, nose tip and mouth corners in pixels.
@@ -44,7 +44,7 @@ const BAND_ROWS: usize = 256;
 ///
 /// # Errors
 /// When `rgb` is not `width × height × 3` bytes.
-pub(crate) fn draw_faces(canvas: &mut RgbCanvas, faces: &[Marked]) -> Result<()> {
+pub(crate) fn draw_faces(canvas: &mut RgbCanvas, faces: &[MarkedFace]) -> Result<()> {
     let (width, height) = (canvas.width, canvas.height);
     let n_bytes = width.checked_mul(height).and_then(|n| n.checked_mul(3));
     ensure!(
@@ -150,9 +150,9 @@ fn shade(alpha: f32) -> Color {
 }
 
 /// All outlines in the order they are drawn: boxes and dots first, so that no line crosses a label.
-fn shapes(width: f32, height: f32, faces: &[Marked]) -> Vec<Shape> {
+fn shapes(width: f32, height: f32, faces: &[MarkedFace]) -> Vec<Shape> {
     let picture = width.max(height);
-    let placed: Vec<(&Marked, Rect)> = faces
+    let placed: Vec<(&MarkedFace, Rect)> = faces
         .iter()
         .filter_map(|face| Some((face, visible_box(face.bbox, width, height)?)))
         .collect();
@@ -175,7 +175,7 @@ fn shapes(width: f32, height: f32, faces: &[Marked]) -> Vec<Shape> {
             }
         }
     }
-    let Some(lettering) = Lettering::embedded() else {
+    let Some(font) = Font::embedded() else {
         return shapes;
     };
     let boxes: Vec<Rect> = placed.iter().map(|(_, bbox)| *bbox).collect();
@@ -184,11 +184,12 @@ fn shapes(width: f32, height: f32, faces: &[Marked]) -> Vec<Shape> {
         let size = (picture / 54.0).min(bbox.width() * 0.24).max(11.0);
         let pad = size * 0.42;
         let longest = (width - 4.0 * pad).max(size);
-        let Some(line) = lettering.line(&face.label, size, longest) else {
+        let Some(line) = font.line(&face.label, size, longest) else {
             continue;
         };
         let plate = (line.width + 2.0 * pad, size + pad * 0.9);
-        let Some(plate) = plates::place(plate, *bbox, (width, height), &boxes, &taken) else {
+        let Some(plate) = label_layout::position(plate, *bbox, (width, height), &boxes, &taken)
+        else {
             continue;
         };
         taken.push(plate);
