@@ -105,14 +105,12 @@ mod tests {
 
     #[test]
     fn the_base_pack_is_counted_step_by_step() {
-        let pack = fusiform::models::Library::at(std::path::Path::new("/nowhere"))
-            .load(None)
-            .unwrap();
-        let embedder = pack.embedder.unwrap();
-        let eight = network("embedder", &embedder, 112, 1, Precision::Int8).unwrap();
+        let pack = fusiform::Pack::base().unwrap();
+        let embedder = pack.weights(fusiform::models::Role::Embedder).unwrap();
+        let eight = network("embedder", embedder, 112, 1, Precision::Int8).unwrap();
         let in_eight_bits = |s: &&StepTime| s.precision == Precision::Int8;
         assert!(eight.steps.iter().filter(in_eight_bits).count() > 5);
-        let speed = network("embedder", &embedder, 112, 1, Precision::Float32).unwrap();
+        let speed = network("embedder", embedder, 112, 1, Precision::Float32).unwrap();
         assert_eq!(speed.steps.iter().filter(in_eight_bits).count(), 0);
         assert_eq!(speed.flop, eight.flop);
         assert_eq!(speed.shape, [1, 3, 112, 112]);

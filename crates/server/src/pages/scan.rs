@@ -10,9 +10,8 @@ use axum::Extension;
 use axum::extract::{Query, State};
 use axum::response::sse::{Event as SseEvent, KeepAlive, Sse};
 use axum::response::{IntoResponse, Response};
-use fusiform::detect::DetectOptions;
-use fusiform::engine::Scanner;
-use fusiform::scan::{Event, ScanOptions, scan};
+use fusiform::AnalyseOptions;
+use fusiform::scan::{Event, ScanOptions};
 use futures_util::stream;
 use maud::{Markup, html};
 use serde::{Deserialize, Serialize};
@@ -273,13 +272,10 @@ fn run(web: &Web, folder: &Path) -> Result<()> {
             );
         });
     };
-    let summary = scan(
-        &Scanner {
-            engine: &web.0.engine,
-            options: DetectOptions::default(),
-        },
+    let summary = web.0.engine.scan_with(
         &mut catalogue,
         &roots,
+        &AnalyseOptions::default(),
         &options,
         &scans.stop,
         tell,
