@@ -185,11 +185,14 @@ fn gallery_kind(error: &fusiform_gallery::Error) -> ErrorKind {
     use fusiform_gallery::Error;
     match error {
         Error::WrongKey(_) | Error::BadKey(_) => ErrorKind::WrongKey,
+        Error::NotAGallery(_) => ErrorKind::BadFile,
+        Error::Newer { .. } => ErrorKind::NewerFile,
         Error::Damaged | Error::Chain { .. } | Error::Remains { .. } => ErrorKind::Tampered,
-        Error::Model { .. } => ErrorKind::ModelMismatch,
+        Error::Model { .. } | Error::Search(_) => ErrorKind::ModelMismatch,
         Error::KeyTaken => ErrorKind::NameTaken,
         Error::Locked(_) => ErrorKind::Busy,
         Error::File(..) => ErrorKind::Io,
+        Error::Unsupported(_) => ErrorKind::BadOption,
         Error::Random => ErrorKind::Internal,
         // Whatever else the database reports.
         _ => ErrorKind::Database,

@@ -5,7 +5,9 @@ use std::fs::OpenOptions;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-use fusiform_gallery::{Kind, Lock, Service, Terms, Vault, new_key};
+use fusiform_gallery::{
+    Gallery as People, Kind, Lock, Match, Service, Terms, new_key, private_file,
+};
 use fusiform_search::template::{ModelId, Similarity};
 
 pub use fusiform_gallery::{Consent, Person, Secret, Uuid};
@@ -50,7 +52,7 @@ const NOT_STATED: &str = "not stated";
 /// ```
 #[derive(Debug)]
 pub struct Gallery {
-    people: Vault,
+    people: People,
     service: Service,
     model: ModelId,
     thresholds: Thresholds,
@@ -111,16 +113,29 @@ impl Gallery {
         engine: &Engine,
     ) -> Result<Gallery, Error> {
         let path = path.as_ref();
-        let model = engine.embedder_id()?.clone();
         let lock = Lock::take(path)?;
-        let people = Vault::open(path, secret, &model.0)?;
-        let service = service(&people)?;
+        let people = People::open(path, secret, &engine.embedder_id()?.0)?;
+        // Whoever was erased must not come back with an old copy of a part of the file.
+        people.verify_erased()?;
+        Gallery::over(people, Some(lock), engine)
+    }
+
+    /// An empty gallery that ends with the program; nothing is written.
+    ///
+    /// # Errors
+    /// [`Error::Lacks`] if the engine has no embedder.
+    pub fn in_memory(engine: &Engine) -> Result<Gallery, Error> {
+        let people = People::in_memory(&engine.embedder_id()?.0)?;
+        Gallery::over(people, None, engine)
+    }
+
+    fn over(people: People, lock: Option<Lock>, engine: &Engine) -> Result<Gallery, Error> {
         Ok(Gallery {
+            service: service(&people)?,
             people,
-            service,
-            model,
+            model: engine.embedder_id()?.clone(),
             thresholds: engine.thresholds()?.clone(),
-            _lock: Some(lock),
+            _lock: lock,
         })
     }
 
@@ -178,12 +193,9 @@ impl Gallery {
         let threshold = self.thresholds.at_fmr(fmr)?;
         let vectors = faces.iter().map(|face| self.vector(face));
         let vectors = vectors.collect::<Result<Vec<_>, _>>()?;
-        let identified = |vector: &[f32]| {
-            let nearest = self
-                .people
-                .nearest(self.service, vector, 1)
-                .into_iter()
-                .next();
+        let nearest = self.people.nearest(self.service, &vectors, 1);
+        let identified = |nearest: Vec<Match>| {
+            let nearest = nearest.into_iter().next();
             let named = nearest
                 .as_ref()
                 .filter(|nearest| nearest.similarity >= threshold.similarity);
@@ -193,7 +205,7 @@ impl Gallery {
                 threshold,
             }
         };
-        Ok(vectors.into_iter().map(identified).collect())
+        Ok(nearest.into_iter().map(identified).collect())
     }
 
     /// Everybody enrolled, in the order in which they came.
@@ -231,7 +243,7 @@ impl Gallery {
 }
 
 /// The collection of people that a file holds; made in a new file.
-fn service(people: &Vault) -> Result<Service, Error> {
+fn service(people: &People) -> Result<Service, Error> {
     let found = people.services().into_iter().map(|(service, _)| service);
     if let Some(service) = found
         .filter(|s| s.kind == Kind::Recognition)
@@ -268,10 +280,7 @@ fn key_beside(gallery: &Path) -> Result<Secret, Error> {
     }
     let key = new_key()?;
     let mut options = OpenOptions::new();
-    options.write(true).create_new(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    let mut file = options.open(&path).map_err(failed)?;
+    let mut file = private_file(&path, options.write(true).create_new(true)).map_err(failed)?;
     file.write_all(key.as_bytes())
         .and_then(|()| file.sync_all())
         .map_err(failed)?;

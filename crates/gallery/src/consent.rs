@@ -1,6 +1,6 @@
-//! Why a person may be kept, and until when. In: what the enrolling side states. Out: the same, sealed and read back.
+//! Consent. In: what the enrolling side states. Out: why a person may be kept, and until when.
 
-use crate::audit::now_ms;
+use crate::clock::now_ms;
 
 /// On what ground a person is enrolled.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -9,7 +9,7 @@ pub struct Consent {
     pub basis: String,
     /// What the enrolment is for.
     pub purpose: String,
-    /// When it ends, in milliseconds since 1970; `None` is stated, not forgotten.
+    /// When it ends, in milliseconds since 1970; `None` is a statement: until erased.
     pub expires_at_ms: Option<i64>,
 }
 
@@ -19,7 +19,8 @@ impl Consent {
         self.expires_at_ms.is_some_and(|at| at <= now_ms())
     }
 
-    /// Everything but the end, which stands beside it in the clear for the job that erases.
+    /// Basis and purpose, to be sealed. The end is stored beside them in the clear, for the job
+    /// that erases.
     pub(crate) fn to_bytes(&self) -> Vec<u8> {
         [self.basis.as_bytes(), b"\0", self.purpose.as_bytes()].concat()
     }

@@ -1,27 +1,29 @@
-//! What erasing left. In: the audit log and the file. Out: that nobody is in the file whom the log says is erased, and
-//! which copies are out of reach.
+//! What erasures left behind. In: the audit log and the store. Out: that nobody is stored whom the
+//! log says is erased, and which backups still hold people erased since.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use crate::audit::Action;
 use crate::error::Error;
-use crate::store::Vault;
+use crate::gallery::Gallery;
 
-/// What the file holds, and what it may have left elsewhere.
+/// What is stored, and what may be left elsewhere.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ErasureCheck {
-    /// People in the file, each with an enrolment in the log and no erasure after it.
+    /// People stored, each with an enrolment in the log and no erasure after it.
     pub people: usize,
     /// Their examples.
     pub faces: usize,
-    /// Bytes of the write-ahead log; 0 unless another process works with the vault just now.
+    /// Bytes outside the tables that may hold something erased; 0 unless another process uses the
+    /// store just now.
     pub wal_bytes: u64,
-    /// When copies were made, in milliseconds since 1970, that still hold people erased since.
+    /// When backups were made, in milliseconds since 1970, that still hold people erased since.
     pub copies_ms: Vec<i64>,
 }
 
-impl Vault {
-    /// Proves from the log that everybody erased is gone from the file, and empties the write-ahead log.
+impl Gallery {
+    /// Proves from the log that everybody erased is gone from the store, and overwrites what they
+    /// left.
     ///
     /// # Errors
     /// [`Error::Remains`] naming a person who should not be there; [`Error::Chain`].
@@ -41,25 +43,16 @@ impl Vault {
             Action::Backup => copies.push(e.at_ms),
             _ => {}
         })?;
-        let db = self.db();
-        self.flush(&db)?;
-        let ids = |query: &str| -> Result<BTreeSet<i64>, Error> {
-            let mut rows = db.prepare(query)?;
-            let ids = rows.query_map([], |r| r.get(0))?;
-            Ok(ids.collect::<Result<_, _>>()?)
-        };
-        let people = ids("SELECT id FROM subject")?;
-        let owners = ids("SELECT subject FROM example")?;
-        let erased = people.union(&owners).find(|id| !kept.contains_key(id));
+        self.scrub()?;
+        let stored = self.store.inventory()?;
+        let erased = stored.people.iter().find(|id| !kept.contains_key(id));
         if let Some(number) = erased {
             return Err(Error::Remains { number: *number });
         }
-        let faces: i64 = db.query_row("SELECT count(*) FROM example", [], |r| r.get(0))?;
-        let wal = format!("{}-wal", db.path().unwrap_or_default());
         Ok(ErasureCheck {
-            people: people.len(),
-            faces: usize::try_from(faces).unwrap_or_default(),
-            wal_bytes: std::fs::metadata(wal).map_or(0, |m| m.len()),
+            people: stored.n_people,
+            faces: stored.n_examples,
+            wal_bytes: stored.unscrubbed_bytes,
             copies_ms: outdated,
         })
     }

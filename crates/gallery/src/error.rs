@@ -1,8 +1,9 @@
-//! What can go wrong in the vault, and what to do about it.
+//! What can go wrong in a gallery. Messages name the file and the value; commands and settings that
+//! help are added by whoever has them.
 
 use std::path::PathBuf;
 
-/// Why the vault could not do it.
+/// Why the gallery could not do it.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
@@ -11,15 +12,31 @@ pub enum Error {
         "{0}: the key does not open this vault; nothing was changed. Give the key it was made with"
     )]
     WrongKey(PathBuf),
+    /// The file is a database, but not of a gallery; nothing was changed.
+    #[error("{0}: the database of another program; nothing was changed")]
+    NotAGallery(PathBuf),
+    /// The file was written by a newer version; nothing was changed.
+    #[error(
+        "{file}: written by a newer version (schema {found}, {known} is known); update this one"
+    )]
+    Newer {
+        /// The file.
+        file: PathBuf,
+        /// Its schema version.
+        found: i64,
+        /// The newest schema version that is known.
+        known: i64,
+    },
     /// A row does not decrypt: it was altered or damaged.
     #[error("a record of the vault was altered or is damaged; restore a backup")]
     Damaged,
     /// The key is not one.
     #[error("a vault key is 64 hexadecimal digits; {0}")]
     BadKey(String),
-    /// The file was written for another model.
+    /// The gallery holds templates of another model.
     #[error(
-        "an example was made by model {found}, and {wanted} is in use; enrol again or use the old pack"
+        "an example was made by model {found}, and {wanted} is in use; enrol again or use the old \
+         pack"
     )]
     Model {
         /// Which model made it.
@@ -27,6 +44,9 @@ pub enum Error {
         /// Which is in use.
         wanted: String,
     },
+    /// A vector has another length than those enrolled.
+    #[error(transparent)]
+    Search(#[from] fusiform_search::Error),
     /// The API key is in use already.
     #[error("a service has this key already")]
     KeyTaken,
@@ -36,24 +56,31 @@ pub enum Error {
         /// The first entry that does not fit.
         seq: i64,
     },
-    /// Another process serves or fills the vault.
+    /// Another process serves or fills the gallery.
     #[error("{0}: another process has this vault; stop the server first")]
     Locked(PathBuf),
-    /// Somebody whom the audit log says is erased is in the file.
+    /// A person is stored whom the audit log says is erased.
     #[error(
-        "person {number} is in the vault, though the audit log knows no enrolment or says it was erased"
+        "person {number} is in the vault, though the audit log knows no enrolment or says it was \
+         erased"
     )]
     Remains {
         /// The person's number.
         number: i64,
     },
+    /// This kind of store cannot do it.
+    #[error("{0}")]
+    Unsupported(&'static str),
     /// A file is in the way, or cannot be made.
     #[error("{0}: {1}")]
     File(PathBuf, std::io::Error),
     /// The system gave no random numbers.
     #[error("the system gives no random numbers")]
     Random,
-    /// SQLite said no.
+    /// The database failed.
     #[error("the vault's database: {0}")]
     Database(#[from] rusqlite::Error),
+    /// The schema could not be brought up to date; nothing was changed.
+    #[error("{0}: the schema cannot be migrated: {1}")]
+    Migration(PathBuf, rusqlite_migration::Error),
 }

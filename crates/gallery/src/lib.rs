@@ -1,24 +1,48 @@
-//! Enrolled people of the recognition service. In: templates and images of named people. Out: matches; all of it
-//! encrypted on disk. Knows nothing of pixels, networks or HTTP.
+//! Enrolled people: templates and images of named people in, matches out. Consent, expiry, an audit
+//! log and erasure are part of it. Knows nothing of pixels, networks or HTTP.
+//!
+//! A [`Gallery`] keeps its people in a [`Store`] and in memory. Readers search immutable columns,
+//! with the exact matcher of `fusiform-search`, and never wait for a writer. Stores: a sealed
+//! SQLite file ([`SqliteStore`]) and memory ([`MemoryStore`]).
+//!
+//! | file | what it has |
+//! |---|---|
+//! | `gallery.rs` | services, keys, the audit log, backups |
+//! | `people.rs` | enrol, rename, erase, match |
+//! | `columns.rs` | a service's people in memory, an immutable value that writers copy |
+//! | `store.rs` | what a store promises |
+//! | `seal.rs` | encryption of fields |
+//! | `audit.rs` | entries and their chain of hashes |
 #![forbid(unsafe_code)]
 #![warn(missing_docs)]
 
 mod audit;
+mod clock;
+mod columns;
 mod consent;
 mod erasure_check;
 mod error;
-mod index;
+mod gallery;
 mod lock;
 mod people;
+mod person;
+mod private_file;
 mod seal;
-mod store;
+mod service;
+pub mod store;
+mod tree;
 
 pub use audit::{Action, Entry, Verified};
 pub use consent::Consent;
 pub use erasure_check::ErasureCheck;
 pub use error::Error;
-pub use index::{Example, Match, Person};
+pub use gallery::Gallery;
 pub use lock::Lock;
+pub use person::{Example, Match, Person};
+pub use private_file::private_file;
 pub use seal::{MasterKey, Secret, new_key};
-pub use store::{Kind, Service, Terms, Vault};
+pub use service::{Kind, Service, Terms};
+pub use store::Store;
+pub use store::memory::MemoryStore;
+pub use store::sqlite::SqliteStore;
 pub use uuid::Uuid;

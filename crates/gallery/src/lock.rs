@@ -1,29 +1,30 @@
-//! Who has the vault. In: its path. Out: a claim that only one process holds: what a server keeps in memory would not
-//! follow another's enrolments. Keys may be made, and copies, without one.
+//! The lock on a gallery's file. In: its path. Out: a lock that one process holds: what a server
+//! keeps in memory does not follow what another process enrols. Services and backups may be made
+//! without it.
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
 
 use crate::error::Error;
-use crate::store::own_file;
+use crate::private_file::open_or_create;
 
-/// Held for as long as it lives; the system lets go of it when the process ends, however it ends.
+/// Held while it lives; the operating system releases it when the process ends, however it ends.
 #[derive(Debug)]
 pub struct Lock {
     _held: File,
 }
 
 impl Lock {
-    /// Takes the claim on a vault.
+    /// Takes the lock of a gallery's file, which is a file beside it with the extension `lock`.
     ///
     /// # Errors
     /// [`Error::Locked`] if another process has it; [`Error::File`].
-    pub fn take(vault: &Path) -> Result<Lock, Error> {
-        let path: PathBuf = vault.with_extension("lock");
-        let held = own_file(&path)?;
+    pub fn take(gallery: &Path) -> Result<Lock, Error> {
+        let path: PathBuf = gallery.with_extension("lock");
+        let held = open_or_create(&path).map_err(|e| Error::File(path.clone(), e))?;
         match held.try_lock() {
             Ok(()) => Ok(Lock { _held: held }),
-            Err(std::fs::TryLockError::WouldBlock) => Err(Error::Locked(vault.into())),
+            Err(std::fs::TryLockError::WouldBlock) => Err(Error::Locked(gallery.into())),
             Err(std::fs::TryLockError::Error(e)) => Err(Error::File(path, e)),
         }
     }

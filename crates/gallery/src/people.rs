@@ -1,72 +1,38 @@
-//! People of a service. In: names, consents, templates, images. Out: matches; who was enrolled, renamed, erased.
-//! Each change and its audit entry are one transaction.
+//! People of a service. In: names, consents, templates, images. Out: matches; who was enrolled,
+//! renamed, erased. Each change and its audit entry are one transaction of the store.
 
-use rusqlite::{Connection, OptionalExtension, params};
 use uuid::Uuid;
 
 use crate::audit::Action;
 use crate::consent::Consent;
 use crate::error::Error;
-use crate::index::{Example, Index, Match, Person};
+use crate::gallery::{Gallery, saturated};
+use crate::person::{Example, Match, Person};
 use crate::seal::random;
-use crate::store::{Service, Vault, begin};
+use crate::service::Service;
+use crate::store::NewExample;
 
-impl Vault {
-    /// Names of the subjects, as stored.
+impl Gallery {
+    /// Names of the people, as stored, in the order in which they came.
     pub fn subjects(&self, service: Service) -> Vec<String> {
-        self.people(service).into_iter().map(|p| p.name).collect()
+        let columns = self.columns(service);
+        columns.people().map(|p| p.name.clone()).collect()
     }
 
     /// Everybody enrolled, in the order in which they came.
     pub fn people(&self, service: Service) -> Vec<Person> {
-        self.with(service, |i| i.people.values().cloned().collect())
+        self.columns(service).people().cloned().collect()
     }
 
     /// One person and how many examples there are; letter case does not matter.
     pub fn person(&self, service: Service, name: &str) -> Option<(Person, usize)> {
-        self.with(service, |i| {
-            let number = i.find(name)?;
-            Some((i.people.get(&number)?.clone(), i.of_person(number).len()))
-        })
+        let columns = self.columns(service);
+        let (person, n) = columns.person(columns.find(name)?)?;
+        Some((person.clone(), n))
     }
 
-    fn insert_person(
-        &self,
-        db: &Connection,
-        service: Service,
-        name: &str,
-        consent: Consent,
-    ) -> Result<Person, Error> {
-        db.execute(
-            "INSERT INTO subject (service, name, consent) VALUES (?1, x'', x'')",
-            [service.id],
-        )?;
-        let person = Person {
-            number: db.last_insert_rowid(),
-            name: name.to_owned(),
-            consent,
-        };
-        self.store_person(db, &person)?;
-        Ok(person)
-    }
-
-    fn store_person(&self, db: &Connection, person: &Person) -> Result<(), Error> {
-        let (number, consent) = (person.number, &person.consent);
-        let name = self
-            .sealer
-            .seal(&format!("subject {number}"), person.name.as_bytes())?;
-        let sealed = self
-            .sealer
-            .seal(&format!("consent {number}"), &consent.to_bytes())?;
-        db.execute(
-            "UPDATE subject SET name = ?2, consent = ?3, expires_at_ms = ?4 WHERE id = ?1",
-            params![number, name, sealed, consent.expires_at_ms],
-        )?;
-        Ok(())
-    }
-
-    /// Makes a person; `false` if there is one of that name, whatever its letter case. Without a consent the service's
-    /// own terms hold.
+    /// Makes a person; `false` if there is one of that name, whatever its letter case. Without a
+    /// consent the service's own terms hold.
     ///
     /// # Errors
     /// [`Error::Database`].
@@ -77,15 +43,24 @@ impl Vault {
         consent: Option<Consent>,
     ) -> Result<bool, Error> {
         let consent = consent.map_or_else(|| self.usual_consent(service), Ok)?;
-        let mut db = self.db();
-        if self.with(service, |i| i.find(name)).is_some() {
+        let _writer = self.writer();
+        if self.columns(service).find(name).is_some() {
             return Ok(false);
         }
-        let change = begin(&mut db)?;
-        let person = self.insert_person(&change, service, name, consent)?;
-        self.log(&change, Action::Enrol, (service.id, person.number, 0))?;
-        change.commit()?;
-        self.change(service, |i| i.add_person(person));
+        let mut number = 0;
+        self.store.transact(&mut |t| {
+            number = t.add_person(service.id, name, &consent)?;
+            t.log(Action::Enrol, service.id, number, 0)
+        })?;
+        let name = name.to_owned();
+        self.publish(service, |columns| {
+            columns.set_person(Person {
+                number,
+                name,
+                consent,
+            });
+            Ok(())
+        })?;
         Ok(true)
     }
 
@@ -99,58 +74,59 @@ impl Vault {
         name: &str,
         consent: Consent,
     ) -> Result<bool, Error> {
-        let mut db = self.db();
+        let _writer = self.writer();
         let Some((mut person, _)) = self.person(service, name) else {
             return Ok(false);
         };
         person.consent = consent;
-        let change = begin(&mut db)?;
-        self.store_person(&change, &person)?;
-        self.log(&change, Action::Enrol, (service.id, person.number, 0))?;
-        change.commit()?;
-        self.change(service, |i| i.add_person(person));
+        self.set_person(service, person)?;
         Ok(true)
     }
 
-    /// Gives a subject another name, or folds it into the subject that has it. `false` if there is no such subject.
+    fn set_person(&self, service: Service, person: Person) -> Result<(), Error> {
+        self.store.transact(&mut |t| {
+            t.set_person(&person)?;
+            t.log(Action::Enrol, service.id, person.number, 0)
+        })?;
+        self.publish(service, |columns| {
+            columns.set_person(person);
+            Ok(())
+        })
+    }
+
+    /// Gives a person another name, or merges them into the person who has it. `false` if there is
+    /// no such person.
     ///
     /// # Errors
     /// [`Error::Database`].
     pub fn rename_subject(&self, service: Service, old: &str, new: &str) -> Result<bool, Error> {
-        let mut db = self.db();
-        let (from, to) = self.with(service, |i| {
-            let from = i.find(old).and_then(|n| i.people.get(&n).cloned());
-            (from, i.find(new))
-        });
-        let Some(mut from) = from else {
+        let _writer = self.writer();
+        let Some((mut from, _)) = self.person(service, old) else {
             return Ok(false);
         };
-        let change = begin(&mut db)?;
-        match to.filter(|to| *to != from.number) {
-            Some(to) => {
-                change.execute(
-                    "UPDATE example SET subject = ?2 WHERE subject = ?1",
-                    [from.number, to],
-                )?;
-                change.execute("DELETE FROM subject WHERE id = ?1", [from.number])?;
-                self.log(&change, Action::Enrol, (service.id, to, 0))?;
-                self.log(&change, Action::Erase, (service.id, from.number, 0))?;
-                change.commit()?;
-                self.change(service, |i| i.fold(from.number, to));
+        let into = self.columns(service).find(new);
+        match into.filter(|into| *into != from.number) {
+            Some(into) => {
+                self.store.transact(&mut |t| {
+                    t.merge_people(from.number, into)?;
+                    t.log(Action::Enrol, service.id, into, 0)?;
+                    t.log(Action::Erase, service.id, from.number, 0)
+                })?;
+                self.publish(service, |columns| {
+                    columns.merge_people(from.number, into);
+                    Ok(())
+                })?;
             }
             None => {
                 from.name = new.to_owned();
-                self.store_person(&change, &from)?;
-                self.log(&change, Action::Enrol, (service.id, from.number, 0))?;
-                change.commit()?;
-                self.change(service, |i| i.add_person(from));
+                self.set_person(service, from)?;
             }
         }
-        self.flush(&db)?;
+        self.scrub()?;
         Ok(true)
     }
 
-    /// Erases a subject with its examples and images: its stored name and how many examples went.
+    /// Erases a person with their examples and images: the stored name and how many examples went.
     ///
     /// # Errors
     /// [`Error::Database`].
@@ -159,11 +135,11 @@ impl Vault {
         service: Service,
         name: &str,
     ) -> Result<Option<(String, usize)>, Error> {
-        let mut db = self.db();
+        let _writer = self.writer();
         let Some((person, n)) = self.person(service, name) else {
             return Ok(None);
         };
-        self.erase_people(&mut db, service, Action::Erase, &[(person.number, n)])?;
+        self.erase_people(service, Action::Erase, &[(person.number, n)])?;
         Ok(Some((person.name, n)))
     }
 
@@ -174,63 +150,69 @@ impl Vault {
     pub fn erase_ended(&self) -> Result<usize, Error> {
         let mut n = 0;
         for (service, _) in self.services() {
-            let mut db = self.db();
-            let ended: Vec<(i64, usize)> = self.with(service, |i| {
-                let counted = |number| (number, i.of_person(number).len());
-                i.ended().into_iter().map(counted).collect()
-            });
+            let _writer = self.writer();
+            let columns = self.columns(service);
+            let counted = |number| (number, columns.person(number).map_or(0, |(_, n)| n));
+            let ended: Vec<(i64, usize)> = columns.ended().into_iter().map(counted).collect();
             if !ended.is_empty() {
-                self.erase_people(&mut db, service, Action::Expire, &ended)?;
+                // Readers' columns must not outlive the erasure here.
+                drop(columns);
+                self.erase_people(service, Action::Expire, &ended)?;
                 n += ended.len();
             }
         }
-        self.flush_if_due()?;
+        self.scrub_if_due()?;
         Ok(n)
     }
 
+    /// Needs the right of [`Gallery::writer`].
     fn erase_people(
         &self,
-        db: &mut Connection,
         service: Service,
         action: Action,
         people: &[(i64, usize)],
     ) -> Result<(), Error> {
-        let change = begin(db)?;
-        for (number, n) in people {
-            change.execute("DELETE FROM subject WHERE id = ?1", [number])?;
-            let n = i64::try_from(*n).unwrap_or(i64::MAX);
-            self.log(&change, action, (service.id, *number, n))?;
-        }
-        change.commit()?;
-        self.change(service, |i| {
-            for (number, _) in people {
-                i.drop_person(*number);
+        self.store.transact(&mut |t| {
+            for (number, n) in people {
+                t.remove_person(*number)?;
+                t.log(action, service.id, *number, saturated(*n))?;
             }
-        });
-        self.flush(db)
+            Ok(())
+        })?;
+        let numbers: Vec<i64> = people.iter().map(|(number, _)| *number).collect();
+        self.publish(service, |columns| columns.remove_people(&numbers))?;
+        self.scrub()
     }
 
-    /// Erases everything of a service: how many subjects and examples went.
+    /// Erases everything of a service: how many people and examples went.
     ///
     /// # Errors
     /// [`Error::Database`].
     pub fn erase_all(&self, service: Service) -> Result<(usize, usize), Error> {
-        let mut db = self.db();
-        let n = self.with(service, |i| (i.people.len(), i.n_examples()));
-        let change = begin(&mut db)?;
-        change.execute("DELETE FROM subject WHERE service = ?1", [service.id])?;
-        let count = i64::try_from(n.1).unwrap_or(i64::MAX);
-        self.log(&change, Action::Erase, (service.id, 0, count))?;
-        change.commit()?;
-        self.change(service, |i| *i = Index::default());
-        self.flush(&db)?;
+        let _writer = self.writer();
+        let columns = self.columns(service);
+        let n = (columns.n_people(), columns.n_examples());
+        drop(columns);
+        self.store.transact(&mut |t| {
+            t.remove_people(service.id)?;
+            t.log(Action::Erase, service.id, 0, saturated(n.1))
+        })?;
+        self.publish(service, |columns| {
+            *columns = Default::default();
+            Ok(())
+        })?;
+        self.scrub()?;
         Ok(n)
     }
 
-    /// Enrols a face; the person is made, on the service's own terms, when needed. On disk when this returns.
+    /// Enrols a face; the person is made, on the service's own terms, when needed. Stored when this
+    /// returns.
+    ///
+    /// # Shapes
+    /// `vector` has unit length and as many values as those enrolled before.
     ///
     /// # Errors
-    /// [`Error::Database`].
+    /// [`Error::Search`] for a vector of another length; [`Error::Database`].
     pub fn enrol(
         &self,
         service: Service,
@@ -243,10 +225,11 @@ impl Vault {
         Ok(id)
     }
 
-    /// As [`Vault::enrol`], under a number that another server gave; `false` if an example has it already.
+    /// As [`Gallery::enrol`], under an id that another server gave; `false` if an example has it
+    /// already.
     ///
     /// # Errors
-    /// [`Error::Database`].
+    /// As [`Gallery::enrol`].
     pub fn enrol_as(
         &self,
         service: Service,
@@ -255,76 +238,80 @@ impl Vault {
         vector: &[f32],
         image: &[u8],
     ) -> Result<bool, Error> {
-        let plain: Vec<u8> = vector.iter().flat_map(|v| v.to_le_bytes()).collect();
-        let vector_sealed = self.sealer.seal(&format!("vector {id}"), &plain)?;
-        let image_sealed = self.sealer.seal(&format!("image {id}"), image)?;
         let usual = self.usual_consent(service)?;
-        let mut db = self.db();
-        let taken = "SELECT 1 FROM example WHERE id = ?1";
-        let taken = db
-            .query_row(taken, [id.as_bytes()], |_| Ok(()))
-            .optional()?;
-        if taken.is_some() {
-            return Ok(false);
+        let _writer = self.writer();
+        let columns = self.columns(service);
+        let expected = columns.dimensions().unwrap_or(vector.len());
+        if expected != vector.len() || vector.is_empty() {
+            let found = vector.len();
+            return Err(fusiform_search::Error::Dimensions { expected, found }.into());
         }
-        let known = self.with(service, |i| i.find(subject));
-        let change = begin(&mut db)?;
-        let made = match known {
-            Some(_) => None,
-            None => Some(self.insert_person(&change, service, subject, usual)?),
-        };
-        let number = known
-            .or(made.as_ref().map(|p| p.number))
-            .ok_or(Error::Damaged)?;
-        change.execute(
-            "INSERT INTO example VALUES (?1, ?2, ?3, ?4, ?5)",
-            params![
-                id.as_bytes(),
-                number,
-                self.model,
-                vector_sealed,
-                image_sealed
-            ],
-        )?;
-        self.log(&change, Action::Enrol, (service.id, number, 1))?;
-        change.commit()?;
-        self.change(service, |i| {
-            if let Some(person) = made {
-                i.add_person(person);
+        let known = columns.find(subject);
+        drop(columns);
+        let (mut number, mut added) = (0, false);
+        self.store.transact(&mut |t| {
+            number = match known {
+                Some(number) => number,
+                None => t.add_person(service.id, subject, &usual)?,
+            };
+            added = t.add_example(&NewExample {
+                id,
+                person: number,
+                model: &self.model,
+                vector,
+                image,
+            })?;
+            if added {
+                t.log(Action::Enrol, service.id, number, 1)?;
+            } else if known.is_none() {
+                t.remove_person(number)?;
             }
-            i.add(id, number, vector);
-        });
-        Ok(true)
+            Ok(())
+        })?;
+        if added {
+            self.publish(service, |columns| {
+                if known.is_none() {
+                    columns.set_person(Person {
+                        number,
+                        name: subject.to_owned(),
+                        consent: usual,
+                    });
+                }
+                columns.add_example(id, number, vector)
+            })?;
+        }
+        Ok(added)
     }
 
-    /// Erases one example; the subject stays.
+    /// Erases one example; the person stays.
     ///
     /// # Errors
     /// [`Error::Database`].
     pub fn erase_example(&self, service: Service, id: &Uuid) -> Result<Option<Example>, Error> {
-        let mut db = self.db();
-        let Some((example, _)) = self.example(service, id) else {
+        let _writer = self.writer();
+        let columns = self.columns(service);
+        let Some((example, number, _)) = columns.example(id) else {
             return Ok(None);
         };
-        let number = self
-            .with(service, |i| i.find(&example.subject))
-            .unwrap_or(0);
-        let change = begin(&mut db)?;
-        change.execute("DELETE FROM example WHERE id = ?1", [id.as_bytes()])?;
-        self.log(&change, Action::EraseFace, (service.id, number, 1))?;
-        change.commit()?;
-        self.change(service, |i| i.drop_example(id));
-        self.flush(&db)?;
+        drop(columns);
+        self.store.transact(&mut |t| {
+            t.remove_example(id)?;
+            t.log(Action::EraseFace, service.id, number, 1)
+        })?;
+        self.publish(service, |columns| columns.remove_example(id))?;
+        self.scrub()?;
         Ok(Some(example))
     }
 
     /// One example and its vector; none once the person's consent has ended.
     pub fn example(&self, service: Service, id: &Uuid) -> Option<(Example, Vec<f32>)> {
-        self.with(service, |i| i.example(id).map(|(e, v)| (e, v.to_vec())))
+        let columns = self.columns(service);
+        let (example, _, vector) = columns.example(id)?;
+        Some((example, vector.to_vec()))
     }
 
-    /// How many examples there are of a service, or of one of its people by exact name, and a part of them in an order
-    /// that does not change between calls.
+    /// How many examples there are of a service, or of one of its people by exact name, and a part
+    /// of them in an order that does not change between calls.
     pub fn examples(
         &self,
         service: Service,
@@ -332,14 +319,15 @@ impl Vault {
         skip: usize,
         take: usize,
     ) -> (usize, Vec<Example>) {
-        self.with(service, |i| match of {
-            None => (i.n_examples(), i.page(skip, take)),
-            Some(name) => {
-                let exact = |n: &i64| i.people.get(n).is_some_and(|p| p.name == name);
-                let number = i.find(name).filter(exact);
-                number.map_or_else(Default::default, |n| i.page_of(n, skip, take))
-            }
-        })
+        let columns = self.columns(service);
+        let Some(name) = of else {
+            return (columns.n_examples(), columns.page(skip, take));
+        };
+        let person = columns.find(name).and_then(|number| columns.person(number));
+        match person.filter(|(person, _)| person.name == name) {
+            Some((person, n)) => (n, columns.page_of(person.number, skip, take)),
+            None => (0, Vec::new()),
+        }
     }
 
     /// The bytes that were enrolled. Handing them out is recorded.
@@ -347,27 +335,30 @@ impl Vault {
     /// # Errors
     /// [`Error::Damaged`]; [`Error::Database`].
     pub fn image(&self, service: Service, id: &Uuid) -> Result<Option<Vec<u8>>, Error> {
-        let Some((example, _)) = self.example(service, id) else {
+        let number = self
+            .columns(service)
+            .example(id)
+            .map(|(_, number, _)| number);
+        let Some(number) = number else {
             return Ok(None);
         };
-        let query = "SELECT image FROM example WHERE id = ?1";
-        let sealed: Option<Vec<u8>> = self
-            .db()
-            .query_row(query, [id.as_bytes()], |r| r.get(0))
-            .optional()?
-            .flatten();
-        let Some(sealed) = sealed else {
+        let Some(image) = self.store.image(id)? else {
             return Ok(None);
         };
-        let number = self.with(service, |i| i.find(&example.subject));
-        self.record(Action::Export, Some(service), number, 1)?;
-        Ok(Some(
-            self.sealer.open(&format!("image {id}"), &sealed)?.to_vec(),
-        ))
+        self.record(Action::Export, Some(service), Some(number), 1)?;
+        Ok(Some(image))
     }
 
-    /// The `top` nearest examples of a unit vector, nearest first.
-    pub fn nearest(&self, service: Service, probe: &[f32], top: usize) -> Vec<Match> {
-        self.with(service, |i| i.nearest(probe, top))
+    /// For each probe the `top` nearest examples of people whose consent has not ended, nearest
+    /// first; ties go to the example that was enrolled first.
+    ///
+    /// All probes share one pass over the templates, on all threads of the current rayon pool.
+    /// Exact: equal to comparing every template as f32. Waits for no writer.
+    ///
+    /// # Shapes
+    /// Each probe has unit length and as many values as the templates; what is nearest to a probe
+    /// of another length is an empty list.
+    pub fn nearest(&self, service: Service, probes: &[&[f32]], top: usize) -> Vec<Vec<Match>> {
+        self.columns(service).nearest(probes, top)
     }
 }

@@ -1,5 +1,6 @@
-//! Sealing of records. In: plain bytes and what they belong to. Out: sealed bytes, and back.
-//! XChaCha20-Poly1305 (draft-irtf-cfrg-xchacha) with random nonces; Argon2id (RFC 9106) for passphrases.
+//! Sealing of records. In: plain bytes and the name of their field. Out: sealed bytes, and back.
+//! XChaCha20-Poly1305 (draft-irtf-cfrg-xchacha) with random nonces; Argon2id (RFC 9106) for
+//! passphrases.
 
 use argon2::{Algorithm, Argon2, Params, Version};
 use chacha20poly1305::aead::{Aead, KeyInit, Payload};
@@ -10,19 +11,19 @@ use crate::error::Error;
 
 const NONCE_BYTES: usize = 24;
 
-/// Where the key that opens the vault comes from.
+/// Where the key that opens a sealed store comes from.
 pub enum Secret {
-    /// 64 hexadecimal digits, from a file or the environment.
+    /// 64 hexadecimal digits.
     Hex(Zeroizing<String>),
-    /// A passphrase, stretched by Argon2id with the vault's own salt.
+    /// A passphrase, stretched by Argon2id with the store's salt.
     Passphrase(Zeroizing<String>),
 }
 
-/// The key that wraps the vault's data key.
+/// The key that wraps a store's data key.
 pub struct MasterKey(Zeroizing<[u8; 32]>);
 
 impl Secret {
-    /// The key of this secret for a vault with this salt.
+    /// The key of this secret for a store with this salt.
     ///
     /// # Errors
     /// [`Error::BadKey`].
@@ -31,17 +32,8 @@ impl Secret {
         match self {
             Secret::Hex(text) => {
                 let text = text.trim();
-                let digits = text.len() == 64 && text.bytes().all(|b| b.is_ascii_hexdigit());
-                if !digits {
-                    return Err(Error::BadKey(format!(
-                        "{} characters were given",
-                        text.len()
-                    )));
-                }
-                for (i, byte) in key.iter_mut().enumerate() {
-                    *byte = u8::from_str_radix(&text[2 * i..2 * i + 2], 16)
-                        .map_err(|e| Error::BadKey(e.to_string()))?;
-                }
+                hex::decode_to_slice(text, &mut key[..])
+                    .map_err(|_| Error::BadKey(format!("{} characters were given", text.len())))?;
             }
             Secret::Passphrase(text) => {
                 // RFC 9106, second recommended choice: 64 MiB, 3 passes.
@@ -63,19 +55,23 @@ pub(crate) fn random<const N: usize>() -> Result<[u8; N], Error> {
     Ok(bytes)
 }
 
-/// A new key for a vault: 64 hexadecimal digits.
+/// A new key for a store: 64 hexadecimal digits.
+///
+/// # Example
+/// ```
+/// let key = fusiform_gallery::new_key()?;
+/// assert_eq!(key.len(), 64);
+/// # Ok::<(), fusiform_gallery::Error>(())
+/// ```
 ///
 /// # Errors
 /// [`Error::Random`].
 pub fn new_key() -> Result<Zeroizing<String>, Error> {
-    let key = random::<32>()?;
-    Ok(key
-        .iter()
-        .map(|b| format!("{b:02x}"))
-        .collect::<String>()
-        .into())
+    let key = Zeroizing::new(random::<32>()?);
+    Ok(Zeroizing::new(hex::encode(*key)))
 }
 
+/// Encrypts and authenticates fields of records.
 pub(crate) struct Sealer(XChaCha20Poly1305);
 
 impl Sealer {
@@ -87,12 +83,13 @@ impl Sealer {
         Sealer::new(&master.0)
     }
 
-    /// `place` says which field of which row it is, so that rows cannot be exchanged.
-    pub(crate) fn seal(&self, place: &str, plain: &[u8]) -> Result<Vec<u8>, Error> {
+    /// `field` is authenticated with the bytes and names the field and its row (`vector 8a…`), so
+    /// that no sealed field can stand for another. The names are part of the file format.
+    pub(crate) fn seal(&self, field: &str, plain: &[u8]) -> Result<Vec<u8>, Error> {
         let nonce = random::<NONCE_BYTES>()?;
         let payload = Payload {
             msg: plain,
-            aad: place.as_bytes(),
+            aad: field.as_bytes(),
         };
         let sealed = self
             .0
@@ -101,11 +98,11 @@ impl Sealer {
         Ok([&nonce[..], &sealed].concat())
     }
 
-    pub(crate) fn open(&self, place: &str, sealed: &[u8]) -> Result<Zeroizing<Vec<u8>>, Error> {
+    pub(crate) fn open(&self, field: &str, sealed: &[u8]) -> Result<Zeroizing<Vec<u8>>, Error> {
         let (nonce, body) = sealed.split_at_checked(NONCE_BYTES).ok_or(Error::Damaged)?;
         let payload = Payload {
             msg: body,
-            aad: place.as_bytes(),
+            aad: field.as_bytes(),
         };
         let plain = self.0.decrypt(XNonce::from_slice(nonce), payload);
         plain.map(Zeroizing::new).map_err(|_| Error::Damaged)

@@ -187,6 +187,15 @@ impl Index {
         self.owners.len()
     }
 
+    /// Number of vectors that fit without moving any in memory.
+    pub fn capacity(&self) -> usize {
+        let rows = |values: usize, row: usize| values.checked_div(row).unwrap_or(usize::MAX);
+        self.owners
+            .capacity()
+            .min(rows(self.vectors.capacity(), self.dimensions))
+            .min(rows(self.codes.capacity(), self.code_length() / 2))
+    }
+
     /// Whether there are no vectors.
     pub fn is_empty(&self) -> bool {
         self.owners.is_empty()

@@ -13,7 +13,7 @@ use fusiform::detect::{DetectOptions, DetectedFace};
 use fusiform::engine::Engine;
 use fusiform::geometry::BoundingBox;
 use fusiform::pipeline::DescribedFace;
-use fusiform_gallery::{Kind, Match, Service, Uuid, Vault};
+use fusiform_gallery::{Gallery, Kind, Match, Service, Uuid};
 use rayon::{ThreadPool, ThreadPoolBuilder};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
@@ -44,7 +44,7 @@ pub struct Recognition {
     /// As many as may look at images: one image alone has all of them, many have one each.
     threads: Arc<ThreadPool>,
     /// Enrolled people, encrypted on disk.
-    pub(super) vault: Arc<Vault>,
+    pub(super) vault: Arc<Gallery>,
     /// Similarities as CompreFace's clients expect them.
     pub(super) scale: Scale,
     /// One place per core for work on images.
@@ -74,7 +74,7 @@ impl Recognition {
     /// If the pack states no thresholds.
     pub fn new(
         engine: Arc<Engine>,
-        vault: Vault,
+        vault: Gallery,
         settings: &Settings,
         threads: usize,
     ) -> Result<Recognition> {
@@ -100,7 +100,7 @@ impl Recognition {
     /// Does work once a core is free; refuses when too many wait.
     async fn work<T: Send + 'static>(
         &self,
-        work: impl FnOnce(&Engine, &Vault) -> Result<T, NotSeen> + Send + 'static,
+        work: impl FnOnce(&Engine, &Gallery) -> Result<T, NotSeen> + Send + 'static,
     ) -> Result<T, NotSeen> {
         let place = Arc::clone(&self.waiting).try_acquire_owned();
         let place = place.map_err(|_| NotSeen::Busy)?;
@@ -121,7 +121,7 @@ impl Recognition {
         &self,
         bytes: impl AsRef<[u8]> + Send + 'static,
     ) -> Result<(Vec<DescribedFace>, f64), NotSeen> {
-        let look = move |engine: &Engine, _: &Vault| {
+        let look = move |engine: &Engine, _: &Gallery| {
             let started = Instant::now();
             Ok((
                 faces_of(engine, bytes.as_ref())?,
@@ -136,7 +136,7 @@ impl Recognition {
         &self,
         bytes: Vec<u8>,
     ) -> Result<(BoundingBox, Vec<f32>), NotSeen> {
-        let look = move |engine: &Engine, _: &Vault| {
+        let look = move |engine: &Engine, _: &Gallery| {
             let image = engine.decode(&bytes);
             let image = image.map_err(|e| NotSeen::Unreadable(e.to_string()))?.image;
             let bbox = BoundingBox {
@@ -163,9 +163,9 @@ impl Recognition {
         probes: Vec<Vec<f32>>,
         top: usize,
     ) -> Result<Vec<Vec<Match>>, NotSeen> {
-        let search = move |_: &Engine, vault: &Vault| {
-            let of = |probe: &Vec<f32>| vault.nearest(service, probe, top);
-            Ok(probes.iter().map(of).collect())
+        let search = move |_: &Engine, vault: &Gallery| {
+            let probes: Vec<&[f32]> = probes.iter().map(|probe| &probe[..]).collect();
+            Ok(vault.nearest(service, &probes, top))
         };
         self.work(search).await
     }

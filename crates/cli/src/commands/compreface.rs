@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail, ensure};
 use fusiform::{AnalyseOptions, Engine};
-use fusiform_gallery::{Kind, Lock, Service, Terms, Uuid, Vault};
+use fusiform_gallery::{Gallery, Kind, Lock, Service, Terms, Uuid};
 use rayon::prelude::*;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
@@ -166,7 +166,7 @@ pub(crate) fn import(context: &Context, from: &CompreFaceArgs) -> Result<Exit> {
 fn take(
     server: &Server,
     engine: &Engine,
-    vault: &Vault,
+    vault: &Gallery,
     service: Service,
     id: Uuid,
     subject: &str,

@@ -5,7 +5,7 @@ use std::io::Write;
 use std::path::Path;
 
 use anyhow::{Context as _, Result};
-use fusiform_gallery::{Kind, Lock, Secret, Terms, Uuid, Vault};
+use fusiform_gallery::{Gallery, Kind, Lock, Secret, Terms, Uuid, private_file};
 use serde_json::json;
 
 use crate::args::{AuditCommand, KeyKind, KeyTerms, VaultCommand};
@@ -121,7 +121,7 @@ fn restore(context: &Context, file: &Path) -> Result<()> {
         )
     };
     fs::copy(file, &coming).with_context(told)?;
-    let checked = Vault::open(&coming, &secret(context, true)?, &model(context)?)
+    let checked = Gallery::open(&coming, &secret(context, true)?, &model(context)?)
         .and_then(|vault| vault.verify_audit(|_| ()));
     if let Err(why) = checked {
         drop(fs::remove_file(&coming));
@@ -140,7 +140,7 @@ pub(super) fn path(context: &Context) -> Result<&Path> {
     path.context("no home folder is known; set FUSIFORM_VAULT")
 }
 
-fn existing(context: &Context) -> Result<Vault> {
+fn existing(context: &Context) -> Result<Gallery> {
     let path = path(context)?;
     anyhow::ensure!(
         path.exists(),
@@ -151,12 +151,16 @@ fn existing(context: &Context) -> Result<Vault> {
 }
 
 /// The vault, made with its folder and key file if it is not there yet.
-pub(super) fn open(context: &Context, model: &str) -> Result<Vault> {
+pub(super) fn open(context: &Context, model: &str) -> Result<Gallery> {
     let path = path(context)?;
     if let Some(dir) = path.parent().filter(|d| !d.as_os_str().is_empty()) {
         fs::create_dir_all(dir).with_context(|| dir.display().to_string())?;
     }
-    Ok(Vault::open(path, &secret(context, path.exists())?, model)?)
+    Ok(Gallery::open(
+        path,
+        &secret(context, path.exists())?,
+        model,
+    )?)
 }
 
 fn secret(context: &Context, vault_exists: bool) -> Result<Secret> {
@@ -180,9 +184,7 @@ fn key_of(file: &Path, vault_exists: bool) -> Result<String> {
     let key = fusiform_gallery::new_key()?;
     let mut options = fs::OpenOptions::new();
     options.write(true).create_new(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    let mut out = options.open(file).with_context(told)?;
+    let mut out = private_file(file, &mut options).with_context(told)?;
     out.write_all(key.as_bytes())?;
     out.sync_all()?;
     Ok(key.to_string())

@@ -219,7 +219,10 @@ proptest! {
                 .map(|i| ClusterFace::new(*i as i64, *i as i64, &vectors[*i], 0.9))
                 .collect();
             let found = labels(&faces);
-            let of = |label: usize| (0..order.len()).filter(|at| found[*at] == label).map(|at| order[at]).collect();
+            let of = |label: usize| {
+                let those = (0..order.len()).filter(|at| found[*at] == label);
+                those.map(|at| order[at]).collect()
+            };
             (0..=found.iter().copied().max().unwrap_or(0)).map(of).collect()
         };
         let order: Vec<usize> = (0..vectors.len()).collect();

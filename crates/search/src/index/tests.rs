@@ -43,7 +43,8 @@ proptest! {
         numbers in vec(number(), 40..3000), steps in 1i32..4,
     ) {
         // Coarse steps make many ties.
-        let numbers: Vec<f32> = numbers.iter().map(|v| if steps == 1 { (v * 2.0).round() } else { *v }).collect();
+        let coarse = |v: &f32| if steps == 1 { (v * 2.0).round() } else { *v };
+        let numbers: Vec<f32> = numbers.iter().map(coarse).collect();
         let mut rows = numbers.chunks_exact(length);
         let queries: Vec<&[f32]> = rows.by_ref().take(5).collect();
         let mut index = Index::new(length);

@@ -77,7 +77,9 @@ impl TopKFilter {
     /// Slots that may still be among the `k` nearest.
     pub(super) fn candidates(self) -> impl Iterator<Item = usize> {
         let threshold = self.threshold;
-        let near = move |(slot, upper): (usize, f32)| (!(upper < threshold)).then_some(slot);
+        let near = move |(slot, upper): (usize, f32)| {
+            (upper >= threshold || upper.is_nan()).then_some(slot)
+        };
         self.candidates.into_iter().filter_map(near)
     }
 

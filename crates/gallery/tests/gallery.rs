@@ -1,9 +1,10 @@
-//! The vault on a real disk: what is kept, what is gone, and what the bytes of the files give away.
+//! The gallery in a sealed file on a real disk: what is kept, what is gone, and what the bytes of
+//! the files give away.
 
 use std::fs;
 use std::path::Path;
 
-use fusiform_gallery::{Consent, Error, Kind, Secret, Service, Terms, Uuid, Vault, new_key};
+use fusiform_gallery::{Consent, Error, Gallery, Kind, Secret, Service, Terms, Uuid, new_key};
 use tempfile::TempDir;
 
 const NAME: &str = "Aunt Ida Zwölfender";
@@ -29,8 +30,8 @@ impl Stage {
         self.dir.path().join("vault.db")
     }
 
-    fn open(&self) -> Vault {
-        Vault::open(&self.path(), &self.secret(), "m").unwrap()
+    fn open(&self) -> Gallery {
+        Gallery::open(&self.path(), &self.secret(), "m").unwrap()
     }
 
     /// Whether any file of the folder holds these bytes.
@@ -42,13 +43,13 @@ impl Stage {
     }
 }
 
-fn service(vault: &Vault) -> Service {
+fn service(gallery: &Gallery) -> Service {
     let terms = Terms {
         basis: "consent".into(),
         purpose: "the club's door".into(),
         keep_days: None,
     };
-    vault
+    gallery
         .add_service(Kind::Recognition, &Uuid::new_v4(), terms)
         .unwrap()
 }
@@ -74,10 +75,10 @@ fn sealed(path: &Path, id: &Uuid) -> [Vec<u8>; 2] {
 #[test]
 fn without_the_key_no_template_name_or_image_can_be_read() {
     let stage = Stage::new();
-    let vault = stage.open();
-    let service = service(&vault);
+    let gallery = stage.open();
+    let service = service(&gallery);
     let image = b"\xff\xd8 these are the bytes of a photo";
-    let id = vault.enrol(service, NAME, &vector(1), image).unwrap();
+    let id = gallery.enrol(service, NAME, &vector(1), image).unwrap();
     for secret in [
         NAME.as_bytes(),
         image,
@@ -89,21 +90,21 @@ fn without_the_key_no_template_name_or_image_can_be_read() {
     }
     // The search itself works: what is not secret is found.
     assert!(stage.holds(id.as_bytes()));
-    assert_eq!(vault.image(service, &id).unwrap().unwrap(), image);
+    assert_eq!(gallery.image(service, &id).unwrap().unwrap(), image);
 }
 
 #[test]
 fn a_wrong_key_is_told_and_changes_nothing() {
     let stage = Stage::new();
-    let vault = stage.open();
-    let of = service(&vault);
-    vault.enrol(of, NAME, &vector(1), b"x").unwrap();
-    drop(vault);
+    let gallery = stage.open();
+    let of = service(&gallery);
+    gallery.enrol(of, NAME, &vector(1), b"x").unwrap();
+    drop(gallery);
     let before = fs::read(stage.path()).unwrap();
     let wrong = Secret::Hex(new_key().unwrap());
-    let error = Vault::open(&stage.path(), &wrong, "m").unwrap_err();
+    let error = Gallery::open(&stage.path(), &wrong, "m").unwrap_err();
     assert!(matches!(error, Error::WrongKey(_)), "{error}");
-    let other = Vault::open(&stage.path(), &stage.secret(), "another model").unwrap_err();
+    let other = Gallery::open(&stage.path(), &stage.secret(), "another model").unwrap_err();
     assert!(matches!(other, Error::Model { .. }), "{other}");
     assert!(before == fs::read(stage.path()).unwrap());
 }
@@ -111,90 +112,94 @@ fn a_wrong_key_is_told_and_changes_nothing() {
 #[test]
 fn another_key_opens_after_a_rekey_and_the_old_one_does_not() {
     let stage = Stage::new();
-    let vault = stage.open();
-    let of = service(&vault);
-    vault.enrol(of, NAME, &vector(1), b"x").unwrap();
+    let gallery = stage.open();
+    let of = service(&gallery);
+    gallery.enrol(of, NAME, &vector(1), b"x").unwrap();
     let passphrase = || Secret::Passphrase("correct horse battery staple".to_owned().into());
-    vault.rekey(&passphrase()).unwrap();
-    drop(vault);
-    assert!(Vault::open(&stage.path(), &stage.secret(), "m").is_err());
-    let vault = Vault::open(&stage.path(), &passphrase(), "m").unwrap();
-    assert_eq!(vault.subjects(of), [NAME]);
+    gallery.rekey(&passphrase()).unwrap();
+    drop(gallery);
+    assert!(Gallery::open(&stage.path(), &stage.secret(), "m").is_err());
+    let gallery = Gallery::open(&stage.path(), &passphrase(), "m").unwrap();
+    assert_eq!(gallery.subjects(of), [NAME]);
 }
 
 #[test]
 fn erased_bytes_are_gone_from_every_file() {
     let stage = Stage::new();
-    let vault = stage.open();
-    let of = service(&vault);
-    let kept = vault.enrol(of, "Bo", &vector(2), &vec![7; 20_000]).unwrap();
-    let id = vault.enrol(of, NAME, &vector(1), &vec![9; 20_000]).unwrap();
+    let gallery = stage.open();
+    let of = service(&gallery);
+    let kept = gallery
+        .enrol(of, "Bo", &vector(2), &vec![7; 20_000])
+        .unwrap();
+    let id = gallery
+        .enrol(of, NAME, &vector(1), &vec![9; 20_000])
+        .unwrap();
     let [gone, gone_image] = sealed(&stage.path(), &id);
     let [stays, _] = sealed(&stage.path(), &kept);
     let piece = &gone_image[6000..6064];
     assert!(stage.holds(&gone) && stage.holds(piece) && stage.holds(id.as_bytes()));
-    vault.erase_subject(of, NAME).unwrap().unwrap();
+    gallery.erase_subject(of, NAME).unwrap().unwrap();
     assert!(!stage.holds(&gone) && !stage.holds(piece) && !stage.holds(id.as_bytes()));
     assert!(stage.holds(&stays));
     assert!(
-        vault
-            .nearest(of, &vector(1), 9)
+        gallery.nearest(of, &[&vector(1)], 9)[0]
             .iter()
             .all(|m| m.subject == "Bo")
     );
-    let vault = {
-        drop(vault);
+    let gallery = {
+        drop(gallery);
         stage.open()
     };
-    assert_eq!(vault.subjects(of), ["Bo"]);
+    assert_eq!(gallery.subjects(of), ["Bo"]);
 }
 
 #[test]
 fn who_has_ended_stops_matching_at_once_and_is_erased_by_the_job() {
     let stage = Stage::new();
-    let vault = stage.open();
-    let of = service(&vault);
-    let id = vault.enrol(of, NAME, &vector(1), b"x").unwrap();
-    vault.enrol(of, "Bo", &vector(2), b"y").unwrap();
-    assert_eq!(vault.nearest(of, &vector(1), 1)[0].subject, NAME);
+    let gallery = stage.open();
+    let of = service(&gallery);
+    let id = gallery.enrol(of, NAME, &vector(1), b"x").unwrap();
+    gallery.enrol(of, "Bo", &vector(2), b"y").unwrap();
+    assert_eq!(gallery.nearest(of, &[&vector(1)], 1)[0][0].subject, NAME);
     let ended = Consent {
         basis: "consent".into(),
         purpose: "a visit".into(),
         expires_at_ms: Some(1),
     };
-    assert!(vault.set_consent(of, NAME, ended.clone()).unwrap());
+    assert!(gallery.set_consent(of, NAME, ended.clone()).unwrap());
     assert!(
-        vault
-            .nearest(of, &vector(1), 9)
+        gallery.nearest(of, &[&vector(1)], 9)[0]
             .iter()
             .all(|m| m.subject == "Bo")
     );
-    assert!(vault.example(of, &id).is_none());
-    assert_eq!(vault.person(of, NAME).unwrap().0.consent, ended);
+    assert!(gallery.example(of, &id).is_none());
+    assert_eq!(gallery.person(of, NAME).unwrap().0.consent, ended);
     let [gone, _] = sealed(&stage.path(), &id);
-    assert_eq!(vault.erase_ended().unwrap(), 1);
-    assert_eq!(vault.erase_ended().unwrap(), 0);
+    assert_eq!(gallery.erase_ended().unwrap(), 1);
+    assert_eq!(gallery.erase_ended().unwrap(), 0);
     assert!(!stage.holds(&gone));
-    assert_eq!(vault.subjects(of), ["Bo"]);
+    assert_eq!(gallery.subjects(of), ["Bo"]);
 }
 
 #[test]
 fn the_audit_log_shows_each_kind_of_tampering() {
     let stage = Stage::new();
-    let vault = stage.open();
-    let of = service(&vault);
+    let gallery = stage.open();
+    let of = service(&gallery);
     for i in 0..5 {
-        vault.enrol(of, "Bo", &vector(i), b"x").unwrap();
+        gallery.enrol(of, "Bo", &vector(i), b"x").unwrap();
     }
-    vault.erase_subject(of, "Bo").unwrap();
+    gallery.erase_subject(of, "Bo").unwrap();
     let mut seen = Vec::new();
-    let verified = vault.verify_audit(|e| seen.push(e.action.name())).unwrap();
+    let verified = gallery
+        .verify_audit(|e| seen.push(e.action.name()))
+        .unwrap();
     assert_eq!(verified.n_entries, 7);
     assert_eq!(
         seen,
         ["key", "enrol", "enrol", "enrol", "enrol", "enrol", "erase"]
     );
-    drop(vault);
+    drop(gallery);
     let whole = fs::read(stage.path()).unwrap();
     for (tampering, at) in [
         ("UPDATE audit SET at_ms = at_ms + 1 WHERE seq = 3", 3),
@@ -225,23 +230,23 @@ fn the_audit_log_shows_each_kind_of_tampering() {
 #[test]
 fn the_log_proves_that_nobody_erased_is_in_the_file() {
     let stage = Stage::new();
-    let vault = stage.open();
-    let of = service(&vault);
+    let gallery = stage.open();
+    let of = service(&gallery);
     for (i, name) in ["Ann", "Bo", "Cy", "Di"].into_iter().enumerate() {
-        vault.enrol(of, name, &vector(i), b"x").unwrap();
+        gallery.enrol(of, name, &vector(i), b"x").unwrap();
     }
-    vault.backup(&stage.dir.path().join("copy.db")).unwrap();
+    gallery.backup(&stage.dir.path().join("copy.db")).unwrap();
     let db = rusqlite::Connection::open(stage.path()).unwrap();
     db.execute_batch("CREATE TEMP TABLE kept AS SELECT * FROM subject WHERE id = 1")
         .unwrap();
-    vault.erase_subject(of, "Ann").unwrap();
-    vault.rename_subject(of, "Bo", "Cy").unwrap();
-    let traces = vault.verify_erased().unwrap();
-    assert_eq!((traces.people, traces.faces), (2, 3));
-    assert_eq!((traces.wal_bytes, traces.copies_ms.len()), (0, 1));
+    gallery.erase_subject(of, "Ann").unwrap();
+    gallery.rename_subject(of, "Bo", "Cy").unwrap();
+    let check = gallery.verify_erased().unwrap();
+    assert_eq!((check.people, check.faces), (2, 3));
+    assert_eq!((check.wal_bytes, check.copies_ms.len()), (0, 1));
     db.execute_batch("INSERT INTO main.subject SELECT * FROM kept")
         .unwrap();
-    let error = vault.verify_erased();
+    let error = gallery.verify_erased();
     assert!(
         matches!(error, Err(Error::Remains { number: 1 })),
         "{error:?}"
@@ -251,14 +256,14 @@ fn the_log_proves_that_nobody_erased_is_in_the_file() {
 #[test]
 fn a_backup_made_in_use_opens_with_the_same_key() {
     let stage = Stage::new();
-    let vault = stage.open();
-    let of = service(&vault);
-    let id = vault.enrol(of, NAME, &vector(1), b"photo").unwrap();
+    let gallery = stage.open();
+    let of = service(&gallery);
+    let id = gallery.enrol(of, NAME, &vector(1), b"photo").unwrap();
     let copy = stage.dir.path().join("copy.db");
-    vault.backup(&copy).unwrap();
-    assert!(matches!(vault.backup(&copy), Err(Error::File(..))));
-    vault.erase_subject(of, NAME).unwrap();
-    let back = Vault::open(&copy, &stage.secret(), "m").unwrap();
+    gallery.backup(&copy).unwrap();
+    assert!(matches!(gallery.backup(&copy), Err(Error::File(..))));
+    gallery.erase_subject(of, NAME).unwrap();
+    let back = Gallery::open(&copy, &stage.secret(), "m").unwrap();
     assert_eq!(back.image(of, &id).unwrap().unwrap(), b"photo");
     back.verify_audit(|_| ()).unwrap();
 }
@@ -268,11 +273,11 @@ fn a_backup_made_in_use_opens_with_the_same_key() {
 fn only_the_owner_may_read_the_files() {
     use std::os::unix::fs::PermissionsExt;
     let stage = Stage::new();
-    let vault = stage.open();
-    vault
-        .enrol(service(&vault), NAME, &vector(1), b"x")
+    let gallery = stage.open();
+    gallery
+        .enrol(service(&gallery), NAME, &vector(1), b"x")
         .unwrap();
-    vault.backup(&stage.dir.path().join("copy.db")).unwrap();
+    gallery.backup(&stage.dir.path().join("copy.db")).unwrap();
     let mut n = 0;
     for file in fs::read_dir(stage.dir.path()).unwrap() {
         let file = file.unwrap();
@@ -286,28 +291,28 @@ fn only_the_owner_may_read_the_files() {
 #[test]
 fn names_fold_and_services_do_not_see_each_other() {
     let stage = Stage::new();
-    let vault = stage.open();
-    let (a, b) = (service(&vault), service(&vault));
-    let id = vault.enrol(a, "Ann", &vector(1), b"x").unwrap();
-    assert!(!vault.add_subject(a, "ANN", None).unwrap());
-    vault.enrol(a, "Bo", &vector(2), b"y").unwrap();
-    assert!(vault.rename_subject(a, "bo", "ann").unwrap());
-    assert_eq!(vault.subjects(a), ["Ann"]);
-    assert_eq!(vault.examples(a, Some("Ann"), 0, 9).0, 2);
-    assert_eq!(vault.examples(a, Some("ann"), 0, 9).0, 0);
-    assert_eq!(vault.examples(a, None, 1, 1).1.len(), 1);
-    assert!(vault.example(b, &id).is_none() && vault.image(b, &id).unwrap().is_none());
-    assert!(vault.nearest(b, &vector(1), 5).is_empty());
-    assert!(vault.erase_example(b, &id).unwrap().is_none());
-    assert_eq!(vault.erase_all(b).unwrap(), (0, 0));
+    let gallery = stage.open();
+    let (a, b) = (service(&gallery), service(&gallery));
+    let id = gallery.enrol(a, "Ann", &vector(1), b"x").unwrap();
+    assert!(!gallery.add_subject(a, "ANN", None).unwrap());
+    gallery.enrol(a, "Bo", &vector(2), b"y").unwrap();
+    assert!(gallery.rename_subject(a, "bo", "ann").unwrap());
+    assert_eq!(gallery.subjects(a), ["Ann"]);
+    assert_eq!(gallery.examples(a, Some("Ann"), 0, 9).0, 2);
+    assert_eq!(gallery.examples(a, Some("ann"), 0, 9).0, 0);
+    assert_eq!(gallery.examples(a, None, 1, 1).1.len(), 1);
+    assert!(gallery.example(b, &id).is_none() && gallery.image(b, &id).unwrap().is_none());
+    assert!(gallery.nearest(b, &[&vector(1)], 5)[0].is_empty());
+    assert!(gallery.erase_example(b, &id).unwrap().is_none());
+    assert_eq!(gallery.erase_all(b).unwrap(), (0, 0));
     assert_eq!(stage.open().subjects(a), ["Ann"]);
 }
 
 #[test]
 fn nothing_of_an_erased_face_stays_in_the_files_however_pages_were_moved() {
     let stage = Stage::new();
-    let vault = stage.open();
-    let of = service(&vault);
+    let gallery = stage.open();
+    let of = service(&gallery);
     let mut state = 7u64;
     let mut draw = |n: u64| {
         state = state
@@ -320,13 +325,13 @@ fn nothing_of_an_erased_face_stays_in_the_files_however_pages_were_moved() {
     for i in 0..500 {
         let image = vec![7; draw(3000) as usize];
         let name = format!("P{i}");
-        let id = vault.enrol(of, &name, &vector(i), &image).unwrap();
+        let id = gallery.enrol(of, &name, &vector(i), &image).unwrap();
         kept.push((name, id));
         if draw(3) > 0 && kept.len() > 20 {
             let (name, id) = kept.swap_remove(draw(kept.len() as u64) as usize);
             // Nonces are unique, and each record begins with one.
             gone.extend(sealed(&stage.path(), &id).map(|s| s[..24].to_vec()));
-            vault.erase_subject(of, &name).unwrap();
+            gallery.erase_subject(of, &name).unwrap();
         }
     }
     let files: Vec<Vec<u8>> = fs::read_dir(stage.dir.path())

@@ -1,0 +1,31 @@
+//! Files that their owner alone may read. In: a path. Out: an open file, mode 0600 if it was made
+//! now. The one function of the service that makes such files: database, lock, backup, key.
+
+use std::fs::{File, OpenOptions};
+use std::io;
+use std::path::Path;
+
+/// Opens a file, which is made readable by its owner alone (mode 0600 on Unix) where `options` make
+/// one.
+///
+/// # Errors
+/// Those of [`OpenOptions::open`].
+///
+/// # Example
+/// ```
+/// # let dir = tempfile::tempdir()?;
+/// let path = dir.path().join("secret.key");
+/// let mut options = std::fs::OpenOptions::new();
+/// fusiform_gallery::private_file(&path, options.write(true).create_new(true))?;
+/// # Ok::<(), std::io::Error>(())
+/// ```
+pub fn private_file(path: &Path, options: &mut OpenOptions) -> io::Result<File> {
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(options, 0o600);
+    options.open(path)
+}
+
+/// Opens a private file, made if it is not there, without changing what is in it.
+pub(crate) fn open_or_create(path: &Path) -> io::Result<File> {
+    private_file(path, OpenOptions::new().append(true).create(true))
+}

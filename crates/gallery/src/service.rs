@@ -1,0 +1,63 @@
+//! Services: separate collections of people, each opened by keys of its own. Plain data.
+
+use crate::clock::{DAY_MS, now_ms};
+use crate::consent::Consent;
+
+/// What a service's key is good for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// Enrols and recognises.
+    Recognition = 0,
+    /// Finds faces.
+    Detection = 1,
+    /// Compares two images.
+    Verification = 2,
+    /// Makes and removes services and copies the gallery; sees nobody's faces.
+    Admin = 3,
+}
+
+impl Kind {
+    /// The kind that is stored as this number.
+    pub(crate) fn of(number: i64) -> Option<Kind> {
+        [
+            Kind::Recognition,
+            Kind::Detection,
+            Kind::Verification,
+            Kind::Admin,
+        ]
+        .into_iter()
+        .find(|k| *k as i64 == number)
+    }
+}
+
+/// A service that a key opened.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Service {
+    /// Its number, as the audit log has it.
+    pub id: i64,
+    /// What it may do.
+    pub kind: Kind,
+}
+
+/// The consent that a service assumes for people about whom nothing else is stated.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Terms {
+    /// The legal ground.
+    pub basis: String,
+    /// What the enrolment is for.
+    pub purpose: String,
+    /// Days until a person's consent ends; `None` is until erased.
+    pub keep_days: Option<u32>,
+}
+
+impl Terms {
+    /// The consent of a person who is enrolled now.
+    pub(crate) fn consent(&self) -> Consent {
+        let end = |days| now_ms() + i64::from(days) * DAY_MS;
+        Consent {
+            basis: self.basis.clone(),
+            purpose: self.purpose.clone(),
+            expires_at_ms: self.keep_days.map(end),
+        }
+    }
+}
