@@ -1,16 +1,18 @@
-//! The whole command line, in one place: every command, flag, default and help text. Help, man pages and shell
-//! completions are made from these definitions. In: the command line. Out: [`Args`], parsed and not yet acted upon.
-//! Knows nothing of what a command does. The doc comments below are the help that users read.
+//! The whole command line, in one place: every command, flag, default and help text. Help, man
+//! pages and shell completions are made from these definitions. In: the command line. Out:
+//! [`Args`], parsed and not yet acted upon. Knows nothing of what a command does. The doc comments
+//! below are the help that users read.
 
 use std::path::PathBuf;
 
-use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
+use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum, value_parser};
 use fusiform::AnalyseOptions;
 use fusiform::album::Page;
 use fusiform::detect::DetectOptions;
 use fusiform::models::Precision;
 
-const EXIT_CODES: &str = "Exit codes: 0 done; 1 the answer is no (different, nobody known); 2 wrong usage; \
+const EXIT_CODES: &str = "Exit codes: 0 done; 1 the answer is no (different, nobody known); \
+2 wrong usage; \
 3 done, but some inputs had problems; 4 failed; 130 interrupted (run again to go on).";
 
 /// Finds the faces in your photos, says which belong together, and recognises the people you name.
@@ -46,7 +48,7 @@ pub(crate) struct Global {
     #[arg(long, global = true, value_name = "PACK")]
     pub(crate) pack: Option<String>,
     /// Photos handled at once [default: one per core]
-    #[arg(long, global = true, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=256))]
+    #[arg(long, global = true, value_name = "N", value_parser = value_parser!(u16).range(1..=256))]
     pub(crate) threads: Option<u16>,
     /// Settings file (TOML) instead of the one in Fusiform's home
     #[arg(long, global = true, value_name = "FILE")]
@@ -212,7 +214,8 @@ The numbers of the faces are those `fusiform person` shows.")]
         #[arg(long)]
         show: bool,
     },
-    /// Erase a person for good: name, templates, assignments; no later scan takes these faces up again
+    /// Erase a person for good: name, templates, assignments; no later scan takes these faces up
+    /// again
     #[command(after_help = "Example: fusiform erase 'Aunt Ida' --yes\n\n\
 This cannot be undone. Photos, sidecars and copies of the catalogue are not touched.")]
     Erase {
@@ -223,9 +226,8 @@ This cannot be undone. Photos, sidecars and copies of the catalogue are not touc
         yes: bool,
     },
     /// Who decided what and when, latest first
-    #[command(
-        after_help = "Example: fusiform history --limit 20\n\n`fusiform undo --decision NUMBER` takes one back."
-    )]
+    #[command(after_help = "Example: fusiform history --limit 20\n\n\
+`fusiform undo --decision NUMBER` takes one back.")]
     History {
         #[command(flatten)]
         page: PageArgs,
@@ -347,13 +349,15 @@ One thread; the peak is what one core reaches without touching memory.")]
     Doctor,
     /// Serve the album's pages for your browser, and recognition for programs
     #[command(after_help = "Example: fusiform serve --listen 127.0.0.1:8000\n\n\
-It answers to this machine only. Beyond it, as with --listen 0.0.0.0:8000, the pages need --password FILE, and --tls-cert and \
---tls-key keep keys and photos from being read on the way; programs need an API key anywhere (see fusiform key --help). Settings \
-may also stand in the [serve] table of the settings file, or in FUSIFORM_LISTEN and the like.")]
+It answers to this machine only. Beyond it, as with --listen 0.0.0.0:8000, the pages need \
+--password FILE, and --tls-cert and --tls-key keep keys and photos from being read on the way; \
+programs need an API key anywhere (see fusiform key --help). Settings may also stand in the \
+[serve] table of the settings file, or in FUSIFORM_LISTEN and the like.")]
     Serve(ServeArgs),
     /// Make a service of the recognition server and print its API key
     #[command(after_help = "Example: fusiform key recognition\n\n\
-The first key makes the vault, the encrypted file of enrolled people. A running server that had a vault takes new keys at once.")]
+The first key makes the vault, the encrypted file of enrolled people. \
+A running server that had a vault takes new keys at once.")]
     Key {
         /// What the key is good for
         kind: KeyKind,
@@ -370,9 +374,8 @@ The first key makes the vault, the encrypted file of enrolled people. A running 
     #[command(subcommand)]
     Vault(VaultCommand),
     /// Print the completion script of a shell
-    #[command(
-        after_help = "Example: fusiform completions bash > ~/.local/share/bash-completion/completions/fusiform"
-    )]
+    #[command(after_help = "Example: fusiform completions bash \
+> ~/.local/share/bash-completion/completions/fusiform")]
     Completions {
         /// The shell
         shell: clap_complete::Shell,
@@ -415,7 +418,7 @@ pub(crate) struct KeyTerms {
     #[arg(long, default_value = "recognition", value_name = "TEXT")]
     pub(crate) purpose: String,
     /// Days until a person stops matching and is erased [default: kept until erased]
-    #[arg(long, value_name = "DAYS", value_parser = clap::value_parser!(u32).range(1..=36500))]
+    #[arg(long, value_name = "DAYS", value_parser = value_parser!(u32).range(1..=36500))]
     pub(crate) keep_days: Option<u32>,
 }
 
@@ -487,9 +490,8 @@ pub(crate) enum KeyKind {
 #[derive(Debug, Subcommand)]
 pub(crate) enum EvalCommand {
     /// Verification on Labeled Faces in the Wild, or any set of pairs in its form
-    #[command(
-        after_help = "Example: fusiform eval lfw --images lfw/images --pairs lfw/pairs.txt --svg det.svg"
-    )]
+    #[command(after_help = "Example: fusiform eval lfw --images lfw/images \
+--pairs lfw/pairs.txt --svg det.svg")]
     Lfw {
         /// Folder with Name/Name_0001.jpg
         #[arg(long, value_name = "DIR")]
@@ -512,7 +514,8 @@ pub(crate) enum EvalCommand {
         /// Similarity at which faces are linked [default: the pack's]
         #[arg(long, value_name = "SIMILARITY", value_parser = unit)]
         link: Option<f32>,
-        /// Also write embeddings.npy, labels.npy and groups.npy there, for other programs to compare
+        /// Also write embeddings.npy, labels.npy and groups.npy there, for other programs to
+        /// compare
         #[arg(long, value_name = "DIR")]
         export: Option<PathBuf>,
         /// Compare only like faces from this many on, as large albums do
@@ -600,16 +603,18 @@ Photos are not touched, nor sidecars of other programs.")]
 #[derive(Debug, Subcommand)]
 pub(crate) enum ImportCommand {
     /// Face regions of digiKam, Lightroom and Picasa: sidecars, XMP inside photos, .picasa.ini
-    #[command(
-        after_help = "Example: fusiform import xmp\n\nScan the photos first. `fusiform undo` takes it back."
-    )]
+    #[command(after_help = "Example: fusiform import xmp\n\n\
+Scan the photos first. `fusiform undo` takes it back.")]
     Xmp,
-    /// People of a running CompreFace into the recognition service: subjects and images, embedded anew
+    /// People of a running CompreFace into the recognition service: subjects and images, embedded
+    /// anew
     #[command(
         name = "compreface",
-        after_help = "Example: fusiform import compreface http://server:8000 --key 00000000-0000-0000-0000-000000000002\n\n\
-Stop `fusiform serve` meanwhile. The key and the numbers of the images stay the same, so clients only need the new address. Run it \
-again to go on where it stood, and once for each recognition service."
+        after_help = "Example: fusiform import compreface http://server:8000 \
+--key 00000000-0000-0000-0000-000000000002\n\n\
+Stop `fusiform serve` meanwhile. The key and the numbers of the images stay the same, so clients \
+only need the new address. Run it again to go on where it stood, and once for each \
+recognition service."
     )]
     CompreFace(CompreFaceArgs),
 }
@@ -640,7 +645,12 @@ pub(crate) struct BenchArgs {
     #[arg(long, value_name = "FILE")]
     pub(crate) model: Option<PathBuf>,
     /// Side of inputs whose size the model leaves open
-    #[arg(long, default_value_t = 640, value_name = "PX", value_parser = clap::value_parser!(u16).range(32..=4096))]
+    #[arg(
+        long,
+        default_value_t = 640,
+        value_name = "PX",
+        value_parser = value_parser!(u16).range(32..=4096)
+    )]
     pub(crate) side: u16,
     /// What dense layers multiply, float32 or int8, instead of what the pack's manifest says
     #[arg(long, value_name = "PRECISION")]
@@ -649,6 +659,11 @@ pub(crate) struct BenchArgs {
     #[arg(long)]
     pub(crate) layers: bool,
     /// Runs of which the median counts
-    #[arg(long, default_value_t = 15, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=10_000))]
+    #[arg(
+        long,
+        default_value_t = 15,
+        value_name = "N",
+        value_parser = value_parser!(u16).range(1..=10_000)
+    )]
     pub(crate) rounds: u16,
 }

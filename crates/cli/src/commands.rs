@@ -1,4 +1,5 @@
-//! One file for each group of commands. In: a context and a command's arguments. Out: printed data and how it ended.
+//! One file for each group of commands. In: a context and a command's arguments. Out: printed data
+//! and how it ended.
 
 pub(crate) mod bench;
 pub(crate) mod calibrate;

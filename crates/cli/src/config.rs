@@ -1,5 +1,5 @@
-//! Where the files are and which models to use. In: TOML file, environment, flags, in that order. Out: one [`Config`].
-//! Only this file and `config/serve.rs` read the environment.
+//! Where the files are and which models to use. In: TOML file, environment, flags, in that order.
+//! Out: one [`Config`]. Only this file and `config/serve.rs` read the environment.
 
 mod error;
 mod serve;
@@ -51,9 +51,10 @@ pub(crate) struct Layer {
 impl Config {
     /// Joins file, environment and flags.
     ///
-    /// `file` is the settings file that a flag names; without it `config.toml` in Fusiform's home is read if it exists.
-    /// Fusiform's home is `FUSIFORM_HOME`, else `fusiform` in the user's data folder (XDG Base Directory).
-    /// Variables: `FUSIFORM_HOME`, `FUSIFORM_CATALOGUE`, `FUSIFORM_MODELS_DIR`, `FUSIFORM_PACK`, `FUSIFORM_THREADS`.
+    /// `file` is the settings file that a flag names; without it `config.toml` in Fusiform's home
+    /// is read if it exists. Fusiform's home is `FUSIFORM_HOME`, else `fusiform` in the user's data
+    /// folder (XDG Base Directory). Variables: `FUSIFORM_HOME`, `FUSIFORM_CATALOGUE`,
+    /// `FUSIFORM_MODELS_DIR`, `FUSIFORM_PACK`, `FUSIFORM_THREADS`.
     ///
     /// # Errors
     /// [`ConfigError`] naming the file or variable.

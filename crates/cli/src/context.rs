@@ -1,5 +1,5 @@
-//! What a command works with. In: global flags. Out: settings, printer, and on demand engine and catalogue.
-//! Opens nothing before a command asks for it.
+//! What a command works with. In: global flags. Out: settings, printer, and on demand engine and
+//! catalogue. Opens nothing before a command asks for it.
 
 use std::path::Path;
 

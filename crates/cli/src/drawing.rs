@@ -1,5 +1,5 @@
-//! Found faces, shown. In: RGB pixels and what was found in them. Out: the same pixels with boxes, dots and labels.
-//! Knows nothing of files, codecs or the catalogue.
+//! Found faces, shown. In: RGB pixels and what was found in them. Out: the same pixels with boxes,
+//! dots and labels. Knows nothing of files, codecs or the catalogue.
 
 mod label_layout;
 mod text;
@@ -30,17 +30,19 @@ pub(crate) struct MarkedFace {
     pub(crate) bbox: [f32; 4],
     /// Eyes, nose tip and mouth corners in pixels.
     pub(crate) landmarks: Option<[(f32, f32); 5]>,
-    /// Short; empty for none. Latin, Greek, Cyrillic and a few more scripts, not Chinese or Japanese.
+    /// Short; empty for none. Latin, Greek, Cyrillic and a few more scripts, not Chinese or
+    /// Japanese.
     pub(crate) label: String,
 }
 
 /// Rows that are turned into RGBA at a time, so that a large picture is not held twice.
 const BAND_ROWS: usize = 256;
 
-/// Draws every face into the picture: a rounded box, a dot per landmark, a small plate with the label.
+/// Draws every face into the picture: a rounded box, a dot per landmark, a small plate with the
+/// label.
 ///
-/// Line widths and letters follow the picture's size and the face's. Faces whose box is not finite or is
-/// empty are left out.
+/// Line widths and letters follow the picture's size and the face's. Faces whose box is not finite
+/// or is empty are left out.
 ///
 /// # Errors
 /// When `rgb` is not `width × height × 3` bytes.

@@ -1,4 +1,5 @@
-//! The `fusiform` binary. In: a command line. Out: data on stdout, everything else on stderr, an exit code.
+//! The `fusiform` binary. In: a command line. Out: data on stdout, everything else on stderr, an
+//! exit code.
 #![forbid(unsafe_code)]
 
 mod args;

@@ -1,5 +1,5 @@
-//! The one owner of stdout and stderr. In: rows, records, hints. Out: text or JSON for people and programs.
-//! Knows nothing of what it prints.
+//! The one owner of stdout and stderr. In: rows, records, hints. Out: text or JSON for people and
+//! programs. Knows nothing of what it prints.
 
 use std::borrow::Cow;
 use std::fmt::Display;

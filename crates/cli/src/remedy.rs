@@ -1,5 +1,6 @@
-//! What a user can do about an error. In: an error of a command. Out: its causes in one line, and the flag, command or
-//! variable that helps. Libraries name none of these; this file is where they are added.
+//! What a user can do about an error. In: an error of a command. Out: its causes in one line, and
+//! the flag, command or variable that helps. Libraries name none of these; this file is where they
+//! are added.
 
 use std::error::Error as StdError;
 

@@ -1,4 +1,5 @@
-//! The house rules of ARCHITECTURE.md, kept by the test run. In: the repository's own files. Out: a list of breaches.
+//! The house rules of ARCHITECTURE.md, kept by the test run. In: the repository's own files. Out: a
+//! list of breaches.
 
 use std::collections::BTreeMap;
 use std::fs;

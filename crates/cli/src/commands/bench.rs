@@ -1,4 +1,5 @@
-//! `fusiform bench`. In: the pack, perhaps a model file, perhaps photos. Out: how fast this machine is with them.
+//! `fusiform bench`. In: the pack, perhaps a model file, perhaps photos. Out: how fast this machine
+//! is with them.
 
 use std::time::{Duration, Instant};
 
@@ -101,7 +102,8 @@ pub(crate) fn run(context: &Context, args: &BenchArgs) -> Result<Exit> {
     };
     if let Some(p) = &photos {
         printer.row(format_args!(
-            "{} photos, {} faces: decode {:.2} ms ({:.0} Mpx/s), detect to embed {:.2} ms; file to faces {:.2} ms, {:.1} photos/s on one thread",
+            "{} photos, {} faces: decode {:.2} ms ({:.0} Mpx/s), detect to embed {:.2} ms; \
+             file to faces {:.2} ms, {:.1} photos/s on one thread",
             p.count,
             p.faces,
             p.decode_median_ms,
@@ -111,7 +113,8 @@ pub(crate) fn run(context: &Context, args: &BenchArgs) -> Result<Exit> {
             p.photos_per_s
         ))?;
         printer.row(format_args!(
-            "{} threads: file to faces {:.2} ms one photo after another, {:.1} photos/s many at once",
+            "{} threads: file to faces {:.2} ms one photo after another, {:.1} photos/s many \
+             at once",
             p.threads, p.file_median_ms_all_threads, p.photos_per_s_all_threads
         ))?;
     }

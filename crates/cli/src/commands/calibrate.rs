@@ -1,4 +1,5 @@
-//! `fusiform calibrate`. In: labelled photos. Out: the similarity at each stated false-match rate, written on demand.
+//! `fusiform calibrate`. In: labelled photos. Out: the similarity at each stated false-match rate,
+//! written on demand.
 
 use std::path::{Path, PathBuf};
 
@@ -92,7 +93,8 @@ pub(crate) fn run(context: &Context, images: &Path, write: bool) -> Result<Exit>
     }
     if let Some(dir) = &place {
         let evidence = format!(
-            "{} faces of {} people in {}: {} genuine and {} impostor pairs, by `fusiform calibrate`",
+            "{} faces of {} people in {}: {} genuine and {} impostor pairs, by \
+             `fusiform calibrate`",
             calibration.n_faces,
             calibration.n_people,
             images.file_name().unwrap_or_default().to_string_lossy(),

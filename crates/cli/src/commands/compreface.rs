@@ -1,5 +1,6 @@
-//! `fusiform import compreface`. In: the address and key of a running CompreFace. Out: its subjects and images in the vault,
-//! under the same key and numbers, embedded anew. What is there already is not fetched again.
+//! `fusiform import compreface`. In: the address and key of a running CompreFace. Out: its subjects
+//! and images in the vault, under the same key and numbers, embedded anew. What is there already is
+//! not fetched again.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -150,11 +151,14 @@ pub(crate) fn import(context: &Context, from: &CompreFaceArgs) -> Result<Exit> {
             .printer
             .problem(format_args!("{subject}, image {id}: {why}"));
     }
-    let told = |(subject, id, why): &(&String, Uuid, String)| json!({"subject": subject, "image_id": id.to_string(), "problem": why});
-    context.printer.record(
-        &json!({"subjects": subjects.subjects.len(), "imported": taken, "there": there,
-        "problems": problems.iter().map(told).collect::<Vec<_>>()}),
-    )?;
+    let record = |(subject, id, why): &(&String, Uuid, String)| json!({"subject": subject, "image_id": id.to_string(), "problem": why});
+    let problem_rows: Vec<_> = problems.iter().map(record).collect();
+    context.printer.record(&json!({
+        "subjects": subjects.subjects.len(),
+        "imported": taken,
+        "there": there,
+        "problems": problem_rows,
+    }))?;
     Ok(if problems.is_empty() {
         Exit::Done
     } else {

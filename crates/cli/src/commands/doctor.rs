@@ -1,4 +1,5 @@
-//! `fusiform doctor`. In: this machine. Out: what its CPU offers, and whether packs and catalogue are sound.
+//! `fusiform doctor`. In: this machine. Out: what its CPU offers, and whether packs and catalogue
+//! are sound.
 
 use anyhow::Result;
 use fusiform::album::{Album, OpenOptions};

@@ -1,5 +1,5 @@
-//! The drawings of `fusiform detect --draw`. In: a photo's pixels and its faces. Out: a JPEG or PNG with boxes, points
-//! and scores.
+//! The drawings of `fusiform detect --draw`. In: a photo's pixels and its faces. Out: a JPEG or PNG
+//! with boxes, points and scores.
 
 use std::fs;
 use std::path::{Path, PathBuf};

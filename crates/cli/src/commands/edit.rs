@@ -1,5 +1,6 @@
-//! Human decisions: `fusiform name | merge | split | ignore | is | not | differ | not-a-face | hide | erase | undo |
-//! history`. In: who is whom. Out: an assertion in the catalogue, or the list of them.
+//! Human decisions: `fusiform name | merge | split | ignore | is | not | differ | not-a-face | hide
+//! | erase | undo | history`. In: who is whom. Out: an assertion in the catalogue, or the list of
+//! them.
 
 use anyhow::{Result, ensure};
 use fusiform::album::{Album, FaceId, PersonId};

@@ -162,7 +162,8 @@ pub(crate) fn interval(p: &Proportion) -> String {
     format!("{:.4} [{:.4}, {:.4}]", p.value(), p.low, p.high)
 }
 
-/// Embeds photos behind a progress bar; problems are listed, and their photos count as without a face.
+/// Embeds photos behind a progress bar; problems are listed, and their photos count as without a
+/// face.
 pub(crate) fn embed(
     context: &Context,
     engine: &Engine,

@@ -1,4 +1,5 @@
-//! `fusiform eval cluster`. In: photos in a folder per person. Out: BCubed and pairwise scores of the grouping.
+//! `fusiform eval cluster`. In: photos in a folder per person. Out: BCubed and pairwise scores of
+//! the grouping.
 
 use std::path::{Path, PathBuf};
 

@@ -1,4 +1,5 @@
-//! `fusiform eval redact`. In: photos in a folder per person. Out: how much of a covered face still matches it.
+//! `fusiform eval redact`. In: photos in a folder per person. Out: how much of a covered face still
+//! matches it.
 
 use std::path::{Path, PathBuf};
 
@@ -30,7 +31,8 @@ struct Proof {
     highest: f32,
 }
 
-/// Covers the largest face of every photo, embeds the same box again, and compares that with the face as it was.
+/// Covers the largest face of every photo, embeds the same box again, and compares that with the
+/// face as it was.
 pub(crate) fn run(context: &Context, images: &Path, detect: DetectArgs) -> Result<Exit> {
     let engine = context.engine()?;
     let threshold = engine.thresholds()?.at_fmr(DIFFERENT_FMR)?;

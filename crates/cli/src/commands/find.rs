@@ -1,4 +1,5 @@
-//! `fusiform find`. In: a photo. Out: who of the catalogue is in it, with similarity and stated error rate.
+//! `fusiform find`. In: a photo. Out: who of the catalogue is in it, with similarity and stated
+//! error rate.
 
 use std::path::Path;
 

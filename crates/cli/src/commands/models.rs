@@ -1,4 +1,5 @@
-//! `fusiform models …`. In: the library of packs. Out: what they are, on what terms, and whether they are sound.
+//! `fusiform models …`. In: the library of packs. Out: what they are, on what terms, and whether
+//! they are sound.
 
 use std::path::Path;
 

@@ -1,5 +1,5 @@
-//! `fusiform people | person | photo | together | leftovers`. In: the catalogue. Out: who is in it, and in which
-//! photos; faces of one photo, and faces of nobody.
+//! `fusiform people | person | photo | together | leftovers`. In: the catalogue. Out: who is in it,
+//! and in which photos; faces of one photo, and faces of nobody.
 
 use std::path::Path;
 

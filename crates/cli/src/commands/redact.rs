@@ -1,4 +1,5 @@
-//! `fusiform redact`. In: photos and whom to keep. Out: copies in which nobody else can be recognised.
+//! `fusiform redact`. In: photos and whom to keep. Out: copies in which nobody else can be
+//! recognised.
 
 use std::fs;
 use std::path::{Path, PathBuf};

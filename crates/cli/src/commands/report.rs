@@ -1,4 +1,5 @@
-//! `fusiform report`. In: the catalogue and the photos it names. Out: one page with a strip of faces per person.
+//! `fusiform report`. In: the catalogue and the photos it names. Out: one page with a strip of
+//! faces per person.
 
 use std::fs::{self, File};
 use std::io::{BufWriter, Write};

@@ -1,4 +1,5 @@
-//! `fusiform review`. In: nothing, or the answer to one question. Out: the open questions about who is who.
+//! `fusiform review`. In: nothing, or the answer to one question. Out: the open questions about who
+//! is who.
 
 use anyhow::Result;
 use fusiform::album::{Reply, Subject};

@@ -1,4 +1,5 @@
-//! `fusiform serve`. In: settings. Out: a server that runs until Ctrl-C or SIGTERM, then finishes what it began.
+//! `fusiform serve`. In: settings. Out: a server that runs until Ctrl-C or SIGTERM, then finishes
+//! what it began.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -47,7 +48,8 @@ pub(crate) fn run(context: &Context, args: &ServeArgs) -> Result<Exit> {
     let (recognition, _claim) = claimed.map_or((None, None), |(r, c)| (Some(Arc::new(r)), Some(c)));
     anyhow::ensure!(
         pages || recognition.is_some(),
-        "without pages and without an API key there is nothing to serve; `fusiform key recognition` makes a key"
+        "without pages and without an API key there is nothing to serve; `fusiform key \
+         recognition` makes a key"
     );
     let served = Arc::new(Served {
         recognition,

@@ -1,5 +1,5 @@
-//! `fusiform completions` and `fusiform man`. In: the definitions of `args.rs`. Out: a completion script on stdout, or
-//! one man page for each command in a folder.
+//! `fusiform completions` and `fusiform man`. In: the definitions of `args.rs`. Out: a completion
+//! script on stdout, or one man page for each command in a folder.
 
 use std::fs;
 use std::path::Path;

@@ -1,4 +1,5 @@
-//! `fusiform key`, `audit` and `vault`. In: settings and secrets. Out: API keys, entries, copies; an open vault for others.
+//! `fusiform key`, `audit` and `vault`. In: settings and secrets. Out: API keys, entries, copies;
+//! an open vault for others.
 
 use std::fs;
 use std::io::Write;
@@ -62,28 +63,36 @@ pub(crate) fn audit(context: &Context, verb: &AuditCommand) -> Result<Exit> {
         return Ok(Exit::Done);
     }
     let (n, newest) = (verified.n_entries, verified.newest);
-    let traces = vault.verify_erased()?;
+    let check = vault.verify_erased()?;
     let printer = context.printer;
     printer.row(format_args!(
         "{n} entries, none altered or missing; the newest is {newest}"
     ))?;
     printer.row(format_args!(
         "{} people and {} faces are in the vault, nobody who was erased",
-        traces.people, traces.faces
+        check.people, check.faces
     ))?;
-    if traces.wal_bytes > 0 {
+    if check.wal_bytes > 0 {
         printer.note(
             "another process works with the vault: its write-ahead log empties within seconds",
         );
     }
-    if !traces.copies_ms.is_empty() {
+    if !check.copies_ms.is_empty() {
         printer.row(format_args!(
-            "{} copies were made before the latest erasures and still hold who was erased since; delete them",
-            traces.copies_ms.len()
+            "{} copies were made before the latest erasures and still hold who was \
+             erased since; delete them",
+            check.copies_ms.len()
         ))?;
     }
-    printer.record(&json!({"entries": n, "intact": true, "newest": newest, "people": traces.people,
-        "faces": traces.faces, "wal_bytes": traces.wal_bytes, "outdated_copies_at_ms": traces.copies_ms}))?;
+    printer.record(&json!({
+        "entries": n,
+        "intact": true,
+        "newest": newest,
+        "people": check.people,
+        "faces": check.faces,
+        "wal_bytes": check.wal_bytes,
+        "outdated_copies_at_ms": check.copies_ms,
+    }))?;
     Ok(Exit::Done)
 }
 

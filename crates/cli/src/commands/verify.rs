@@ -1,4 +1,5 @@
-//! `fusiform verify`. In: two photos. Out: similarity, what it means, and at which stated error rate.
+//! `fusiform verify`. In: two photos. Out: similarity, what it means, and at which stated error
+//! rate.
 
 use std::path::Path;
 

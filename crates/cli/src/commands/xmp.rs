@@ -1,5 +1,5 @@
-//! `fusiform export xmp` and `fusiform import xmp`. In: names of the catalogue, or regions of other programs. Out: sidecars,
-//! or human decisions. The photos themselves are only read.
+//! `fusiform export xmp` and `fusiform import xmp`. In: names of the catalogue, or regions of other
+//! programs. Out: sidecars, or human decisions. The photos themselves are only read.
 
 use std::collections::{BTreeMap, HashMap};
 use std::fs::{self, File};
@@ -241,8 +241,8 @@ fn take(
     {
         let path = photo.paths.first().map(|p| shown(p)).unwrap_or_default();
         problems.push(format!(
-            "{path}: its regions were drawn on {w} x {h}, the upright photo has {width} x {height}; \
-             not taken, since the boxes would lie elsewhere"
+            "{path}: its regions were drawn on {w} x {h}, the upright photo has {width} x \
+             {height}; not taken, since the boxes would lie elsewhere"
         ));
         return;
     }

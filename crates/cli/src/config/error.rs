@@ -1,4 +1,5 @@
-//! What can be wrong with settings. In: causes. Out: messages that name file, variable, value and remedy.
+//! What can be wrong with settings. In: causes. Out: messages that name file, variable, value and
+//! remedy.
 
 use std::ffi::OsString;
 use std::io;

@@ -5,8 +5,8 @@ use tiny_skia::Rect;
 
 /// The place next to `bbox` that hides least of other faces and plates, inside the picture.
 ///
-/// Places are tried in the order above, below, beside and inside the box; the first of the best is taken.
-/// None when the picture is smaller than the plate.
+/// Places are tried in the order above, below, beside and inside the box; the first of the best is
+/// taken. None when the picture is smaller than the plate.
 pub(super) fn position(
     (width, height): (f32, f32),
     bbox: Rect,
@@ -30,7 +30,8 @@ pub(super) fn position(
         (left + gap, bbox.bottom() - height - gap),
         (left + gap, bbox.top() + gap),
     ];
-    // A plate off the picture by less than the gap only moves a little; otherwise another place is better.
+    // A plate off the picture by less than the gap only moves a little; otherwise another place is
+    // better.
     let margin = gap.min(2.0);
     let (x_most, y_most) = (picture.0 - width - margin, picture.1 - height - margin);
     if x_most < 0.0 || y_most < 0.0 {

@@ -117,7 +117,8 @@ proptest! {
         label in ".{0,40}",
     ) {
         for bbox in [bbox, near] {
-            let marked = MarkedFace { landmarks: Some([eye; 5]), label: label.clone(), ..face(bbox) };
+            let (landmarks, label) = (Some([eye; 5]), label.clone());
+            let marked = MarkedFace { landmarks, label, ..face(bbox) };
             drawn(size.0, size.1, &[marked]);
         }
     }

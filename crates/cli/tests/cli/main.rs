@@ -1,4 +1,5 @@
-//! The real binary, driven as a user would. In: fresh folders. Out: what it prints, writes and answers.
+//! The real binary, driven as a user would. In: fresh folders. Out: what it prints, writes and
+//! answers.
 
 mod albums;
 mod bad_input;
