@@ -11,10 +11,11 @@ use fusiform::{Engine, Error, Fmr, Gallery};
 
 /// A portrait of each person, among the sample photos.
 const PORTRAITS: &[(&str, &str)] = &[
-    ("Ida", "14-portrait.jpg"),
-    ("Jonas", "15-portrait.jpg"),
+    ("Ida", "01-portrait.jpg"),
+    ("Jonas", "06-portrait.jpg"),
     ("Mara", "16-portrait.jpg"),
     ("Noor", "18-portrait.jpg"),
+    ("Tom", "20-portrait.jpg"),
 ];
 
 /// Photos of several people.

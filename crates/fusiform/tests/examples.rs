@@ -30,7 +30,8 @@ fn data() -> PathBuf {
 fn sample_album() -> Option<PathBuf> {
     let album = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../samples/album");
     if !album.is_dir() {
-        println!("skipped: the sample album is not part of the package; clone the repository");
+        let remedy = "clone the repository: the sample album is not part of the package";
+        fusiform_skips::skip("no samples/album", remedy);
         return None;
     }
     Some(album)
@@ -56,7 +57,7 @@ fn verify_states_the_error_rate_of_its_answer() {
 fn enrolled_people_are_found_in_groups() {
     let Some(album) = sample_album() else { return };
     let found = enrol_and_identify::run(&album).unwrap();
-    for name in ["Ida", "Jonas", "Mara", "Noor"] {
+    for name in ["Ida", "Jonas", "Mara", "Noor", "Tom"] {
         assert!(found.iter().any(|f| f == name), "{name} not in {found:?}");
     }
 }
