@@ -11,7 +11,7 @@ use fusiform::{Engine, Error, Fmr, Gallery};
 
 /// A portrait of each person, among the sample photos.
 const PORTRAITS: &[(&str, &str)] = &[
-    ("Ida", "01-portrait.jpg"),
+    ("Ida", "14-portrait.jpg"),
     ("Jonas", "06-portrait.jpg"),
     ("Mara", "16-portrait.jpg"),
     ("Noor", "18-portrait.jpg"),

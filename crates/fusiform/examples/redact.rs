@@ -12,10 +12,10 @@ fn main() -> Result<(), Error> {
     let mut paths = std::env::args_os().skip(1).map(PathBuf::from);
     let photo = paths
         .next()
-        .unwrap_or_else(|| "samples/album/24-group.jpg".into());
+        .unwrap_or_else(|| "samples/album/23-group.jpg".into());
     let portrait = paths
         .next()
-        .unwrap_or_else(|| "samples/album/01-portrait.jpg".into());
+        .unwrap_or_else(|| "samples/album/14-portrait.jpg".into());
     let output = std::env::temp_dir().join("fusiform-redacted.jpg");
     run(&photo, &portrait, &paths.next().unwrap_or(output)).map(drop)
 }
