@@ -1,6 +1,6 @@
-//! Packs in eight bits beside the same in floats, on the album of the samples. In: the base pack, and
-//! with `../shared` YuNet and MobileFaceNet. Out: the same faces, and embeddings that a comparison
-//! takes for the same.
+//! Packs in eight bits beside the same in floats, on the album of the samples. In: the base pack,
+//! and with `../shared` YuNet and MobileFaceNet. Out: the same faces, and embeddings that a
+//! comparison takes for the same.
 
 use std::fs;
 use std::path::{Path, PathBuf};

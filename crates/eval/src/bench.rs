@@ -1,5 +1,5 @@
-//! How fast this machine is. In: networks, photos. Out: medians, and the share of what the core can do at most.
-//! Measures on one thread; knows nothing of printing.
+//! How fast this machine is. In: networks, photos. Out: medians, and the share of what the core can
+//! do at most. Measures on one thread; knows nothing of printing.
 
 use std::time::{Duration, Instant};
 
@@ -7,7 +7,7 @@ use fusiform_kernels::peak;
 pub use fusiform_nn::StepTime;
 use fusiform_nn::{Dim, Limits, Model, Precision, Session, Tensor};
 
-use crate::Error;
+use crate::error::Error;
 
 /// One network on numbers of its input's size.
 #[derive(Debug, Clone)]
@@ -22,8 +22,8 @@ pub struct NetworkSpeed {
     pub steps: Vec<StepTime>,
 }
 
-/// Floating-point operations a second that one core reaches without touching memory: the best of several tries, since
-/// what else the machine does can only make a try slower.
+/// Floating-point operations a second that one core reaches without touching memory: the best of
+/// several tries, since what else the machine does can only make a try slower.
 pub fn peak_flops() -> f64 {
     let one = || {
         let start = Instant::now();

@@ -24,9 +24,10 @@ use crate::verify::{FLOOR_BALANCE, LINK_BALANCE, SAME_FMR, Thresholds, Verificat
 
 /// A detector and, in most packs, an embedder, ready to run.
 ///
-/// An engine never changes: share it between threads by reference. One call works on the thread that
-/// makes it; called on a thread of a rayon pool, it shares the embedding of several faces with that
-/// pool. Every engine of one pack gives bit-identical templates, whatever the number of threads.
+/// An engine never changes: share it between threads by reference. One call works on the thread
+/// that makes it; called on a thread of a rayon pool, it shares the embedding of several faces with
+/// that pool. Every engine of one pack gives bit-identical templates, whatever the number of
+/// threads.
 ///
 /// # Example
 /// ```
@@ -57,8 +58,8 @@ impl Engine {
     /// [`Engine::idle_roles`].
     ///
     /// # Errors
-    /// [`Error::Lacks`] without a detector; [`Error::Network`] for a network that the runtime does not
-    /// cover; [`Error::Face`] for one with other inputs than its role has.
+    /// [`Error::Lacks`] without a detector; [`Error::Network`] for a network that the runtime does
+    /// not cover; [`Error::Face`] for one with other inputs than its role has.
     pub fn open(mut pack: Pack) -> Result<Engine, Error> {
         let manifest = pack.manifest.clone();
         let name = manifest.name;
@@ -116,7 +117,8 @@ impl Engine {
     /// A large JPEG is decoded with no more pixels than its faces need.
     ///
     /// # Shapes
-    /// Per face a crop of `[112, 112, 3]` RGB bytes and a template of [`Engine::dimensions`] numbers.
+    /// Per face a crop of `[112, 112, 3]` RGB bytes and a template of [`Engine::dimensions`]
+    /// numbers.
     ///
     /// # Units
     /// Pixels of the upright photo; see [`Photo`].
@@ -162,7 +164,8 @@ impl Engine {
         photo.map_err(|e| of_file(path, e))
     }
 
-    /// The faces of pixels that came from no file: a frame of a camera, a photo after drawing on it.
+    /// The faces of pixels that came from no file: a frame of a camera, a photo after drawing on
+    /// it.
     ///
     /// Bytes of a file go to [`Engine::analyse`], which decodes only what it needs.
     ///
@@ -215,8 +218,8 @@ impl Engine {
     /// Whether two faces are of one person, with the thresholds and error rates that decide.
     ///
     /// # Errors
-    /// [`Error::NoTemplate`] and [`Error::Lacks`] without an embedder; [`Error::Search`] for faces of
-    /// different models; [`Error::Uncalibrated`].
+    /// [`Error::NoTemplate`] and [`Error::Lacks`] without an embedder; [`Error::Search`] for faces
+    /// of different models; [`Error::Uncalibrated`].
     ///
     /// # Example
     /// ```

@@ -11,7 +11,8 @@ use crate::models::PackError;
 
 pub use kind::ErrorKind;
 
-/// What went wrong; the source is kept. Programs branch on [`Error::kind`], people read the message.
+/// What went wrong; the source is kept. Programs branch on [`Error::kind`], people read the
+/// message.
 ///
 /// A message names the file or value and the remedy; it never names a flag, command or
 /// environment variable of a program, because the library may be inside any program.

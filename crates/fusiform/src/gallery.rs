@@ -68,8 +68,8 @@ pub struct Identification {
     /// Cosine similarity to the nearest enrolled face, named or not, -1…1; larger is nearer. `None`
     /// if nobody is enrolled.
     pub similarity: Option<Similarity>,
-    /// The similarity from which on a face is named, with the rates measured at it. Among N enrolled
-    /// faces a stranger is named about N times as often as its `fmr`.
+    /// The similarity from which on a face is named, with the rates measured at it. Among N
+    /// enrolled faces a stranger is named about N times as often as its `fmr`.
     pub threshold: Threshold,
 }
 
@@ -77,13 +77,13 @@ impl Gallery {
     /// Opens the people in a file, or makes it; its key lies beside it.
     ///
     /// For `people.db` the key is `people.key`, made on first use; both can be read by their owner
-    /// alone (mode 0600 on Unix). Whoever has both files has the people: keep them apart in backups,
-    /// or hold the key elsewhere with [`Gallery::open_with`].
+    /// alone (mode 0600 on Unix). Whoever has both files has the people: keep them apart in
+    /// backups, or hold the key elsewhere with [`Gallery::open_with`].
     ///
     /// # Errors
-    /// [`Error::Lacks`] if the engine has no embedder. [`Error::Io`] if the key cannot be read, or is
-    /// missing beside a file that exists. [`Error::Gallery`]: the key is another one, the file was
-    /// made by another model, is damaged, or in use by another process.
+    /// [`Error::Lacks`] if the engine has no embedder. [`Error::Io`] if the key cannot be read, or
+    /// is missing beside a file that exists. [`Error::Gallery`]: the key is another one, the file
+    /// was made by another model, is damaged, or in use by another process.
     pub fn open(path: impl AsRef<Path>, engine: &Engine) -> Result<Gallery, Error> {
         let path = path.as_ref();
         Gallery::open_with(path, &key_beside(path)?, engine)
@@ -146,8 +146,8 @@ impl Gallery {
     /// states on what ground and until when.
     ///
     /// # Errors
-    /// [`Error::NoTemplate`]; [`Error::Search`] for a template of another model; [`Error::Name`] for
-    /// an empty name; [`Error::Gallery`] if it cannot be stored.
+    /// [`Error::NoTemplate`]; [`Error::Search`] for a template of another model; [`Error::Name`]
+    /// for an empty name; [`Error::Gallery`] if it cannot be stored.
     pub fn enrol(&mut self, name: &str, face: &Face) -> Result<Uuid, Error> {
         let vector = self.vector(face)?;
         let name = checked(name)?;
@@ -213,8 +213,8 @@ impl Gallery {
         self.people.people(self.service)
     }
 
-    /// Erases a person with all faces; `false` if nobody has that name. The bytes are overwritten on
-    /// disk when this returns, and the log keeps that somebody was erased, not who.
+    /// Erases a person with all faces; `false` if nobody has that name. The bytes are overwritten
+    /// on disk when this returns, and the log keeps that somebody was erased, not who.
     ///
     /// # Errors
     /// [`Error::Gallery`].

@@ -32,8 +32,8 @@
 //! 3. [`Engine::verify`] compares two faces; a [`Gallery`] identifies faces among enrolled people,
 //!    who gave their consent; an [`Album`] finds the people in folders of photos.
 //!
-//! Every answer carries the similarity, the threshold, and the false-match rate that the threshold was
-//! measured at ([`Fmr`], [`Thresholds`]). Errors carry a stable [`ErrorKind`].
+//! Every answer carries the similarity, the threshold, and the false-match rate that the threshold
+//! was measured at ([`Fmr`], [`Thresholds`]). Errors carry a stable [`ErrorKind`].
 //!
 //! # Features
 //!

@@ -35,8 +35,8 @@ pub struct AnalyseOptions {
 /// One analysed photo.
 ///
 /// # Units
-/// Sizes and coordinates are pixels of the whole upright photo (after its EXIF orientation), however
-/// much of it was decoded: origin at the top left, pixel centres at .5.
+/// Sizes and coordinates are pixels of the whole upright photo (after its EXIF orientation),
+/// however much of it was decoded: origin at the top left, pixel centres at .5.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Photo {
     /// Width in pixels, upright.

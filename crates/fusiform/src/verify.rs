@@ -1,5 +1,6 @@
-//! From a similarity to a decision. In: a similarity and a pack's measured thresholds. Out: a verdict
-//! with the threshold and the false-match rate it rests on. Knows nothing of networks or files.
+//! From a similarity to a decision. In: a similarity and a pack's measured thresholds. Out: a
+//! verdict with the threshold and the false-match rate it rests on. Knows nothing of networks or
+//! files.
 
 use std::fmt;
 
@@ -8,8 +9,8 @@ use fusiform_search::template::Similarity;
 use crate::error::Error;
 use crate::models::Threshold;
 
-/// A false-match rate, 0…1: the share of comparisons of two different people that are called a match
-/// (ISO/IEC 19795-1).
+/// A false-match rate, 0…1: the share of comparisons of two different people that are called a
+/// match (ISO/IEC 19795-1).
 ///
 /// It is a rate of single comparisons. Whoever is compared with N enrolled people is wrongly taken
 /// for one of them about N times as often.
@@ -34,12 +35,12 @@ impl From<f64> for Fmr {
 /// (NIST FRVT 1:1 reports it beside 1e-4 to 1e-6).
 pub const SAME_FMR: f64 = 1e-3;
 
-/// False-match rate below whose similarity they are called different; between the two the verdict is
-/// unsure.
+/// False-match rate below whose similarity they are called different; between the two the verdict
+/// is unsure.
 pub const DIFFERENT_FMR: f64 = 1e-2;
 
-/// Lost pairs for each false pair (FNMR over FMR) at the similarity where two lone faces of an album
-/// are linked.
+/// Lost pairs for each false pair (FNMR over FMR) at the similarity where two lone faces of an
+/// album are linked.
 ///
 /// An album holds far more pairs of strangers than of one person, so it needs a stricter point than
 /// one comparison, and the weaker a model the less strict a point, or it would link nothing. Chosen

@@ -1,4 +1,5 @@
-//! What can be wrong with a model pack. In: causes. Out: messages that name the file and the remedy.
+//! What can be wrong with a model pack. In: causes. Out: messages that name the file and the
+//! remedy.
 
 use std::path::PathBuf;
 

@@ -59,7 +59,8 @@ impl Library {
     /// Every pack, the compiled one first, the others by folder name.
     ///
     /// # Errors
-    /// [`PackError::Io`] if the folder is there and cannot be listed. A broken pack is listed with its error.
+    /// [`PackError::Io`] if the folder is there and cannot be listed. A broken pack is listed with
+    /// its error.
     pub fn list(&self) -> Result<Vec<Listing>, PackError> {
         let base = Pack::base().map(|pack| pack.manifest);
         let mut all = vec![Listing {

@@ -101,8 +101,8 @@ impl Manifest {
     /// Reads and checks a manifest of format 1 or 2.
     ///
     /// # Errors
-    /// [`PackError::Manifest`] naming the field, its value and the remedy: an unknown role or field,
-    /// two networks of one role, a value out of range, a file name that leaves the folder.
+    /// [`PackError::Manifest`] naming the field, its value and the remedy: an unknown role or
+    /// field, two networks of one role, a value out of range, a file name that leaves the folder.
     pub fn parse(text: &str) -> Result<Manifest, PackError> {
         let file: ManifestFile =
             toml::from_str(text).map_err(|e| PackError::Manifest(e.to_string()))?;

@@ -12,8 +12,8 @@ use super::manifest::{Manifest, Role};
 
 /// A model pack whose weights have the hashes that its manifest states.
 ///
-/// Weights of 100 MB are common, so [`Engine::open`](crate::Engine::open) takes the pack and lets go
-/// of each file as soon as its network is built; clone a pack that is to be opened twice.
+/// Weights of 100 MB are common, so [`Engine::open`](crate::Engine::open) takes the pack and lets
+/// go of each file as soon as its network is built; clone a pack that is to be opened twice.
 ///
 /// # Example
 /// ```

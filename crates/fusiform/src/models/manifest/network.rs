@@ -218,8 +218,8 @@ pub struct EmbedderManifest {
     pub thresholds: Vec<Threshold>,
 }
 
-/// The network that tells a living face from a picture of one. This version keeps it in the pack and
-/// does not run it.
+/// The network that tells a living face from a picture of one. This version keeps it in the pack
+/// and does not run it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct LivenessManifest {
