@@ -483,6 +483,35 @@ mod tests {
     use super::*;
 
     #[test]
+    fn networks_that_are_not_run_are_named() {
+        let base = Pack::base().unwrap();
+        assert_eq!(Engine::open(base.clone()).unwrap().idle_roles(), []);
+        let mut files: Vec<(String, Vec<u8>)> = Vec::new();
+        for network in base.manifest.networks() {
+            let weights = base.weights(network.role).unwrap();
+            files.push((network.file.into(), weights.to_vec()));
+        }
+        // Its own weights are of no matter here: they are checked by hash and kept, not read.
+        let detector = base.weights(Role::Detector).unwrap();
+        let sha256 = &base.manifest.detector.as_ref().unwrap().sha256;
+        let text = format!(
+            "{}\n[[network]]\nrole = \"landmarks\"\nname = \"l\"\nfile = \"l.onnx\"\n\
+             sha256 = \"{sha256}\"\ncrop_scale = 1.5\npoints = 5\nlicence = \"l\"\n\
+             input = {{ channels = \"rgb\", width_px = 64, height_px = 64 }}\n\
+             training_data = \"t\"\n",
+            base.manifest.to_toml().unwrap()
+        );
+        files.push(("l.onnx".into(), detector.to_vec()));
+        let manifest = crate::models::Manifest::parse(&text).unwrap();
+        let pack = Pack::from_parts(manifest, files).unwrap();
+        assert!(
+            pack.roles()
+                .eq([Role::Detector, Role::Landmarks, Role::Embedder])
+        );
+        assert_eq!(Engine::open(pack).unwrap().idle_roles(), [Role::Landmarks]);
+    }
+
+    #[test]
     fn a_pool_of_threads_changes_no_embedding() {
         let engine = Engine::builtin().unwrap();
         let photos = ["ida.jpg", "party.jpg"].map(|name| {

@@ -115,3 +115,35 @@ impl Pack {
         self
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parts() -> (Manifest, Vec<(String, Vec<u8>)>) {
+        let text = "format = 2\nname = \"p\"\nversion = \"1\"\nsummary = \"s\"\n[[network]]\n\
+             role = \"liveness\"\nname = \"v\"\nfile = \"v.onnx\"\nsha256 = \"HASH\"\n\
+             input = { channels = \"rgb\", width_px = 80, height_px = 80 }\ncrop_scale = 2.7\n\
+             live_output = 1\nmin_score = 0.5\nlicence = \"l\"\ntraining_data = \"t\"\n";
+        let text = text.replace("HASH", &hex::encode(Sha256::digest(b"weights")));
+        let files = vec![("v.onnx".to_owned(), b"weights".to_vec())];
+        (Manifest::parse(&text).unwrap(), files)
+    }
+
+    #[test]
+    fn a_pack_in_memory_is_checked_like_one_in_a_folder() {
+        let (manifest, files) = parts();
+        let pack = Pack::from_parts(manifest.clone(), files).unwrap();
+        assert_eq!(pack.weights(Role::Liveness), Some(&b"weights"[..]));
+        assert_eq!(pack.weights(Role::Detector), None);
+
+        let changed = [("v.onnx".to_owned(), b"weightz".to_vec())];
+        let error = Pack::from_parts(manifest.clone(), changed).unwrap_err();
+        assert!(matches!(error, PackError::Hash { file, .. } if file == "v.onnx"));
+        let error = Pack::from_parts(manifest, []).unwrap_err().to_string();
+        assert!(
+            error.contains("v.onnx") && error.contains("liveness"),
+            "{error}"
+        );
+    }
+}
