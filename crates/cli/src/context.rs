@@ -5,6 +5,7 @@ use std::path::Path;
 
 use anyhow::{Context as _, Result};
 use fusiform::album::{Album, OpenOptions};
+use fusiform::geometry::BoundingBox;
 use fusiform::models::Library;
 use fusiform::scan::read_photo;
 use fusiform::{AnalyseOptions, Engine, Photo};
@@ -100,6 +101,11 @@ pub(crate) fn analyse(engine: &Engine, path: &Path, options: &AnalyseOptions) ->
     analysed
         .and_then(|bytes| Ok(engine.analyse(&bytes, options)?))
         .with_context(|| shown(path))
+}
+
+/// A box as JSON has it: `x_min, y_min, x_max, y_max` in pixels of the upright photo.
+pub(crate) fn corners(bbox: &BoundingBox) -> [f32; 4] {
+    [bbox.x_min, bbox.y_min, bbox.x_max, bbox.y_max]
 }
 
 /// A path for people and JSON; names need not be UTF-8.

@@ -1,15 +1,13 @@
-//! What a user can do about an error. In: an error of a command. Out: its causes in one line, and
-//! the flag, command or variable that helps. Libraries name none of these; this file is where they
-//! are added.
+//! Remedies that are commands, flags and variables of this program. In: an error. Out: its causes in
+//! one line, and what to do about it. The libraries know no command line, so their texts stop before
+//! this.
 
-use std::error::Error as StdError;
+use fusiform::AlbumError;
 
-use fusiform::{AlbumError, Error};
-
-/// The causes in one line, with the remedy where one is known.
+/// The causes of an error in one line, with the command, flag or variable that helps.
 pub(crate) fn explain(error: &anyhow::Error) -> String {
     let text = chain(error);
-    match error.chain().find_map(remedy) {
+    match command(error) {
         Some(remedy) => format!("{text}; {remedy}"),
         None => text,
     }
@@ -30,20 +28,75 @@ fn chain(error: &anyhow::Error) -> String {
     text
 }
 
-/// What helps against one cause.
-fn remedy(cause: &(dyn StdError + 'static)) -> Option<&'static str> {
-    // A transparent error does not show in the chain what it wraps.
-    if let Some(Error::Album(error)) = cause.downcast_ref::<Error>() {
-        return album(error);
+/// What to do about an error, to be appended to its text.
+fn command(error: &anyhow::Error) -> Option<String> {
+    // Errors of the library show the album's error in their place in the chain.
+    let album = |cause: &(dyn std::error::Error + 'static)| match cause.downcast_ref() {
+        Some(fusiform::Error::Album(error)) => of_album(error),
+        Some(_) => None,
+        None => cause.downcast_ref().and_then(of_album),
+    };
+    error.chain().find_map(album)
+}
+
+fn of_album(error: &AlbumError) -> Option<String> {
+    Some(match error {
+        AlbumError::NotAnAlbum { .. } | AlbumError::Newer { .. } | AlbumError::ReadOnly { .. } => {
+            "--catalogue names another file".into()
+        }
+        AlbumError::NoSuchPerson(_) => "`fusiform people` lists all".into(),
+        AlbumError::NoSuchFace(_) => {
+            "`fusiform person` lists the faces of a person and their numbers".into()
+        }
+        AlbumError::NoSuchPhoto(_) => "`fusiform scan` does that".into(),
+        AlbumError::NoSuchDecision(_) => "`fusiform history` lists all decisions".into(),
+        AlbumError::NoSuchQuestion(_) => "`fusiform review` lists the open questions".into(),
+        AlbumError::NameTaken { id, .. } => format!("`fusiform merge {id} …` does that"),
+        _ => return None,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn errors_of_the_album_name_the_command_that_helps() {
+        let file = std::path::PathBuf::from("a.db");
+        let taken = AlbumError::NameTaken {
+            name: "Ida".into(),
+            id: 7,
+        };
+        for (error, command) in [
+            (
+                AlbumError::NoSuchPerson("Nobody".into()),
+                "`fusiform people`",
+            ),
+            (AlbumError::NoSuchFace(3), "`fusiform person`"),
+            (AlbumError::NoSuchPhoto("a.jpg".into()), "`fusiform scan`"),
+            (AlbumError::NoSuchDecision(3), "`fusiform history`"),
+            (AlbumError::NoSuchQuestion(3), "`fusiform review`"),
+            (taken, "`fusiform merge 7 …`"),
+            (AlbumError::ReadOnly { file }, "--catalogue"),
+        ] {
+            let text = explain(&error.into());
+            assert!(text.contains(command), "{text}");
+        }
     }
-    None.or_else(|| cause.downcast_ref().and_then(sdk))
-        .or_else(|| cause.downcast_ref().and_then(album))
-}
 
-fn sdk(_error: &Error) -> Option<&'static str> {
-    None
-}
-
-fn album(_error: &AlbumError) -> Option<&'static str> {
-    None
+    #[test]
+    fn an_error_of_the_album_is_found_within_others() {
+        let inner = fusiform::Error::from(AlbumError::NoSuchQuestion(3));
+        let outer = anyhow::Error::from(inner).context("while answering");
+        let text = explain(&outer);
+        assert!(
+            text.starts_with("while answering: there is no question 3"),
+            "{text}"
+        );
+        assert!(
+            text.ends_with("`fusiform review` lists the open questions"),
+            "{text}"
+        );
+        assert_eq!(explain(&anyhow::anyhow!("plain")), "plain");
+    }
 }

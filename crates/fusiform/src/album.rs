@@ -112,21 +112,11 @@ impl Analyse for Recorder<'_> {
 }
 
 fn face_record(face: Face) -> FaceRecord {
-    let (b, q) = (&face.bbox, &face.quality);
     FaceRecord {
-        bbox: [b.x_min, b.y_min, b.x_max, b.y_max],
+        bbox: face.bbox,
         score: face.score,
-        landmarks: face.landmarks.map(|l| l.as_array().map(|p| [p.x, p.y])),
-        quality: QualityParts {
-            overall: q.overall,
-            size: q.size,
-            sharpness: q.sharpness,
-            exposure: q.exposure,
-            frontal: q.frontal,
-            yaw_deg: q.pose.yaw_deg,
-            pitch_deg: q.pose.pitch_deg,
-            roll_deg: q.pose.roll_deg,
-        },
+        landmarks: face.landmarks,
+        quality: face.quality,
         vector: face.template.map(|t| t.vector),
     }
 }

@@ -165,17 +165,20 @@ fn face_kind(error: &fusiform_face::Error) -> ErrorKind {
 fn album_kind(error: &fusiform_album::Error) -> ErrorKind {
     use fusiform_album::Error;
     match error {
-        Error::NotACatalogue { .. } => ErrorKind::BadFile,
+        Error::NotAnAlbum { .. } => ErrorKind::BadFile,
         Error::Newer { .. } => ErrorKind::NewerFile,
         Error::ReadOnly { .. } => ErrorKind::ReadOnly,
         Error::DiskFull { .. } => ErrorKind::DiskFull,
         Error::Busy { .. } => ErrorKind::Busy,
         Error::NoSuchPerson(_) => ErrorKind::UnknownPerson,
-        Error::NoSuchFace(_) | Error::NoSuchPhoto(_) => ErrorKind::NotFound,
+        Error::NoSuchFace(_)
+        | Error::NoSuchPhoto(_)
+        | Error::NoSuchDecision(_)
+        | Error::NoSuchQuestion(_) => ErrorKind::NotFound,
         Error::NameTaken { .. } => ErrorKind::NameTaken,
         Error::BadName(_) => ErrorKind::BadName,
         Error::Search(_) => ErrorKind::ModelMismatch,
-        Error::Pointless(_) => ErrorKind::Refused,
+        Error::InvalidRequest(_) => ErrorKind::Refused,
         // Whatever else SQLite reports.
         _ => ErrorKind::Database,
     }

@@ -184,7 +184,7 @@ impl Web {
             ..OpenOptions::default()
         };
         let mut catalogue = Album::open(&self.0.catalogue, options)?;
-        catalogue.act_as(WHO);
+        catalogue.set_actor(WHO);
         Ok(catalogue)
     }
 
@@ -230,7 +230,7 @@ impl Web {
             tracing::info!(
                 "{} people, {} faces of nobody",
                 sorted.n_people,
-                sorted.n_unsorted
+                sorted.n_unassigned
             );
             Ok(())
         })

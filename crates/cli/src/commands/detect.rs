@@ -12,7 +12,7 @@ use serde::Serialize;
 #[cfg(feature = "draw")]
 use super::draw::Drawing;
 use crate::args::DetectArgs;
-use crate::context::{Context, shown};
+use crate::context::{Context, corners, shown};
 use crate::exit::Exit;
 use crate::remedy::explain;
 
@@ -61,9 +61,9 @@ struct Answer {
 
 impl FaceRow {
     pub(crate) fn of(face: &Face) -> FaceRow {
-        let (b, q) = (&face.bbox, &face.quality);
+        let q = &face.quality;
         FaceRow {
-            bbox: [b.x_min, b.y_min, b.x_max, b.y_max],
+            bbox: corners(&face.bbox),
             score: face.score,
             landmarks: face.landmarks.map(|l| l.as_array().map(|p| [p.x, p.y])),
             quality: QualityRow {

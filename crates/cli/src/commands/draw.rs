@@ -8,6 +8,7 @@ use anyhow::{Context as _, Result, ensure};
 use fusiform::Face;
 use fusiform::image::{self, Image};
 
+use crate::context::corners;
 use crate::drawing::{MarkedFace, RgbCanvas, draw_faces};
 
 /// Where drawings are written.
@@ -75,10 +76,9 @@ fn is_picture(path: &Path) -> bool {
 }
 
 fn marked(face: &Face) -> MarkedFace {
-    let b = &face.bbox;
     let landmarks = face.landmarks.map(|l| l.as_array().map(|p| (p.x, p.y)));
     MarkedFace {
-        bbox: [b.x_min, b.y_min, b.x_max, b.y_max],
+        bbox: corners(&face.bbox),
         landmarks,
         label: format!("{:.0}%", face.score * 100.0),
     }

@@ -137,7 +137,7 @@ struct ErasedAnswer {
 pub(crate) fn erase(context: &Context, person: &str, yes: bool) -> Result<Exit> {
     let mut catalogue = context.existing_catalogue()?;
     let id = catalogue.find_person(person)?;
-    let n_faces = catalogue.card(id)?.n_faces;
+    let n_faces = catalogue.person_stats(id)?.n_faces;
     ensure!(
         yes,
         "{person} has {n_faces} faces, and erasing cannot be undone; add --yes to do it"
@@ -175,18 +175,20 @@ struct DecisionRow {
 }
 
 pub(crate) fn history(context: &Context, page: PageArgs) -> Result<Exit> {
-    let history = context.existing_catalogue()?.history(page.page())?;
+    let catalogue = context.existing_catalogue()?;
+    let history = catalogue.history(page.page())?;
     let mut items = Vec::new();
     for d in history.items {
+        let at = catalogue.local_time(d.at_ms)?;
         let undone = if d.undone { "  (taken back)" } else { "" };
         context.printer.row(format_args!(
-            "{:>6}  {}  {}\t{}{undone}",
-            d.id, d.at, d.who, d.what
+            "{:>6}  {at}  {}\t{}{undone}",
+            d.id, d.actor, d.what
         ))?;
         items.push(DecisionRow {
             id: d.id,
-            at: d.at,
-            who: d.who,
+            at,
+            who: d.actor,
             what: d.what,
             n_faces: d.n_faces,
             undone: d.undone,

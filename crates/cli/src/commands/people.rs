@@ -4,11 +4,11 @@
 use std::path::Path;
 
 use anyhow::Result;
-use fusiform::album::{Aside, FaceCard, PersonId};
+use fusiform::album::{Exclusion, FaceSummary, PersonId};
 use serde::Serialize;
 
 use crate::args::PageArgs;
-use crate::context::{Context, shown};
+use crate::context::{Context, corners, shown};
 use crate::exit::Exit;
 
 #[derive(Serialize)]
@@ -81,7 +81,7 @@ pub(crate) fn show(context: &Context, person: &str) -> Result<Exit> {
             face: p.face.0,
             paths: p.paths.iter().map(|path| shown(path)).collect(),
             taken_at: p.taken_at,
-            bbox: p.bbox,
+            bbox: corners(&p.bbox),
             similarity: p.similarity,
         })
         .collect();
@@ -124,26 +124,26 @@ struct FaceRow {
 }
 
 impl FaceRow {
-    fn of(card: &FaceCard) -> FaceRow {
+    fn of(card: &FaceSummary) -> FaceRow {
         FaceRow {
             face: card.face.0,
             photo: card.photo.0,
             taken_at: card.taken_at.clone(),
-            bbox: card.bbox,
+            bbox: corners(&card.bbox),
             quality: card.quality,
             person: card.person.map(|p| p.0),
             name: card.name.clone(),
             similarity: card.similarity,
-            aside: card.aside.map(|why| match why {
-                Aside::Ignored => "ignored",
-                Aside::NotAFace => "not a face",
-                Aside::Erased => "erased",
+            aside: card.excluded.map(|why| match why {
+                Exclusion::Ignored => "ignored",
+                Exclusion::NotAFace => "not a face",
+                Exclusion::Erased => "erased",
             }),
         }
     }
 }
 
-fn print_faces(context: &Context, faces: &[FaceCard], total: usize) -> Result<Exit> {
+fn print_faces(context: &Context, faces: &[FaceSummary], total: usize) -> Result<Exit> {
     let items: Vec<FaceRow> = faces.iter().map(FaceRow::of).collect();
     for row in &items {
         let [x_min, y_min, x_max, y_max] = row.bbox;
@@ -180,9 +180,9 @@ pub(crate) fn photo(context: &Context, photo: &Path) -> Result<Exit> {
 pub(crate) fn leftovers(context: &Context, aside: bool, page: PageArgs) -> Result<Exit> {
     let catalogue = context.existing_catalogue()?;
     let faces = if aside {
-        catalogue.set_aside_faces(page.page())?
+        catalogue.excluded_faces(page.page())?
     } else {
-        catalogue.leftovers(page.page())?
+        catalogue.unassigned_faces(page.page())?
     };
     print_faces(context, &faces.items, faces.total)
 }

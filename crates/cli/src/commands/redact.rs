@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, ensure};
 use fusiform::Face;
-use fusiform::album::{Album, FaceCard, Index, PersonId};
+use fusiform::album::{Album, FaceSummary, Index, PersonId};
 use fusiform::engine::Engine;
 use fusiform::image;
 use fusiform::redact::redact;
@@ -15,7 +15,7 @@ use fusiform::verify::Verdict;
 use serde::Serialize;
 
 use crate::args::RedactArgs;
-use crate::context::{Context, shown};
+use crate::context::{Context, corners, shown};
 use crate::exit::Exit;
 use crate::remedy::explain;
 
@@ -123,8 +123,7 @@ fn one(engine: &Engine, keep: Option<&Keep>, photo: &Path, args: &RedactArgs) ->
     };
     let (mut covered, mut kept) = (Vec::new(), Vec::new());
     for face in &faces {
-        let b = &face.bbox;
-        let bbox = [b.x_min, b.y_min, b.x_max, b.y_max];
+        let bbox = corners(&face.bbox);
         match keep.map_or(Ok(false), |k| k.keeps(face, &known))? {
             true => kept.push(bbox),
             false => covered.push(bbox),
@@ -136,8 +135,8 @@ fn one(engine: &Engine, keep: Option<&Keep>, photo: &Path, args: &RedactArgs) ->
         let is_kept = keep.is_some_and(|k| card.person.is_some_and(|p| k.people.contains(&p)));
         match (found, is_kept) {
             (true, _) => {}
-            (false, true) => kept.push(card.bbox),
-            (false, false) => covered.push(card.bbox),
+            (false, true) => kept.push(corners(&card.bbox)),
+            (false, false) => covered.push(corners(&card.bbox)),
         }
     }
     redact(&mut image, &covered, &kept);
@@ -157,7 +156,7 @@ fn one(engine: &Engine, keep: Option<&Keep>, photo: &Path, args: &RedactArgs) ->
 
 impl Keep<'_> {
     /// What the catalogue knows of the faces of a photo; nothing if the photo is not in it.
-    fn catalogued(&self, photo: &Path) -> Result<Vec<FaceCard>> {
+    fn catalogued(&self, photo: &Path) -> Result<Vec<FaceSummary>> {
         let path = std::path::absolute(photo)?;
         match self.catalogue.photo_at(&path) {
             Ok(id) => Ok(self.catalogue.photo(id)?.faces),
@@ -166,7 +165,7 @@ impl Keep<'_> {
     }
 
     /// Whether a face is of somebody to be kept: as the catalogue has it, else by its similarity.
-    fn keeps(&self, face: &Face, known: &[FaceCard]) -> Result<bool> {
+    fn keeps(&self, face: &Face, known: &[FaceSummary]) -> Result<bool> {
         let card = known
             .iter()
             .map(|card| (overlap(face, card), card))
@@ -188,9 +187,6 @@ impl Keep<'_> {
     }
 }
 
-fn overlap(face: &Face, card: &FaceCard) -> f32 {
-    let [x_min, y_min, x_max, y_max] = card.bbox;
-    let mut other = face.bbox;
-    (other.x_min, other.y_min, other.x_max, other.y_max) = (x_min, y_min, x_max, y_max);
-    face.bbox.iou(&other)
+fn overlap(face: &Face, card: &FaceSummary) -> f32 {
+    face.bbox.iou(&card.bbox)
 }

@@ -30,12 +30,12 @@ pub(crate) fn run(context: &Context, out: &Path, faces: usize, people: usize) ->
     let health = catalogue.health()?;
     let page = Page {
         title: "People in your photos".into(),
-        created: catalogue.now()?,
+        created: catalogue.local_now()?,
         n_photos: health.n_photos,
         n_faces: health.n_faces,
         n_named: health.n_named,
         n_unnamed: health.n_people - health.n_named,
-        n_unsorted_faces: health.n_unsorted,
+        n_unsorted_faces: health.n_unassigned,
         problems: catalogue
             .problems()?
             .into_iter()
@@ -108,7 +108,9 @@ fn crop(photo: &PersonPhoto) -> Option<Crop> {
         let decoded = image::decode(&bytes, &image::DecodeLimits::default()).ok()?;
         Some((path, decoded.image))
     })?;
-    let jpeg = image::encode_jpeg(&square(&image, photo.bbox, CROP_PX)?, 85).ok()?;
+    let b = &photo.bbox;
+    let bbox = [b.x_min, b.y_min, b.x_max, b.y_max];
+    let jpeg = image::encode_jpeg(&square(&image, bbox, CROP_PX)?, 85).ok()?;
     Some(Crop {
         jpeg,
         photo_name: path

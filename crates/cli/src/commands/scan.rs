@@ -83,10 +83,10 @@ pub(crate) fn run(context: &Context, roots: &[PathBuf], detect: DetectArgs) -> R
         photos: summary.files,
         unchanged: summary.unchanged,
         known_content: summary.known_content,
-        new_photos: summary.described,
+        new_photos: summary.analysed,
         new_faces: summary.new_faces,
         people: people.as_ref().map_or(0, |p| p.n_people),
-        unsorted_faces: people.as_ref().map_or(0, |p| p.n_unsorted),
+        unsorted_faces: people.as_ref().map_or(0, |p| p.n_unassigned),
         seconds: started.elapsed().as_secs_f64(),
         interrupted: summary.interrupted,
         problems: summary

@@ -7,8 +7,9 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, ensure};
-use fusiform::album::{Album, FaceId, PhotoId, PhotoView};
-use fusiform::regions::{self, Region, Regions};
+use fusiform::album::regions::{Region, Regions, RelativeBox};
+use fusiform::album::{Album, FaceId, PhotoId, PhotoView, picasa, xmp};
+use fusiform::geometry::BoundingBox;
 use serde::Serialize;
 
 use crate::context::{Context, shown};
@@ -74,20 +75,17 @@ pub(crate) fn export(context: &Context, out: Option<&Path>) -> Result<Exit> {
         fs::create_dir_all(out).with_context(|| shown(out))?;
     }
     every_photo(&catalogue, |photo| {
-        let (width, height) = (f64::from(photo.width_px), f64::from(photo.height_px));
-        let region = |f: &fusiform::album::FaceCard| {
-            let [x_min, y_min, x_max, y_max] = f.bbox.map(f64::from);
-            let share = [x_min / width, y_min / height, x_max / width, y_max / height];
+        let region = |f: &fusiform::album::FaceSummary| {
             Some(Region {
                 name: f.name.clone()?,
-                share: share.map(|s| s.clamp(0.0, 1.0)),
+                area: RelativeBox::from_pixels(&f.bbox, photo.width_px, photo.height_px),
             })
         };
         let faces: Vec<Region> = photo.faces.iter().filter_map(region).collect();
         if faces.is_empty() {
             return Ok(());
         }
-        let text = regions::write_xmp(photo.width_px, photo.height_px, &faces);
+        let text = xmp::write(photo.width_px, photo.height_px, &faces);
         let mut written = 0;
         for path in &photo.paths {
             let beside = sidecar(path);
@@ -114,7 +112,7 @@ pub(crate) fn export(context: &Context, out: Option<&Path>) -> Result<Exit> {
 fn put(place: &Path, text: &str) -> Result<()> {
     if place.exists() {
         let there = fs::read(place)?;
-        let ours = regions::packet(&there).is_some_and(|p| p.contains(regions::TOOLKIT));
+        let ours = xmp::packet(&there).is_some_and(|p| p.contains(xmp::TOOLKIT));
         ensure!(
             ours,
             "another program's sidecar; left as it is, name a folder with -o"
@@ -129,7 +127,7 @@ fn put(place: &Path, text: &str) -> Result<()> {
 pub(crate) fn import(context: &Context) -> Result<Exit> {
     let mut catalogue = context.existing_catalogue()?;
     let mut problems = Vec::new();
-    let mut found: Vec<(PhotoId, &'static str, String, [f32; 4])> = Vec::new();
+    let mut found: Vec<(PhotoId, &'static str, String, BoundingBox)> = Vec::new();
     let mut picasa: HashMap<PathBuf, HashMap<String, Regions>> = HashMap::new();
     every_photo(&catalogue, |photo| {
         for path in &photo.paths {
@@ -161,10 +159,10 @@ pub(crate) fn import(context: &Context) -> Result<Exit> {
     photos.dedup();
     let mut faces = 0;
     for ((source, name), named) in said.into_iter().filter(|(_, named)| !named.is_empty()) {
-        catalogue.act_as(source);
+        catalogue.set_actor(source);
         match catalogue.assert_is_called(&named, &name) {
             Ok(_) => faces += named.len(),
-            Err(e) => problems.push(format!("{name:?}: {e}")),
+            Err(e) => problems.push(format!("{name:?}: {}", explain(&e.into()))),
         }
     }
     let answer = Answer {
@@ -184,17 +182,17 @@ fn regions_of(
     for place in [sidecar(path), path.with_extension("xmp")] {
         if place.is_file() {
             let bytes = head(&place)?;
-            let text = regions::packet(&bytes).context("its sidecar holds no XMP")?;
+            let text = xmp::packet(&bytes).context("its sidecar holds no XMP")?;
             sources.push((
                 "import of a sidecar",
-                regions::read_xmp(text).map_err(anyhow::Error::msg)?,
+                xmp::read(text).map_err(anyhow::Error::msg)?,
             ));
         }
     }
     if path.is_file()
-        && let Some(text) = regions::packet(&head(path)?)
+        && let Some(text) = xmp::packet(&head(path)?)
     {
-        let inside = regions::read_xmp(text).map_err(anyhow::Error::msg)?;
+        let inside = xmp::read(text).map_err(anyhow::Error::msg)?;
         sources.push(("import of the photo's XMP", inside));
     }
     if let (Some(dir), Some(name)) = (path.parent(), path.file_name()) {
@@ -203,9 +201,7 @@ fn regions_of(
                 let bytes = head(&dir.join(f)).ok()?;
                 Some(String::from_utf8_lossy(&bytes).into_owned())
             });
-            let read = text
-                .map(|text| regions::read_picasa(&text))
-                .unwrap_or_default();
+            let read = text.map(|text| picasa::read(&text)).unwrap_or_default();
             picasa.insert(dir.into(), read);
         }
         let known = picasa
@@ -220,7 +216,7 @@ fn regions_of(
 fn head(path: &Path) -> Result<Vec<u8>> {
     let mut bytes = Vec::new();
     File::open(path)?
-        .take(regions::MAX_BYTES as u64)
+        .take(xmp::MAX_BYTES as u64)
         .read_to_end(&mut bytes)?;
     Ok(bytes)
 }
@@ -229,7 +225,7 @@ fn take(
     photo: &PhotoView,
     source: &'static str,
     regions: Regions,
-    found: &mut Vec<(PhotoId, &'static str, String, [f32; 4])>,
+    found: &mut Vec<(PhotoId, &'static str, String, BoundingBox)>,
     problems: &mut Vec<String>,
 ) {
     let (width, height) = (photo.width_px, photo.height_px);
@@ -246,10 +242,8 @@ fn take(
         ));
         return;
     }
-    for Region { name, share } in regions.faces {
-        let [x_min, y_min, x_max, y_max] = share;
-        let (w, h) = (f64::from(width), f64::from(height));
-        let bbox = [x_min * w, y_min * h, x_max * w, y_max * h].map(|v| v as f32);
+    for Region { name, area } in regions.faces {
+        let bbox = area.to_pixels(width, height);
         found.push((photo.photo, source, name, bbox));
     }
 }

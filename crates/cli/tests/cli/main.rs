@@ -5,6 +5,10 @@ mod albums;
 mod bad_input;
 mod help;
 mod models;
+mod one_road;
 mod scan;
+#[path = "../service/server_fixture.rs"]
+#[allow(dead_code)]
+mod server_fixture;
 mod siblings;
 mod stage;

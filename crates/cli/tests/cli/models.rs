@@ -84,7 +84,7 @@ fn the_base_pack_as_a_folder_is_added_used_and_refused_once_changed() {
         "renamed".as_ref(),
     ];
     let found = stage.json(&detect);
-    assert_eq!(found["photos"][0]["faces"].as_array().unwrap().len(), 4);
+    assert_eq!(found["photos"][0]["faces"].as_array().unwrap().len(), 2);
     let weights = stage.path("home/models/renamed/embedder.onnx");
     let mut bytes = fs::read(&weights).unwrap();
     let middle = bytes.len() / 2;

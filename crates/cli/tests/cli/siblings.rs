@@ -6,6 +6,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use fusiform::album::{Album, OpenOptions};
+use fusiform::geometry::BoundingBox;
 
 use crate::stage::{LFW, Stage};
 
@@ -78,7 +79,7 @@ fn who_has_whom(
         for (at, who) in who.iter().enumerate() {
             // The face of LFW lies in the middle of its picture; others are bystanders.
             let middle = part * (at as f32 + 0.5);
-            let off = |b: [f32; 4]| ((b[0] + b[2]) / 2.0 - middle).abs();
+            let off = |b: BoundingBox| (b.center().x - middle).abs();
             let nearest = photo
                 .faces
                 .iter()

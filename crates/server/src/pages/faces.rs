@@ -4,7 +4,7 @@ use axum::Extension;
 use axum::extract::{Path, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use fusiform::album::{Album, Aside, FaceCard, FaceId, PersonId, PhotoId};
+use fusiform::album::{Album, Exclusion, FaceId, FaceSummary, PersonId, PhotoId};
 use maud::{Markup, html};
 
 use super::failure::Failure;
@@ -17,7 +17,7 @@ use super::{Web, see_other};
 const MAX_NAMES: usize = 1000;
 
 /// A face that can be selected, with a way to its photo.
-pub(super) fn tile(face: &FaceCard) -> Markup {
+pub(super) fn tile(face: &FaceSummary) -> Markup {
     let id = face.face;
     let when = face.taken_at.as_deref().map(day);
     let words = match &when {
@@ -61,9 +61,10 @@ pub(super) fn source(catalogue: &Album, photo: PhotoId) -> Result<Source, Failur
     }
     for face in &view.faces {
         tag.update(&face.face.0.to_le_bytes());
-        face.bbox.iter().for_each(|v| {
-            tag.update(&v.to_le_bytes());
-        });
+        let b = &face.bbox;
+        for side in [b.x_min, b.y_min, b.x_max, b.y_max] {
+            tag.update(&side.to_le_bytes());
+        }
     }
     let mut head = [0; 8];
     head.copy_from_slice(&tag.finalize().as_bytes()[..8]);
@@ -82,7 +83,7 @@ pub(super) async fn crop(
 ) -> Result<Response, Failure> {
     let find = move |catalogue: &mut Album| {
         let face = catalogue.face(FaceId(id))?;
-        if face.aside == Some(Aside::Erased) {
+        if face.excluded == Some(Exclusion::Erased) {
             return Err(Failure::missing("this face"));
         }
         source(catalogue, face.photo)

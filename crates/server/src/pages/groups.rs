@@ -2,7 +2,7 @@
 
 use axum::Extension;
 use axum::extract::{Query, State};
-use fusiform::album::{FaceCard, Page, PersonCard, Which};
+use fusiform::album::{FaceSummary, Page, PeopleFilter, PersonStats};
 use maud::{Markup, html};
 use serde::Deserialize;
 
@@ -44,8 +44,8 @@ pub(super) fn pager(path: &str, part: Page, total: usize) -> Markup {
 }
 
 /// People as a grid of faces.
-pub(super) fn people(cards: &[PersonCard]) -> Markup {
-    let name = |card: &PersonCard| card.name.clone().unwrap_or_else(|| "Who is this?".into());
+pub(super) fn people(cards: &[PersonStats]) -> Markup {
+    let name = |card: &PersonStats| card.name.clone().unwrap_or_else(|| "Who is this?".into());
     html! {
         ul.grid {
             @for card in cards {
@@ -78,8 +78,8 @@ pub(super) async fn list(
             limit: 0,
         };
         Ok((
-            catalogue.cards(Which::Unnamed, part)?,
-            catalogue.leftovers(none)?.total,
+            catalogue.people_page(PeopleFilter::Unnamed, part)?,
+            catalogue.unassigned_faces(none)?.total,
         ))
     };
     let (cards, n_leftovers) = web.catalogue(read).await?;
@@ -122,7 +122,7 @@ pub(super) async fn leftovers(
     let frame = web.frame(session, asked.did).await?;
     let part = part(asked.page, PER_PAGE);
     let read = move |catalogue: &mut fusiform::album::Album| {
-        Ok((catalogue.leftovers(part)?, name_list(catalogue)?))
+        Ok((catalogue.unassigned_faces(part)?, name_list(catalogue)?))
     };
     let (faces, names) = web.catalogue(read).await?;
     let content = html! {
@@ -160,9 +160,9 @@ pub(super) async fn aside(
     let frame = web.frame(session, asked.did).await?;
     let part = part(asked.page, PER_PAGE);
     let faces = web
-        .catalogue(move |catalogue| Ok(catalogue.set_aside_faces(part)?))
+        .catalogue(move |catalogue| Ok(catalogue.excluded_faces(part)?))
         .await?;
-    let card = |face: &FaceCard| {
+    let card = |face: &FaceSummary| {
         html! {
             li { a href={ "/faces/" (face.face) } {
                 img src={ "/faces/" (face.face) "/crop.jpg" } alt={ "Face " (face.face) } width="160" height="160" loading="lazy";

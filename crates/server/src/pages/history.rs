@@ -31,20 +31,22 @@ pub(super) async fn list(
     let part = part(asked.page, PER_PAGE);
     let read = move |catalogue: &mut Album| {
         let mut history = catalogue.history(part)?;
+        let mut times = Vec::with_capacity(history.items.len());
         for decision in &mut history.items {
             decision.what = in_words(catalogue, &decision.what);
+            times.push(catalogue.local_time(decision.at_ms)?);
         }
-        Ok(history)
+        Ok((history, times))
     };
-    let history = web.catalogue(read).await?;
-    let row = |d: &Decision| {
+    let (history, times) = web.catalogue(read).await?;
+    let row = |d: &Decision, at: &str| {
         html! {
             li.undone[d.undone] {
                 div.words {
                     span.what { (d.what) }
                     @if d.n_faces > 0 { " " span.soft { "(" (counted(d.n_faces, "face", "faces")) ")" } }
                     br;
-                    small.soft { (d.at) " by " (d.who) @if d.undone { ", taken back" } }
+                    small.soft { (at) " by " (d.actor) @if d.undone { ", taken back" } }
                 }
                 @if !d.undone && can_be_undone(d) {
                     form method="post" action="/undo" {
@@ -64,7 +66,7 @@ pub(super) async fn list(
         } }
         @if asked.undone.is_some() { div.notice role="status" { p { "Taken back." } } }
         @if history.items.is_empty() { p { "Nothing was decided yet." } }
-        ul.history { @for d in &history.items { (row(d)) } }
+        ul.history { @for (d, at) in history.items.iter().zip(&times) { (row(d, at)) } }
         (pager("/history?", part, history.total))
     };
     Ok(frame.page("History", Place::History, content))

@@ -4,7 +4,7 @@ use axum::Extension;
 use axum::extract::{Path, Query, State};
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
-use fusiform::album::{Album, FaceCard, Page, PersonCard, PersonId, Which};
+use fusiform::album::{Album, FaceSummary, Page, PeopleFilter, PersonId, PersonStats};
 use maud::{Markup, html};
 use serde::Deserialize;
 
@@ -39,23 +39,23 @@ pub(super) async fn list(
     let text = wanted.clone();
     let read = move |catalogue: &mut Album| {
         let which = if asked.hidden {
-            Which::Hidden
+            PeopleFilter::Hidden
         } else {
-            Which::Named
+            PeopleFilter::Named
         };
         let named = match text {
             Some(text) => {
                 let found = catalogue.names_like(text.trim(), PER_PAGE)?;
-                let cards = found.iter().map(|(id, _)| catalogue.card(*id));
+                let cards = found.iter().map(|(id, _)| catalogue.person_stats(*id));
                 let items = cards.collect::<Result<Vec<_>, _>>()?;
                 let total = items.len();
                 fusiform::album::Paged { items, total }
             }
-            None => catalogue.cards(which, part)?,
+            None => catalogue.people_page(which, part)?,
         };
         let first = |limit| Page { offset: 0, limit };
-        let unnamed = catalogue.cards(Which::Unnamed, first(N_UNNAMED))?;
-        let n_hidden = catalogue.cards(Which::Hidden, first(0))?.total;
+        let unnamed = catalogue.people_page(PeopleFilter::Unnamed, first(N_UNNAMED))?;
+        let n_hidden = catalogue.people_page(PeopleFilter::Hidden, first(0))?.total;
         Ok((named, unnamed, n_hidden, name_list(catalogue)?))
     };
     let (named, unnamed, n_hidden, names) = web.catalogue(read).await?;
@@ -112,7 +112,7 @@ pub(super) async fn list(
 }
 
 /// What the page calls somebody.
-pub(super) fn called(card: &PersonCard) -> String {
+pub(super) fn called(card: &PersonStats) -> String {
     card.name
         .clone()
         .unwrap_or_else(|| format!("Person {}", card.id))
@@ -127,7 +127,7 @@ pub(super) async fn show(
     let frame = web.frame(session, asked.did).await?;
     let part = part(asked.page, PER_PAGE);
     let read = move |catalogue: &mut Album| {
-        let card = catalogue.card(PersonId(id))?;
+        let card = catalogue.person_stats(PersonId(id))?;
         let faces = catalogue.faces_of(card.id, part)?;
         Ok((card, faces, name_list(catalogue)?))
     };
@@ -152,7 +152,7 @@ pub(super) async fn show(
     Ok(frame.page(&name, place, content))
 }
 
-fn head(frame: &Frame, card: &PersonCard) -> Markup {
+fn head(frame: &Frame, card: &PersonStats) -> Markup {
     let dates = match (&card.first_taken, &card.last_taken) {
         (Some(first), Some(last)) if day(first) == day(last) => Some(day(first)),
         (Some(first), Some(last)) => Some(format!("{} to {}", day(first), day(last))),
@@ -183,7 +183,7 @@ fn head(frame: &Frame, card: &PersonCard) -> Markup {
     }
 }
 
-fn actions(frame: &Frame, card: &PersonCard) -> Markup {
+fn actions(frame: &Frame, card: &PersonStats) -> Markup {
     let to = |what: &str| format!("/people/{}/{what}", card.id);
     html! {
         div.actions {
@@ -231,8 +231,8 @@ fn actions(frame: &Frame, card: &PersonCard) -> Markup {
 }
 
 /// Faces with a heading wherever another month begins.
-fn by_month(faces: &[FaceCard]) -> Markup {
-    let of = |face: &FaceCard| match &face.taken_at {
+fn by_month(faces: &[FaceSummary]) -> Markup {
+    let of = |face: &FaceSummary| match &face.taken_at {
         Some(taken) => month(taken),
         None => "No date".into(),
     };
@@ -276,7 +276,7 @@ pub(super) async fn name(
         .catalogue(move |catalogue| {
             let taken = catalogue.names_like(&wanted, 1)?.pop();
             let taken = taken.filter(|(other, name)| *name == wanted && *other != person);
-            Ok((catalogue.card(person)?, taken))
+            Ok((catalogue.person_stats(person)?, taken))
         })
         .await?;
     match taken {
@@ -310,8 +310,8 @@ pub(super) async fn same(
     let frame = web.frame(session, None).await?;
     let read = move |catalogue: &mut Album| {
         Ok([
-            catalogue.card(PersonId(id))?,
-            catalogue.card(PersonId(other))?,
+            catalogue.person_stats(PersonId(id))?,
+            catalogue.person_stats(PersonId(other))?,
         ])
     };
     let both = web.catalogue(read).await?;
@@ -340,7 +340,10 @@ pub(super) async fn merge(
     let other = fields.first("other").unwrap_or_default().to_owned();
     web.decide(move |catalogue| {
         let other = catalogue.find_person(&other)?;
-        let (own, theirs) = (catalogue.card(PersonId(id))?, catalogue.card(other)?);
+        let (own, theirs) = (
+            catalogue.person_stats(PersonId(id))?,
+            catalogue.person_stats(other)?,
+        );
         // The named one stays, so that "this group is Ida" does not make Ida a number.
         let (into, from) = match (&own.name, &theirs.name) {
             (None, Some(_)) => (other, own.id),
@@ -375,7 +378,7 @@ pub(super) async fn ask_erase(
     Path(id): Path<i64>,
 ) -> Result<Markup, Failure> {
     let frame = web.frame(session, None).await?;
-    let read = move |catalogue: &mut Album| Ok(catalogue.card(PersonId(id))?);
+    let read = move |catalogue: &mut Album| Ok(catalogue.person_stats(PersonId(id))?);
     let card = web.catalogue(read).await?;
     let name = called(&card);
     let content = html! {

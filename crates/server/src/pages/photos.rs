@@ -4,7 +4,8 @@ use axum::Extension;
 use axum::extract::{Path, Query, State};
 use axum::http::HeaderMap;
 use axum::response::Response;
-use fusiform::album::{Album, Aside, FaceCard, PhotoId, PhotoView};
+use fusiform::album::{Album, Exclusion, FaceSummary, PhotoId, PhotoView};
+use fusiform::geometry::BoundingBox;
 use maud::{Markup, html};
 use serde::Deserialize;
 
@@ -60,8 +61,8 @@ fn picture(photo: &PhotoView, chosen: Option<i64>) -> Markup {
         div.photo {
             img src={ "/photos/" (photo.photo) "/view.jpg" } alt="The photo" width=(width) height=(height);
             svg viewBox={ "0 0 " (width) " " (height) } role="group" aria-label="Faces in the photo" {
-                @for face in photo.faces.iter().filter(|f| f.aside.is_none()) {
-                    @let [x_min, y_min, x_max, y_max] = face.bbox;
+                @for face in photo.faces.iter().filter(|f| f.excluded.is_none()) {
+                    @let BoundingBox { x_min, y_min, x_max, y_max } = face.bbox;
                     a href={ "#face-" (face.face) } aria-label=(called(face))
                         class={ @if chosen == Some(face.face.0) { "chosen " } @if face.name.is_none() { "nobody" } } {
                         rect x=(x_min) y=(y_min) width=(x_max - x_min) height=(y_max - y_min) rx=((x_max - x_min) * 0.12) {}
@@ -76,7 +77,7 @@ fn picture(photo: &PhotoView, chosen: Option<i64>) -> Markup {
     }
 }
 
-fn called(face: &FaceCard) -> String {
+fn called(face: &FaceSummary) -> String {
     match (&face.name, face.person) {
         (Some(name), _) => name.clone(),
         (None, Some(person)) => format!("Person {person}"),
@@ -84,12 +85,12 @@ fn called(face: &FaceCard) -> String {
     }
 }
 
-fn face_row(frame: &Frame, face: &FaceCard, chosen: Option<i64>) -> Markup {
+fn face_row(frame: &Frame, face: &FaceSummary, chosen: Option<i64>) -> Markup {
     let id = face.face;
-    let aside = match face.aside {
-        Some(Aside::Ignored) => Some("Ignored"),
-        Some(Aside::NotAFace) => Some("Not a face"),
-        Some(Aside::Erased) => Some("Erased"),
+    let aside = match face.excluded {
+        Some(Exclusion::Ignored) => Some("Ignored"),
+        Some(Exclusion::NotAFace) => Some("Not a face"),
+        Some(Exclusion::Erased) => Some("Erased"),
         None => None,
     };
     html! {
@@ -120,7 +121,7 @@ fn face_row(frame: &Frame, face: &FaceCard, chosen: Option<i64>) -> Markup {
                 @if face.person.is_some() {
                     button name="do" value="not" { "Not " (called(face)) }
                 }
-                @if face.aside.is_none() {
+                @if face.excluded.is_none() {
                     button name="do" value="ignore" { "Ignore" }
                     button name="do" value="not_a_face" { "Not a face" }
                 }

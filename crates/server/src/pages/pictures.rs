@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use anyhow::{Result, anyhow};
 use axum::body::Bytes;
+use fusiform::geometry::BoundingBox;
 use fusiform::image::{self, DecodeLimits, Image};
 use fusiform::scan::read_photo;
 use quick_cache::Weighter;
@@ -56,7 +57,7 @@ pub(super) struct Source {
     pub(super) photo: i64,
     pub(super) tag: [u8; 8],
     pub(super) paths: Vec<PathBuf>,
-    pub(super) faces: Vec<(i64, [f32; 4])>,
+    pub(super) faces: Vec<(i64, BoundingBox)>,
 }
 
 /// Cuts pictures and keeps them.
@@ -84,8 +85,9 @@ impl Pictures {
     pub(super) async fn face(self: &Arc<Self>, source: Source, face: i64) -> Result<Bytes> {
         let key = Key::Face(face, source.tag);
         self.cut(source, key, |image, source| {
-            let cut = |(face, bbox): &(i64, [f32; 4])| {
-                let jpeg = image::encode_jpeg(&square(image, *bbox, FACE_PX)?, QUALITY).ok()?;
+            let cut = |(face, b): &(i64, BoundingBox)| {
+                let bbox = [b.x_min, b.y_min, b.x_max, b.y_max];
+                let jpeg = image::encode_jpeg(&square(image, bbox, FACE_PX)?, QUALITY).ok()?;
                 Some((Key::Face(*face, source.tag), Bytes::from(jpeg)))
             };
             source.faces.iter().filter_map(cut).collect()

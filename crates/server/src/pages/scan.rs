@@ -289,7 +289,7 @@ fn run(web: &Web, folder: &Path) -> Result<()> {
         progress.words = format!(
             "{stopped}{}, {} new with {}.",
             counted(summary.files, "photo", "photos"),
-            summary.described,
+            summary.analysed,
             counted(summary.new_faces, "face", "faces")
         );
         progress.problems = summary
