@@ -4,7 +4,7 @@
 use std::borrow::Cow;
 use std::fmt;
 
-use fusiform_nn::{Photo, Session};
+use fusiform_nn::{RgbInput, Session};
 use rayon::prelude::*;
 
 use crate::Error;
@@ -143,7 +143,7 @@ impl Embedder {
                 .normalisation
                 .photo(view, (side, side), (side, side))
         };
-        let photos: Vec<Photo> = views.iter().map(|view| photo(view)).collect();
+        let photos: Vec<RgbInput> = views.iter().map(|view| photo(view)).collect();
         let (outputs, n) = (self.network.run(&photos)?, photos.len());
         Ok(outputs.nth(0, n * self.spec.dimensions)?.to_vec())
     }

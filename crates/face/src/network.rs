@@ -1,7 +1,7 @@
 //! The one place that runs networks. In: photos. Out: named outputs with checked lengths.
 //! Knows nothing of what the numbers mean.
 
-use fusiform_nn::{Photo, Session};
+use fusiform_nn::{RgbInput, Session};
 
 use crate::Error;
 
@@ -36,14 +36,14 @@ impl Network {
     }
 
     /// Runs a batch of photos of one canvas.
-    pub(crate) fn run(&self, photos: &[Photo]) -> Result<Outputs, Error> {
+    pub(crate) fn run(&self, photos: &[RgbInput]) -> Result<Outputs, Error> {
         let failed = |source: fusiform_nn::Error| Error::Network {
             stage: self.stage,
             source,
         };
         let outputs = self
             .session
-            .run_photos(&self.input, photos)
+            .run_images(&self.input, photos)
             .map_err(failed)?;
         let ports = outputs
             .into_iter()

@@ -1,7 +1,7 @@
 //! Pixels to the numbers a network was trained on. In: RGB bytes. Out: the same, with what is to become of them.
 //! Knows nothing of what the network does.
 
-use fusiform_nn::Photo;
+use fusiform_nn::RgbInput;
 
 /// Order of the colour planes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -41,8 +41,8 @@ impl Normalisation {
         rgb: &'a [u8],
         (width, height): (usize, usize),
         (canvas_width, canvas_height): (usize, usize),
-    ) -> Photo<'a> {
-        Photo {
+    ) -> RgbInput<'a> {
+        RgbInput {
             rgb,
             size: [height, width],
             canvas: [canvas_height, canvas_width],

@@ -1,4 +1,5 @@
-//! Models from strangers: cut, changed, contradictory. In: damaged golden models. Out: errors; never a panic.
+//! Untrusted models: truncated, mutated, contradictory. In: damaged golden models. Out: errors,
+//! never a panic.
 
 #[path = "golden_cases/cases.rs"]
 mod cases;

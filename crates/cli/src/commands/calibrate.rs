@@ -1,17 +1,18 @@
-//! `fusiform calibrate`. In: labelled photos. Out: the similarity at each stated false-match rate, written on demand.
+//! `fusiform calibrate`. In: labelled photos. Out: the similarity at each stated false-match rate,
+//! written on demand.
 
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context as _, Result, bail};
 use fusiform::models::{Origin, Threshold};
 use fusiform_eval::calibration::{CALIBRATED_FMRS, LabelledEmbedding, impostor_thresholds};
 use fusiform_eval::dataset::identities;
 use serde::Serialize;
 
 use super::eval::{embed, interval};
-use crate::args::Looking;
+use crate::args::DetectArgs;
+use crate::context::{Context, shown};
 use crate::exit::Exit;
-use crate::session::{Session, shown};
 
 #[derive(Serialize)]
 struct Answer {
@@ -24,9 +25,9 @@ struct Answer {
     written_to: Option<String>,
 }
 
-pub(crate) fn run(session: &Session, images: &Path, write: bool) -> Result<Exit> {
-    let library = session.library();
-    let wanted = session.config.pack.as_deref();
+pub(crate) fn run(context: &Context, images: &Path, write: bool) -> Result<Exit> {
+    let library = context.library();
+    let wanted = context.config.pack.as_deref();
     let place = if write {
         match library.origin(wanted)? {
             Origin::Folder(dir) => Some(dir),
@@ -38,7 +39,7 @@ pub(crate) fn run(session: &Session, images: &Path, write: bool) -> Result<Exit>
     } else {
         None
     };
-    let engine = session.engine()?;
+    let engine = context.engine()?;
     let identities = identities(images)?;
     let photos: Vec<PathBuf> = identities
         .iter()
@@ -49,11 +50,11 @@ pub(crate) fn run(session: &Session, images: &Path, write: bool) -> Result<Exit>
         .enumerate()
         .flat_map(|(i, who)| vec![i as u32; who.photos.len()]);
     let people: Vec<u32> = people.collect();
-    let looking = Looking {
+    let detect = DetectArgs {
         min_face: None,
         min_score: None,
     };
-    let (faces, problems) = embed(session, &engine, &photos, looking)?;
+    let (faces, problems) = embed(context, &engine, &photos, detect)?;
     let labelled: Vec<LabelledEmbedding> = faces
         .iter()
         .zip(people)
@@ -66,7 +67,7 @@ pub(crate) fn run(session: &Session, images: &Path, write: bool) -> Result<Exit>
         .collect();
     let calibration = impostor_thresholds(&labelled, &CALIBRATED_FMRS)?;
 
-    let printer = session.printer;
+    let printer = context.printer;
     printer.row(format_args!(
         "{} faces of {} people: {} genuine and {} impostor pairs",
         calibration.n_faces, calibration.n_people, calibration.n_genuine, calibration.n_impostor
@@ -92,7 +93,8 @@ pub(crate) fn run(session: &Session, images: &Path, write: bool) -> Result<Exit>
     }
     if let Some(dir) = &place {
         let evidence = format!(
-            "{} faces of {} people in {}: {} genuine and {} impostor pairs, by `fusiform calibrate`",
+            "{} faces of {} people in {}: {} genuine and {} impostor pairs, by \
+             `fusiform calibrate`",
             calibration.n_faces,
             calibration.n_people,
             images.file_name().unwrap_or_default().to_string_lossy(),

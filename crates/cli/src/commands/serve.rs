@@ -3,37 +3,37 @@
 
 use std::path::Path;
 
-use anyhow::{Context, Error, Result, anyhow};
+use anyhow::{Context as _, Error, Result, anyhow};
 use fusiform_server::{Parts, Server, Settings, StartError};
 
-use crate::args::Serving;
+use crate::args::ServeArgs;
+use crate::context::Context;
 use crate::exit::Exit;
-use crate::session::Session;
 
 /// Longest password file, in bytes.
 const MAX_PASSWORD: u64 = 1024;
 
-pub(crate) fn run(session: &Session, serving: &Serving) -> Result<Exit> {
-    let settings = settings(session, serving);
-    let engine = session.engine()?;
-    let password = serving.password.as_deref().map(read_password).transpose()?;
+pub(crate) fn run(context: &Context, args: &ServeArgs) -> Result<Exit> {
+    let settings = settings(context, args);
+    let engine = context.engine()?;
+    let password = args.password.as_deref().map(read_password).transpose()?;
     if settings.pages {
         // Made, with its folder, if it is not there yet.
-        drop(session.catalogue()?);
+        drop(context.catalogue()?);
     }
     let vault_exists = settings.vault.as_deref().is_some_and(Path::exists);
     let parts = Parts {
         engine,
         secret: match vault_exists {
-            true => Some(super::vault::secret(session, true)?),
+            true => Some(super::vault::secret(context, true)?),
             false => None,
         },
-        album: session.config.catalogue.clone(),
+        album: context.config.catalogue.clone(),
         password,
-        threads: session.threads(),
+        threads: context.threads(),
     };
     let server = Server::bind(&settings, parts).map_err(with_remedy)?;
-    let (printer, url) = (session.printer, server.url());
+    let (printer, url) = (context.printer, server.url());
     if settings.tls_cert.is_none() && !settings.listen.ip().is_loopback() {
         printer.note("keys and photos can be read on the way: no TLS (--tls-cert, --tls-key)");
     }
@@ -49,13 +49,13 @@ pub(crate) fn run(session: &Session, serving: &Serving) -> Result<Exit> {
 }
 
 /// The settings, with flags before file and environment.
-fn settings(session: &Session, serving: &Serving) -> Settings {
-    let settings = session.config.serve.clone();
+fn settings(context: &Context, args: &ServeArgs) -> Settings {
+    let settings = context.config.serve.clone();
     Settings {
-        listen: serving.listen.unwrap_or(settings.listen),
-        tls_cert: serving.tls_cert.clone().or(settings.tls_cert),
-        tls_key: serving.tls_key.clone().or(settings.tls_key),
-        pages: settings.pages && !serving.no_pages,
+        listen: args.listen.unwrap_or(settings.listen),
+        tls_cert: args.tls_cert.clone().or(settings.tls_cert),
+        tls_key: args.tls_key.clone().or(settings.tls_key),
+        pages: settings.pages && !args.no_pages,
         ..settings
     }
 }

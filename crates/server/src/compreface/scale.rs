@@ -41,8 +41,7 @@ mod tests {
 
     #[test]
     fn the_scale_says_half_at_one_in_a_thousand_and_four_fifths_at_one_in_a_hundred_thousand() {
-        let pack = fusiform::models::Library::at("nowhere");
-        let engine = fusiform::engine::Engine::open(&pack.load(None).unwrap()).unwrap();
+        let engine = fusiform::Engine::builtin().unwrap();
         let thresholds = engine.thresholds().unwrap();
         let scale = Scale::fit(thresholds).unwrap();
         let at = |fmr| scale.similarity(thresholds.at_fmr(fmr).unwrap().similarity);

@@ -5,7 +5,7 @@ use axum::Extension;
 use axum::extract::{Path, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Redirect, Response};
-use fusiform::album::{Album, Aside, FaceCard, FaceId, PersonId, PhotoId};
+use fusiform::album::{Album, Exclusion, FaceId, FaceSummary, PersonId, PhotoId};
 use maud::{Markup, html};
 
 use super::fields::Fields;
@@ -18,7 +18,7 @@ use crate::problem::Problem;
 const MAX_NAMES: usize = 1000;
 
 /// A face that can be selected, with a way to its photo.
-pub(super) fn tile(face: &FaceCard) -> Markup {
+pub(super) fn tile(face: &FaceSummary) -> Markup {
     let id = face.face;
     let when = face.taken_at.as_deref().map(day);
     let words = match &when {
@@ -63,9 +63,10 @@ pub(super) fn source(album: &Album, photo: PhotoId) -> Result<Source, Problem> {
     }
     for face in &view.faces {
         tag.update(&face.face.0.to_le_bytes());
-        face.bbox.iter().for_each(|v| {
-            tag.update(&v.to_le_bytes());
-        });
+        let b = &face.bbox;
+        for side in [b.x_min, b.y_min, b.x_max, b.y_max] {
+            tag.update(&side.to_le_bytes());
+        }
     }
     let mut head = [0; 8];
     head.copy_from_slice(&tag.finalize().as_bytes()[..8]);
@@ -85,7 +86,7 @@ pub(super) async fn crop(
 ) -> Result<Response, Problem> {
     let find = move |album: &mut Album| {
         let face = album.face(FaceId(id))?;
-        if face.aside == Some(Aside::Erased) {
+        if face.excluded == Some(Exclusion::Erased) {
             return Err(Problem::not_found("this face"));
         }
         source(album, face.photo)

@@ -3,7 +3,7 @@
 
 use axum::Extension;
 use axum::extract::{Query, State};
-use fusiform::album::{FaceCard, Page, PersonCard, Which};
+use fusiform::album::{Album, FaceSummary, Page, PeopleFilter, PersonStats};
 use maud::{Markup, html};
 use serde::Deserialize;
 
@@ -45,8 +45,8 @@ pub(super) fn pager(path: &str, part: Page, total: usize) -> Markup {
 }
 
 /// People as a grid of faces.
-pub(super) fn people(cards: &[PersonCard]) -> Markup {
-    let name = |card: &PersonCard| card.name.clone().unwrap_or_else(|| "Who is this?".into());
+pub(super) fn people(cards: &[PersonStats]) -> Markup {
+    let name = |card: &PersonStats| card.name.clone().unwrap_or_else(|| "Who is this?".into());
     html! {
         ul.grid {
             @for card in cards {
@@ -74,14 +74,14 @@ pub(super) async fn list(
 ) -> Result<Markup, Problem> {
     let frame = pages.frame(login, params.did).await?;
     let part = part(params.page, PER_PAGE);
-    let read = move |album: &mut fusiform::album::Album| {
+    let read = move |album: &mut Album| {
         let none = Page {
             offset: 0,
             limit: 0,
         };
         Ok((
-            album.cards(Which::Unnamed, part)?,
-            album.leftovers(none)?.total,
+            album.people_page(PeopleFilter::Unnamed, part)?,
+            album.unassigned_faces(none)?.total,
         ))
     };
     let (cards, n_leftovers) = pages.album(read).await?;
@@ -125,7 +125,7 @@ pub(super) async fn leftovers(
     let frame = pages.frame(login, params.did).await?;
     let part = part(params.page, PER_PAGE);
     let read =
-        move |album: &mut fusiform::album::Album| Ok((album.leftovers(part)?, name_list(album)?));
+        move |album: &mut Album| Ok((album.unassigned_faces(part)?, name_list(album)?));
     let (faces, names) = pages.album(read).await?;
     let content = html! {
         div.head { div.words {
@@ -164,9 +164,9 @@ pub(super) async fn aside(
     let frame = pages.frame(login, params.did).await?;
     let part = part(params.page, PER_PAGE);
     let faces = pages
-        .album(move |album| Ok(album.set_aside_faces(part)?))
+        .album(move |album| Ok(album.excluded_faces(part)?))
         .await?;
-    let card = |face: &FaceCard| {
+    let card = |face: &FaceSummary| {
         html! {
             li { a href={ "/faces/" (face.face) } {
                 img src={ "/faces/" (face.face) "/crop.jpg" } alt={ "Face " (face.face) }

@@ -32,13 +32,15 @@ pub(super) async fn list(
     let part = part(params.page, PER_PAGE);
     let read = move |album: &mut Album| {
         let mut history = album.history(part)?;
+        let mut times = Vec::with_capacity(history.items.len());
         for decision in &mut history.items {
             decision.what = in_words(album, &decision.what);
+            times.push(album.local_time(decision.at_ms)?);
         }
-        Ok(history)
+        Ok((history, times))
     };
-    let history = pages.album(read).await?;
-    let row = |d: &Decision| {
+    let (history, times) = pages.album(read).await?;
+    let row = |d: &Decision, at: &str| {
         html! {
             li.undone[d.undone] {
                 div.words {
@@ -47,7 +49,7 @@ pub(super) async fn list(
                         " " span.soft { "(" (counted(d.n_faces, "face", "faces")) ")" }
                     }
                     br;
-                    small.soft { (d.at) " by " (d.who) @if d.undone { ", taken back" } }
+                    small.soft { (at) " by " (d.actor) @if d.undone { ", taken back" } }
                 }
                 @if !d.undone && can_be_undone(d) {
                     form method="post" action="/undo" {
@@ -68,7 +70,7 @@ pub(super) async fn list(
         } }
         @if params.undone.is_some() { div.notice role="status" { p { "Taken back." } } }
         @if history.items.is_empty() { p { "Nothing was decided yet." } }
-        ul.history { @for d in &history.items { (row(d)) } }
+        ul.history { @for (d, at) in history.items.iter().zip(&times) { (row(d, at)) } }
         (pager("/history?", part, history.total))
     };
     Ok(frame.page("History", MenuItem::History, content))

@@ -5,7 +5,7 @@ use axum::Extension;
 use axum::extract::{Path, Query, State};
 use axum::http::header;
 use axum::response::{IntoResponse, Redirect, Response};
-use fusiform::album::{Album, FaceCard, Page, PersonCard, PersonId, Which};
+use fusiform::album::{Album, FaceSummary, Page, PeopleFilter, PersonId, PersonStats};
 use maud::{Markup, html};
 use serde::Deserialize;
 
@@ -40,23 +40,23 @@ pub(super) async fn list(
     let text = wanted.clone();
     let read = move |album: &mut Album| {
         let which = if params.hidden {
-            Which::Hidden
+            PeopleFilter::Hidden
         } else {
-            Which::Named
+            PeopleFilter::Named
         };
         let named = match text {
             Some(text) => {
                 let found = album.names_like(text.trim(), PER_PAGE)?;
-                let cards = found.iter().map(|(id, _)| album.card(*id));
+                let cards = found.iter().map(|(id, _)| album.person_stats(*id));
                 let items = cards.collect::<Result<Vec<_>, _>>()?;
                 let total = items.len();
                 fusiform::album::Paged { items, total }
             }
-            None => album.cards(which, part)?,
+            None => album.people_page(which, part)?,
         };
         let first = |limit| Page { offset: 0, limit };
-        let unnamed = album.cards(Which::Unnamed, first(N_UNNAMED))?;
-        let n_hidden = album.cards(Which::Hidden, first(0))?.total;
+        let unnamed = album.people_page(PeopleFilter::Unnamed, first(N_UNNAMED))?;
+        let n_hidden = album.people_page(PeopleFilter::Hidden, first(0))?.total;
         Ok((named, unnamed, n_hidden, name_list(album)?))
     };
     let (named, unnamed, n_hidden, names) = pages.album(read).await?;
@@ -123,7 +123,7 @@ pub(super) async fn list(
 }
 
 /// The name, or the number of who has none.
-pub(super) fn called(card: &PersonCard) -> String {
+pub(super) fn called(card: &PersonStats) -> String {
     card.name
         .clone()
         .unwrap_or_else(|| format!("Person {}", card.id))
@@ -138,7 +138,7 @@ pub(super) async fn show(
     let frame = pages.frame(login, params.did).await?;
     let part = part(params.page, PER_PAGE);
     let read = move |album: &mut Album| {
-        let card = album.card(PersonId(id))?;
+        let card = album.person_stats(PersonId(id))?;
         let faces = album.faces_of(card.id, part)?;
         Ok((card, faces, name_list(album)?))
     };
@@ -163,7 +163,7 @@ pub(super) async fn show(
     Ok(frame.page(&name, place, content))
 }
 
-fn head(frame: &Frame, card: &PersonCard) -> Markup {
+fn head(frame: &Frame, card: &PersonStats) -> Markup {
     let dates = match (&card.first_taken, &card.last_taken) {
         (Some(first), Some(last)) if day(first) == day(last) => Some(day(first)),
         (Some(first), Some(last)) => Some(format!("{} to {}", day(first), day(last))),
@@ -195,7 +195,7 @@ fn head(frame: &Frame, card: &PersonCard) -> Markup {
     }
 }
 
-fn actions(frame: &Frame, card: &PersonCard) -> Markup {
+fn actions(frame: &Frame, card: &PersonStats) -> Markup {
     let to = |what: &str| format!("/people/{}/{what}", card.id);
     html! {
         div.actions {
@@ -247,8 +247,8 @@ fn actions(frame: &Frame, card: &PersonCard) -> Markup {
 }
 
 /// Faces with a heading wherever another month begins.
-fn by_month(faces: &[FaceCard]) -> Markup {
-    let of = |face: &FaceCard| match &face.taken_at {
+fn by_month(faces: &[FaceSummary]) -> Markup {
+    let of = |face: &FaceSummary| match &face.taken_at {
         Some(taken) => month(taken),
         None => "No date".into(),
     };
@@ -293,7 +293,7 @@ pub(super) async fn name(
         .album(move |album| {
             let taken = album.names_like(&wanted, 1)?.pop();
             let taken = taken.filter(|(other, name)| *name == wanted && *other != person);
-            Ok((album.card(person)?, taken))
+            Ok((album.person_stats(person)?, taken))
         })
         .await?;
     match taken {
@@ -328,7 +328,7 @@ pub(super) async fn same(
 ) -> Result<Markup, Problem> {
     let frame = pages.frame(login, None).await?;
     let read =
-        move |album: &mut Album| Ok([album.card(PersonId(id))?, album.card(PersonId(other))?]);
+        move |album: &mut Album| Ok([album.person_stats(PersonId(id))?, album.person_stats(PersonId(other))?]);
     let both = pages.album(read).await?;
     let (one, two) = (called(&both[0]), called(&both[1]));
     let content = html! {
@@ -357,7 +357,7 @@ pub(super) async fn merge(
     pages
         .decide(move |album| {
             let other = album.find_person(&other)?;
-            let (this, theirs) = (album.card(PersonId(id))?, album.card(other)?);
+            let (this, theirs) = (album.person_stats(PersonId(id))?, album.person_stats(other)?);
             // The named one stays, so that "this group is Ida" does not make Ida a number.
             let (into, from) = match (&this.name, &theirs.name) {
                 (None, Some(_)) => (other, this.id),
@@ -393,7 +393,7 @@ pub(super) async fn ask_erase(
     Path(id): Path<i64>,
 ) -> Result<Markup, Problem> {
     let frame = pages.frame(login, None).await?;
-    let read = move |album: &mut Album| Ok(album.card(PersonId(id))?);
+    let read = move |album: &mut Album| Ok(album.person_stats(PersonId(id))?);
     let card = pages.album(read).await?;
     let name = called(&card);
     let content = html! {

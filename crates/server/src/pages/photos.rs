@@ -4,7 +4,8 @@ use axum::Extension;
 use axum::extract::{Path, Query, State};
 use axum::http::HeaderMap;
 use axum::response::Response;
-use fusiform::album::{Album, Aside, FaceCard, PhotoId, PhotoView};
+use fusiform::album::{Album, Exclusion, FaceSummary, PhotoId, PhotoView};
+use fusiform::geometry::BoundingBox;
 use maud::{Markup, html};
 use serde::Deserialize;
 
@@ -64,8 +65,8 @@ fn picture(photo: &PhotoView, chosen: Option<i64>) -> Markup {
                 height=(height);
             svg viewBox={ "0 0 " (width) " " (height) } role="group"
                 aria-label="Faces in the photo" {
-                @for face in photo.faces.iter().filter(|f| f.aside.is_none()) {
-                    @let [x_min, y_min, x_max, y_max] = face.bbox;
+                @for face in photo.faces.iter().filter(|f| f.excluded.is_none()) {
+                    @let BoundingBox { x_min, y_min, x_max, y_max } = face.bbox;
                     a href={ "#face-" (face.face) } aria-label=(called(face))
                         class={
                             @if chosen == Some(face.face.0) { "chosen " }
@@ -84,7 +85,7 @@ fn picture(photo: &PhotoView, chosen: Option<i64>) -> Markup {
     }
 }
 
-fn called(face: &FaceCard) -> String {
+fn called(face: &FaceSummary) -> String {
     match (&face.name, face.person) {
         (Some(name), _) => name.clone(),
         (None, Some(person)) => format!("Person {person}"),
@@ -92,20 +93,20 @@ fn called(face: &FaceCard) -> String {
     }
 }
 
-fn face_row(frame: &Frame, face: &FaceCard, chosen: Option<i64>) -> Markup {
+fn face_row(frame: &Frame, face: &FaceSummary, chosen: Option<i64>) -> Markup {
     let id = face.face;
-    let aside = match face.aside {
-        Some(Aside::Ignored) => Some("Ignored"),
-        Some(Aside::NotAFace) => Some("Not a face"),
-        Some(Aside::Erased) => Some("Erased"),
+    let excluded = match face.excluded {
+        Some(Exclusion::Ignored) => Some("Ignored"),
+        Some(Exclusion::NotAFace) => Some("Not a face"),
+        Some(Exclusion::Erased) => Some("Erased"),
         None => None,
     };
     html! {
         li #{ "face-" (id) } class=[(chosen == Some(id.0)).then_some("chosen")] {
             img src={ "/faces/" (id) "/crop.jpg" } alt="" width="72" height="72" loading="lazy";
             div.words {
-                @if let Some(aside) = aside {
-                    (aside)
+                @if let Some(excluded) = excluded {
+                    (excluded)
                 } @else if let Some(person) = face.person {
                     a href={ "/people/" (person) } { (called(face)) }
                     br;
@@ -132,7 +133,7 @@ fn face_row(frame: &Frame, face: &FaceCard, chosen: Option<i64>) -> Markup {
                 @if face.person.is_some() {
                     button name="do" value="not" { "Not " (called(face)) }
                 }
-                @if face.aside.is_none() {
+                @if face.excluded.is_none() {
                     button name="do" value="ignore" { "Ignore" }
                     button name="do" value="not_a_face" { "Not a face" }
                 }

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use axum::body::Bytes;
+use fusiform::geometry::BoundingBox;
 use fusiform::image::{self, DecodeLimits, Decoded, Image, square};
 use fusiform::scan::read_photo;
 use quick_cache::Weighter;
@@ -61,7 +62,7 @@ pub(super) struct Source {
     pub(super) tag: [u8; 8],
     pub(super) paths: Vec<PathBuf>,
     /// Number and box of each, in pixels of the photo.
-    pub(super) faces: Vec<(i64, [f32; 4])>,
+    pub(super) faces: Vec<(i64, BoundingBox)>,
 }
 
 /// Makes pictures and keeps them.
@@ -95,12 +96,12 @@ impl Pictures {
         let enough_px = enough_for_faces(&source);
         self.make(source, key, enough_px, |decoded, source| {
             let (scale_x, scale_y) = decoded_scale(decoded);
-            let cut = |(face, [x_min, y_min, x_max, y_max]): &(i64, [f32; 4])| {
+            let cut = |(face, b): &(i64, BoundingBox)| {
                 let bbox = [
-                    x_min * scale_x,
-                    y_min * scale_y,
-                    x_max * scale_x,
-                    y_max * scale_y,
+                    b.x_min * scale_x,
+                    b.y_min * scale_y,
+                    b.x_max * scale_x,
+                    b.y_max * scale_y,
                 ];
                 let jpeg = jpeg(&square(&decoded.image, bbox, FACE_PX)?)?;
                 Some((Key::Face(*face, source.tag), jpeg))
@@ -180,8 +181,8 @@ fn jpeg(image: &Image) -> Option<Bytes> {
 /// so it is enough.
 fn enough_for_faces(source: &Source) -> u32 {
     let longest_px = source.size_px.0.max(source.size_px.1);
-    let side = |[x_min, y_min, x_max, y_max]: [f32; 4]| (x_max - x_min).max(y_max - y_min);
-    let sides = source.faces.iter().map(|(_, bbox)| side(*bbox));
+    let side = |b: &BoundingBox| (b.x_max - b.x_min).max(b.y_max - b.y_min);
+    let sides = source.faces.iter().map(|(_, bbox)| side(bbox));
     let smallest = sides.filter(|side| *side > 0.0).fold(f32::MAX, f32::min);
     let scale = (FACE_PX as f32 / smallest).min(1.0);
     (longest_px as f32 * scale).ceil() as u32

@@ -9,9 +9,8 @@ use axum::Extension;
 use axum::extract::{Query, State};
 use axum::response::sse::{Event as SseEvent, KeepAlive, Sse};
 use axum::response::{IntoResponse, Redirect, Response};
-use fusiform::detect::DetectOptions;
-use fusiform::engine::Scanner;
-use fusiform::scan::{Event, ScanOptions, scan};
+use fusiform::AnalyseOptions;
+use fusiform::scan::{Event, ScanOptions};
 use futures_util::stream;
 use maud::{Markup, html};
 use serde::Deserialize;
@@ -214,13 +213,10 @@ fn run(pages: &Pages, folder: &Path) -> Result<(), Problem> {
             );
         });
     };
-    let summary = scan(
-        &Scanner {
-            engine: pages.engine(),
-            options: DetectOptions::default(),
-        },
+    let summary = pages.engine().scan_with(
         &mut album,
         &roots,
+        &AnalyseOptions::default(),
         &options,
         scans.stop_flag(),
         update,
@@ -234,7 +230,7 @@ fn run(pages: &Pages, folder: &Path) -> Result<(), Problem> {
         progress.words = format!(
             "{stopped}{}, {} new with {}.",
             counted(summary.files, "photo", "photos"),
-            summary.described,
+            summary.analysed,
             counted(summary.new_faces, "face", "faces")
         );
         progress.problems = summary

@@ -159,7 +159,7 @@ impl Pages {
             ..OpenOptions::default()
         };
         let mut album = Album::open(&self.0.file, options)?;
-        album.act_as(ACTOR);
+        album.set_actor(ACTOR);
         Ok(album)
     }
 
@@ -197,7 +197,7 @@ impl Pages {
             tracing::info!(
                 "{} people, {} faces of nobody",
                 grouped.n_people,
-                grouped.n_unsorted
+                grouped.n_unassigned
             );
             Ok(())
         })
