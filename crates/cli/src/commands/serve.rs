@@ -3,8 +3,8 @@
 
 use std::path::Path;
 
-use anyhow::{Context as _, Error, Result, anyhow};
-use fusiform_server::{Parts, Server, Settings, StartError};
+use anyhow::{Context as _, Result};
+use fusiform_server::{Parts, Server, Settings};
 
 use crate::args::ServeArgs;
 use crate::context::Context;
@@ -32,7 +32,7 @@ pub(crate) fn run(context: &Context, args: &ServeArgs) -> Result<Exit> {
         password,
         threads: context.threads(),
     };
-    let server = Server::bind(&settings, parts).map_err(with_remedy)?;
+    let server = Server::bind(&settings, parts)?;
     let (printer, url) = (context.printer, server.url());
     if settings.tls_cert.is_none() && !settings.listen.ip().is_loopback() {
         printer.note("keys and photos can be read on the way: no TLS (--tls-cert, --tls-key)");
@@ -58,16 +58,6 @@ fn settings(context: &Context, args: &ServeArgs) -> Settings {
         pages: settings.pages && !args.no_pages,
         ..settings
     }
-}
-
-fn with_remedy(error: Error) -> Error {
-    let remedy = match error.downcast_ref() {
-        Some(StartError::Listen { .. }) => "choose an address with --listen",
-        Some(StartError::HalfTls) => "give both --tls-cert and --tls-key",
-        Some(StartError::NothingToServe) => "`fusiform key recognition` makes a key",
-        None => return error,
-    };
-    anyhow!("{error:#}; {remedy}")
 }
 
 fn read_password(file: &Path) -> Result<String> {
