@@ -46,7 +46,7 @@ impl Context {
 
     pub(crate) fn engine(&self) -> Result<Engine> {
         let pack = self.library().load(self.config.pack.as_deref())?;
-        Ok(Engine::open(&pack)?)
+        Ok(Engine::open(pack)?)
     }
 
     /// The catalogue, made if it is not there yet.

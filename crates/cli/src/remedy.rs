@@ -5,6 +5,7 @@
 use fusiform::models::PackError;
 use fusiform::{AlbumError, Error};
 use fusiform_gallery::Error as GalleryError;
+use fusiform_server::StartError;
 
 /// The causes of an error in one line, with the command, flag or variable that helps.
 pub(crate) fn explain(error: &anyhow::Error) -> String {
@@ -42,6 +43,7 @@ fn command(error: &anyhow::Error) -> Option<String> {
             .or_else(|| cause.downcast_ref().and_then(of_pack))
             .or_else(|| cause.downcast_ref().and_then(of_album))
             .or_else(|| cause.downcast_ref().and_then(of_gallery))
+            .or_else(|| cause.downcast_ref().map(of_server))
     })
 }
 
@@ -97,6 +99,15 @@ fn of_gallery(error: &GalleryError) -> Option<String> {
         GalleryError::Model { .. } => "--pack chooses the pack".into(),
         _ => return None,
     })
+}
+
+fn of_server(error: &StartError) -> String {
+    match error {
+        StartError::Listen { .. } => "--listen chooses another address",
+        StartError::HalfTls => "--tls-cert and --tls-key give both",
+        StartError::NothingToServe => "`fusiform key recognition` makes a key",
+    }
+    .into()
 }
 
 #[cfg(test)]

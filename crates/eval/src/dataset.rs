@@ -1,15 +1,14 @@
-//! Labelled photos to embeddings, for evaluation and calibration. In: paths. Out: one embedding per photo.
-//! Knows nothing of protocols: `evaluate` computes on what leaves here.
+//! Labelled photos to embeddings, for evaluation and calibration. In: paths. Out: one embedding per
+//! photo. Knows nothing of protocols: `verification` and `calibration` compute on its results.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use fusiform::scan::read_photo;
 use fusiform::{AnalyseOptions, Engine, Face, Photo};
 use rayon::prelude::*;
 
-use crate::Error;
+use crate::error::Error;
 
 /// The labelled face of one photo.
 #[derive(Debug, Clone, PartialEq)]
@@ -67,7 +66,8 @@ pub fn identities(dir: &Path) -> Result<Vec<Identity>, Error> {
 
 /// The labelled face of each photo, in the order of `photos`; `None` where no face was found.
 ///
-/// `tell` is called once per photo, from several threads. A photo that cannot be read carries its error.
+/// `tell` is called once per photo, from several threads. A photo that cannot be read carries its
+/// error.
 pub fn embed_photos(
     engine: &Engine,
     photos: &[PathBuf],
@@ -81,14 +81,7 @@ pub fn embed_photos(
         if stop.load(Ordering::Relaxed) {
             return Ok(None);
         }
-        let bytes = read_photo(path).map_err(|e| fusiform::Error::io(path, e))?;
-        let photo = engine.analyse(&bytes, options).map_err(|e| match e {
-            fusiform::Error::Image(source) => fusiform::Error::Photo {
-                path: path.into(),
-                source,
-            },
-            other => other,
-        })?;
+        let photo = engine.analyse_file_with(path, options)?;
         tell();
         let template = labelled_face(&photo).and_then(|face| face.template.clone());
         Ok(template.map(|template| Labelled {
@@ -103,8 +96,8 @@ pub fn embed_photos(
 
 /// The face that a labelled photo is about: large and near the middle.
 ///
-/// Score: area less twice the squared distance of its centre from the photo's centre, as sets whose photos were cut
-/// around the labelled face (LFW among them) make sensible.
+/// Score: area less twice the squared distance of its centre from the photo's centre, as sets whose
+/// photos were cut around the labelled face (LFW among them) make sensible.
 fn labelled_face(photo: &Photo) -> Option<&Face> {
     let (cx, cy) = (photo.width_px as f32 / 2.0, photo.height_px as f32 / 2.0);
     let score = |f: &Face| {

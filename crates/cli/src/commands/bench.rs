@@ -148,17 +148,11 @@ fn models(context: &Context, args: &BenchArgs) -> Result<Vec<(String, Vec<u8>, P
         )]);
     }
     let pack = pack(context, args)?;
-    let (detector, embedder) = (pack.manifest.detector, pack.manifest.embedder);
-    let named = |role: &str, bytes: Option<_>, precision: Option<_>| {
-        Some((role.to_owned(), bytes?, precision?))
-    };
-    Ok([
-        named("detector", pack.detector, detector.map(|d| d.precision)),
-        named("embedder", pack.embedder, embedder.map(|e| e.precision)),
-    ]
-    .into_iter()
-    .flatten()
-    .collect())
+    let networks = pack.manifest.networks().map(|network| {
+        let weights = pack.weights(network.role).unwrap_or_default().to_vec();
+        (network.role.to_string(), weights, network.precision)
+    });
+    Ok(networks.collect())
 }
 
 fn measured(
@@ -197,7 +191,7 @@ fn measured(
 }
 
 fn photos(context: &Context, args: &BenchArgs) -> Result<Photos> {
-    let (engine, paths) = (Engine::open(&pack(context, args)?)?, &args.photos);
+    let (engine, paths) = (Engine::open(pack(context, args)?)?, &args.photos);
     let options = AnalyseOptions::default();
     let (mut decode, mut describe, mut whole) = (Vec::new(), Vec::new(), Vec::new());
     let (mut pixels, mut faces) = (0u64, 0);
@@ -208,7 +202,7 @@ fn photos(context: &Context, args: &BenchArgs) -> Result<Photos> {
         let photo = engine.decode(&bytes).with_context(|| shown(path))?;
         decode.push(start.elapsed());
         let start = Instant::now();
-        engine.describe(&photo.image, &options.detect)?;
+        engine.analyse_image(&photo.image, &options)?;
         describe.push(start.elapsed());
         let start = Instant::now();
         let analysed = engine.analyse(&bytes, &options);

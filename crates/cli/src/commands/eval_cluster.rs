@@ -7,6 +7,7 @@ use anyhow::{Context as _, Result};
 use fusiform::cluster::{self, ClusterFace, Constraints};
 use fusiform::metrics;
 use fusiform_eval::dataset::identities;
+use fusiform_eval::npy;
 use serde::Serialize;
 
 use super::eval::embed;
@@ -143,7 +144,7 @@ pub(crate) fn run(
     })
 }
 
-/// Writes what was grouped in NumPy's format (version 1.0), little-endian.
+/// Writes what was grouped, for NumPy.
 fn export(
     dir: &Path,
     faces: &[ClusterFace],
@@ -151,34 +152,14 @@ fn export(
     assigned: &[usize],
 ) -> std::io::Result<()> {
     std::fs::create_dir_all(dir)?;
-    let write = |file: &str, kind: &str, shape: &str, data: Vec<u8>| {
-        let mut header =
-            format!("{{'descr': '<{kind}', 'fortran_order': False, 'shape': ({shape}), }}");
-        while (header.len() + 11) % 64 != 0 {
-            header.push(' ');
-        }
-        header.push('\n');
-        let mut bytes = b"\x93NUMPY\x01\x00".to_vec();
-        bytes.extend((header.len() as u16).to_le_bytes());
-        bytes.extend(header.into_bytes());
-        bytes.extend(data);
-        std::fs::write(dir.join(file), bytes)
-    };
-    let width = faces.first().map_or(0, |f| f.vector.len());
-    let shape = format!("{}, {width}", faces.len());
-    let bytes = |values: &mut dyn Iterator<Item = f32>| values.flat_map(f32::to_le_bytes).collect();
-    let vectors = bytes(&mut faces.iter().flat_map(|f| f.vector.iter().copied()));
-    write("embeddings.npy", "f4", &shape, vectors)?;
-    let qualities = bytes(&mut faces.iter().map(|f| f.quality));
-    write(
-        "qualities.npy",
-        "f4",
-        &format!("{},", faces.len()),
-        qualities,
-    )?;
+    let (n, width) = (faces.len(), faces.first().map_or(0, |f| f.vector.len()));
+    let vectors = faces.iter().flat_map(|f| f.vector.iter().copied());
+    npy::write_f32(&dir.join("embeddings.npy"), &[n, width], vectors)?;
+    let qualities = faces.iter().map(|f| f.quality);
+    npy::write_f32(&dir.join("qualities.npy"), &[n], qualities)?;
     for (file, labels) in [("labels.npy", truth), ("groups.npy", assigned)] {
-        let data = labels.iter().flat_map(|l| (*l as i64).to_le_bytes());
-        write(file, "i8", &format!("{},", labels.len()), data.collect())?;
+        let labels = labels.iter().map(|label| *label as i64);
+        npy::write_i64(&dir.join(file), &[n], labels)?;
     }
     Ok(())
 }

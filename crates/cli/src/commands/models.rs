@@ -15,7 +15,9 @@ struct Row {
     name: Option<String>,
     origin: String,
     detector: Option<String>,
+    landmarks: Option<String>,
     embedder: Option<String>,
+    liveness: Option<String>,
     licence: Option<String>,
     summary: Option<String>,
     problem: Option<String>,
@@ -28,19 +30,11 @@ fn origin(listing: &Listing) -> String {
     }
 }
 
-/// The terms of both networks, once if they are the same.
+/// The terms of all networks, once if they are the same.
 fn licence(manifest: &Manifest) -> String {
-    let detector = manifest
-        .detector
-        .iter()
-        .map(|d| (&d.licence, &d.training_data));
-    let embedder = manifest
-        .embedder
-        .iter()
-        .map(|e| (&e.licence, &e.training_data));
-    let mut terms: Vec<String> = detector
-        .chain(embedder)
-        .map(|(l, t)| format!("{l}; trained on {t}"))
+    let networks = manifest.networks();
+    let mut terms: Vec<String> = networks
+        .map(|n| format!("{}; trained on {}", n.licence, n.training_data))
         .collect();
     terms.dedup();
     terms.join(" | ")
@@ -53,7 +47,9 @@ fn row(listing: &Listing) -> Row {
             name: Some(m.name.clone()),
             origin,
             detector: m.detector.as_ref().map(|d| d.name.clone()),
+            landmarks: m.landmarks.as_ref().map(|l| l.name.clone()),
             embedder: m.embedder.as_ref().map(|e| e.name.clone()),
+            liveness: m.liveness.as_ref().map(|l| l.name.clone()),
             licence: Some(licence(m)),
             summary: Some(m.summary.clone()),
             problem: None,
@@ -62,7 +58,9 @@ fn row(listing: &Listing) -> Row {
             name: None,
             origin,
             detector: None,
+            landmarks: None,
             embedder: None,
+            liveness: None,
             licence: None,
             summary: None,
             problem: Some(e.to_string()),
@@ -91,6 +89,13 @@ pub(crate) fn list(context: &Context) -> Result<Exit> {
         ))?;
         printer.row(format_args!("    detector  {}", network(&row.detector)))?;
         printer.row(format_args!("    embedder  {}", network(&row.embedder)))?;
+        for (role, name) in [("landmarks", &row.landmarks), ("liveness", &row.liveness)] {
+            if let Some(name) = name {
+                printer.row(format_args!(
+                    "    {role:<9} {name} (not run by this version)"
+                ))?;
+            }
+        }
         printer.row(format_args!(
             "    licence   {}",
             row.licence.as_deref().unwrap_or("")

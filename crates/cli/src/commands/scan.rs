@@ -6,8 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
 use anyhow::{Context as _, Result};
-use fusiform::engine::Scanner;
-use fusiform::scan::{Event, ScanOptions, scan};
+use fusiform::scan::{Event, ScanOptions};
 use serde::Serialize;
 
 use crate::args::DetectArgs;
@@ -58,13 +57,10 @@ pub(crate) fn run(context: &Context, roots: &[PathBuf], detect: DetectArgs) -> R
         threads: context.threads(),
     };
     let bar = printer.bar(0, "scanning");
-    let summary = scan(
-        &Scanner {
-            engine: &engine,
-            options: detect.options().detect,
-        },
+    let summary = engine.scan_with(
         &mut catalogue,
         roots,
+        &detect.options(),
         &options,
         &stop,
         |event| match event {

@@ -172,7 +172,7 @@ pub(super) fn open(context: &Context, model: &str) -> Result<Gallery> {
     )?)
 }
 
-fn secret(context: &Context, vault_exists: bool) -> Result<Secret> {
+pub(super) fn secret(context: &Context, vault_exists: bool) -> Result<Secret> {
     Ok(match crate::config::vault_secrets() {
         (Some(key), _) => Secret::Hex(key.into()),
         (None, Some(passphrase)) => Secret::Passphrase(passphrase.into()),
