@@ -409,25 +409,25 @@ fn model_id(name: &str, sha256: &str) -> ModelId {
     ModelId(format!("{name}@{}", &sha256[..12]))
 }
 
-/// The network of a role, its file taken out of the pack and dropped when it is read.
+/// The network of a role; the pack no longer holds its file then.
 fn session(
     pack: &mut Pack,
     role: Role,
     name: &str,
     precision: Precision,
 ) -> Result<Session, Error> {
-    let weights = pack.take_weights(role).ok_or_else(|| Error::Lacks {
+    let failed = |source| Error::Network {
+        name: name.into(),
+        source,
+    };
+    let model = pack.take_weights(role, |reader, n_bytes| {
+        Model::from_reader(reader, n_bytes, &Limits::default()).map_err(failed)
+    })?;
+    let model = model.ok_or_else(|| Error::Lacks {
         pack: pack.manifest.name.clone(),
         role: role.name(),
     })?;
-    let model = Model::from_bytes(&weights, &Limits::default());
-    drop(weights);
-    model
-        .and_then(|model| Session::with_precision(model, precision))
-        .map_err(|source| Error::Network {
-            name: name.into(),
-            source,
-        })
+    Session::with_precision(model, precision).map_err(failed)
 }
 
 fn normalisation(input: &InputManifest) -> Normalisation {
@@ -488,11 +488,11 @@ mod tests {
         assert_eq!(Engine::open(base.clone()).unwrap().idle_roles(), []);
         let mut files: Vec<(String, Vec<u8>)> = Vec::new();
         for network in base.manifest.networks() {
-            let weights = base.weights(network.role).unwrap();
+            let weights = base.weights(network.role).unwrap().unwrap();
             files.push((network.file.into(), weights.to_vec()));
         }
         // Its own weights are of no matter here: they are checked by hash and kept, not read.
-        let detector = base.weights(Role::Detector).unwrap();
+        let detector = base.weights(Role::Detector).unwrap().unwrap();
         let sha256 = &base.manifest.detector.as_ref().unwrap().sha256;
         let text = format!(
             "{}\n[[network]]\nrole = \"landmarks\"\nname = \"l\"\nfile = \"l.onnx\"\n\
