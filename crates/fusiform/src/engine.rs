@@ -5,14 +5,14 @@ use std::path::Path;
 
 use fusiform_album::scan::{Analyse, read_photo};
 use fusiform_album::{Album, FaceRecord, GroupSummary, ModelPair, PhotoRecord, QualityParts};
+use fusiform_face::backend::{Backend, Network, NnBackend, Precision};
 use fusiform_face::detect::{
     ChannelOrder, DetectOptions, DetectedFace, Detector, DetectorSpec, Head, InputSize,
     Normalisation,
 };
 use fusiform_face::embed::{Embedder, EmbedderSpec};
 use fusiform_face::image::{DecodeLimits, Decoded, Image};
-use fusiform_face::pipeline::{DescribedFace, DescribedPhoto, Pipeline};
-use fusiform_nn::{Limits, Model, Precision, Session};
+use fusiform_face::pipeline::{self, Pipeline};
 use fusiform_search::cluster::ClusterOptions;
 use fusiform_search::template::{ModelId, Template};
 
@@ -97,18 +97,15 @@ impl Engine {
     /// # Errors
     /// [`Error::Image`] for bytes that are no photo; [`Error::Face`].
     pub fn analyse(&self, bytes: &[u8], options: &AnalyseOptions) -> Result<Photo, Error> {
-        let described = self
-            .pipeline
-            .describe_file(bytes, &options.limits, &options.detect)
-            .map_err(|e| match e {
-                fusiform_face::Error::Image(cause) => Error::Image(cause),
-                other => Error::Face(other),
-            })?;
+        let described = self.pipeline.analyse(bytes, options).map_err(|e| match e {
+            fusiform_face::Error::Image(cause) => Error::Image(cause),
+            other => Error::Face(other),
+        })?;
         let model = self.embedder.as_ref().map(|(id, _)| id);
         let faces = described.faces.into_iter();
         Ok(Photo {
-            width_px: described.size.0,
-            height_px: described.size.1,
+            width_px: described.size.width_px,
+            height_px: described.size.height_px,
             taken_at: described.taken_at,
             faces: faces.map(|face| Face::of(face, model)).collect(),
         })
@@ -190,8 +187,8 @@ impl Engine {
         &self,
         image: &Image,
         options: &DetectOptions,
-    ) -> Result<Vec<DescribedFace>, Error> {
-        Ok(self.pipeline.describe(image, options)?)
+    ) -> Result<Vec<pipeline::Face>, Error> {
+        Ok(self.pipeline.analyse_image(image, options)?)
     }
 
     /// The embedding of a place where a face is known to be, whatever the detector would say of it.
@@ -211,7 +208,7 @@ impl Engine {
     ///
     /// # Errors
     /// [`Error::Lacks`] if the pack only detects.
-    pub fn template(&self, face: &DescribedFace) -> Result<Template, Error> {
+    pub fn template(&self, face: &pipeline::Face) -> Result<Template, Error> {
         let id = self.embedder_id()?;
         let embedding = face.embedding.as_ref().ok_or_else(|| Error::Lacks {
             pack: self.pack.clone(),
@@ -257,8 +254,8 @@ impl Engine {
     ) -> Result<PhotoRecord, Error> {
         let photo = self.describe_file(bytes, options)?;
         Ok(PhotoRecord {
-            width_px: photo.size.0,
-            height_px: photo.size.1,
+            width_px: photo.size.width_px,
+            height_px: photo.size.height_px,
             taken_at: photo.taken_at,
             models: self.models(),
             faces: photo.faces.into_iter().map(face_record).collect(),
@@ -273,8 +270,12 @@ impl Engine {
         &self,
         bytes: &[u8],
         options: &DetectOptions,
-    ) -> Result<DescribedPhoto, Error> {
-        let described = self.pipeline.describe_file(bytes, &self.limits, options);
+    ) -> Result<pipeline::Photo, Error> {
+        let options = AnalyseOptions {
+            detect: options.clone(),
+            limits: self.limits,
+        };
+        let described = self.pipeline.analyse(bytes, &options);
         described.map_err(|e| match e {
             fusiform_face::Error::Image(cause) => Error::Image(cause),
             other => Error::Face(other),
@@ -311,10 +312,10 @@ impl Engine {
         &self,
         image: &Image,
         options: &DetectOptions,
-    ) -> Result<(DescribedFace, usize), Error> {
+    ) -> Result<(pipeline::Face, usize), Error> {
         let faces = self.describe(image, options)?;
         let n_faces = faces.len();
-        let area = |f: &DescribedFace| f.face.bbox.area();
+        let area = |f: &pipeline::Face| f.face.bbox.area();
         faces
             .into_iter()
             .max_by(|a, b| area(a).total_cmp(&area(b)))
@@ -343,7 +344,7 @@ impl Analyse for Scanner<'_> {
     }
 }
 
-fn face_record(face: DescribedFace) -> FaceRecord {
+fn face_record(face: pipeline::Face) -> FaceRecord {
     let (b, q) = (&face.face.bbox, &face.quality);
     FaceRecord {
         bbox: [b.x_min, b.y_min, b.x_max, b.y_max],
@@ -371,13 +372,12 @@ fn model_id(name: &str, sha256: &str) -> ModelId {
     ModelId(format!("{name}@{}", &sha256[..12]))
 }
 
-fn session(name: &str, weights: &[u8], precision: Precision) -> Result<Session, Error> {
-    Model::from_bytes(weights, &Limits::default())
-        .and_then(|model| Session::with_precision(model, precision))
-        .map_err(|source| Error::Network {
-            name: name.into(),
-            source,
-        })
+fn session(name: &str, weights: &[u8], precision: Precision) -> Result<Box<dyn Network>, Error> {
+    let loaded = NnBackend.load(weights.into(), precision);
+    loaded.map_err(|source| Error::Network {
+        name: name.into(),
+        source,
+    })
 }
 
 fn normalisation(input: &InputManifest) -> Normalisation {

@@ -3,21 +3,12 @@
 
 use fusiform_face::align::AlignedFace;
 use fusiform_face::geometry::{BoundingBox, Landmarks};
-use fusiform_face::image::DecodeLimits;
+use fusiform_face::pipeline;
+pub use fusiform_face::pipeline::AnalyseOptions;
 use fusiform_face::quality::Quality;
-use fusiform_face::{detect::DetectOptions, pipeline};
 use fusiform_search::template::{ModelId, Template};
 
 use crate::error::Error;
-
-/// How a photo is analysed.
-#[derive(Debug, Clone, Default, PartialEq)]
-pub struct AnalyseOptions {
-    /// How hard to look for faces.
-    pub detect: DetectOptions,
-    /// What the bytes of a photo may ask for.
-    pub limits: DecodeLimits,
-}
 
 /// One analysed photo.
 #[derive(Debug, Clone, PartialEq)]
@@ -62,7 +53,7 @@ impl Photo {
 
 impl Face {
     /// The face of the pipeline, its embedding tagged with the model that made it.
-    pub(crate) fn of(found: pipeline::DescribedFace, model: Option<&ModelId>) -> Face {
+    pub(crate) fn of(found: pipeline::Face, model: Option<&ModelId>) -> Face {
         let quality = found.quality;
         let template = model
             .zip(found.embedding)

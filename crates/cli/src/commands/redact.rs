@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, ensure};
 use fusiform::album::{Album, FaceCard, Index, PersonId};
 use fusiform::engine::Engine;
+use fusiform::geometry::BoundingBox;
 use fusiform::image::{self, Image};
 use fusiform::pipeline::DescribedFace;
 use fusiform::redact::redact;
@@ -138,8 +139,7 @@ fn one(engine: &Engine, keep: Option<&Keep>, photo: &Path, wanted: &Wanted) -> R
     };
     let (mut covered, mut kept) = (Vec::new(), Vec::new());
     for face in &faces {
-        let b = &face.face.bbox;
-        let place = [b.x_min, b.y_min, b.x_max, b.y_max];
+        let place = face.face.bbox;
         match keep.map_or(Ok(false), |k| k.keeps(face, &known))? {
             true => kept.push(place),
             false => covered.push(place),
@@ -151,8 +151,8 @@ fn one(engine: &Engine, keep: Option<&Keep>, photo: &Path, wanted: &Wanted) -> R
         let theirs = keep.is_some_and(|k| card.person.is_some_and(|p| k.people.contains(&p)));
         match (seen, theirs) {
             (true, _) => {}
-            (false, true) => kept.push(card.bbox),
-            (false, false) => covered.push(card.bbox),
+            (false, true) => kept.push(BoundingBox::from_array(card.bbox)),
+            (false, false) => covered.push(BoundingBox::from_array(card.bbox)),
         }
     }
     redact(&mut image, &covered, &kept);
@@ -234,7 +234,7 @@ pub(crate) fn prove(session: &Session, images: &Path, looking: Looking) -> Resul
         let (face, _) = engine.main_face(&image, &options).ok()?;
         let b = face.face.bbox;
         let mut covered: Image = image.clone();
-        redact(&mut covered, &[[b.x_min, b.y_min, b.x_max, b.y_max]], &[]);
+        redact(&mut covered, &[b], &[]);
         let bytes = image::encode_jpeg(&covered, JPEG_QUALITY).ok()?;
         let covered = engine.decode(&bytes).ok()?.image;
         let after = engine.embed_at(&covered, &face.face).ok()?;

@@ -6,6 +6,7 @@ use std::path::Path;
 
 use anyhow::{Context, Result};
 use fusiform::album::{Album, PersonPhoto, PersonSummary};
+use fusiform::geometry::BoundingBox;
 use fusiform::image;
 use fusiform::scan::read_photo;
 use serde::Serialize;
@@ -107,7 +108,8 @@ fn crop(photo: &PersonPhoto) -> Option<Crop> {
         let decoded = image::decode(&bytes, &image::DecodeLimits::default()).ok()?;
         Some((path, decoded.image))
     })?;
-    let jpeg = image::encode_jpeg(&square(&image, photo.bbox, CROP_PX)?, 85).ok()?;
+    let bbox = BoundingBox::from_array(photo.bbox);
+    let jpeg = image::encode_jpeg(&square(&image, &bbox, CROP_PX)?, 85).ok()?;
     Some(Crop {
         jpeg,
         photo_name: path

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use anyhow::{Result, anyhow};
 use axum::body::Bytes;
+use fusiform::geometry::BoundingBox;
 use fusiform::image::{self, DecodeLimits, Image};
 use fusiform::scan::read_photo;
 use quick_cache::Weighter;
@@ -85,7 +86,7 @@ impl Pictures {
         let key = Key::Face(face, source.tag);
         self.cut(source, key, |image, source| {
             let cut = |(face, bbox): &(i64, [f32; 4])| {
-                let jpeg = image::encode_jpeg(&square(image, *bbox, FACE_PX)?, QUALITY).ok()?;
+                let jpeg = image::encode_jpeg(&square(image, &BoundingBox::from_array(*bbox), FACE_PX)?, QUALITY).ok()?;
                 Some((Key::Face(*face, source.tag), Bytes::from(jpeg)))
             };
             source.faces.iter().filter_map(cut).collect()
