@@ -85,8 +85,7 @@ impl Pictures {
     pub(super) async fn face(self: &Arc<Self>, source: Source, face: i64) -> Result<Bytes> {
         let key = Key::Face(face, source.tag);
         self.cut(source, key, |image, source| {
-            let cut = |(face, b): &(i64, BoundingBox)| {
-                let bbox = [b.x_min, b.y_min, b.x_max, b.y_max];
+            let cut = |(face, bbox): &(i64, BoundingBox)| {
                 let jpeg = image::encode_jpeg(&square(image, bbox, FACE_PX)?, QUALITY).ok()?;
                 Some((Key::Face(*face, source.tag), Bytes::from(jpeg)))
             };
