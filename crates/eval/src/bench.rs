@@ -106,11 +106,14 @@ mod tests {
     #[test]
     fn the_base_pack_is_counted_step_by_step() {
         let pack = fusiform::Pack::base().unwrap();
-        let embedder = pack.weights(fusiform::models::Role::Embedder).unwrap();
-        let eight = network("embedder", embedder, 112, 1, Precision::Int8).unwrap();
+        let embedder = pack
+            .weights(fusiform::models::Role::Embedder)
+            .unwrap()
+            .unwrap();
+        let eight = network("embedder", &embedder, 112, 1, Precision::Int8).unwrap();
         let in_eight_bits = |s: &&StepTime| s.precision == Precision::Int8;
         assert!(eight.steps.iter().filter(in_eight_bits).count() > 5);
-        let speed = network("embedder", embedder, 112, 1, Precision::Float32).unwrap();
+        let speed = network("embedder", &embedder, 112, 1, Precision::Float32).unwrap();
         assert_eq!(speed.steps.iter().filter(in_eight_bits).count(), 0);
         assert_eq!(speed.flop, eight.flop);
         assert_eq!(speed.shape, [1, 3, 112, 112]);

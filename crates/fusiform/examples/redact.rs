@@ -6,7 +6,7 @@
 
 use std::path::{Path, PathBuf};
 
-use fusiform::{BoundingBox, Engine, Error, Verdict, image, redact};
+use fusiform::{Engine, Error, Verdict, image, redact};
 
 fn main() -> Result<(), Error> {
     let mut paths = std::env::args_os().skip(1).map(PathBuf::from);
@@ -34,7 +34,7 @@ pub(crate) fn run(photo: &Path, portrait: &Path, output: &Path) -> Result<usize,
         } else {
             &mut covered
         };
-        list.push(edges(face.bbox));
+        list.push(face.bbox);
     }
 
     // Analysis may decode a large photo at a reduced size; drawing takes all its pixels.
@@ -49,8 +49,4 @@ pub(crate) fn run(photo: &Path, portrait: &Path, output: &Path) -> Result<usize,
         output.display()
     );
     Ok(covered.len())
-}
-
-fn edges(b: BoundingBox) -> [f32; 4] {
-    [b.x_min, b.y_min, b.x_max, b.y_max]
 }

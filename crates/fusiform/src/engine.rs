@@ -3,16 +3,15 @@
 
 use std::path::Path;
 
+use fusiform_face::backend::{Backend, Network, NnBackend, Precision};
 use fusiform_face::detect::{
-    ChannelOrder, DetectOptions, DetectedFace, Detector, DetectorSpec, Head, InputSize,
-    Normalisation,
+    ChannelOrder, DetectedFace, Detector, DetectorSpec, Head, InputSize, Normalisation,
 };
 use fusiform_face::embed::{Embedder, EmbedderSpec};
 use fusiform_face::image::{DecodeLimits, Decoded, Image};
 use fusiform_face::pipeline::Pipeline;
-use fusiform_nn::{Limits, Model, Precision, Session};
 use fusiform_search::cluster::ClusterOptions;
-use fusiform_search::template::{ModelId, Template};
+use fusiform_search::template::ModelId;
 
 use crate::error::Error;
 use crate::file::read_bounded;
@@ -68,12 +67,12 @@ impl Engine {
             role: role.name(),
         };
         let spec = manifest.detector.ok_or_else(|| lacks(Role::Detector))?;
-        let network = session(&mut pack, Role::Detector, &spec.name, spec.precision)?;
+        let network = load_network(&mut pack, Role::Detector, &spec.name, spec.precision)?;
         let detector = Detector::new(network, detector_spec(&spec))?;
         let (mut embedder, mut identity) = (None, None);
         let (mut precisions, mut dimensions) = ([spec.precision, Precision::default()], 0);
         if let Some(spec) = &manifest.embedder {
-            let network = session(&mut pack, Role::Embedder, &spec.name, spec.precision)?;
+            let network = load_network(&mut pack, Role::Embedder, &spec.name, spec.precision)?;
             embedder = Some(Embedder::new(network, embedder_spec(spec))?);
             let thresholds = Thresholds::of(&name, &spec.thresholds);
             identity = Some((model_id(&spec.name, &spec.sha256), thresholds));
@@ -127,16 +126,14 @@ impl Engine {
     /// [`Error::Image`] for bytes that are not a photo, are damaged, or exceed the limits;
     /// [`Error::Face`] for an option out of its range or a network that fails.
     pub fn analyse(&self, bytes: &[u8], options: &AnalyseOptions) -> Result<Photo, Error> {
-        let described = self
-            .pipeline
-            .describe_file(bytes, &options.limits, &options.detect)
-            .map_err(of_image)?;
+        let described = self.pipeline.analyse(bytes, options).map_err(of_image)?;
         let model = self.embedder.as_ref().map(|(id, _)| id);
         let faces = described.faces.into_iter();
         Ok(Photo {
-            width_px: described.size.0,
-            height_px: described.size.1,
+            width_px: described.size.width_px,
+            height_px: described.size.height_px,
             taken_at: described.taken_at,
+            notes: described.notes,
             faces: faces.map(|face| Face::of(face, model)).collect(),
         })
     }
@@ -172,13 +169,14 @@ impl Engine {
     /// # Errors
     /// [`Error::Face`].
     pub fn analyse_image(&self, image: &Image, options: &AnalyseOptions) -> Result<Photo, Error> {
-        let described = self.pipeline.describe(image, &options.detect)?;
+        let described = self.pipeline.analyse_image(image, &options.detect)?;
         let model = self.embedder.as_ref().map(|(id, _)| id);
         let faces = described.into_iter();
         Ok(Photo {
             width_px: image.width(),
             height_px: image.height(),
             taken_at: None,
+            notes: Vec::new(),
             faces: faces.map(|face| Face::of(face, model)).collect(),
         })
     }
@@ -325,109 +323,31 @@ fn of_file(path: &Path, error: Error) -> Error {
     }
 }
 
-impl Engine {
-    // Kept until every caller takes `analyse`.
-
-    /// Finds the faces of a photo and describes each: box, landmarks, quality, embedding.
-    ///
-    /// # Errors
-    /// [`Error::Face`].
-    pub fn describe(
-        &self,
-        image: &Image,
-        options: &DetectOptions,
-    ) -> Result<Vec<fusiform_face::pipeline::DescribedFace>, Error> {
-        Ok(self.pipeline.describe(image, options)?)
-    }
-
-    /// The template of a described face: its embedding, tagged with the model that made it.
-    ///
-    /// # Errors
-    /// [`Error::Lacks`] if the pack only detects.
-    pub fn template(
-        &self,
-        face: &fusiform_face::pipeline::DescribedFace,
-    ) -> Result<Template, Error> {
-        let id = self.embedder_id()?;
-        let embedding = face.embedding.as_ref().ok_or_else(|| Error::Lacks {
-            pack: self.pack.clone(),
-            role: "embedder",
-        })?;
-        Ok(Template {
-            model: id.clone(),
-            vector: embedding.0.clone(),
-            quality: face.quality.overall,
-        })
-    }
-
-    /// Bytes of a photo to its faces, decoding no more pixels than they need.
-    ///
-    /// # Errors
-    /// [`Error::Image`] for bytes that are no photo; [`Error::Face`].
-    pub fn describe_file(
-        &self,
-        bytes: &[u8],
-        options: &DetectOptions,
-    ) -> Result<fusiform_face::pipeline::DescribedPhoto, Error> {
-        let described = self
-            .pipeline
-            .describe_file(bytes, &DecodeLimits::default(), options);
-        described.map_err(|e| match e {
-            fusiform_face::Error::Image(cause) => Error::Image(cause),
-            other => Error::Face(other),
-        })
-    }
-
-    /// The largest face of a photo, which is whom a portrait is of.
-    ///
-    /// # Errors
-    /// [`Error::NoFace`]; [`Error::Face`].
-    pub fn main_face(
-        &self,
-        image: &Image,
-        options: &DetectOptions,
-    ) -> Result<(fusiform_face::pipeline::DescribedFace, usize), Error> {
-        let faces = self.describe(image, options)?;
-        let n_faces = faces.len();
-        let area = |f: &fusiform_face::pipeline::DescribedFace| f.face.bbox.area();
-        faces
-            .into_iter()
-            .max_by(|a, b| area(a).total_cmp(&area(b)))
-            .map(|face| (face, n_faces))
-            .ok_or(Error::NoFace)
-    }
-
-    /// Former name of [`Engine::decode_file`].
-    #[doc(hidden)]
-    pub fn read(&self, path: &Path) -> Result<Decoded, Error> {
-        self.decode_file(path)
-    }
-}
-
 /// Two files never share an id: it holds the head of the weights' hash.
 fn model_id(name: &str, sha256: &str) -> ModelId {
     ModelId(format!("{name}@{}", &sha256[..12]))
 }
 
-/// The network of a role, its file taken out of the pack and dropped when it is read.
-fn session(
+/// The network of a role; the pack no longer holds its file then.
+fn load_network(
     pack: &mut Pack,
     role: Role,
     name: &str,
     precision: Precision,
-) -> Result<Session, Error> {
-    let weights = pack.take_weights(role).ok_or_else(|| Error::Lacks {
+) -> Result<Box<dyn Network>, Error> {
+    let failed = |source| Error::Network {
+        name: name.into(),
+        source,
+    };
+    let loaded = pack.take_weights(role, |reader, n_bytes| {
+        NnBackend
+            .load_from(reader, n_bytes, precision)
+            .map_err(failed)
+    })?;
+    loaded.ok_or_else(|| Error::Lacks {
         pack: pack.manifest.name.clone(),
         role: role.name(),
-    })?;
-    let model = Model::from_bytes(&weights, &Limits::default());
-    drop(weights);
-    model
-        .and_then(|model| Session::with_precision(model, precision))
-        .map_err(|source| Error::Network {
-            name: name.into(),
-            source,
-        })
+    })
 }
 
 fn normalisation(input: &InputManifest) -> Normalisation {
@@ -488,11 +408,11 @@ mod tests {
         assert_eq!(Engine::open(base.clone()).unwrap().idle_roles(), []);
         let mut files: Vec<(String, Vec<u8>)> = Vec::new();
         for network in base.manifest.networks() {
-            let weights = base.weights(network.role).unwrap();
+            let weights = base.weights(network.role).unwrap().unwrap();
             files.push((network.file.into(), weights.to_vec()));
         }
         // Its own weights are of no matter here: they are checked by hash and kept, not read.
-        let detector = base.weights(Role::Detector).unwrap();
+        let detector = base.weights(Role::Detector).unwrap().unwrap();
         let sha256 = &base.manifest.detector.as_ref().unwrap().sha256;
         let text = format!(
             "{}\n[[network]]\nrole = \"landmarks\"\nname = \"l\"\nfile = \"l.onnx\"\n\

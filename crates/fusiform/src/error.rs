@@ -28,7 +28,7 @@ pub enum Error {
         /// Name of the network in its manifest.
         name: String,
         /// What the runtime said.
-        source: fusiform_nn::Error,
+        source: fusiform_face::backend::BackendError,
     },
     /// The file of a photo holds no photo that can be read.
     #[error("{path}: {source}")]
@@ -141,12 +141,15 @@ fn pack_kind(error: &PackError) -> ErrorKind {
 fn image_kind(error: &ImageError) -> ErrorKind {
     match error {
         ImageError::Empty | ImageError::UnknownFormat { .. } => ErrorKind::NotAPhoto,
-        ImageError::TooManyBytes { .. } | ImageError::TooManyPixels { .. } => {
-            ErrorKind::PhotoTooLarge
+        ImageError::TooManyBytes { .. }
+        | ImageError::TooManyPixels { .. }
+        | ImageError::TooManyScans { .. }
+        | ImageError::TooSlow { .. } => ErrorKind::PhotoTooLarge,
+        ImageError::Unsupported { .. } | ImageError::DecoderFailed { .. } => {
+            ErrorKind::UnsupportedPhoto
         }
-        ImageError::Unsupported { .. } => ErrorKind::UnsupportedPhoto,
         ImageError::Encode { .. } | ImageError::Shape { .. } => ErrorKind::BadOption,
-        // Truncated, damaged, and whatever the decoders learn to report.
+        // Truncated, damaged, or one at which a decoder failed.
         _ => ErrorKind::DamagedPhoto,
     }
 }

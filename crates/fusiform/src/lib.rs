@@ -74,14 +74,15 @@ pub use models::{Pack, PackError};
 pub use photo::{AnalyseOptions, Face, Photo};
 pub use verify::{Fmr, Thresholds, Verdict, Verification};
 
-pub use fusiform_face::align::{ALIGNED_SIDE_PX, AlignError, AlignedFace, Similarity as Transform};
+pub use fusiform_face::align::{ALIGNED_SIDE_PX, AlignError, AlignedFace, SimilarityTransform};
+pub use fusiform_face::backend::BackendError;
 pub use fusiform_face::detect::{DetectOptions, DetectedFace};
-pub use fusiform_face::geometry::{BoundingBox, Landmarks, Point};
-pub use fusiform_face::image::{DecodeLimits, Decoded, Image, ImageError};
+pub use fusiform_face::geometry::{BoundingBox, Landmarks, Point, Size};
+pub use fusiform_face::image::{DecodeLimits, Decoded, Image, ImageError, Note};
 pub use fusiform_face::quality::{Pose, Quality};
 pub use fusiform_face::{Error as FaceError, detect, geometry, image, pipeline, quality, redact};
 pub use fusiform_kernels::cpu;
-pub use fusiform_nn::{Error as NetworkError, Precision};
+pub use fusiform_nn::Precision;
 pub use fusiform_search::template::{ModelId, Similarity, Template};
 pub use fusiform_search::{Error as SearchError, cluster, metrics, template};
 

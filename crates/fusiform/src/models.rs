@@ -10,12 +10,14 @@ mod error;
 mod library;
 mod manifest;
 mod pack;
+mod weights;
 
 pub use error::PackError;
 pub use fusiform_nn::Precision;
-pub use library::{Library, Listing, MAX_MANIFEST_BYTES, MAX_WEIGHTS_BYTES, Origin};
+pub use library::{Library, Listing, MAX_MANIFEST_BYTES, Origin};
 pub use manifest::{
     Channels, DetectorManifest, EmbedderManifest, FORMAT, HeadName, InputManifest,
     LandmarksManifest, LivenessManifest, Manifest, NetworkInfo, Role, Threshold,
 };
 pub use pack::Pack;
+pub use weights::MAX_WEIGHTS_BYTES;

@@ -2,35 +2,15 @@
 //! Knows nothing of how faces are found.
 
 use fusiform_face::align::AlignedFace;
-use fusiform_face::detect::{DetectOptions, DetectedFace};
+use fusiform_face::detect::DetectedFace;
 use fusiform_face::geometry::{BoundingBox, Landmarks};
-use fusiform_face::image::DecodeLimits;
-use fusiform_face::pipeline::DescribedFace;
+use fusiform_face::image::Note;
+use fusiform_face::pipeline;
 use fusiform_face::quality::Quality;
 use fusiform_search::template::{ModelId, Similarity, Template};
 
 use crate::error::Error;
-
-/// How a photo is analysed. The default suits photos of people; everything is optional.
-///
-/// # Example
-/// ```
-/// use fusiform::{AnalyseOptions, Engine};
-/// let engine = Engine::builtin()?;
-/// let mut options = AnalyseOptions::default();
-/// options.detect.min_score = Some(0.7); // only faces that the detector is sure of
-/// options.limits.max_bytes = 10 << 20; // refuse files over 10 MiB
-/// let photo = engine.analyse(&std::fs::read("tests/data/party.jpg").unwrap(), &options)?;
-/// assert!(photo.faces.iter().all(|face| face.score >= 0.7));
-/// # Ok::<(), fusiform::Error>(())
-/// ```
-#[derive(Debug, Clone, Default, PartialEq)]
-pub struct AnalyseOptions {
-    /// Least score and least size of a face, and at what size the detector works.
-    pub detect: DetectOptions,
-    /// Most bytes and pixels that a photo may have.
-    pub limits: DecodeLimits,
-}
+pub use fusiform_face::pipeline::AnalyseOptions;
 
 /// One analysed photo.
 ///
@@ -45,6 +25,8 @@ pub struct Photo {
     pub height_px: u32,
     /// EXIF `DateTimeOriginal`, local time without a zone: `2021-07-04T18:30:05`.
     pub taken_at: Option<String>,
+    /// What in the file had no effect: a colour profile or EXIF block that could not be used.
+    pub notes: Vec<Note>,
     /// Best detector score first.
     pub faces: Vec<Face>,
 }
@@ -80,7 +62,7 @@ impl Photo {
 
 impl Face {
     /// The face of the pipeline, its embedding tagged with the model that made it.
-    pub(crate) fn of(found: DescribedFace, model: Option<&ModelId>) -> Face {
+    pub(crate) fn of(found: pipeline::Face, model: Option<&ModelId>) -> Face {
         let quality = found.quality;
         let template = model
             .zip(found.embedding)

@@ -142,7 +142,10 @@ fn a_pack_without_an_embedder_detects_and_compares_nothing() {
     manifest.embedder = None;
     let base = Pack::base().unwrap();
     let file = manifest.detector.as_ref().unwrap().file.clone();
-    let weights = base.weights(fusiform::models::Role::Detector).unwrap();
+    let weights = base
+        .weights(fusiform::models::Role::Detector)
+        .unwrap()
+        .unwrap();
     let pack = Pack::from_parts(manifest, [(file, weights.to_vec())]).unwrap();
     let engine = Engine::open(pack).unwrap();
     let bytes = std::fs::read("tests/data/ida.jpg").unwrap();

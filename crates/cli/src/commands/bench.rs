@@ -149,10 +149,11 @@ fn models(context: &Context, args: &BenchArgs) -> Result<Vec<(String, Vec<u8>, P
     }
     let pack = pack(context, args)?;
     let networks = pack.manifest.networks().map(|network| {
-        let weights = pack.weights(network.role).unwrap_or_default().to_vec();
-        (network.role.to_string(), weights, network.precision)
+        let weights = pack.weights(network.role)?.unwrap_or_default();
+        let role = network.role.to_string();
+        Ok((role, weights.into_owned(), network.precision))
     });
-    Ok(networks.collect())
+    networks.collect()
 }
 
 fn measured(

@@ -15,7 +15,7 @@ use fusiform::verify::Verdict;
 use serde::Serialize;
 
 use crate::args::RedactArgs;
-use crate::context::{Context, corners, shown};
+use crate::context::{Context, shown};
 use crate::exit::Exit;
 use crate::remedy::explain;
 
@@ -123,7 +123,7 @@ fn one(engine: &Engine, keep: Option<&Keep>, photo: &Path, args: &RedactArgs) ->
     };
     let (mut covered, mut kept) = (Vec::new(), Vec::new());
     for face in &faces {
-        let bbox = corners(&face.bbox);
+        let bbox = face.bbox;
         match keep.map_or(Ok(false), |k| k.keeps(face, &known))? {
             true => kept.push(bbox),
             false => covered.push(bbox),
@@ -135,8 +135,8 @@ fn one(engine: &Engine, keep: Option<&Keep>, photo: &Path, args: &RedactArgs) ->
         let is_kept = keep.is_some_and(|k| card.person.is_some_and(|p| k.people.contains(&p)));
         match (found, is_kept) {
             (true, _) => {}
-            (false, true) => kept.push(corners(&card.bbox)),
-            (false, false) => covered.push(corners(&card.bbox)),
+            (false, true) => kept.push(card.bbox),
+            (false, false) => covered.push(card.bbox),
         }
     }
     redact(&mut image, &covered, &kept);

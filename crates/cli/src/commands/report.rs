@@ -108,9 +108,7 @@ fn crop(photo: &PersonPhoto) -> Option<Crop> {
         let decoded = image::decode(&bytes, &image::DecodeLimits::default()).ok()?;
         Some((path, decoded.image))
     })?;
-    let b = &photo.bbox;
-    let bbox = [b.x_min, b.y_min, b.x_max, b.y_max];
-    let jpeg = image::encode_jpeg(&square(&image, bbox, CROP_PX)?, 85).ok()?;
+    let jpeg = image::encode_jpeg(&square(&image, &photo.bbox, CROP_PX)?, 85).ok()?;
     Some(Crop {
         jpeg,
         photo_name: path

@@ -6,6 +6,7 @@ use std::borrow::Cow;
 use super::error::PackError;
 use super::manifest::{Manifest, Role};
 use super::pack::Pack;
+use super::weights::Weights;
 
 const MANIFEST: &str = include_str!("../../packs/base/manifest.toml");
 const DETECTOR: &[u8] = include_bytes!("../../packs/base/detector.onnx");
@@ -18,8 +19,8 @@ impl Pack {
     /// [`PackError`] if the build put together files that do not belong together.
     pub fn base() -> Result<Pack, PackError> {
         Pack::assemble(Manifest::parse(MANIFEST)?, |role, file| match role {
-            Role::Detector => Ok(Cow::Borrowed(DETECTOR)),
-            Role::Embedder => Ok(Cow::Borrowed(EMBEDDER)),
+            Role::Detector => Ok(Weights::Memory(Cow::Borrowed(DETECTOR))),
+            Role::Embedder => Ok(Weights::Memory(Cow::Borrowed(EMBEDDER))),
             _ => Err(PackError::Missing {
                 file: file.into(),
                 role: role.name(),
@@ -35,7 +36,7 @@ mod tests {
     #[test]
     fn the_compiled_pack_is_whole_small_and_says_what_it_was_trained_on() {
         let pack = Pack::base().unwrap();
-        let length = |role| pack.weights(role).unwrap().len();
+        let length = |role| pack.weights(role).unwrap().unwrap().len();
         assert!(length(Role::Detector) + length(Role::Embedder) <= 3_000_000);
         let manifest = pack.manifest.embedder.unwrap();
         assert!(manifest.licence.contains("research") && manifest.thresholds.len() == 4);

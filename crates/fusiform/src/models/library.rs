@@ -1,17 +1,14 @@
 //! The packs of one machine. In: a folder of packs. Out: lists, checks, loaded packs.
 //! Knows nothing of what a network computes.
 
-use std::borrow::Cow;
 use std::path::{Path, PathBuf};
 use std::{fs, io};
 
 use super::error::PackError;
 use super::manifest::{Manifest, Threshold};
 use super::pack::Pack;
+use super::weights::Weights;
 use crate::file::read_bounded;
-
-/// Largest weights file that is read, in bytes; iResNet-100 in fp32 is 250 MB.
-pub const MAX_WEIGHTS_BYTES: u64 = 1 << 30;
 
 /// Largest manifest that is read, in bytes.
 pub const MAX_MANIFEST_BYTES: u64 = 1 << 20;
@@ -191,7 +188,8 @@ fn write_pack(pack: &Pack, dir: &Path) -> Result<(), PackError> {
         fs::write(&path, bytes).map_err(|e| PackError::io(path, e))
     };
     for network in pack.manifest.networks() {
-        write(network.file, pack.weights(network.role).unwrap_or_default())?;
+        let weights = pack.weights(network.role)?;
+        write(network.file, &weights.unwrap_or_default())?;
     }
     write("manifest.toml", pack.manifest.to_toml()?.as_bytes())
 }
@@ -204,20 +202,17 @@ impl Pack {
     pub fn open(dir: impl AsRef<Path>) -> Result<Pack, PackError> {
         let dir = dir.as_ref();
         Pack::assemble(read_manifest(dir)?, |_, file| {
-            read(&dir.join(file), MAX_WEIGHTS_BYTES).map(Cow::Owned)
+            Ok(Weights::File(dir.join(file)))
         })
     }
 }
 
 fn read_manifest(dir: &Path) -> Result<Manifest, PackError> {
-    let bytes = read(&dir.join("manifest.toml"), MAX_MANIFEST_BYTES)?;
+    let path = dir.join("manifest.toml");
+    let bytes = read_bounded(&path, MAX_MANIFEST_BYTES).map_err(|e| PackError::io(path, e))?;
     let text =
         String::from_utf8(bytes).map_err(|_| PackError::Manifest("it is not UTF-8 text".into()))?;
     Manifest::parse(&text)
-}
-
-fn read(path: &Path, max_bytes: u64) -> Result<Vec<u8>, PackError> {
-    read_bounded(path, max_bytes).map_err(|e| PackError::io(path, e))
 }
 
 #[cfg(test)]
@@ -246,10 +241,9 @@ mod tests {
         pack_in(&source, b"weights");
         library.add(&source).unwrap();
         library.add(&source).unwrap();
-        assert_eq!(
-            library.load(Some("p")).unwrap().weights(Role::Embedder),
-            Some(&b"weights"[..])
-        );
+        let pack = library.load(Some("p")).unwrap();
+        let weights = pack.weights(Role::Embedder).unwrap();
+        assert_eq!(weights.as_deref(), Some(&b"weights"[..]));
         let folder = |l: &Listing| matches!(l.origin, Origin::Folder(_));
         assert_eq!(
             library.list().unwrap().iter().filter(|l| folder(l)).count(),
@@ -266,7 +260,12 @@ mod tests {
         let (source, library) = (tmp.path().join("from"), Library::at(tmp.path().join("lib")));
         pack_in(&source, b"weights");
         library.add(&source).unwrap();
+        let opened = library.load(Some("p")).unwrap();
         fs::write(tmp.path().join("lib/p/e.onnx"), b"weightz").unwrap();
+        assert!(matches!(
+            opened.weights(Role::Embedder),
+            Err(PackError::Hash { .. })
+        ));
         let error = library.load(Some("p")).unwrap_err().to_string();
         assert!(
             error.contains("e.onnx") && error.contains("fetch it again"),

@@ -3,12 +3,13 @@
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
+use std::io::BufRead;
 
 use fusiform_nn::Precision;
-use sha2::{Digest, Sha256};
 
 use super::error::PackError;
 use super::manifest::{Manifest, Role};
+use super::weights::Weights;
 
 /// A model pack whose weights have the hashes that its manifest states.
 ///
@@ -28,7 +29,7 @@ use super::manifest::{Manifest, Role};
 pub struct Pack {
     /// What the pack states of itself.
     pub manifest: Manifest,
-    weights: BTreeMap<Role, Cow<'static, [u8]>>,
+    weights: BTreeMap<Role, Weights>,
 }
 
 impl Pack {
@@ -43,11 +44,14 @@ impl Pack {
     /// use fusiform::{Pack, models::{Manifest, Role}};
     /// // Weights may come from an archive, an asset of a phone app, a download …
     /// let base = Pack::base()?;
-    /// let files = base.manifest.networks().map(|network| {
-    ///     (network.file.to_owned(), base.weights(network.role).unwrap_or_default().to_vec())
-    /// });
-    /// let pack = Pack::from_parts(Manifest::parse(&base.manifest.to_toml()?)?, files)?;
-    /// assert!(pack.weights(Role::Detector).is_some());
+    /// let mut files = Vec::new();
+    /// for network in base.manifest.networks() {
+    ///     let weights = base.weights(network.role)?.unwrap_or_default();
+    ///     files.push((network.file.to_owned(), weights.into_owned()));
+    /// }
+    /// let manifest = Manifest::parse(&base.manifest.to_toml()?)?;
+    /// let pack = Pack::from_parts(manifest, files)?;
+    /// assert!(pack.roles().eq([Role::Detector, Role::Embedder]));
     /// # Ok::<(), fusiform::models::PackError>(())
     /// ```
     pub fn from_parts(
@@ -60,27 +64,21 @@ impl Pack {
                 file: file.into(),
                 role: role.name(),
             };
-            files.remove(file).map(Cow::Owned).ok_or_else(missing)
+            let bytes = files.remove(file).ok_or_else(missing)?;
+            Ok(Weights::Memory(Cow::Owned(bytes)))
         })
     }
 
-    /// Puts a manifest and its files together; `read` gives the bytes of a file that it names.
+    /// Puts a manifest and its files together, refusing any whose hash differs.
     pub(super) fn assemble(
         manifest: Manifest,
-        mut read: impl FnMut(Role, &str) -> Result<Cow<'static, [u8]>, PackError>,
+        mut find: impl FnMut(Role, &str) -> Result<Weights, PackError>,
     ) -> Result<Pack, PackError> {
         let mut weights = BTreeMap::new();
         for network in manifest.networks() {
-            let bytes = read(network.role, network.file)?;
-            let found = hex::encode(Sha256::digest(&bytes));
-            if found != network.sha256 {
-                return Err(PackError::Hash {
-                    file: network.file.into(),
-                    stated: network.sha256.into(),
-                    found,
-                });
-            }
-            weights.insert(network.role, bytes);
+            let found = find(network.role, network.file)?;
+            found.verify(network.file, network.sha256)?;
+            weights.insert(network.role, found);
         }
         Ok(Pack { manifest, weights })
     }
@@ -90,14 +88,38 @@ impl Pack {
         self.weights.keys().copied()
     }
 
-    /// The ONNX file of a role; `None` if the pack has no such network.
-    pub fn weights(&self, role: Role) -> Option<&[u8]> {
-        self.weights.get(&role).map(|bytes| &**bytes)
+    /// The ONNX file of a role, read now if the pack lies in a folder; `None` if the pack has no such
+    /// network.
+    ///
+    /// # Errors
+    /// [`PackError::Io`]; [`PackError::Hash`] if the file changed since the pack was opened.
+    pub fn weights(&self, role: Role) -> Result<Option<Cow<'_, [u8]>>, PackError> {
+        let network = self
+            .manifest
+            .networks()
+            .find(|network| network.role == role);
+        let found = network.zip(self.weights.get(&role));
+        found
+            .map(|(network, weights)| weights.bytes(network.file, network.sha256))
+            .transpose()
     }
 
-    /// Gives the ONNX file of a role away, so that the pack no longer holds it.
-    pub(crate) fn take_weights(&mut self, role: Role) -> Option<Cow<'static, [u8]>> {
-        self.weights.remove(&role)
+    /// Gives the ONNX file of a role to `read`, with its length, and no longer holds it then; `None`
+    /// if the pack has no such network.
+    pub(crate) fn take_weights<T, E: From<PackError>>(
+        &mut self,
+        role: Role,
+        read: impl FnOnce(&mut dyn BufRead, u64) -> Result<T, E>,
+    ) -> Result<Option<T>, E> {
+        let taken = self.weights.remove(&role);
+        let network = self
+            .manifest
+            .networks()
+            .find(|network| network.role == role);
+        let found = network.zip(taken);
+        found
+            .map(|(network, weights)| weights.read_with(network.file, network.sha256, read))
+            .transpose()
     }
 
     /// The same pack with all networks in another precision.
@@ -118,6 +140,8 @@ impl Pack {
 
 #[cfg(test)]
 mod tests {
+    use sha2::{Digest, Sha256};
+
     use super::*;
 
     fn parts() -> (Manifest, Vec<(String, Vec<u8>)>) {
@@ -134,8 +158,9 @@ mod tests {
     fn a_pack_in_memory_is_checked_like_one_in_a_folder() {
         let (manifest, files) = parts();
         let pack = Pack::from_parts(manifest.clone(), files).unwrap();
-        assert_eq!(pack.weights(Role::Liveness), Some(&b"weights"[..]));
-        assert_eq!(pack.weights(Role::Detector), None);
+        let weights = |role| pack.weights(role).unwrap();
+        assert_eq!(weights(Role::Liveness).as_deref(), Some(&b"weights"[..]));
+        assert_eq!(weights(Role::Detector), None);
 
         let changed = [("v.onnx".to_owned(), b"weightz".to_vec())];
         let error = Pack::from_parts(manifest.clone(), changed).unwrap_err();

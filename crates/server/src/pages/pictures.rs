@@ -97,13 +97,8 @@ impl Pictures {
         self.make(source, key, enough_px, |decoded, source| {
             let (scale_x, scale_y) = decoded_scale(decoded);
             let cut = |(face, b): &(i64, BoundingBox)| {
-                let bbox = [
-                    b.x_min * scale_x,
-                    b.y_min * scale_y,
-                    b.x_max * scale_x,
-                    b.y_max * scale_y,
-                ];
-                let jpeg = jpeg(&square(&decoded.image, bbox, FACE_PX)?)?;
+                let bbox = b.scaled(scale_x, scale_y);
+                let jpeg = jpeg(&square(&decoded.image, &bbox, FACE_PX)?)?;
                 Some((Key::Face(*face, source.tag), jpeg))
             };
             source.faces.iter().filter_map(cut).collect()
@@ -190,11 +185,10 @@ fn enough_for_faces(source: &Source) -> u32 {
 
 /// Decoded pixels per pixel of the photo, across and down.
 fn decoded_scale(decoded: &Decoded) -> (f32, f32) {
-    let (width, height) = decoded.size;
-    let image = &decoded.image;
+    let (whole, image) = (decoded.size, &decoded.image);
     (
-        image.width() as f32 / width as f32,
-        image.height() as f32 / height as f32,
+        image.width() as f32 / whole.width_px as f32,
+        image.height() as f32 / whole.height_px as f32,
     )
 }
 
