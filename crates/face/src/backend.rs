@@ -21,8 +21,8 @@ use crate::normalisation::{ChannelOrder, Normalisation};
 pub trait Backend: Send + Sync {
     /// A network from the bytes of an ONNX file.
     ///
-    /// Owned bytes are dropped once they are parsed, before weights are packed for the processor, so
-    /// that a large model is not held twice.
+    /// Owned bytes are dropped once they are parsed, before weights are packed for the processor,
+    /// so that a large model is not held twice.
     ///
     /// # Errors
     /// [`BackendError`] if the bytes are no model, or one that this backend does not cover.
@@ -99,7 +99,8 @@ pub struct ImageInput<'a> {
     pub rgb: &'a [u8],
     /// Size of the image.
     pub size: Size,
-    /// Size of the input. The image lies at its top left; the rest is what black becomes.
+    /// Size of the input. The image lies at its top left; the rest is black, normalised as the
+    /// image is.
     pub canvas: Size,
     /// Mean, scale and order of the channels.
     pub normalisation: &'a Normalisation,
@@ -268,9 +269,9 @@ impl Network for NnNetwork {
             return Err(BackendError::new(format!("a network with {n} inputs")));
         };
         let sides = |size: Size| [size.height_px as usize, size.width_px as usize];
-        let photos: Vec<fusiform_nn::Photo> = images
+        let photos: Vec<fusiform_nn::RgbInput> = images
             .iter()
-            .map(|image| fusiform_nn::Photo {
+            .map(|image| fusiform_nn::RgbInput {
                 rgb: image.rgb,
                 size: sides(image.size),
                 canvas: sides(image.canvas),
@@ -279,7 +280,7 @@ impl Network for NnNetwork {
                 blue_first: image.normalisation.channel_order == ChannelOrder::Bgr,
             })
             .collect();
-        Ok(outputs_of(self.session.run_photos(&input.name, &photos)?))
+        Ok(outputs_of(self.session.run_images(&input.name, &photos)?))
     }
 }
 
@@ -324,7 +325,7 @@ mod tests {
         for batch in [&[][..], &[short], &[image, tall]] {
             assert!(planes(batch).is_err(), "{batch:?}");
         }
-        let of_runtime = fusiform_nn::Photo::planes(&[fusiform_nn::Photo {
+        let of_runtime = fusiform_nn::RgbInput::planes(&[fusiform_nn::RgbInput {
             rgb: image.rgb,
             size: [1, 2],
             canvas: [2, 3],

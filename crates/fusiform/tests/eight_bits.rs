@@ -73,7 +73,7 @@ fn yunet_and_mobilefacenet_see_the_same_faces_in_eight_bits() {
         println!("skipped: no ../shared/models");
         return;
     }
-    let manifest = root().join("crates/app/tests/packs/yunet-mobilefacenet/manifest.toml");
+    let manifest = root().join("crates/cli/tests/packs/yunet-mobilefacenet/manifest.toml");
     let manifest = Manifest::parse(&fs::read_to_string(manifest).unwrap()).unwrap();
     let read = |file: &str| Ok(fs::read(models.join(file)).unwrap());
     agrees(&Pack::assemble(manifest, read).unwrap());
