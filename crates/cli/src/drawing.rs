@@ -1,4 +1,4 @@
-//! Found faces, shown. In: RGB pixels and what was found in them. Out: the same pixels with boxes,
+//! Faces marked in a picture. In: RGB pixels, boxes, landmarks and labels. Out: the same pixels with boxes,
 //! dots and labels. Knows nothing of files, codecs or the catalogue.
 
 mod label_layout;
@@ -38,7 +38,7 @@ pub(crate) struct MarkedFace {
 /// Rows that are turned into RGBA at a time, so that a large picture is not held twice.
 const BAND_ROWS: usize = 256;
 
-/// Draws every face into the picture: a rounded box, a dot per landmark, a small plate with the
+/// Draws every face into the picture: a rounded box, a dot per landmark, a small
 /// label.
 ///
 /// Line widths and letters follow the picture's size and the face's. Faces whose box is not finite
@@ -189,18 +189,19 @@ fn shapes(width: f32, height: f32, faces: &[MarkedFace]) -> Vec<Shape> {
         let Some(line) = font.line(&face.label, size, longest) else {
             continue;
         };
-        let plate = (line.width + 2.0 * pad, size + pad * 0.9);
-        let Some(plate) = label_layout::position(plate, *bbox, (width, height), &boxes, &taken)
+        let label_box = (line.width + 2.0 * pad, size + pad * 0.9);
+        let Some(label_box) =
+            label_layout::position(label_box, *bbox, (width, height), &boxes, &taken)
         else {
             continue;
         };
-        taken.push(plate);
-        let edge = rounded(plate, plate.height() * 0.32);
+        taken.push(label_box);
+        let edge = rounded(label_box, label_box.height() * 0.32);
         shapes.extend(Shape::new(edge.clone(), shade(0.38), Some(size * 0.14)));
         shapes.extend(Shape::new(edge, mark_colour(), None));
         // Capitals are 0.73 of the size high; half of what remains is below them.
-        let baseline = plate.bottom() - (plate.height() - 0.73 * size) / 2.0;
-        let moved = Transform::from_translate(plate.left() + pad, baseline);
+        let baseline = label_box.bottom() - (label_box.height() - 0.73 * size) / 2.0;
+        let moved = Transform::from_translate(label_box.left() + pad, baseline);
         let ink = Color::from_rgba8(16, 22, 30, 255);
         shapes.extend(Shape::new(line.path.transform(moved), ink, None));
     }

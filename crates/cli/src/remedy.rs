@@ -2,7 +2,10 @@
 //! one line, and what to do about it. The libraries know no command line, so their texts stop before
 //! this.
 
-use fusiform::AlbumError;
+use fusiform::models::PackError;
+use fusiform::{AlbumError, Error};
+use fusiform_gallery::Error as GalleryError;
+use fusiform_server::StartError;
 
 /// The causes of an error in one line, with the command, flag or variable that helps.
 pub(crate) fn explain(error: &anyhow::Error) -> String {
@@ -28,15 +31,39 @@ fn chain(error: &anyhow::Error) -> String {
     text
 }
 
-/// What to do about an error, to be appended to its text.
+/// What to do about an error, to be appended to its text: the remedy of the outermost cause that has
+/// one.
 fn command(error: &anyhow::Error) -> Option<String> {
-    // Errors of the library show the album's error in their place in the chain.
-    let album = |cause: &(dyn std::error::Error + 'static)| match cause.downcast_ref() {
-        Some(fusiform::Error::Album(error)) => of_album(error),
-        Some(_) => None,
-        None => cause.downcast_ref().and_then(of_album),
-    };
-    error.chain().find_map(album)
+    error.chain().find_map(|cause| {
+        // A transparent error hides what it wraps from the chain, so it is opened here.
+        if let Some(fusiform_eval::Error::Engine(error)) = cause.downcast_ref() {
+            return of_library(error);
+        }
+        None.or_else(|| cause.downcast_ref().and_then(of_library))
+            .or_else(|| cause.downcast_ref().and_then(of_pack))
+            .or_else(|| cause.downcast_ref().and_then(of_album))
+            .or_else(|| cause.downcast_ref().and_then(of_gallery))
+            .or_else(|| cause.downcast_ref().map(of_server))
+    })
+}
+
+fn of_library(error: &Error) -> Option<String> {
+    Some(match error {
+        Error::Album(error) => return of_album(error),
+        Error::Lacks { .. } => "--pack names it, `fusiform models list` shows all".into(),
+        Error::Uncalibrated { .. } => {
+            "`fusiform calibrate DIR --pack DIR --write` does that".into()
+        }
+        Error::NoFace => "a smaller --min-face finds smaller faces".into(),
+        _ => return None,
+    })
+}
+
+fn of_pack(error: &PackError) -> Option<String> {
+    Some(match error {
+        PackError::Unknown { .. } => "`fusiform models add DIR` does that".into(),
+        _ => return None,
+    })
 }
 
 fn of_album(error: &AlbumError) -> Option<String> {
@@ -54,6 +81,33 @@ fn of_album(error: &AlbumError) -> Option<String> {
         AlbumError::NameTaken { id, .. } => format!("`fusiform merge {id} …` does that"),
         _ => return None,
     })
+}
+
+fn of_gallery(error: &GalleryError) -> Option<String> {
+    Some(match error {
+        GalleryError::WrongKey(_) | GalleryError::BadKey(_) => {
+            "the key is in FUSIFORM_VAULT_KEY, in the file that FUSIFORM_VAULT_KEY_FILE names, or \
+             made from FUSIFORM_VAULT_PASSPHRASE"
+                .into()
+        }
+        GalleryError::NotAGallery(_) | GalleryError::Newer { .. } => {
+            "FUSIFORM_VAULT names another file".into()
+        }
+        GalleryError::Damaged | GalleryError::Chain { .. } => {
+            "`fusiform vault restore FILE` takes a backup".into()
+        }
+        GalleryError::Model { .. } => "--pack chooses the pack".into(),
+        _ => return None,
+    })
+}
+
+fn of_server(error: &StartError) -> String {
+    match error {
+        StartError::Listen { .. } => "--listen chooses another address",
+        StartError::HalfTls => "--tls-cert and --tls-key give both",
+        StartError::NothingToServe => "`fusiform key recognition` makes a key",
+    }
+    .into()
 }
 
 #[cfg(test)]
@@ -81,6 +135,41 @@ mod tests {
         ] {
             let text = explain(&error.into());
             assert!(text.contains(command), "{text}");
+        }
+    }
+
+    #[test]
+    fn errors_of_packs_photos_and_the_vault_name_what_helps() {
+        let lacks = Error::Lacks {
+            pack: "a".into(),
+            role: "embedder",
+        };
+        let unknown = PackError::Unknown {
+            name: "a".into(),
+            known: "base".into(),
+        };
+        let model = GalleryError::Model {
+            found: "a".into(),
+            wanted: "b".into(),
+        };
+        let wrong_key = GalleryError::WrongKey("vault.db".into());
+        for (error, remedy) in [
+            (anyhow::Error::from(Error::NoFace), "--min-face"),
+            (lacks.into(), "`fusiform models list`"),
+            (
+                fusiform_eval::Error::from(Error::Uncalibrated {
+                    pack: "a".into(),
+                    fmr: 1e-3,
+                })
+                .into(),
+                "`fusiform calibrate DIR --pack DIR --write`",
+            ),
+            (Error::from(unknown).into(), "`fusiform models add DIR`"),
+            (model.into(), "--pack"),
+            (wrong_key.into(), "FUSIFORM_VAULT_KEY_FILE"),
+        ] {
+            let text = explain(&error);
+            assert!(text.contains(remedy), "{text}");
         }
     }
 

@@ -9,7 +9,7 @@ use base64::engine::general_purpose::STANDARD;
 
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
-/// The page may show its own pictures and styles, and load or run nothing.
+/// The page shows the pictures and styles it contains, and loads or runs nothing.
 const CONTENT_POLICY: &str = "default-src 'none'; img-src data:; style-src 'unsafe-inline'";
 
 /// What stands above and below the strips.

@@ -27,9 +27,9 @@ struct Answer {
 
 pub(crate) fn run(context: &Context, images: &Path, write: bool) -> Result<Exit> {
     let library = context.library();
-    let wanted = context.config.pack.as_deref();
-    let place = if write {
-        match library.origin(wanted)? {
+    let pack = context.config.pack.as_deref();
+    let folder = if write {
+        match library.origin(pack)? {
             Origin::Folder(dir) => Some(dir),
             Origin::CompiledIn => bail!(
                 "the compiled-in pack cannot be written to; copy it to a folder and name that \
@@ -91,7 +91,7 @@ pub(crate) fn run(context: &Context, images: &Path, write: bool) -> Result<Exit>
             fnmr: point.fnmr.value(),
         });
     }
-    if let Some(dir) = &place {
+    if let Some(dir) = &folder {
         let evidence = format!(
             "{} faces of {} people in {}: {} genuine and {} impostor pairs, by \
              `fusiform calibrate`",
@@ -116,7 +116,7 @@ pub(crate) fn run(context: &Context, images: &Path, write: bool) -> Result<Exit>
         n_genuine_pairs: calibration.n_genuine,
         n_impostor_pairs: calibration.n_impostor,
         thresholds,
-        written_to: place.as_deref().map(shown),
+        written_to: folder.as_deref().map(shown),
     })?;
     Ok(if problems.is_empty() {
         Exit::Done

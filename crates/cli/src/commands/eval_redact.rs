@@ -49,7 +49,7 @@ pub(crate) fn run(context: &Context, images: &Path, detect: DetectArgs) -> Resul
         let face = photo.largest().ok()?;
         let b = face.bbox;
         let mut covered = engine.decode(&bytes).ok()?.image;
-        redact(&mut covered, &[[b.x_min, b.y_min, b.x_max, b.y_max]], &[]);
+        redact(&mut covered, &[b], &[]);
         let bytes = image::encode_jpeg(&covered, JPEG_QUALITY).ok()?;
         let found = DetectedFace {
             bbox: b,

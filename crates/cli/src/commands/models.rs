@@ -110,8 +110,8 @@ pub(crate) fn list(context: &Context) -> Result<Exit> {
 }
 
 pub(crate) fn show(context: &Context, name: Option<&str>) -> Result<Exit> {
-    let wanted = name.or(context.config.pack.as_deref());
-    let manifest = context.library().load(wanted)?.manifest;
+    let pack = name.or(context.config.pack.as_deref());
+    let manifest = context.library().load(pack)?.manifest;
     context.printer.record(&manifest)?;
     context.printer.row(manifest.to_toml()?.trim_end())?;
     Ok(Exit::Done)

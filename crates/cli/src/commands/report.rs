@@ -45,7 +45,7 @@ pub(crate) fn run(context: &Context, out: &Path, faces: usize, people: usize) ->
             })
             .collect(),
     };
-    // Written beside its place and renamed: a page is there whole or not at all.
+    // Written under another name and renamed: the page is there whole or not at all.
     let mut partial = out.as_os_str().to_owned();
     partial.push(".part");
     let of_out = || out.display().to_string();

@@ -122,14 +122,14 @@ fn restore(context: &Context, file: &Path) -> Result<()> {
         path.display()
     );
     let coming = path.with_extension("restoring");
-    let told = || {
+    let of_file = || {
         format!(
             "{}: cannot be copied to {}",
             file.display(),
             coming.display()
         )
     };
-    fs::copy(file, &coming).with_context(told)?;
+    fs::copy(file, &coming).with_context(of_file)?;
     let checked = Gallery::open(&coming, &secret(context, true)?, &model(context)?)
         .and_then(|vault| vault.verify_audit(|_| ()));
     if let Err(why) = checked {
@@ -172,7 +172,7 @@ pub(super) fn open(context: &Context, model: &str) -> Result<Gallery> {
     )?)
 }
 
-fn secret(context: &Context, vault_exists: bool) -> Result<Secret> {
+pub(super) fn secret(context: &Context, vault_exists: bool) -> Result<Secret> {
     Ok(match crate::config::vault_secrets() {
         (Some(key), _) => Secret::Hex(key.into()),
         (None, Some(passphrase)) => Secret::Passphrase(passphrase.into()),
@@ -186,14 +186,14 @@ fn secret(context: &Context, vault_exists: bool) -> Result<Secret> {
 
 /// The key in a file; made, readable by its owner alone, if there is neither key nor vault.
 fn key_of(file: &Path, vault_exists: bool) -> Result<String> {
-    let told = || format!("{}: the vault's key file", file.display());
+    let of_file = || format!("{}: the vault's key file", file.display());
     if file.exists() || vault_exists {
-        return fs::read_to_string(file).with_context(told);
+        return fs::read_to_string(file).with_context(of_file);
     }
     let key = fusiform_gallery::new_key()?;
     let mut options = fs::OpenOptions::new();
     options.write(true).create_new(true);
-    let mut out = private_file(file, &mut options).with_context(told)?;
+    let mut out = private_file(file, &mut options).with_context(of_file)?;
     out.write_all(key.as_bytes())?;
     out.sync_all()?;
     Ok(key.to_string())

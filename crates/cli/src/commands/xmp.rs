@@ -89,14 +89,14 @@ pub(crate) fn export(context: &Context, out: Option<&Path>) -> Result<Exit> {
         let mut written = 0;
         for path in &photo.paths {
             let beside = sidecar(path);
-            let place = match out {
+            let target = match out {
                 None => beside,
                 Some(out) => out.join(beside.file_name().unwrap_or_default()),
             };
-            match put(&place, &text) {
+            match put(&target, &text) {
                 Ok(()) => written += 1,
                 Err(e) => {
-                    let problem = explain(&e.context(shown(&place)));
+                    let problem = explain(&e.context(shown(&target)));
                     answer.problems.push(problem);
                 }
             }
@@ -109,19 +109,19 @@ pub(crate) fn export(context: &Context, out: Option<&Path>) -> Result<Exit> {
 }
 
 /// Writes a sidecar; one that another program wrote holds more than faces, and is left alone.
-fn put(place: &Path, text: &str) -> Result<()> {
-    if place.exists() {
-        let there = fs::read(place)?;
+fn put(sidecar: &Path, text: &str) -> Result<()> {
+    if sidecar.exists() {
+        let there = fs::read(sidecar)?;
         let ours = xmp::packet(&there).is_some_and(|p| p.contains(xmp::TOOLKIT));
         ensure!(
             ours,
             "another program's sidecar; left as it is, name a folder with -o"
         );
     }
-    let mut partial = place.as_os_str().to_owned();
+    let mut partial = sidecar.as_os_str().to_owned();
     partial.push(".part");
     fs::write(&partial, text)?;
-    Ok(fs::rename(&partial, place)?)
+    Ok(fs::rename(&partial, sidecar)?)
 }
 
 pub(crate) fn import(context: &Context) -> Result<Exit> {
@@ -179,9 +179,9 @@ fn regions_of(
     picasa: &mut HashMap<PathBuf, HashMap<String, Regions>>,
 ) -> Result<Vec<(&'static str, Regions)>> {
     let mut sources = Vec::new();
-    for place in [sidecar(path), path.with_extension("xmp")] {
-        if place.is_file() {
-            let bytes = head(&place)?;
+    for file in [sidecar(path), path.with_extension("xmp")] {
+        if file.is_file() {
+            let bytes = head(&file)?;
             let text = xmp::packet(&bytes).context("its sidecar holds no XMP")?;
             sources.push((
                 "import of a sidecar",

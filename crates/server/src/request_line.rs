@@ -1,29 +1,30 @@
-//! Request lines that are no ASCII. In: connections. Out: the same, raw bytes of the first request line percent-encoded.
-//! CompreFace's JavaScript client sends names as single Latin-1 bytes, which no HTTP library lets through. Only the first
-//! line of a connection is touched, so bodies never are; that client is told to close after each answer.
+//! Request lines that are not ASCII. In: a connection. Out: the same, with raw bytes of its first
+//! line percent-encoded. CompreFace's JavaScript client sends names as single Latin-1 bytes, which
+//! HTTP libraries refuse. Only the first line of a connection is changed, so bodies never are; that
+//! client is told to close after each answer.
 
 use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
+use percent_encoding::percent_encode_byte;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-/// Longest request line that is looked at, in bytes; hyper refuses far shorter ones.
+/// Bytes of a line that are escaped at most; hyper refuses lines far shorter.
 const MAX_LINE: usize = 64 * 1024;
-const HEX: &[u8; 16] = b"0123456789ABCDEF";
 
 /// A connection whose first line is ASCII.
-pub(super) struct Escaped<S> {
+pub(super) struct EscapedLine<S> {
     stream: S,
-    /// Escaped bytes that were not asked for yet.
+    /// Escaped bytes not yet read.
     ready: Vec<u8>,
-    /// Bytes of the first line so far; `None` once it is over.
+    /// Bytes of the first line so far; `None` once it has ended.
     seen: Option<usize>,
 }
 
-impl<S> Escaped<S> {
-    pub(super) fn new(stream: S) -> Escaped<S> {
-        Escaped {
+impl<S> EscapedLine<S> {
+    pub(super) fn new(stream: S) -> EscapedLine<S> {
+        EscapedLine {
             stream,
             ready: Vec::new(),
             seen: Some(0),
@@ -41,14 +42,13 @@ impl<S> Escaped<S> {
             if byte.is_ascii() {
                 self.ready.push(*byte);
             } else {
-                let (high, low) = (usize::from(byte >> 4), usize::from(byte & 15));
-                self.ready.extend([b'%', HEX[high], HEX[low]]);
+                self.ready.extend(percent_encode_byte(*byte).bytes());
             }
         }
     }
 }
 
-impl<S: AsyncRead + Unpin> AsyncRead for Escaped<S> {
+impl<S: AsyncRead + Unpin> AsyncRead for EscapedLine<S> {
     fn poll_read(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
@@ -75,7 +75,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for Escaped<S> {
     }
 }
 
-impl<S: AsyncWrite + Unpin> AsyncWrite for Escaped<S> {
+impl<S: AsyncWrite + Unpin> AsyncWrite for EscapedLine<S> {
     fn poll_write(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,

@@ -1,17 +1,12 @@
-//! What Fusiform's own API says and takes. In: people, matches, entries. Out: JSON, and the same as OpenAPI schemas.
+//! The JSON of the v1 API. In: people, matches, log entries. Out: serialised types that are OpenAPI
+//! schemas too.
 
-use std::collections::BTreeMap;
-
-use axum::Json;
-use axum::http::{HeaderValue, StatusCode, header};
-use axum::response::{IntoResponse, Response};
-use fusiform::detect::DetectedFace;
+use fusiform::geometry::BoundingBox;
 use fusiform_gallery::Entry;
 use serde::{Deserialize, Serialize};
-use utoipa::openapi::{self, Content, Ref, RefOr, ResponseBuilder};
-use utoipa::{IntoResponses, ToSchema};
+use utoipa::ToSchema;
 
-use crate::recognition::NotSeen;
+use crate::problem::Problem;
 
 /// Why and until when a person may be kept.
 #[derive(Debug, Deserialize, ToSchema)]
@@ -23,27 +18,28 @@ pub(super) struct ConsentGiven {
     /// What the enrolment is for.
     #[schema(min_length = 1, max_length = 500)]
     pub(super) purpose: String,
-    /// When it ends, in milliseconds since 1970. `null` is until erased; it must be said, not left out.
+    /// When it ends, in milliseconds since 1970. `null` is until erased; it must be given, not left
+    /// out.
     #[schema(required)]
     #[serde(deserialize_with = "Option::deserialize")]
     pub(super) expires_at_ms: Option<i64>,
 }
 
 impl ConsentGiven {
-    pub(super) fn check(&self) -> Result<(), Failure> {
+    pub(super) fn check(&self) -> Result<(), Problem> {
         check_terms(&self.basis, &self.purpose)
     }
 }
 
 /// Whether ground and purpose are stated, and in no more words than are kept.
-pub(super) fn check_terms(basis: &str, purpose: &str) -> Result<(), Failure> {
+pub(super) fn check_terms(basis: &str, purpose: &str) -> Result<(), Problem> {
     let good =
         |text: &str, most| !text.is_empty() && !text.contains('\0') && text.chars().count() <= most;
     if good(basis, 100) && good(purpose, 500) {
         return Ok(());
     }
     let why = "basis (1 to 100 characters) and purpose (1 to 500) are wanted, without NUL";
-    Err(Failure::Wrong(why.into()))
+    Err(Problem::invalid(why))
 }
 
 /// A person and the consent.
@@ -107,9 +103,8 @@ pub(super) struct Bounds {
     y_max: f32,
 }
 
-impl From<&DetectedFace> for Bounds {
-    fn from(face: &DetectedFace) -> Bounds {
-        let b = &face.bbox;
+impl From<&BoundingBox> for Bounds {
+    fn from(b: &BoundingBox) -> Bounds {
         Bounds {
             x_min: b.x_min,
             y_min: b.y_min,
@@ -140,7 +135,8 @@ pub(super) struct Identified {
     pub(super) fmr: f64,
     /// Examples that a face was compared with.
     pub(super) n_examples: usize,
-    /// How often a stranger would be called somebody, at most: the rate times the comparisons (ISO/IEC 19795-1 FPIR).
+    /// How often a stranger would be called somebody, at most: the rate times the comparisons
+    /// (ISO/IEC 19795-1 FPIR).
     pub(super) fpir_at_most: f64,
 }
 
@@ -170,111 +166,7 @@ impl From<Entry> for Audited {
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct Log {
     pub(super) entries: Vec<Audited>,
-    /// Hash of the newest entry of the whole log; note it elsewhere to notice a vault put back to an older state.
+    /// Hash of the newest entry of the whole log; note it elsewhere to notice a vault put back to
+    /// an older state.
     pub(super) newest: String,
-}
-
-/// What is wrong, in words.
-#[derive(Debug, Serialize, ToSchema)]
-pub(super) struct Problem {
-    error: String,
-}
-
-/// An answer that is not what was asked for.
-#[derive(Debug)]
-pub(super) enum Failure {
-    NoKey,
-    Missing,
-    TooLarge,
-    Wrong(String),
-    TooMany,
-    Busy,
-    Inside(String),
-}
-
-/// Every status an operation may answer beside its own, and when.
-const STATUSES: [(u16, &str); 7] = [
-    (
-        401,
-        "The key that x-api-key needs for this is not there, or unknown",
-    ),
-    (404, "There is no such person, job or collection"),
-    (413, "The image is larger than 20 MiB, or the batch than 64"),
-    (422, "What was sent cannot be used; the text says why"),
-    (
-        429,
-        "Too many requests with this key; wait as Retry-After says",
-    ),
-    (500, "The server failed; its log says how"),
-    (
-        503,
-        "Too many requests wait already, or this one took too long",
-    ),
-];
-
-impl Failure {
-    fn status(&self) -> u16 {
-        match self {
-            Failure::NoKey => 401,
-            Failure::Missing => 404,
-            Failure::TooLarge => 413,
-            Failure::Wrong(_) => 422,
-            Failure::TooMany => 429,
-            Failure::Inside(_) => 500,
-            Failure::Busy => 503,
-        }
-    }
-
-    /// For whoever asked; what went wrong inside goes to the log instead.
-    pub(super) fn in_words(self) -> String {
-        let number = self.status();
-        match self {
-            Failure::Wrong(why) => why,
-            Failure::Inside(why) => {
-                tracing::error!("{why}");
-                "the server failed; its log says how".into()
-            }
-            _ => {
-                let told = STATUSES.iter().find(|(status, _)| *status == number);
-                told.map_or("", |(_, when)| *when).into()
-            }
-        }
-    }
-}
-
-impl IntoResponses for Failure {
-    fn responses() -> BTreeMap<String, RefOr<openapi::Response>> {
-        let one = |(status, when): (u16, &str)| {
-            let body = Content::new(Some(Ref::from_schema_name("Problem")));
-            let response = ResponseBuilder::new()
-                .description(when)
-                .content("application/json", body);
-            (status.to_string(), RefOr::T(response.build()))
-        };
-        STATUSES.into_iter().map(one).collect()
-    }
-}
-
-impl From<NotSeen> for Failure {
-    fn from(why: NotSeen) -> Failure {
-        match why {
-            NotSeen::Busy => Failure::Busy,
-            NotSeen::Unreadable(why) => Failure::Wrong(why),
-            NotSeen::Failed(why) => Failure::Inside(why),
-        }
-    }
-}
-
-impl IntoResponse for Failure {
-    fn into_response(self) -> Response {
-        let number = self.status();
-        let error = self.in_words();
-        let status = StatusCode::from_u16(number).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-        let mut response = (status, Json(Problem { error })).into_response();
-        if matches!(number, 429 | 503) {
-            let second = HeaderValue::from_static("1");
-            response.headers_mut().insert(header::RETRY_AFTER, second);
-        }
-        response
-    }
 }

@@ -1,4 +1,4 @@
-//! Fusiform's own API: collections, jobs, and the page to try it on.
+//! The v1 API: collections, jobs, the page to try it on, and how problems are answered.
 
 use base64::Engine;
 use serde_json::{Value, json};
@@ -122,5 +122,33 @@ fn the_page_and_the_document_name_every_operation() {
     assert_eq!(document["openapi"], "3.1.0");
     assert_eq!(document["paths"].as_object().unwrap().len(), 11);
     let metrics = String::from_utf8(server.get("/metrics", "").body).unwrap();
-    assert!(metrics.starts_with("# TYPE"), "{metrics}");
+    for metric in ["fusiform_requests", "fusiform_request_seconds"] {
+        let help = format!("# HELP {metric} ");
+        let kind = format!("# TYPE {metric} ");
+        let heads = |head: &str| metrics.lines().any(|l| l.starts_with(head));
+        assert!(metrics.starts_with("# HELP"), "{metrics}");
+        assert!(heads(&help) && heads(&kind), "{metrics}");
+    }
+    assert!(metrics.contains("fusiform_requests_total{"), "{metrics}");
+    assert!(metrics.ends_with("# EOF\n"), "{metrics}");
+}
+
+#[test]
+fn a_problem_names_its_kind() {
+    let home = Home::new();
+    let server = home.serve();
+    let missing = server.get(&format!("{API}/people/Nobody"), &home.key);
+    let problem = missing.json();
+    assert_eq!(missing.status, 404);
+    assert_eq!(problem["type"], "urn:fusiform:problem:unknown_subject");
+    assert_eq!(problem["status"], 404);
+    let unreadable = server.put_image("identify", &home.key, b"no image at all");
+    assert_eq!(unreadable.status, 422);
+    let problem = unreadable.json();
+    assert_eq!(problem["type"], "urn:fusiform:problem:unreadable_image");
+    assert!(problem["detail"].is_string() && problem["title"].is_string());
+    let key = "11111111-2222-4333-8444-555555555555";
+    let refused = server.get(&format!("{API}/people"), key);
+    assert_eq!(refused.status, 401);
+    assert_eq!(refused.json()["type"], "urn:fusiform:problem:unknown_key");
 }
