@@ -11,6 +11,7 @@
 use std::borrow::Cow;
 use std::error::Error as StdError;
 use std::fmt;
+use std::io::{BufRead, Read};
 
 pub use fusiform_nn::Precision;
 
@@ -31,6 +32,23 @@ pub trait Backend: Send + Sync {
         onnx: Cow<'_, [u8]>,
         precision: Precision,
     ) -> Result<Box<dyn Network>, BackendError>;
+
+    /// A network from a reader of an ONNX file of `n_bytes`, such as one that hashes what it passes
+    /// on. A backend that decodes while it reads never holds the file.
+    ///
+    /// # Errors
+    /// As [`load`](Self::load); also if the reader fails.
+    fn load_from(
+        &self,
+        reader: &mut dyn BufRead,
+        n_bytes: u64,
+        precision: Precision,
+    ) -> Result<Box<dyn Network>, BackendError> {
+        let mut onnx = Vec::new();
+        let read = reader.take(n_bytes).read_to_end(&mut onnx);
+        read.map_err(BackendError::new)?;
+        self.load(onnx.into(), precision)
+    }
 }
 
 /// A network ready to run, from many threads at once through one reference.
@@ -208,13 +226,31 @@ impl Backend for NnBackend {
     ) -> Result<Box<dyn Network>, BackendError> {
         let model = fusiform_nn::Model::from_bytes(&onnx, &fusiform_nn::Limits::default())?;
         drop(onnx);
-        let session = fusiform_nn::Session::with_precision(model, precision)?;
-        Ok(Box::new(NnNetwork {
-            inputs: session.inputs().iter().map(port).collect(),
-            outputs: session.outputs().iter().map(port).collect(),
-            session,
-        }))
+        nn_network(model, precision)
     }
+
+    fn load_from(
+        &self,
+        reader: &mut dyn BufRead,
+        n_bytes: u64,
+        precision: Precision,
+    ) -> Result<Box<dyn Network>, BackendError> {
+        let limits = fusiform_nn::Limits::default();
+        let model = fusiform_nn::Model::from_reader(reader, n_bytes, &limits)?;
+        nn_network(model, precision)
+    }
+}
+
+fn nn_network(
+    model: fusiform_nn::Model,
+    precision: Precision,
+) -> Result<Box<dyn Network>, BackendError> {
+    let session = fusiform_nn::Session::with_precision(model, precision)?;
+    Ok(Box::new(NnNetwork {
+        inputs: session.inputs().iter().map(port).collect(),
+        outputs: session.outputs().iter().map(port).collect(),
+        session,
+    }))
 }
 
 struct NnNetwork {
