@@ -51,7 +51,9 @@ fn of_library(error: &Error) -> Option<String> {
     Some(match error {
         Error::Album(error) => return of_album(error),
         Error::Gallery(error) => return of_gallery(error),
-        Error::Lacks { .. } | Error::NoTemplate => "--pack names it, `fusiform models list` shows all".into(),
+        Error::Lacks { .. } | Error::NoTemplate => {
+            "--pack names it, `fusiform models list` shows all".into()
+        }
         Error::Uncalibrated { .. } => {
             "`fusiform calibrate DIR --pack DIR --write` does that".into()
         }

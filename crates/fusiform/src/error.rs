@@ -149,7 +149,7 @@ fn image_kind(error: &ImageError) -> ErrorKind {
             ErrorKind::UnsupportedPhoto
         }
         ImageError::Encode { .. } | ImageError::Shape { .. } => ErrorKind::BadOption,
-        // Truncated, damaged, or one at which a decoder failed.
+        // Truncated or damaged.
         _ => ErrorKind::DamagedPhoto,
     }
 }

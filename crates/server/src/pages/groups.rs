@@ -124,8 +124,7 @@ pub(super) async fn leftovers(
 ) -> Result<Markup, Problem> {
     let frame = pages.frame(login, params.did).await?;
     let part = part(params.page, PER_PAGE);
-    let read =
-        move |album: &mut Album| Ok((album.unassigned_faces(part)?, name_list(album)?));
+    let read = move |album: &mut Album| Ok((album.unassigned_faces(part)?, name_list(album)?));
     let (faces, names) = pages.album(read).await?;
     let content = html! {
         div.head { div.words {

@@ -327,8 +327,12 @@ pub(super) async fn same(
     Path((id, other)): Path<(i64, i64)>,
 ) -> Result<Markup, Problem> {
     let frame = pages.frame(login, None).await?;
-    let read =
-        move |album: &mut Album| Ok([album.person_stats(PersonId(id))?, album.person_stats(PersonId(other))?]);
+    let read = move |album: &mut Album| {
+        Ok([
+            album.person_stats(PersonId(id))?,
+            album.person_stats(PersonId(other))?,
+        ])
+    };
     let both = pages.album(read).await?;
     let (one, two) = (called(&both[0]), called(&both[1]));
     let content = html! {
@@ -357,7 +361,10 @@ pub(super) async fn merge(
     pages
         .decide(move |album| {
             let other = album.find_person(&other)?;
-            let (this, theirs) = (album.person_stats(PersonId(id))?, album.person_stats(other)?);
+            let (this, theirs) = (
+                album.person_stats(PersonId(id))?,
+                album.person_stats(other)?,
+            );
             // The named one stays, so that "this group is Ida" does not make Ida a number.
             let (into, from) = match (&this.name, &theirs.name) {
                 (None, Some(_)) => (other, this.id),
