@@ -53,6 +53,8 @@ fn main() -> Result<(), Box<dyn Error>> {
             .map(|_| unit((0..dimensions).map(|_| draw()).collect()))
             .collect();
         store.transact(&mut |t| {
+            // It may run again.
+            people.truncate(start);
             for (i, vector) in (start..end).zip(&vectors) {
                 if i < n_people {
                     people.push(t.add_person(service, &format!("Person {i}"), &consent)?);

@@ -1,5 +1,5 @@
 //! What can go wrong in a gallery. Messages name the file and the value; commands and settings that
-//! help are added by whoever has them.
+//! help are added by the program that has them.
 
 use std::path::PathBuf;
 
@@ -77,10 +77,19 @@ pub enum Error {
     /// The system gave no random numbers.
     #[error("the system gives no random numbers")]
     Random,
-    /// The database failed.
+    /// The store's database failed.
     #[error("the vault's database: {0}")]
-    Database(#[from] rusqlite::Error),
+    Database(Cause),
     /// The schema could not be brought up to date; nothing was changed.
     #[error("{0}: the schema cannot be migrated: {1}")]
-    Migration(PathBuf, rusqlite_migration::Error),
+    Migration(PathBuf, Cause),
+}
+
+/// An error of the library that a store rests on.
+pub type Cause = Box<dyn std::error::Error + Send + Sync>;
+
+impl From<rusqlite::Error> for Error {
+    fn from(error: rusqlite::Error) -> Error {
+        Error::Database(error.into())
+    }
 }

@@ -35,7 +35,7 @@ mod tree;
 pub use audit::{Action, Entry, Verified};
 pub use consent::Consent;
 pub use erasure_check::ErasureCheck;
-pub use error::Error;
+pub use error::{Cause, Error};
 pub use gallery::Gallery;
 pub use lock::Lock;
 pub use person::{Example, Match, Person};

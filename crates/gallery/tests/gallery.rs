@@ -268,6 +268,52 @@ fn a_backup_made_in_use_opens_with_the_same_key() {
     back.verify_audit(|_| ()).unwrap();
 }
 
+#[test]
+fn readers_do_not_wait_for_a_writer_that_waits_for_the_disk() {
+    let stage = Stage::new();
+    let gallery = stage.open();
+    let of = service(&gallery);
+    let id = gallery.enrol(of, NAME, &vector(1), b"x").unwrap();
+    let other = rusqlite::Connection::open(stage.path()).unwrap();
+    other.execute_batch("BEGIN IMMEDIATE").unwrap();
+    std::thread::scope(|scope| {
+        let writer = scope.spawn(|| gallery.enrol(of, "Bo", &vector(2), b"y"));
+        let started = std::time::Instant::now();
+        while started.elapsed().as_millis() < 300 {
+            assert_eq!(gallery.nearest(of, &[&vector(2)], 9)[0].len(), 1);
+            assert_eq!(gallery.subjects(of), [NAME]);
+            assert!(gallery.person(of, NAME).is_some() && gallery.example(of, &id).is_some());
+            assert_eq!(gallery.examples(of, None, 0, 9).0, 1);
+            assert_eq!(gallery.services().len(), 1);
+            std::thread::sleep(std::time::Duration::from_millis(5));
+        }
+        assert!(!writer.is_finished(), "the writer has nothing to wait for");
+        other.execute_batch("ROLLBACK").unwrap();
+        writer.join().unwrap().unwrap();
+    });
+    assert_eq!(gallery.nearest(of, &[&vector(2)], 1)[0][0].subject, "Bo");
+}
+
+#[test]
+fn a_vector_of_another_length_is_an_error_and_leaves_nothing() {
+    let stage = Stage::new();
+    let gallery = stage.open();
+    let of = service(&gallery);
+    assert!(gallery.enrol(of, NAME, &[], b"x").is_err());
+    gallery.enrol(of, NAME, &vector(1), b"x").unwrap();
+    let error = gallery.enrol(of, "Bo", &[1.0; 7], b"y").unwrap_err();
+    assert!(
+        error.to_string().contains("7 values among vectors of 8"),
+        "{error}"
+    );
+    assert_eq!(gallery.subjects(of), [NAME]);
+    let probes: [&[f32]; 2] = [&[1.0; 7], &vector(1)];
+    let found = gallery.nearest(of, &probes, 3);
+    assert_eq!(found.iter().map(Vec::len).collect::<Vec<_>>(), [0, 1]);
+    drop(gallery);
+    assert_eq!(stage.open().subjects(of), [NAME]);
+}
+
 #[cfg(unix)]
 #[test]
 fn only_the_owner_may_read_the_files() {

@@ -61,7 +61,7 @@ impl Segments {
         Ok(())
     }
 
-    /// Merges the last two segments as long as `may` says so of their lengths.
+    /// Merges the last two segments as long as `may` accepts their lengths.
     fn merge(&mut self, may: impl Fn(usize, usize) -> bool) -> Result<(), Error> {
         while let [.., before, last] = &self.0[..]
             && may(before.len(), last.len())

@@ -313,7 +313,7 @@ fn is_gallery(db: &Connection, path: &Path) -> Result<bool, Error> {
 
 fn migrate(db: &mut Connection, path: &Path) -> Result<(), Error> {
     let migrated = MIGRATIONS.to_latest(db);
-    migrated.map_err(|e| Error::Migration(path.into(), e))?;
+    migrated.map_err(|e| Error::Migration(path.into(), e.into()))?;
     let application: i32 = db.query_row("PRAGMA application_id", [], |r| r.get(0))?;
     if application != APPLICATION_ID {
         db.pragma_update(None, "application_id", APPLICATION_ID)?;

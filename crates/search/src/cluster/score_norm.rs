@@ -2,11 +2,11 @@
 //! with similarities reduced where a face is near many strangers. Knows nothing of how faces are
 //! grouped.
 //!
-//! A model finds some faces similar to many others: blurred ones, children, whoever its training
-//! set had few of. At a similarity that means something for most faces, such a face is linked to
-//! people it does not belong to. The similarities of its nearest impostors show what its scores are
-//! worth; who is an impostor is known from the first grouping, in which people named by a human are
-//! already apart from the others.
+//! A model finds some faces similar to many others: blurred ones, children, faces of a kind its
+//! training set had few of. At a similarity that means something for most faces, such a face is
+//! linked to people it does not belong to. The similarities of its nearest impostors show what its
+//! scores are worth; who is an impostor is known from the first grouping, in which people named by
+//! a human are already apart from the others.
 //!
 //! Source: adaptive symmetric score normalization in speaker recognition, by each side's nearest
 //! impostors (Matějka et al., "Analysis of score normalization in multilingual speaker
