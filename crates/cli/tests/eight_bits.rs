@@ -57,11 +57,11 @@ fn the_base_pack_sees_the_same_faces_in_eight_bits() {
 
 #[test]
 fn yunet_and_mobilefacenet_see_the_same_faces_in_eight_bits() {
-    let models = root().join("../shared/models");
-    if !models.exists() {
-        println!("skipped: no ../shared/models");
+    let needed = ["models/yunet_n_dynamic.onnx", "models/mobilefacenet.onnx"];
+    let Some(shared) = fusiform_skips::shared(&needed) else {
         return;
-    }
+    };
+    let models = shared.join("models");
     let manifest = root().join("crates/cli/tests/packs/yunet-mobilefacenet/manifest.toml");
     let manifest = Manifest::parse(&fs::read_to_string(manifest).unwrap()).unwrap();
     let files: Vec<(String, Vec<u8>)> = manifest

@@ -245,23 +245,6 @@ mod tests {
         }
     }
 
-    #[test]
-    fn the_development_set_reads_whole() {
-        let Some(shared) = fusiform_skips::shared(&["data/lfw-dev/pairs.txt"]) else {
-            return;
-        };
-        let images = shared.join("data/lfw-dev/images");
-        let text = std::fs::read_to_string(images.with_file_name("pairs.txt")).unwrap();
-        let pairs = Pairs::parse(&text).unwrap();
-        assert_eq!(
-            (pairs.n_folds, pairs.n_per_kind, pairs.pairs.len()),
-            (5, 300, 3000)
-        );
-        for pair in &pairs.pairs {
-            assert!(images.join(pair.a.file()).exists() && images.join(pair.b.file()).exists());
-        }
-    }
-
     proptest! {
         #[test]
         fn any_text_is_read_or_refused(text in "([0-9]{1,3}|[A-Za-z./]{1,4}|[\t\n ])*") {

@@ -123,7 +123,7 @@ fn it_speaks_tls_with_the_certificate_given() {
         .arg(&certificate)
         .output();
     if !made.is_ok_and(|o| o.status.success()) {
-        println!("skipped: openssl is not here");
+        fusiform_skips::skip("openssl is not here", "install openssl");
         return;
     }
     let mut command = home.command(&["-q", "serve", "--listen", "127.0.0.1:0"]);
