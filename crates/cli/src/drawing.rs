@@ -1,5 +1,5 @@
-//! Faces marked in a picture. In: RGB pixels, boxes, landmarks and labels. Out: the same pixels with boxes,
-//! dots and labels. Knows nothing of files, codecs or the catalogue.
+//! Faces marked in a picture. In: RGB pixels, boxes, landmarks and labels. Out: the same pixels
+//! with boxes, dots and labels. Knows nothing of files, codecs or the catalogue.
 
 mod label_layout;
 mod text;

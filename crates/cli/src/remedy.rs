@@ -1,6 +1,6 @@
-//! Remedies that are commands, flags and variables of this program. In: an error. Out: its causes in
-//! one line, and what to do about it. The libraries know no command line, so their texts stop before
-//! this.
+//! Remedies that are commands, flags and variables of this program. In: an error. Out: its causes
+//! in one line, and what to do about it. The libraries know no command line, so their texts stop
+//! before this.
 
 use fusiform::models::PackError;
 use fusiform::{AlbumError, Error};
@@ -31,8 +31,8 @@ fn chain(error: &anyhow::Error) -> String {
     text
 }
 
-/// What to do about an error, to be appended to its text: the remedy of the outermost cause that has
-/// one.
+/// What to do about an error, to be appended to its text: the remedy of the outermost cause that
+/// has one.
 fn command(error: &anyhow::Error) -> Option<String> {
     error.chain().find_map(|cause| {
         // A transparent error hides what it wraps from the chain, so it is opened here.

@@ -11,7 +11,7 @@ use fusiform_gallery::{Gallery, Kind, Lock, Service, Terms, Uuid};
 use rayon::prelude::*;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::vault;
 use crate::args::CompreFaceArgs;
@@ -151,8 +151,7 @@ pub(crate) fn import(context: &Context, from: &CompreFaceArgs) -> Result<Exit> {
             .printer
             .problem(format_args!("{subject}, image {id}: {why}"));
     }
-    let record = |(subject, id, why): &(&String, Uuid, String)| json!({"subject": subject, "image_id": id.to_string(), "problem": why});
-    let problem_rows: Vec<_> = problems.iter().map(record).collect();
+    let problem_rows: Vec<_> = problems.iter().map(problem_row).collect();
     context.printer.record(&json!({
         "subjects": subjects.subjects.len(),
         "imported": taken,
@@ -164,6 +163,11 @@ pub(crate) fn import(context: &Context, from: &CompreFaceArgs) -> Result<Exit> {
     } else {
         Exit::SomeProblems
     })
+}
+
+fn problem_row((subject, id, why): &(&String, Uuid, String)) -> Value {
+    let id = id.to_string();
+    json!({"subject": subject, "image_id": id, "problem": why})
 }
 
 /// Fetches, embeds and enrols one image; `false` if it is there.

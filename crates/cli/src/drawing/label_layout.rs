@@ -6,8 +6,8 @@ use tiny_skia::Rect;
 
 /// The position next to `bbox` that hides least of other faces and labels, inside the picture.
 ///
-/// Positions are tried in the order above, below, beside and inside the box; the first of the best is
-/// taken. None when the picture is smaller than the label.
+/// Positions are tried in the order above, below, beside and inside the box; the first of the best
+/// is taken. None when the picture is smaller than the label.
 pub(super) fn position(
     (width, height): (f32, f32),
     bbox: Rect,

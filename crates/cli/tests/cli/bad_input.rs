@@ -322,8 +322,8 @@ fn a_problem_names_its_file_once() {
     }
 }
 
-/// An uncompressed RGB TIFF (TIFF 6.0) whose colour planes lie apart (`PlanarConfiguration` 2) and in
-/// tiles that reach over the right edge. The decoder panics on it.
+/// An uncompressed RGB TIFF (TIFF 6.0) whose colour planes lie apart (`PlanarConfiguration` 2) and
+/// in tiles that reach over the right edge. The decoder panics on it.
 fn tiled_planar_tiff() -> Vec<u8> {
     const SHORT: u16 = 3;
     const LONG: u16 = 4;

@@ -43,8 +43,8 @@ impl Stage {
         }
     }
 
-    /// A home with YuNet and MobileFaceNet as its pack; `None`, and listed as skipped, where they or
-    /// the other things `needed` below `../shared` are missing.
+    /// A home with YuNet and MobileFaceNet as its pack; `None`, and listed as skipped, where they
+    /// or the other things `needed` below `../shared` are missing.
     #[track_caller]
     pub(crate) fn with_models(needed: &[&str]) -> Option<Stage> {
         let shared = fusiform_skips::shared(&[&MODELS, needed].concat())?;

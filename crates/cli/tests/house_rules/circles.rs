@@ -79,7 +79,8 @@ fn module(source: &Source) -> Module {
     };
     let mut rest = String::new();
     // Statements of `use` end at the first semicolon; everything else is code with paths in it.
-    for piece in source.code.split_inclusive(';') {
+    let code = inline_modules_opened(&source.code);
+    for piece in code.split_inclusive(';') {
         let Some((before, tree)) = use_statement(piece) else {
             rest += piece;
             continue;
@@ -98,6 +99,34 @@ fn module(source: &Source) -> Module {
     }
     module.paths.extend(inline_paths(&rest));
     module
+}
+
+/// The code with `super` inside `mod x { … }` as `self`: there it means the file.
+fn inline_modules_opened(code: &str) -> String {
+    let mut opened = String::new();
+    // Depths of braces at which an inline module began.
+    let (mut depth, mut modules) = (0, Vec::new());
+    for line in code.split_inclusive('\n') {
+        let start = line.trim_start();
+        let visibility = ["pub(crate) ", "pub(super) ", "pub "];
+        let bare = visibility.iter().find_map(|v| start.strip_prefix(v));
+        if bare.unwrap_or(start).starts_with("mod ") && line.trim_end().ends_with('{') {
+            modules.push(depth);
+        }
+        let inside = !modules.is_empty();
+        opened += &if inside {
+            line.replace("super::", "self::")
+        } else {
+            line.to_owned()
+        };
+        for c in line.chars() {
+            depth += i32::from(c == '{') - i32::from(c == '}');
+        }
+        while modules.last().is_some_and(|began| depth <= *began) {
+            modules.pop();
+        }
+    }
+    opened
 }
 
 /// What stands before `use`, and the tree after it.

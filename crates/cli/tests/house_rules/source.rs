@@ -139,8 +139,8 @@ fn is_char_literal(text: &[char]) -> bool {
 
 #[test]
 fn literals_and_comments_are_taken_out() {
-    let text = "let a = \"x // \\\" y\"; // \"no\"\nlet b: &'a str = r#\"z \" z\"#; /* \" /* */ */ f('\"');\n\
-                #[cfg(test)]\nmod tests { let c = \"t\"; }\n";
+    let text = "let a = \"x // \\\" y\"; // \"no\"\nlet b: &'a str = r#\"z \" z\"#;\n\
+                /* \" /* */ */ f('\"');\n#[cfg(test)]\nmod tests { let c = \"t\"; }\n";
     let source = Source::new("crates/x/src/a.rs".into(), text.into());
     let strings: Vec<&str> = source.strings.iter().map(|(_, s)| s.as_str()).collect();
     assert_eq!(strings, ["x // \\\" y", "z \" z"]);
