@@ -105,7 +105,8 @@ pub fn det_curve(reports: &[(&str, &VerificationReport)]) -> String {
     let height = LEGEND_TOP + LEGEND_ROW * reports.len() as f64 + 22.0;
     let mut svg = format!(
         "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {WIDTH} {height}\" \
-         width=\"{WIDTH}\" height=\"{height}\" role=\"img\" aria-labelledby=\"det-title det-desc\">\n\
+         width=\"{WIDTH}\" height=\"{height}\" role=\"img\" \
+         aria-labelledby=\"det-title det-desc\">\n\
          <title id=\"det-title\">Detection error trade-off</title>\n\
          <desc id=\"det-desc\">{}</desc>\n<style>{STYLE}</style>\n\
          <rect class=\"page\" width=\"100%\" height=\"100%\"/>\n",

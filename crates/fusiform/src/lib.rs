@@ -25,8 +25,8 @@
 //!
 //! # Workflow
 //!
-//! 1. An [`Engine`] is opened from a [`Pack`] of networks: the one that is compiled in, a folder, or
-//!    memory. It is shared between threads by reference.
+//! 1. An [`Engine`] is opened from a [`Pack`] of networks: the one that is compiled in, a folder,
+//!    or memory. It is shared between threads by reference.
 //! 2. [`Engine::analyse`] takes the bytes of a photo and gives a [`Photo`] with its [`Face`]s: box,
 //!    landmarks, quality, upright crop, and a [`Template`] that can be compared.
 //! 3. [`Engine::verify`] compares two faces; a [`Gallery`] identifies faces among enrolled people,

@@ -1,5 +1,5 @@
-//! The gallery as a program uses it. In: the two photos under `tests/data`. Out: that people are kept,
-//! found, refused and erased as the pages state.
+//! The gallery as a program uses it. In: the two photos under `tests/data`. Out: that people are
+//! kept, found, refused and erased as the pages state.
 
 use std::path::{Path, PathBuf};
 

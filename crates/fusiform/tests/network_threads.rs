@@ -1,5 +1,5 @@
-//! Networks of the base pack on several threads, and images as bytes. In: the pack. Out: the numbers of a
-//! run on one thread, to the bit.
+//! Networks of the base pack on several threads, and images as bytes. In: the pack. Out: the
+//! numbers of a run on one thread, to the bit.
 
 use fusiform_nn::{Limits, Model, Precision, RgbInput, Session, Tensor};
 

@@ -1,5 +1,5 @@
-//! A small ONNX runtime for vision networks on CPUs. In: an ONNX file, and tensors or RGB bytes. Out:
-//! tensors. Knows nothing of faces, people or the network.
+//! A small ONNX runtime for vision networks on CPUs. In: an ONNX file, and tensors or RGB bytes.
+//! Out: tensors. Knows nothing of faces, people or the network.
 //!
 //! # Workflow
 //! ```text
@@ -12,8 +12,8 @@
 //!    memory once: it leaves the model when it is packed. Loading a model of 100 MB peaks below
 //!    1.3 of its size (`tests/memory.rs`).
 //! 3. [`Session::run`] runs the network. Steps that can run fused compute images row by row with
-//!    their channels side by side; what cannot runs operator by operator. The numbers agree with ONNX
-//!    Runtime to 1e-4 of the largest output (`tests/golden.rs`).
+//!    their channels side by side; what cannot runs operator by operator. The numbers agree with
+//!    ONNX Runtime to 1e-4 of the largest output (`tests/golden.rs`).
 //!
 //! # Example
 //! A model with one node, `y = Relu(x)`:
@@ -33,20 +33,20 @@
 //! ```
 //!
 //! # Threading
-//! A [`Session`] is `Sync`: any number of threads may run it at once, without waiting for each other.
-//! It starts no threads. A run that is called on a thread of a rayon pool shares the rows of large
-//! layers with the threads of that pool, as many as other runs of this process leave: one run takes
-//! the whole pool, as many runs as threads take one thread each. Called elsewhere, a run stays on its
-//! thread. The results are the same to the bit.
+//! A [`Session`] is `Sync`: any number of threads may run it at once, without waiting for each
+//! other. It starts no threads. A run that is called on a thread of a rayon pool shares the rows of
+//! large layers with the threads of that pool, as many as other runs of this process leave: one run
+//! takes the whole pool, as many runs as threads take one thread each. Called elsewhere, a run
+//! stays on its thread. The results are the same to the bit.
 //!
 //! # Precision
 //! [`Precision::Int8`] makes dense convolutions of 12 channels or more multiply eight-bit integers.
 //! Nothing needs to be calibrated; see [`Precision`].
 //!
 //! # Supported operators
-//! Of the domain `ai.onnx`, in float32; integers serve shapes and indices. Files of opset 6 to 14 are
-//! tested; newer ones work where the operators have not changed. Float16 and float64 weights become
-//! float32.
+//! Of the domain `ai.onnx`, in float32; integers serve shapes and indices. Files of opset 6 to 14
+//! are tested; newer ones work where the operators have not changed. Float16 and float64 weights
+//! become float32.
 //!
 //! | family | operators |
 //! |---|---|
@@ -62,15 +62,16 @@
 //! | no effect | Identity, Dropout |
 //!
 //! An operator or attribute outside of this is an error when the model is loaded, never a wrong
-//! result. Fused are 2-D convolutions (dense and depthwise, with constant weights), unpadded MaxPool,
-//! Add, Mul and Sub with a constant number, nearest Resize, and Split and Transpose at the end.
+//! result. Fused are 2-D convolutions (dense and depthwise, with constant weights), unpadded
+//! MaxPool, Add, Mul and Sub with a constant number, nearest Resize, and Split and Transpose at the
+//! end.
 //!
 //! # Untrusted models
 //! A model file may come from anywhere. [`Limits`] bounds its bytes, its nodes and the elements of
-//! every tensor, weights and results alike; lengths are checked against the bytes that are left before
-//! memory is allocated. A malformed file gives an [`Error`] that names file, node and cause, and never
-//! panics: `tests/hostile.rs` runs truncated and mutated models, `fuzz/` anything else. Time is not
-//! bounded: a model within the limits may compute for long.
+//! every tensor, weights and results alike; lengths are checked against the bytes that are left
+//! before memory is allocated. A malformed file gives an [`Error`] that names file, node and cause,
+//! and never panics: `tests/hostile.rs` runs truncated and mutated models, `fuzz/` anything else.
+//! Time is not bounded: a model within the limits may compute for long.
 #![forbid(unsafe_code)]
 #![warn(missing_docs)]
 

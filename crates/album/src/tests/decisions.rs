@@ -266,7 +266,10 @@ proptest! {
             decided.holds_in(&album);
         }
         // The same photos seen by another model …
-        let all = |e: &str| photos(e).into_iter().chain((0..n_new).map(|n| new(n, e))).collect::<Vec<_>>();
+        let all = |e: &str| -> Vec<_> {
+            let added = (0..n_new).map(|n| new(n, e));
+            photos(e).into_iter().chain(added).collect()
+        };
         album.record(&all("e@2")).unwrap();
         for model in ["e@1", "e@2"] {
             album.group(&ModelId(model.into()), &options).unwrap();

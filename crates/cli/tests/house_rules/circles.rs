@@ -2,7 +2,7 @@
 //!
 //! An arrow is a path of the code that begins with `crate`, `self`, `super` or a child module. It
 //! leads to the file of the longest prefix that is a module; a name that a file only re-exports is
-//! followed to where it comes from. Declaring a module draws no arrow.
+//! followed to where it comes from. Declaring a module, and passing on its names, draws no arrow.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -90,14 +90,23 @@ fn module(source: &Source) -> Module {
         let mut leaves = Vec::new();
         expand(tree.trim_end_matches(';'), &[], &mut leaves);
         for (path, name) in leaves {
-            if public {
-                module.exports.insert(name, path.clone());
+            match public {
+                true => _ = module.exports.insert(name, path),
+                false => module.paths.push(path),
             }
-            // A child's names that are only passed on make the file depend on the child too.
-            module.paths.push(path);
         }
     }
     module.paths.extend(inline_paths(&rest));
+    // A name that is passed on is an arrow only if the file uses it too.
+    let is_word = |c: char| c.is_alphanumeric() || c == '_';
+    let words: BTreeSet<&str> = rest.split(|c| !is_word(c)).collect();
+    let used = module
+        .exports
+        .iter()
+        .filter(|(name, _)| words.contains(name.as_str()));
+    module
+        .paths
+        .extend(used.map(|(_, path)| path.clone()).collect::<Vec<_>>());
     module
 }
 

@@ -88,8 +88,8 @@ impl Pack {
         self.weights.keys().copied()
     }
 
-    /// The ONNX file of a role, read now if the pack lies in a folder; `None` if the pack has no such
-    /// network.
+    /// The ONNX file of a role, read now if the pack lies in a folder; `None` if the pack has no
+    /// such network.
     ///
     /// # Errors
     /// [`PackError::Io`]; [`PackError::Hash`] if the file changed since the pack was opened.
@@ -104,8 +104,8 @@ impl Pack {
             .transpose()
     }
 
-    /// Gives the ONNX file of a role to `read`, with its length, and no longer holds it then; `None`
-    /// if the pack has no such network.
+    /// Gives the ONNX file of a role to `read`, with its length, and no longer holds it then;
+    /// `None` if the pack has no such network.
     pub(crate) fn take_weights<T, E: From<PackError>>(
         &mut self,
         role: Role,

@@ -1,5 +1,5 @@
-//! The file of one network. In: bytes in memory, or a path. Out: bytes or a reader, whose SHA-256 was
-//! compared with the manifest's. Knows nothing of manifests or of what a network computes.
+//! The file of one network. In: bytes in memory, or a path. Out: bytes or a reader, whose SHA-256
+//! was compared with the manifest's. Knows nothing of manifests or of what a network computes.
 
 use std::borrow::Cow;
 use std::fs::File;

@@ -17,6 +17,7 @@ use crate::ops::Op;
 use crate::precision::Precision;
 use crate::rgb_input::InputData;
 use crate::tensor::{Tensor, Value};
+pub(crate) use execute::StepObserver;
 use layer::PackedWeights;
 use partition::Partition;
 use plan::Plan;
@@ -35,9 +36,6 @@ pub(crate) struct FusedPartition {
 
 /// Shapes of the imports, and the plan for them, if they can run fused.
 type KnownShapes = (Vec<Vec<usize>>, Option<Arc<Plan>>);
-
-/// Receives the index of a step, its nanoseconds, and its multiplications and additions.
-pub(crate) type StepObserver<'o> = &'o mut dyn FnMut(usize, u64, u64);
 
 /// Reorders steps so that those that can run fused follow each other.
 pub(crate) fn reorder(model: &mut Model) {

@@ -65,7 +65,8 @@ impl Geometry {
         self.pads
     }
 
-    /// Output size and padding before the first window, for windows of `kernel` over `height × width`.
+    /// Output size and padding before the first window, for windows of `kernel` over `height ×
+    /// width`.
     ///
     /// With `ceil`, a last window may reach beyond the padding, as in pooling.
     pub(crate) fn plane(

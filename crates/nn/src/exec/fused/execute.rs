@@ -11,12 +11,14 @@ use fusiform_kernels::nhwc::{
 };
 use rayon::prelude::*;
 
-use super::StepObserver;
 use super::layer::{LayerKind, PackedWeights};
 use super::partition::{Export, Partition};
 use super::plan::{AccessPattern, Plan, Slot, ThreadWorkspace, Workspace};
 use crate::rgb_input::InputData;
 use crate::tensor::Tensor;
+
+/// Receives the index of a step, its nanoseconds, and its multiplications and additions.
+pub(crate) type StepObserver<'o> = &'o mut dyn FnMut(usize, u64, u64);
 
 /// Multiplications and additions below which sharing a slot's rows among threads costs more than it
 /// gains: some 40 µs of a core.
