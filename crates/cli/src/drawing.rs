@@ -190,7 +190,8 @@ fn shapes(width: f32, height: f32, faces: &[MarkedFace]) -> Vec<Shape> {
             continue;
         };
         let label_box = (line.width + 2.0 * pad, size + pad * 0.9);
-        let Some(label_box) = label_layout::position(label_box, *bbox, (width, height), &boxes, &taken)
+        let Some(label_box) =
+            label_layout::position(label_box, *bbox, (width, height), &boxes, &taken)
         else {
             continue;
         };

@@ -189,7 +189,11 @@ pub(super) async fn of_nobody(
 }
 
 /// Asserts of any faces what the form's button says; gives the page of the person who was named.
-fn assert_faces(album: &mut Album, fields: &Fields, faces: &[FaceId]) -> Result<Option<String>, Problem> {
+fn assert_faces(
+    album: &mut Album,
+    fields: &Fields,
+    faces: &[FaceId],
+) -> Result<Option<String>, Problem> {
     match fields.first("do") {
         Some("ignore") => album.ignore(faces)?,
         Some("not_a_face") => album.not_a_face(faces)?,

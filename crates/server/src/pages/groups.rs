@@ -16,7 +16,7 @@ use crate::problem::Problem;
 /// Faces or people of one page.
 pub(super) const PER_PAGE: usize = 60;
 
-/// Which part of a list is params for, and what was just done.
+/// Which page of a list is wanted, and the decision that led here.
 #[derive(Debug, Deserialize)]
 pub(super) struct Params {
     pub(super) page: Option<usize>,
@@ -124,8 +124,7 @@ pub(super) async fn leftovers(
 ) -> Result<Markup, Problem> {
     let frame = pages.frame(login, params.did).await?;
     let part = part(params.page, PER_PAGE);
-    let read =
-        move |album: &mut Album| Ok((album.unassigned_faces(part)?, name_list(album)?));
+    let read = move |album: &mut Album| Ok((album.unassigned_faces(part)?, name_list(album)?));
     let (faces, names) = pages.album(read).await?;
     let content = html! {
         div.head { div.words {

@@ -122,7 +122,7 @@ pub(super) async fn list(
     Ok(frame.page(title, MenuItem::People, content))
 }
 
-/// The name, or the number of who has none.
+/// The name, or the number of an unnamed person.
 pub(super) fn called(card: &PersonStats) -> String {
     card.name
         .clone()
@@ -327,8 +327,12 @@ pub(super) async fn same(
     Path((id, other)): Path<(i64, i64)>,
 ) -> Result<Markup, Problem> {
     let frame = pages.frame(login, None).await?;
-    let read =
-        move |album: &mut Album| Ok([album.person_stats(PersonId(id))?, album.person_stats(PersonId(other))?]);
+    let read = move |album: &mut Album| {
+        Ok([
+            album.person_stats(PersonId(id))?,
+            album.person_stats(PersonId(other))?,
+        ])
+    };
     let both = pages.album(read).await?;
     let (one, two) = (called(&both[0]), called(&both[1]));
     let content = html! {
@@ -357,7 +361,10 @@ pub(super) async fn merge(
     pages
         .decide(move |album| {
             let other = album.find_person(&other)?;
-            let (this, theirs) = (album.person_stats(PersonId(id))?, album.person_stats(other)?);
+            let (this, theirs) = (
+                album.person_stats(PersonId(id))?,
+                album.person_stats(other)?,
+            );
             // The named one stays, so that "this group is Ida" does not make Ida a number.
             let (into, from) = match (&this.name, &theirs.name) {
                 (None, Some(_)) => (other, this.id),
@@ -441,7 +448,7 @@ pub(super) async fn erase(
         })
         .await?;
     pages.pictures().clear();
-    // The browser's copies of the crops go too.
+    // The browser deletes its copies of the crops too.
     let forget = [(
         header::HeaderName::from_static("clear-site-data"),
         "\"cache\"",
