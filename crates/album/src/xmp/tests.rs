@@ -1,4 +1,5 @@
-//! What is written is read again, what other programs write is read, and what could harm is refused.
+//! What is written is read again, what other programs write is read, and what could harm is
+//! refused.
 
 use super::*;
 
