@@ -111,8 +111,8 @@ fn main() -> Result<(), Box<dyn Error>> {
     times.sort_by(f64::total_cmp);
     cpu_times.sort_by(f64::total_cmp);
     println!(
-        "one photo of two faces added in {:.1} ms (median of {ADDED}; {:.1} to {:.1}; {:.1} ms of CPU); \
-         {right} of {known} faces of known people were assigned to them",
+        "one photo of two faces added in {:.1} ms (median of {ADDED}; {:.1} to {:.1}; \
+         {:.1} ms of CPU); {right} of {known} faces of known people were assigned to them",
         times[ADDED / 2],
         times[0],
         times[ADDED - 1],

@@ -154,7 +154,7 @@ fn main_face(path: &Path, pipeline: &Pipeline, options: &AnalyseOptions) -> Outc
     let photo = pipeline.analyse(&std::fs::read(path)?, options)?;
     let (width, height) = (photo.size.width_px as f32, photo.size.height_px as f32);
     let off_center = |face: &Face| {
-        let center = face.face.bbox.center();
+        let center = face.detected.bbox.center();
         (center.x - width / 2.0).hypot(center.y - height / 2.0)
     };
     Ok(photo

@@ -189,7 +189,7 @@ fn many_threads_give_the_answers_of_one() {
     assert!(
         one[0]
             .windows(2)
-            .all(|w| w[0].face.score >= w[1].face.score)
+            .all(|w| w[0].detected.score >= w[1].detected.score)
     );
 }
 

@@ -266,9 +266,8 @@ proptest! {
             decided.holds_in(&album);
         }
         // The same photos seen by another model …
-        let all = |e: &str| -> Vec<_> {
-            let added = (0..n_new).map(|n| new(n, e));
-            photos(e).into_iter().chain(added).collect()
+        let all = |e: &str| -> Vec<ScannedFile> {
+            photos(e).into_iter().chain((0..n_new).map(|n| new(n, e))).collect()
         };
         album.record(&all("e@2")).unwrap();
         for model in ["e@1", "e@2"] {

@@ -48,10 +48,10 @@ fn version_3(file: &Path) -> Connection {
             (3, x'02', 5, 5, 9, 9, 3, 'ignore', NULL, NULL, NULL, NULL),
             (4, x'03', 5, 5, 9, 9, 5, 'not_a_face', NULL, NULL, NULL, NULL),
             (7, x'03', 0, 0, 5, 5, NULL, 'is_not', 1, NULL, NULL, NULL);
-         INSERT INTO questions (subject, face, candidate, similarity, settles)
-            VALUES (NULL, 6, 1, 0.4, 1);
+         INSERT INTO questions (subject, face, candidate, similarity, settles) VALUES (NULL, 6, 1,
+            0.4, 1);
          INSERT INTO centres VALUES (0, x'00'); INSERT INTO homes VALUES (0, 1);
-            INSERT INTO unplaced VALUES (6);
+         INSERT INTO unplaced VALUES (6);
          INSERT INTO state VALUES ('grouped', 'e'), ('standing', '6 0.3 e');",
     )
     .unwrap();
@@ -194,8 +194,8 @@ fn an_album_of_version_one_keeps_its_people_and_decisions() {
             (3, 2, 'd', 5, 5, 9, 9, 1, NULL, zeroblob(32));
          INSERT INTO people (id, name) VALUES (1, 'Ida');
          INSERT INTO members VALUES (1, 1, NULL), (2, 1, 0.5);
-         INSERT INTO decisions (id, at, kind, person, new_name)
-            VALUES (1, 'then', 'name', 1, 'Ida'), (2, 'then', 'ignore', NULL, NULL);
+         INSERT INTO decisions (id, at, kind, person, new_name) VALUES (1, 'then', 'name', 1,
+            'Ida'), (2, 'then', 'ignore', NULL, NULL);
          INSERT INTO facts VALUES (1, 2, 3, 'ignore', NULL, NULL);",
     )
     .unwrap();

@@ -18,7 +18,7 @@ use crate::problem::{Code, Problem};
 
 /// Side of a face, for screens with two pixels a point.
 const FACE_PX: u32 = 224;
-/// Longest side of a photo in the list of photos, and on its own page.
+/// Longest side of a photo in the list of photos, and on the page of the photo.
 const SMALL_PX: u32 = 480;
 const LARGE_PX: u32 = 2048;
 const QUALITY: u8 = 84;
@@ -32,7 +32,7 @@ const LOCKS: usize = 64;
 pub(super) enum Size {
     /// In a list.
     Small,
-    /// On its own.
+    /// On the page of the photo.
     Large,
 }
 
@@ -69,7 +69,7 @@ pub(super) struct Source {
 #[derive(Debug)]
 pub(super) struct Pictures {
     kept: Cache<Key, Bytes, ByBytes>,
-    /// A photo is decoded on a core of its own: each may take hundreds of megabytes.
+    /// Each photo being decoded holds a core: it may take hundreds of megabytes.
     admission: Arc<Admission>,
     locks: Vec<Mutex<()>>,
 }
