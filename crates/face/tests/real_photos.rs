@@ -1,7 +1,6 @@
 //! Real networks on real photos, both from the folder of development data; what OpenCV finds there
 //! is in `golden/detections.json`.
 
-use std::io::Write;
 use std::path::PathBuf;
 
 use fusiform_face::backend::{Backend, Network, NnBackend, Precision};
@@ -15,26 +14,14 @@ use fusiform_face::image::{DecodeLimits, Image, Orientation, decode};
 use fusiform_face::pipeline::{AnalyseOptions, Face, Pipeline};
 use rayon::prelude::*;
 
-/// The folder of development data; `None`, with a line on the terminal, on a machine without it.
-fn shared(test: &str) -> Option<PathBuf> {
-    let folder = std::env::var_os("FUSIFORM_SHARED").map_or_else(
-        || concat!(env!("CARGO_MANIFEST_DIR"), "/../../../shared").into(),
-        PathBuf::from,
-    );
-    if folder.join("models").is_dir() && folder.join("data/groups").is_dir() {
-        return Some(folder);
-    }
-    // Not `println!`, which a passing test keeps to itself.
-    let needs = "models/ and data/groups/ in the folder of development data (FUSIFORM_SHARED)";
-    let _ = writeln!(
-        std::io::stderr(),
-        "skipped: face real_photos::{test} needs {needs}"
-    );
-    None
+/// The folder of development data; `None`, with the test in the list of skipped ones, without it.
+#[track_caller]
+fn shared() -> Option<PathBuf> {
+    fusiform_skips::shared(&["models/mobilefacenet.onnx", "data/groups"])
 }
 
 fn read(path: &str) -> Vec<u8> {
-    std::fs::read(shared("read").unwrap().join(path)).unwrap()
+    std::fs::read(shared().unwrap().join(path)).unwrap()
 }
 
 fn network(file: &str) -> Box<dyn Network> {
@@ -99,7 +86,7 @@ fn goldens() -> std::collections::BTreeMap<String, Vec<Golden>> {
 
 #[test]
 fn yunet_finds_what_opencv_finds() {
-    if shared("yunet_finds_what_opencv_finds").is_none() {
+    if shared().is_none() {
         return;
     }
     let detector = yunet();
@@ -143,7 +130,7 @@ fn yunet_finds_what_opencv_finds() {
 
 #[test]
 fn ultraface_finds_most_of_the_large_faces() {
-    if shared("ultraface_finds_most_of_the_large_faces").is_none() {
+    if shared().is_none() {
         return;
     }
     let detector = ultraface();
@@ -170,7 +157,7 @@ fn ultraface_finds_most_of_the_large_faces() {
 
 #[test]
 fn many_threads_give_the_answers_of_one() {
-    if shared("many_threads_give_the_answers_of_one").is_none() {
+    if shared().is_none() {
         return;
     }
     let pipeline = pipeline(false);
@@ -203,7 +190,7 @@ fn many_threads_give_the_answers_of_one() {
 
 #[test]
 fn a_face_is_like_itself_when_shrunk_and_unlike_others() {
-    if shared("a_face_is_like_itself_when_shrunk_and_unlike_others").is_none() {
+    if shared().is_none() {
         return;
     }
     let photo = group("2008_002506.jpg");
@@ -236,7 +223,7 @@ fn a_face_is_like_itself_when_shrunk_and_unlike_others() {
 
 #[test]
 fn mirrored_averaging_makes_a_crop_and_its_mirror_image_one() {
-    if shared("mirrored_averaging_makes_a_crop_and_its_mirror_image_one").is_none() {
+    if shared().is_none() {
         return;
     }
     let plain = pipeline(false);
@@ -256,7 +243,7 @@ fn mirrored_averaging_makes_a_crop_and_its_mirror_image_one() {
 
 #[test]
 fn a_wrong_head_is_refused_by_name() {
-    if shared("a_wrong_head_is_refused_by_name").is_none() {
+    if shared().is_none() {
         return;
     }
     let spec = DetectorSpec {
