@@ -1,5 +1,6 @@
 //! A photo library and an engine. In: folders and an [`Engine`]. Out: an [`Album`] of people.
-//! Everything of the room `fusiform-album` is re-exported; this file adds what needs an engine. Knows nothing of how the album stores.
+//! Everything of the room `fusiform-album` is re-exported; this file adds what needs an engine.
+//! Knows nothing of how the album stores.
 
 use std::path::PathBuf;
 use std::sync::atomic::AtomicBool;
