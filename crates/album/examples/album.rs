@@ -44,7 +44,8 @@ fn main() -> Result<(), Box<dyn Error>> {
     let (seconds, cpu) = (start.elapsed().as_secs_f64(), (cpu_ms() - cpu) / 1e3);
     let score = bcubed(&album.identities[..n_faces], &found.labels());
     println!(
-        "{n_faces} faces of {length} dimensions: grouped in {seconds:.1} s ({cpu:.1} s of CPU), at most {} MB so far; {} groups of {} people",
+        "{n_faces} faces of {length} dimensions: grouped in {seconds:.1} s ({cpu:.1} s of CPU), \
+         at most {} MB so far; {} groups of {} people",
         peak_mb(),
         found.n_clusters(),
         album.identities[..n_faces]
@@ -75,7 +76,8 @@ fn main() -> Result<(), Box<dyn Error>> {
     let (start, cpu) = (Instant::now(), cpu_ms());
     let summary = library.group(&model, &options)?;
     println!(
-        "grouped in the album in {:.1} s ({:.1} s of CPU), at most {} MB; {} people, {} faces unassigned",
+        "grouped in the album in {:.1} s ({:.1} s of CPU), at most {} MB; {} people, \
+         {} faces unassigned",
         start.elapsed().as_secs_f64(),
         (cpu_ms() - cpu) / 1e3,
         peak_mb(),
@@ -109,7 +111,8 @@ fn main() -> Result<(), Box<dyn Error>> {
     times.sort_by(f64::total_cmp);
     cpu_times.sort_by(f64::total_cmp);
     println!(
-        "one photo of two faces added in {:.1} ms (median of {ADDED}; {:.1} to {:.1}; {:.1} ms of CPU); {right} of {known} faces of known people were assigned to them",
+        "one photo of two faces added in {:.1} ms (median of {ADDED}; {:.1} to {:.1}; \
+         {:.1} ms of CPU); {right} of {known} faces of known people were assigned to them",
         times[ADDED / 2],
         times[0],
         times[ADDED - 1],

@@ -50,7 +50,10 @@ fn command(error: &anyhow::Error) -> Option<String> {
 fn of_library(error: &Error) -> Option<String> {
     Some(match error {
         Error::Album(error) => return of_album(error),
-        Error::Lacks { .. } => "--pack names it, `fusiform models list` shows all".into(),
+        Error::Gallery(error) => return of_gallery(error),
+        Error::Lacks { .. } | Error::NoTemplate => {
+            "--pack names it, `fusiform models list` shows all".into()
+        }
         Error::Uncalibrated { .. } => {
             "`fusiform calibrate DIR --pack DIR --write` does that".into()
         }

@@ -12,6 +12,7 @@ use std::path::Path;
 use fusiform_face::backend::{Backend, Network, NnBackend, Precision};
 use fusiform_face::detect::{DetectOptions, Detector, DetectorSpec, Head, InputSize};
 use fusiform_face::embed::{Embedder, EmbedderSpec, Embedding, Normalisation};
+use fusiform_face::geometry::Size;
 use fusiform_face::pipeline::{AnalyseOptions, Face, Pipeline};
 use rayon::prelude::*;
 
@@ -40,10 +41,10 @@ fn main() -> Outcome<()> {
             scale: [1.0 / 128.0; 3],
             ..Normalisation::default()
         };
-        let input_size = InputSize::Fixed {
-            width: 320,
-            height: 240,
-        };
+        let input_size = InputSize::Fixed(Size {
+            width_px: 320,
+            height_px: 240,
+        });
         let spec = DetectorSpec {
             head: Head::UltraFace,
             normalisation,
@@ -153,7 +154,7 @@ fn main_face(path: &Path, pipeline: &Pipeline, options: &AnalyseOptions) -> Outc
     let photo = pipeline.analyse(&std::fs::read(path)?, options)?;
     let (width, height) = (photo.size.width_px as f32, photo.size.height_px as f32);
     let off_center = |face: &Face| {
-        let center = face.face.bbox.center();
+        let center = face.detected.bbox.center();
         (center.x - width / 2.0).hypot(center.y - height / 2.0)
     };
     Ok(photo

@@ -22,8 +22,8 @@ use crate::normalisation::{ChannelOrder, Normalisation};
 pub trait Backend: Send + Sync {
     /// A network from the bytes of an ONNX file.
     ///
-    /// Owned bytes are dropped once they are parsed, before weights are packed for the processor, so
-    /// that a large model is not held twice.
+    /// Owned bytes are dropped once they are parsed, before weights are packed for the processor,
+    /// so that a large model is not held twice.
     ///
     /// # Errors
     /// [`BackendError`] if the bytes are no model, or one that this backend does not cover.
@@ -117,7 +117,8 @@ pub struct ImageInput<'a> {
     pub rgb: &'a [u8],
     /// Size of the image.
     pub size: Size,
-    /// Size of the input. The image lies at its top left; the rest is what black becomes.
+    /// Size of the input. The image lies at its top left; the rest is black, normalised as the
+    /// image is.
     pub canvas: Size,
     /// Mean, scale and order of the channels.
     pub normalisation: &'a Normalisation,

@@ -51,7 +51,7 @@ impl Detector {
         )?;
         let sides = match spec.input_size {
             InputSize::Dynamic { multiple_of } => [multiple_of; 2],
-            InputSize::Fixed { width, height } => [width, height],
+            InputSize::Fixed(size) => [size.width_px, size.height_px],
         };
         for side in sides {
             check(

@@ -35,7 +35,7 @@ pub struct Photo {
 #[derive(Debug, Clone, PartialEq)]
 pub struct Face {
     /// Box, score and landmarks.
-    pub face: DetectedFace,
+    pub detected: DetectedFace,
     /// How much it is worth to a recogniser.
     pub quality: Quality,
     /// The crop that the embedder saw.
@@ -156,9 +156,9 @@ impl Pipeline {
             .into_iter()
             .zip(crops)
             .zip(embeddings)
-            .map(|((face, aligned), embedding)| Face {
-                quality: quality::assess(&face, &aligned),
-                face,
+            .map(|((detected, aligned), embedding)| Face {
+                quality: quality::assess(&detected, &aligned),
+                detected,
                 aligned,
                 embedding,
             })
@@ -215,6 +215,3 @@ fn ratio(from: Size, to: Size) -> (f32, f32) {
         to.height_px as f32 / from.height_px as f32,
     )
 }
-
-#[doc(hidden)]
-pub type DescribedFace = Face;

@@ -10,7 +10,7 @@ use fusiform_face::detect::{
     Normalisation,
 };
 use fusiform_face::embed::{Embedder, EmbedderSpec};
-use fusiform_face::geometry::BoundingBox;
+use fusiform_face::geometry::{BoundingBox, Size};
 use fusiform_face::image::{DecodeLimits, Image, Orientation, decode};
 use fusiform_face::pipeline::{AnalyseOptions, Face, Pipeline};
 use rayon::prelude::*;
@@ -54,10 +54,10 @@ fn ultraface() -> Detector {
             scale: [1.0 / 128.0; 3],
             channel_order: ChannelOrder::Rgb,
         },
-        input_size: InputSize::Fixed {
-            width: 320,
-            height: 240,
-        },
+        input_size: InputSize::Fixed(Size {
+            width_px: 320,
+            height_px: 240,
+        }),
         min_score: 0.7,
         ..DetectorSpec::default()
     };
@@ -197,7 +197,7 @@ fn many_threads_give_the_answers_of_one() {
     assert!(
         one[0]
             .windows(2)
-            .all(|w| w[0].face.score >= w[1].face.score)
+            .all(|w| w[0].detected.score >= w[1].detected.score)
     );
 }
 

@@ -165,7 +165,7 @@ fn the_same_bytes_give_the_same_bits_by_every_way() {
     assert_eq!((photo.size.width_px, photo.size.height_px), (2700, 2000));
     assert_eq!(photo.faces.len(), 2);
     // In pixels of the photo, though a quarter of them was decoded.
-    let middle = photo.faces.iter().map(|f| f.face.bbox.center());
+    let middle = photo.faces.iter().map(|f| f.detected.bbox.center());
     assert!(
         middle.clone().any(|c| (c.x - 1350.0).abs() < 90.0),
         "{photo:?}"

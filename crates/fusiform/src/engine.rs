@@ -8,6 +8,7 @@ use fusiform_face::detect::{
     ChannelOrder, DetectedFace, Detector, DetectorSpec, Head, InputSize, Normalisation,
 };
 use fusiform_face::embed::{Embedder, EmbedderSpec};
+use fusiform_face::geometry::Size;
 use fusiform_face::image::{DecodeLimits, Decoded, Image};
 use fusiform_face::pipeline::Pipeline;
 use fusiform_search::cluster::ClusterOptions;
@@ -364,12 +365,12 @@ fn normalisation(input: &InputManifest) -> Normalisation {
 fn detector_spec(manifest: &DetectorManifest) -> DetectorSpec {
     let input = &manifest.input;
     let input_size = match (input.width_px, input.height_px) {
-        (Some(width), Some(height)) => InputSize::Fixed {
-            width: width as usize,
-            height: height as usize,
-        },
+        (Some(width_px), Some(height_px)) => InputSize::Fixed(Size {
+            width_px,
+            height_px,
+        }),
         _ => InputSize::Dynamic {
-            multiple_of: input.multiple_of.unwrap_or(32) as usize,
+            multiple_of: input.multiple_of.unwrap_or(32),
         },
     };
     let head = match manifest.head {

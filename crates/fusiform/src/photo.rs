@@ -72,9 +72,9 @@ impl Face {
                 quality: quality.overall,
             });
         Face {
-            bbox: found.face.bbox,
-            score: found.face.score,
-            landmarks: found.face.landmarks,
+            bbox: found.detected.bbox,
+            score: found.detected.score,
+            landmarks: found.detected.landmarks,
             quality,
             aligned: found.aligned,
             template,

@@ -266,7 +266,9 @@ proptest! {
             decided.holds_in(&album);
         }
         // The same photos seen by another model …
-        let all = |e: &str| photos(e).into_iter().chain((0..n_new).map(|n| new(n, e))).collect::<Vec<_>>();
+        let all = |e: &str| -> Vec<ScannedFile> {
+            photos(e).into_iter().chain((0..n_new).map(|n| new(n, e))).collect()
+        };
         album.record(&all("e@2")).unwrap();
         for model in ["e@1", "e@2"] {
             album.group(&ModelId(model.into()), &options).unwrap();

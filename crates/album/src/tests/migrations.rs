@@ -10,18 +10,27 @@ use crate::database::old_schema;
 fn version_3(file: &Path) -> Connection {
     let old = old_schema::create(file, 3);
     old.execute_batch(
-        "INSERT INTO photos VALUES (1, x'01', 10, 10, NULL), (2, x'02', 10, 10, '2020-01-01T00:00:00'),
+        "INSERT INTO photos VALUES (1, x'01', 10, 10, NULL),
+            (2, x'02', 10, 10, '2020-01-01T00:00:00'),
             (3, x'03', 10, 10, NULL), (4, x'04', 10, 10, NULL);
-         INSERT INTO files VALUES (CAST('/a.jpg' AS BLOB), 5, 6, 1, NULL), (CAST('/b.jpg' AS BLOB), 5, 6, 2, NULL),
-            (CAST('/c.jpg' AS BLOB), 5, 6, 3, NULL), (CAST('/d.jpg' AS BLOB), 5, 6, NULL, 'cut short');
+         INSERT INTO files VALUES (CAST('/a.jpg' AS BLOB), 5, 6, 1, NULL),
+            (CAST('/b.jpg' AS BLOB), 5, 6, 2, NULL),
+            (CAST('/c.jpg' AS BLOB), 5, 6, 3, NULL),
+            (CAST('/d.jpg' AS BLOB), 5, 6, NULL, 'cut short');
          INSERT INTO passes VALUES (1, 'd', 'e'), (2, 'd', 'e'), (3, 'd', 'e'), (4, 'd', 'e');
-         INSERT INTO faces (id, photo, detector, x_min, y_min, x_max, y_max, score, quality, aside, overall) VALUES
-            (1, 1, 'd', 0, 0, 5, 5, 1, zeroblob(32), NULL, 0.9), (2, 2, 'd', 0, 0, 5, 5, 1, zeroblob(32), NULL, 0.8),
-            (3, 2, 'd', 5, 5, 9, 9, 1, zeroblob(32), 'ignore', 0.7), (4, 3, 'd', 0, 0, 5, 5, 1, zeroblob(32), NULL, 0.6),
-            (5, 3, 'd', 5, 5, 9, 9, 1, zeroblob(32), 'not_a_face', 0.5), (6, 4, 'd', 0, 0, 5, 5, 1, zeroblob(32), NULL, 0.4);
-         INSERT INTO people (id, name, merged_into, hidden) VALUES (1, 'Ida', NULL, 0), (2, NULL, 1, 0), (3, 'Bo', NULL, 1);
+         INSERT INTO faces (id, photo, detector, x_min, y_min, x_max, y_max, score, quality,
+            aside, overall) VALUES
+            (1, 1, 'd', 0, 0, 5, 5, 1, zeroblob(32), NULL, 0.9),
+            (2, 2, 'd', 0, 0, 5, 5, 1, zeroblob(32), NULL, 0.8),
+            (3, 2, 'd', 5, 5, 9, 9, 1, zeroblob(32), 'ignore', 0.7),
+            (4, 3, 'd', 0, 0, 5, 5, 1, zeroblob(32), NULL, 0.6),
+            (5, 3, 'd', 5, 5, 9, 9, 1, zeroblob(32), 'not_a_face', 0.5),
+            (6, 4, 'd', 0, 0, 5, 5, 1, zeroblob(32), NULL, 0.4);
+         INSERT INTO people (id, name, merged_into, hidden) VALUES (1, 'Ida', NULL, 0),
+            (2, NULL, 1, 0), (3, 'Bo', NULL, 1);
          INSERT INTO members VALUES (1, 1, NULL), (2, 1, NULL), (4, 3, 0.5);
-         INSERT INTO cards VALUES (1, 2, 2, 1, '2020-01-01T00:00:00', '2020-01-01T00:00:00'), (3, 1, 1, 4, NULL, NULL);
+         INSERT INTO cards VALUES (1, 2, 2, 1, '2020-01-01T00:00:00', '2020-01-01T00:00:00'),
+            (3, 1, 1, 4, NULL, NULL);
          INSERT INTO decisions (id, at, who, kind, person, other, old_name, new_name, undone) VALUES
             (1, '2024-02-03 04:05:06', 'command line', 'name', 1, NULL, NULL, 'Ida', 0),
             (2, '2024-02-03 04:05:07', 'web page', 'merge', 1, 2, 'Ida', NULL, 0),
@@ -30,15 +39,19 @@ fn version_3(file: &Path) -> Connection {
             (5, '2024-02-03 04:05:10', 'web page', 'name', 3, NULL, NULL, 'Bo', 0),
             (6, '2024-02-03 04:05:11', 'web page', 'hide', 3, NULL, NULL, NULL, 0),
             (7, 'never', 'import of Picasa', 'is_not', 1, NULL, NULL, NULL, 1);
-         INSERT INTO facts (decision, hash, x_min, y_min, x_max, y_max, face, kind, person, before, before_similarity,
+         INSERT INTO facts (decision, hash, x_min, y_min, x_max, y_max, face, kind, person,
+            before, before_similarity,
             before_aside) VALUES
             (1, x'01', 0, 0, 5, 5, 1, 'is', 1, 1, 0.7, NULL),
-            (2, x'01', 0, 0, 5, 5, 1, 'is', 1, 1, NULL, NULL), (2, x'02', 0, 0, 5, 5, 2, 'is', 1, 2, 0.75, NULL),
+            (2, x'01', 0, 0, 5, 5, 1, 'is', 1, 1, NULL, NULL),
+            (2, x'02', 0, 0, 5, 5, 2, 'is', 1, 2, 0.75, NULL),
             (3, x'02', 5, 5, 9, 9, 3, 'ignore', NULL, NULL, NULL, NULL),
             (4, x'03', 5, 5, 9, 9, 5, 'not_a_face', NULL, NULL, NULL, NULL),
             (7, x'03', 0, 0, 5, 5, NULL, 'is_not', 1, NULL, NULL, NULL);
-         INSERT INTO questions (subject, face, candidate, similarity, settles) VALUES (NULL, 6, 1, 0.4, 1);
-         INSERT INTO centres VALUES (0, x'00'); INSERT INTO homes VALUES (0, 1); INSERT INTO unplaced VALUES (6);
+         INSERT INTO questions (subject, face, candidate, similarity, settles) VALUES (NULL, 6, 1,
+            0.4, 1);
+         INSERT INTO centres VALUES (0, x'00'); INSERT INTO homes VALUES (0, 1);
+         INSERT INTO unplaced VALUES (6);
          INSERT INTO state VALUES ('grouped', 'e'), ('standing', '6 0.3 e');",
     )
     .unwrap();
@@ -174,12 +187,15 @@ fn an_album_of_version_one_keeps_its_people_and_decisions() {
     let stage = Stage::new();
     let old = old_schema::create(&stage.file, 1);
     old.execute_batch(
-        "INSERT INTO photos VALUES (1, x'01', 10, 10, NULL), (2, x'02', 10, 10, '2020-01-01T00:00:00');
-         INSERT INTO faces VALUES (1, 1, 'd', 0, 0, 5, 5, 1, NULL, zeroblob(32)), (2, 2, 'd', 0, 0, 5, 5, 1, NULL, zeroblob(32)),
+        "INSERT INTO photos VALUES (1, x'01', 10, 10, NULL),
+            (2, x'02', 10, 10, '2020-01-01T00:00:00');
+         INSERT INTO faces VALUES (1, 1, 'd', 0, 0, 5, 5, 1, NULL, zeroblob(32)),
+            (2, 2, 'd', 0, 0, 5, 5, 1, NULL, zeroblob(32)),
             (3, 2, 'd', 5, 5, 9, 9, 1, NULL, zeroblob(32));
          INSERT INTO people (id, name) VALUES (1, 'Ida');
          INSERT INTO members VALUES (1, 1, NULL), (2, 1, 0.5);
-         INSERT INTO decisions (id, at, kind, person, new_name) VALUES (1, 'then', 'name', 1, 'Ida'), (2, 'then', 'ignore', NULL, NULL);
+         INSERT INTO decisions (id, at, kind, person, new_name) VALUES (1, 'then', 'name', 1,
+            'Ida'), (2, 'then', 'ignore', NULL, NULL);
          INSERT INTO facts VALUES (1, 2, 3, 'ignore', NULL, NULL);",
     )
     .unwrap();

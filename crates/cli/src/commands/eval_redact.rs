@@ -4,7 +4,6 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{Result, ensure};
-use fusiform::detect::DetectedFace;
 use fusiform::image;
 use fusiform::redact::redact;
 use fusiform::scan::read_photo;
@@ -51,13 +50,8 @@ pub(crate) fn run(context: &Context, images: &Path, detect: DetectArgs) -> Resul
         let mut covered = engine.decode(&bytes).ok()?.image;
         redact(&mut covered, &[b], &[]);
         let bytes = image::encode_jpeg(&covered, JPEG_QUALITY).ok()?;
-        let found = DetectedFace {
-            bbox: b,
-            score: face.score,
-            landmarks: face.landmarks,
-        };
         let pixels = engine.decode(&bytes).ok()?.image;
-        let after = engine.embed_at(&pixels, &found).ok()?;
+        let after = engine.embed_at(&pixels, &face.detected()).ok()?;
         let again = engine.analyse(&bytes, &options).ok()?;
         let again = again.faces.iter().any(|f| f.bbox.iou(&b) > 0.5);
         let before = face.template.as_ref()?;

@@ -62,7 +62,7 @@ fn the_same_bytes_give_the_same_template_to_the_bit_on_every_way_in() {
     // If the whole picture gave the same template, this test could not tell two roads apart.
     let whole = engine.decode(&photo).unwrap().image;
     let whole = engine.analyse_image(&whole, &options).unwrap();
-    let whole = whole.faces[0].template().unwrap();
+    let whole = whole.largest().unwrap().template().unwrap();
     assert_ne!(bits(&whole.vector), expected);
 
     let home = Home::empty();

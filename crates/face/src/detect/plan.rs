@@ -29,9 +29,8 @@ impl Plan {
         let (photo_width, photo_height) = (f64::from(photo.width_px), f64::from(photo.height_px));
         let longest = photo_width.max(photo_height);
         let scale = match spec.input_size {
-            InputSize::Fixed { width, height } => {
-                (width as f64 / photo_width).min(height as f64 / photo_height)
-            }
+            InputSize::Fixed(input) => (f64::from(input.width_px) / photo_width)
+                .min(f64::from(input.height_px) / photo_height),
             InputSize::Dynamic { .. } => {
                 let usual = (f64::from(options.longest_side_px) / longest).min(1.0);
                 let for_small_faces = options.min_face_px.map_or(0.0, |px| {
@@ -43,18 +42,14 @@ impl Plan {
         };
         let mut copy = scaled_size(photo, scale);
         let input = match spec.input_size {
-            InputSize::Fixed { width, height } => {
-                let input = Size {
-                    width_px: width as u32,
-                    height_px: height as u32,
-                };
+            InputSize::Fixed(input) => {
                 copy.width_px = copy.width_px.min(input.width_px);
                 copy.height_px = copy.height_px.min(input.height_px);
                 input
             }
             InputSize::Dynamic { multiple_of } => Size {
-                width_px: copy.width_px.next_multiple_of(multiple_of as u32),
-                height_px: copy.height_px.next_multiple_of(multiple_of as u32),
+                width_px: copy.width_px.next_multiple_of(multiple_of),
+                height_px: copy.height_px.next_multiple_of(multiple_of),
             },
         };
         Plan {
@@ -127,10 +122,7 @@ mod tests {
     #[test]
     fn a_fixed_input_takes_what_fits() {
         let spec = DetectorSpec {
-            input_size: InputSize::Fixed {
-                width: 320,
-                height: 240,
-            },
+            input_size: InputSize::Fixed(size(320, 240)),
             ..DetectorSpec::default()
         };
         check(

@@ -1,7 +1,7 @@
 //! What a detector is, what it is asked and what it answers. Plain data.
 //! Knows nothing of networks at work.
 
-use crate::geometry::{BoundingBox, Landmarks};
+use crate::geometry::{BoundingBox, Landmarks, Size};
 use crate::normalisation::{ChannelOrder, Normalisation};
 
 /// How the outputs of a detector are read.
@@ -24,15 +24,10 @@ pub enum InputSize {
     /// Any size whose sides are multiples of this.
     Dynamic {
         /// The coarsest stride, usually 32.
-        multiple_of: usize,
+        multiple_of: u32,
     },
     /// One size; photos are fitted into it and `min_face_px` has no effect.
-    Fixed {
-        /// Width in pixels.
-        width: usize,
-        /// Height in pixels.
-        height: usize,
-    },
+    Fixed(Size),
 }
 
 /// What there is to know of a detector beside its weights.

@@ -32,7 +32,7 @@ pub(super) struct Notice {
     pub(super) undo: Option<i64>,
 }
 
-/// What a page knows beside its own content.
+/// What a page shows beside its content.
 #[derive(Debug, Clone)]
 pub(super) struct Frame {
     pub(super) login: Login,

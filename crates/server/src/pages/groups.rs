@@ -16,7 +16,7 @@ use crate::problem::Problem;
 /// Faces or people of one page.
 pub(super) const PER_PAGE: usize = 60;
 
-/// Which part of a list is params for, and what was just done.
+/// Which page of a list is wanted, and the decision that led here.
 #[derive(Debug, Deserialize)]
 pub(super) struct Params {
     pub(super) page: Option<usize>,

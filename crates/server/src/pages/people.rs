@@ -122,7 +122,7 @@ pub(super) async fn list(
     Ok(frame.page(title, MenuItem::People, content))
 }
 
-/// The name, or the number of who has none.
+/// The name, or the number of an unnamed person.
 pub(super) fn called(card: &PersonStats) -> String {
     card.name
         .clone()
@@ -448,7 +448,7 @@ pub(super) async fn erase(
         })
         .await?;
     pages.pictures().clear();
-    // The browser's copies of the crops go too.
+    // The browser deletes its copies of the crops too.
     let forget = [(
         header::HeaderName::from_static("clear-site-data"),
         "\"cache\"",

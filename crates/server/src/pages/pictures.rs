@@ -18,7 +18,7 @@ use crate::problem::{Code, Problem};
 
 /// Side of a face, for screens with two pixels a point.
 const FACE_PX: u32 = 224;
-/// Longest side of a photo in the list of photos, and on its own page.
+/// Longest side of a photo in the list of photos, and on the page of the photo.
 const SMALL_PX: u32 = 480;
 const LARGE_PX: u32 = 2048;
 const QUALITY: u8 = 84;
@@ -32,7 +32,7 @@ const LOCKS: usize = 64;
 pub(super) enum Size {
     /// In a list.
     Small,
-    /// On its own.
+    /// On the page of the photo.
     Large,
 }
 
@@ -69,7 +69,7 @@ pub(super) struct Source {
 #[derive(Debug)]
 pub(super) struct Pictures {
     kept: Cache<Key, Bytes, ByBytes>,
-    /// A photo is decoded on a core of its own: each may take hundreds of megabytes.
+    /// Each photo being decoded holds a core: it may take hundreds of megabytes.
     admission: Arc<Admission>,
     locks: Vec<Mutex<()>>,
 }
@@ -97,12 +97,7 @@ impl Pictures {
         self.make(source, key, enough_px, |decoded, source| {
             let (scale_x, scale_y) = decoded_scale(decoded);
             let cut = |(face, b): &(i64, BoundingBox)| {
-                let bbox = BoundingBox {
-                    x_min: b.x_min * scale_x,
-                    y_min: b.y_min * scale_y,
-                    x_max: b.x_max * scale_x,
-                    y_max: b.y_max * scale_y,
-                };
+                let bbox = b.scaled(scale_x, scale_y);
                 let jpeg = jpeg(&square(&decoded.image, &bbox, FACE_PX)?)?;
                 Some((Key::Face(*face, source.tag), jpeg))
             };
@@ -190,14 +185,10 @@ fn enough_for_faces(source: &Source) -> u32 {
 
 /// Decoded pixels per pixel of the photo, across and down.
 fn decoded_scale(decoded: &Decoded) -> (f32, f32) {
-    let fusiform::Size {
-        width_px: width,
-        height_px: height,
-    } = decoded.size;
-    let image = &decoded.image;
+    let (whole, image) = (decoded.size, &decoded.image);
     (
-        image.width() as f32 / width as f32,
-        image.height() as f32 / height as f32,
+        image.width() as f32 / whole.width_px as f32,
+        image.height() as f32 / whole.height_px as f32,
     )
 }
 

@@ -129,13 +129,13 @@ pub(super) struct Match {
 pub(super) struct Identified {
     /// Largest first; empty if nobody is in the image.
     pub(super) faces: Vec<Match>,
-    /// Similarity from which on a face is somebody.
+    /// Similarity from which on a face counts as a person.
     pub(super) threshold: f32,
     /// False-match rate of one comparison that the threshold was measured at.
     pub(super) fmr: f64,
     /// Examples that a face was compared with.
     pub(super) n_examples: usize,
-    /// How often a stranger would be called somebody, at most: the rate times the comparisons
+    /// How often a stranger is taken for a person, at most: the rate times the comparisons
     /// (ISO/IEC 19795-1 FPIR).
     pub(super) fpir_at_most: f64,
 }
