@@ -46,9 +46,9 @@ pub fn network(
     rounds: usize,
     precision: Precision,
 ) -> Result<NetworkSpeed, Error> {
-    let failed = |source| Error::Network {
+    let failed = |source: fusiform_nn::Error| Error::Network {
         name: name.into(),
-        source,
+        source: Box::new(source),
     };
     let model = Model::from_bytes(model, &Limits::default()).map_err(failed)?;
     let session = Session::with_precision(model, precision).map_err(failed)?;

@@ -45,7 +45,7 @@ impl CalibrationPoint {
     }
 }
 
-/// What all comparisons of a labelled set say.
+/// The result of all comparisons of a labelled set.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Calibration {
     /// Number of embeddings.

@@ -31,7 +31,7 @@ pub struct Identity {
 /// One identity per folder directly below `dir`, sorted by name; the folder's name is the label.
 ///
 /// # Errors
-/// [`Error::Io`] naming the folder that cannot be listed, or saying that there is none.
+/// [`Error::Engine`] naming the folder that cannot be listed, or that holds no folder with photos.
 pub fn identities(dir: &Path) -> Result<Vec<Identity>, Error> {
     let list = |dir: &Path| -> Result<Vec<PathBuf>, Error> {
         let entries = fs::read_dir(dir).map_err(|e| fusiform::Error::io(dir, e))?;

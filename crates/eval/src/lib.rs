@@ -15,7 +15,7 @@
 //! | [`calibration`] | labelled embeddings → thresholds at stated false-match rates |
 //! | [`curve_svg`] | verification reports → the DET curves as one SVG |
 //! | [`npy`] | numbers → files for NumPy |
-//! | [`bench`] | networks → times, and the share of what the core can do at most |
+//! | [`mod@bench`] | networks → times, and the share of what the core can do at most |
 //!
 //! # Example
 //! ```

@@ -30,7 +30,7 @@ impl Proportion {
     ///
     /// The interval is Wilson's for the number of independent trials that would have this standard
     /// error, so that it stays inside 0…1 and stays honest when nothing was counted. An error of
-    /// zero says nothing, and `ceiling` independent trials are assumed instead.
+    /// zero is no evidence, and `ceiling` independent trials are assumed instead.
     pub(super) fn with_standard_error(count: u64, trials: u64, error: f64, ceiling: u64) -> Self {
         let share = count as f64 / trials as f64;
         let effective = share * (1.0 - share) / (error * error);

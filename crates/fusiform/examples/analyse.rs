@@ -19,7 +19,7 @@ pub(crate) fn run(folder: &Path) -> Result<(), Error> {
     println!("embedder {}", engine.embedder_id()?);
 
     for path in photos(folder)? {
-        // One bad photo should not end a program that looks through thousands.
+        // One bad photo should not end a program that analyses thousands.
         let photo = match engine.analyse_file(&path) {
             Ok(photo) => photo,
             Err(error) => {

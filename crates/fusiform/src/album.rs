@@ -1,6 +1,6 @@
 //! A photo library and an engine. In: folders and an [`Engine`]. Out: an [`Album`] of people.
-//! Everything of the room `fusiform-album` is here by its own name; this file adds what needs an
-//! engine. Knows nothing of how the album stores.
+//! Everything of the room `fusiform-album` is re-exported; this file adds what needs an engine.
+//! Knows nothing of how the album stores.
 
 use std::path::PathBuf;
 use std::sync::atomic::AtomicBool;
@@ -13,7 +13,7 @@ use fusiform_album::scan::{Analyse, Event, ScanOptions, ScanSummary};
 
 /// Albums: scanning folders and grouping faces into people.
 impl Engine {
-    /// Looks through every photo below `roots` and records what is new in the album, on all cores.
+    /// Analyses every photo below `roots` and records what is new in the album, on all cores.
     ///
     /// Photos that are known and unchanged are not read again. A photo that cannot be read is no
     /// error: the summary lists it with the reason. People are made by [`Engine::group`].
@@ -30,7 +30,7 @@ impl Engine {
     /// let mut album = Album::open(&file, OpenOptions { create: true, ..Default::default() })?;
     /// let summary = engine.scan(&mut album, &["tests/data"])?;
     /// engine.group(&mut album)?;
-    /// assert_eq!((summary.described, summary.problems.len()), (2, 0));
+    /// assert_eq!((summary.analysed, summary.problems.len()), (2, 0));
     /// assert!(!album.people()?.is_empty());
     /// # Ok::<(), fusiform::Error>(())
     /// ```

@@ -305,7 +305,7 @@ fn read_photo(path: &Path, limits: &DecodeLimits) -> Result<Vec<u8>, Error> {
     read_bounded(path, limits.max_bytes).map_err(|e| Error::io(path, e))
 }
 
-/// A photo that cannot be read is an error of its own, beside those of networks.
+/// A photo that cannot be read is another error than a network that fails.
 fn of_image(error: fusiform_face::Error) -> Error {
     match error {
         fusiform_face::Error::Image(cause) => Error::Image(cause),
@@ -412,7 +412,7 @@ mod tests {
             let weights = base.weights(network.role).unwrap().unwrap();
             files.push((network.file.into(), weights.to_vec()));
         }
-        // Its own weights are of no matter here: they are checked by hash and kept, not read.
+        // Any bytes will do: they are checked by hash and kept, not read.
         let detector = base.weights(Role::Detector).unwrap().unwrap();
         let sha256 = &base.manifest.detector.as_ref().unwrap().sha256;
         let text = format!(

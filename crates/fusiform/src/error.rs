@@ -27,7 +27,7 @@ pub enum Error {
     Network {
         /// Name of the network in its manifest.
         name: String,
-        /// What the runtime said.
+        /// The cause, from the runtime.
         source: fusiform_face::backend::BackendError,
     },
     /// The file of a photo holds no photo that can be read.
@@ -79,7 +79,7 @@ pub enum Error {
     Io {
         /// Which one.
         path: PathBuf,
-        /// What the system said.
+        /// The cause, from the system.
         source: std::io::Error,
     },
     /// No face in a photo that needs one.

@@ -22,7 +22,7 @@ use crate::verify::{Fmr, Thresholds};
 /// Largest key file that is read, in bytes: 64 digits and a line end.
 const MAX_KEY_BYTES: u64 = 1024;
 
-/// What stands as basis and purpose of people who are enrolled without a consent of their own.
+/// Basis and purpose of people whose consent was not stated.
 const NOT_STATED: &str = "not stated";
 
 /// People who are recognised: their names, consents and faces, sealed on disk or in memory.

@@ -36,7 +36,7 @@ pub enum PackError {
     Io {
         /// The file or folder.
         path: PathBuf,
-        /// What the system said.
+        /// The cause, from the system.
         source: std::io::Error,
     },
     /// No pack of that name is here.

@@ -64,7 +64,7 @@ pub struct Manifest {
     /// The network that refines landmarks; read and checked, not run yet.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub landmarks: Option<LandmarksManifest>,
-    /// The network that turns an upright crop into an embedding.
+    /// The network that makes an embedding of an upright crop.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub embedder: Option<EmbedderManifest>,
     /// The network that tells a living face from a picture of one; read and checked, not run yet.
