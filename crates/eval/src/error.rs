@@ -25,7 +25,8 @@ pub enum EvaluateError {
     OneFold,
     /// A similarity is NaN or infinite.
     #[error(
-        "comparison {index} has the similarity {value}; give a finite number, or none when no face was found"
+        "comparison {index} has the similarity {value}; give a finite number, or none when no face \
+         was found"
     )]
     NotFinite {
         /// Position in the list given.

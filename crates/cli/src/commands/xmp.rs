@@ -1,20 +1,20 @@
-//! `fusiform export xmp` and `fusiform import xmp`. In: names of the catalogue, or regions of other programs. Out: sidecars,
-//! or human decisions. The photos themselves are only read.
+//! `fusiform export xmp` and `fusiform import xmp`. In: names of the catalogue, or regions of other
+//! programs. Out: sidecars, or human decisions. The photos themselves are only read.
 
 use std::collections::{BTreeMap, HashMap};
 use std::fs::{self, File};
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context as _, Result, ensure};
 use fusiform::album::regions::{Region, Regions, RelativeBox};
 use fusiform::album::{Album, FaceId, PhotoId, PhotoView, picasa, xmp};
 use fusiform::geometry::BoundingBox;
 use serde::Serialize;
 
+use crate::context::{Context, shown};
 use crate::exit::Exit;
-use crate::printer::chain;
-use crate::session::{Session, shown};
+use crate::remedy::explain;
 
 /// Photos read from the catalogue at a time.
 const BATCH: usize = 500;
@@ -26,8 +26,8 @@ struct Answer {
     problems: Vec<String>,
 }
 
-fn finish(session: &Session, done: &str, answer: &Answer) -> Result<Exit> {
-    let printer = session.printer;
+fn finish(context: &Context, done: &str, answer: &Answer) -> Result<Exit> {
+    let printer = context.printer;
     printer.row(format_args!(
         "{done}: {} faces in {} photos",
         answer.faces, answer.photos
@@ -64,8 +64,8 @@ fn sidecar(photo: &Path) -> PathBuf {
     name.into()
 }
 
-pub(crate) fn export(session: &Session, out: Option<&Path>) -> Result<Exit> {
-    let catalogue = session.existing_catalogue()?;
+pub(crate) fn export(context: &Context, out: Option<&Path>) -> Result<Exit> {
+    let catalogue = context.existing_catalogue()?;
     let mut answer = Answer {
         photos: 0,
         faces: 0,
@@ -89,14 +89,14 @@ pub(crate) fn export(session: &Session, out: Option<&Path>) -> Result<Exit> {
         let mut written = 0;
         for path in &photo.paths {
             let beside = sidecar(path);
-            let place = match out {
+            let target = match out {
                 None => beside,
                 Some(out) => out.join(beside.file_name().unwrap_or_default()),
             };
-            match put(&place, &text) {
+            match put(&target, &text) {
                 Ok(()) => written += 1,
                 Err(e) => {
-                    let problem = chain(&e.context(shown(&place)));
+                    let problem = explain(&e.context(shown(&target)));
                     answer.problems.push(problem);
                 }
             }
@@ -105,27 +105,27 @@ pub(crate) fn export(session: &Session, out: Option<&Path>) -> Result<Exit> {
         answer.faces += faces.len() * written.min(1);
         Ok(())
     })?;
-    finish(session, "written", &answer)
+    finish(context, "written", &answer)
 }
 
 /// Writes a sidecar; one that another program wrote holds more than faces, and is left alone.
-fn put(place: &Path, text: &str) -> Result<()> {
-    if place.exists() {
-        let there = fs::read(place)?;
+fn put(sidecar: &Path, text: &str) -> Result<()> {
+    if sidecar.exists() {
+        let there = fs::read(sidecar)?;
         let ours = xmp::packet(&there).is_some_and(|p| p.contains(xmp::TOOLKIT));
         ensure!(
             ours,
             "another program's sidecar; left as it is, name a folder with -o"
         );
     }
-    let mut partial = place.as_os_str().to_owned();
+    let mut partial = sidecar.as_os_str().to_owned();
     partial.push(".part");
     fs::write(&partial, text)?;
-    Ok(fs::rename(&partial, place)?)
+    Ok(fs::rename(&partial, sidecar)?)
 }
 
-pub(crate) fn import(session: &Session) -> Result<Exit> {
-    let mut catalogue = session.existing_catalogue()?;
+pub(crate) fn import(context: &Context) -> Result<Exit> {
+    let mut catalogue = context.existing_catalogue()?;
     let mut problems = Vec::new();
     let mut found: Vec<(PhotoId, &'static str, String, BoundingBox)> = Vec::new();
     let mut picasa: HashMap<PathBuf, HashMap<String, Regions>> = HashMap::new();
@@ -137,7 +137,7 @@ pub(crate) fn import(session: &Session) -> Result<Exit> {
                         take(&photo, source, regions, &mut found, &mut problems);
                     }
                 }
-                Err(e) => problems.push(chain(&e.context(shown(path)))),
+                Err(e) => problems.push(explain(&e.context(shown(path)))),
             }
         }
         Ok(())
@@ -162,7 +162,7 @@ pub(crate) fn import(session: &Session) -> Result<Exit> {
         catalogue.set_actor(source);
         match catalogue.assert_is_called(&named, &name) {
             Ok(_) => faces += named.len(),
-            Err(e) => problems.push(format!("{name:?}: {}", chain(&e.into()))),
+            Err(e) => problems.push(format!("{name:?}: {}", explain(&e.into()))),
         }
     }
     let answer = Answer {
@@ -170,7 +170,7 @@ pub(crate) fn import(session: &Session) -> Result<Exit> {
         faces,
         problems,
     };
-    finish(session, "taken as your word", &answer)
+    finish(context, "taken as your word", &answer)
 }
 
 /// The regions that lie beside a photo or in it, with where they come from.
@@ -179,9 +179,9 @@ fn regions_of(
     picasa: &mut HashMap<PathBuf, HashMap<String, Regions>>,
 ) -> Result<Vec<(&'static str, Regions)>> {
     let mut sources = Vec::new();
-    for place in [sidecar(path), path.with_extension("xmp")] {
-        if place.is_file() {
-            let bytes = head(&place)?;
+    for file in [sidecar(path), path.with_extension("xmp")] {
+        if file.is_file() {
+            let bytes = head(&file)?;
             let text = xmp::packet(&bytes).context("its sidecar holds no XMP")?;
             sources.push((
                 "import of a sidecar",
@@ -237,8 +237,8 @@ fn take(
     {
         let path = photo.paths.first().map(|p| shown(p)).unwrap_or_default();
         problems.push(format!(
-            "{path}: its regions were drawn on {w} x {h}, the upright photo has {width} x {height}; \
-             not taken, since the boxes would lie elsewhere"
+            "{path}: its regions were drawn on {w} x {h}, the upright photo has {width} x \
+             {height}; not taken, since the boxes would lie elsewhere"
         ));
         return;
     }
