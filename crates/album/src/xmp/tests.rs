@@ -79,11 +79,11 @@ fn properties_as_elements_are_read_and_what_is_no_named_face_is_passed_over() {
     let area = "<r:Area a:x='.5' a:y='.5' a:w='.2' a:h='.4' a:unit='normalized'/>";
     let items = [
         item(&format!(
-            "<r:Known>Ida</r:Known><r:Type>Face</r:Type>{area}"
+            "<r:Name>Ida</r:Name><r:Type>Face</r:Type>{area}"
         )),
-        item(&format!("<r:Known>Rex</r:Known><r:Type>Pet</r:Type>{area}")),
+        item(&format!("<r:Name>Rex</r:Name><r:Type>Pet</r:Type>{area}")),
         item(&format!("<r:Type>Face</r:Type>{area}")),
-        item("<r:Known>Nowhere</r:Known><r:Type>Face</r:Type>"),
+        item("<r:Name>Nowhere</r:Name><r:Type>Face</r:Type>"),
     ];
     let found = read(&with_items(&items.concat())).unwrap();
     assert_eq!(found.faces.len(), 1);
@@ -97,7 +97,7 @@ fn character_references_and_cdata_are_text() {
     let area = "<r:Area><rdf:Description><a:x>.5</a:x><a:y>.5</a:y><a:w>.2</a:w><a:h>.4</a:h>\
                 </rdf:Description></r:Area>";
     let name = "Zo&#xeb; &amp; <![CDATA[<Bo>]]>";
-    let items = format!("<rdf:li><r:Known>{name}</r:Known>{area}</rdf:li>");
+    let items = format!("<rdf:li><r:Name>{name}</r:Name>{area}</rdf:li>");
     let found = read(&with_items(&items)).unwrap();
     assert_eq!(found.faces[0].name, "Zoë & <Bo>");
 }
