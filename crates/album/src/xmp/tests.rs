@@ -78,9 +78,7 @@ fn properties_as_elements_are_read_and_what_is_no_named_face_is_passed_over() {
     let item = |body: &str| format!("<rdf:li rdf:parseType='Resource'>{body}</rdf:li>");
     let area = "<r:Area a:x='.5' a:y='.5' a:w='.2' a:h='.4' a:unit='normalized'/>";
     let items = [
-        item(&format!(
-            "<r:Name>Ida</r:Name><r:Type>Face</r:Type>{area}"
-        )),
+        item(&format!("<r:Name>Ida</r:Name><r:Type>Face</r:Type>{area}")),
         item(&format!("<r:Name>Rex</r:Name><r:Type>Pet</r:Type>{area}")),
         item(&format!("<r:Type>Face</r:Type>{area}")),
         item("<r:Name>Nowhere</r:Name><r:Type>Face</r:Type>"),
