@@ -154,8 +154,8 @@ impl Recognition {
         has_new.unwrap_or(false).then(known).flatten()
     }
 
-    /// Erases people whose consent has ended, again and again. They stop matching at once, without
-    /// this.
+    /// Erases people whose consent has ended, again and again. They stop matching at the end of
+    /// their consent, not only when they are erased.
     pub(crate) async fn erase_expired(self: Arc<Self>) {
         let mut ticks = tokio::time::interval(ERASE_EVERY);
         loop {

@@ -167,8 +167,7 @@ pub(super) async fn of_person(
                     album.assert_is_not(&faces, person)?;
                     here
                 }
-                // Enter in the field for the name presses the form's first button, whichever that
-                // is.
+                // Enter in the field for the name presses the form's first button.
                 _ => assert_faces(album, &fields, &faces)?.unwrap_or(here),
             })
         })
