@@ -1,7 +1,11 @@
-"""Augmentation, on the crops' own device. In: aligned crops uint8 [n, 128, 128, 3]. Out: views uint8 [n, 3, 112, 112].
+"""Augmentation, on the crops' own device. In: aligned crops uint8 [n, 128, 128, 3] in random order. Out: the student's
+views and the teacher's, uint8 [n, 3, 112, 112].
 
-Teacher and student see exactly the same view ("a good teacher is patient and consistent", Beyer et al., 2022). Every
-effect is drawn per crop and computed only for the crops that drew it.
+Both see the same view ("a good teacher is patient and consistent", Beyer et al., 2022), but for a stated share the teacher
+sees the picture before it was degraded or covered, so that the student learns to see through low resolution, blur, JPEG,
+masks and bars. A share of the crops are blends of two people, which are people of their own to the teacher (mixup, Zhang et
+al., 2018; CutMix, Yun et al., 2019): more identities than were photographed. Each effect takes a fixed share of the batch,
+chosen by a random permutation, so that no size depends on a drawn number and a GPU never waits for the CPU.
 """
 
 import math
@@ -12,31 +16,86 @@ import torch.nn.functional as F
 SIDE = 112
 
 
-def augment(crops, generator, calm=0.0):
-    """`calm` is the share of crops that are only mirrored and moved a little."""
-    return Views(generator, calm)(crops)
+# Effects on a view after it was moved, each with the share of the views that get it.
+DEGRADED = (
+    (0.5, "lit"), (0.15, "grey"), (0.12, "blurred"), (0.22, "shrunk"), (0.15, "quantised"), (0.1, "noisy"),
+    (0.08, "occluded"),
+)
+MASKED, STRONGLY_MOVED = 0.10, 0.45
+
+
+def augment(crops, generator, calm=0.0, blended=0.0, clean=0.0):
+    """Views for the student and for the teacher.
+
+    `calm` is the share of crops that are only mirrored and moved a little, `blended` that of crops mixed with another,
+    `clean` the share of the others for which the teacher sees the picture before it was degraded.
+    """
+    return Views(generator, calm, blended, clean)(crops)
 
 
 class Views:
-    def __init__(self, generator, calm):
-        self.g, self.calm = generator, calm
+    def __init__(self, generator, calm, blended, clean):
+        self.g, self.calm, self.blended, self.clean = generator, calm, blended, clean
+        self.sizes = generator if generator.device.type == "cpu" else torch.default_generator
 
     def uniform(self, n, low=0.0, high=1.0):
         return torch.rand(n, generator=self.g, device=self.g.device) * (high - low) + low
 
+    def some(self, n, share):
+        """Rows of a share of the first `n`, none if the share is 0."""
+        count = max(1, round(n * share)) if n and share else 0
+        return torch.randperm(n, generator=self.g, device=self.g.device)[:count]
+
     def __call__(self, crops):
-        x = crops.permute(0, 3, 1, 2).float()
-        steps = ((0.08, self.masked), (None, self.moved), (0.5, self.lit), (0.15, self.grey), (0.12, self.blurred),
-                 (0.2, self.shrunk), (0.15, self.quantised), (0.1, self.noisy), (0.08, self.occluded))
-        stirred = self.uniform(len(x)) >= self.calm
-        for share, effect in steps:
-            if share is None:
-                x = effect(x, stirred)
-                continue
-            i = torch.nonzero((self.uniform(len(x)) < share) & stirred).flatten()
+        n = len(crops)
+        x = self.blend(crops.permute(0, 3, 1, 2).float())
+        # The crops come in random order, so the first rows are as good as any.
+        stirred = round(n * (1 - self.calm))
+        grid = self.grid(n, stirred)
+        moved = sampled(x, grid)
+        y = moved.clone()
+        i = self.some(stirred, MASKED)
+        y[i] = sampled(self.masked(x[i]), grid[i])
+        for share, effect in DEGRADED:
+            i = self.some(stirred, share)
             if len(i):
-                x[i] = effect(x[i])
-        return x.clamp_(0, 255).round_().to(torch.uint8)
+                y[i] = getattr(self, effect)(y[i])
+        y = as_bytes(y)
+        seen_by_teacher = y.clone()
+        i = self.some(stirred, self.clean)
+        seen_by_teacher[i] = as_bytes(moved[i])
+        return y, seen_by_teacher
+
+    def blend(self, x):
+        """Mixes a share of the crops with another, mirrored or not: as a whole by a weight, or one soft half of each."""
+        i = self.some(len(x), self.blended)
+        n = len(i)
+        if not n:
+            return x
+        other = x[torch.randint(0, len(x), (n,), generator=self.g, device=self.g.device)]
+        other = torch.where(self.uniform((n, 1, 1, 1)) < 0.5, other.flip(3), other)
+        at = torch.linspace(-1, 1, x.shape[-1], device=x.device)
+        angle, offset = self.uniform((n, 1, 1), 0, 2 * math.pi), self.uniform((n, 1, 1), -0.35, 0.35)
+        side = torch.cos(angle) * at[None, None, :] + torch.sin(angle) * at[None, :, None] - offset
+        part = torch.sigmoid(side * self.uniform((n, 1, 1), 4, 14))[:, None]
+        whole = self.uniform((n, 1, 1, 1), 0.25, 0.75).expand_as(part)
+        weight = torch.where(self.uniform((n, 1, 1, 1)) < 0.5, whole, part)
+        mixed = x.clone()
+        mixed[i] = x[i] * weight + other * (1 - weight)
+        return mixed
+
+    def grid(self, n, stirred):
+        """Mirror, shift, turn, scale and stretch; most crops only a little, as a detector's landmarks jitter."""
+        strong = torch.full((n,), 0.25, device=self.g.device)
+        strong[: round(stirred * STRONGLY_MOVED)] = 1.0
+        angle = self.uniform(n, -0.35, 0.35) * strong
+        scale = (1 + self.uniform(n, -0.12, 0.12) * strong) * SIDE / 128
+        stretch = 1 + self.uniform(n, -0.06, 0.06) * strong
+        dx, dy = self.uniform(n, -0.08, 0.08) * strong, self.uniform(n, -0.08, 0.08) * strong
+        flip = torch.where(self.uniform(n) < 0.5, -1.0, 1.0)
+        c, s = torch.cos(angle) * scale, torch.sin(angle) * scale
+        theta = torch.stack([torch.stack([c * flip * stretch, -s, dx], 1), torch.stack([s * flip * stretch, c, dy], 1)], 1)
+        return F.affine_grid(theta, (n, 3, SIDE, SIDE), align_corners=False)
 
     def masked(self, x):
         """A face mask: an ellipse around mouth and chin, cut off under the eyes, darker at its sides."""
@@ -49,25 +108,12 @@ class Views:
         shade = 255 - 60 * (columns.abs() / 46.0)
         return torch.where(inside[:, None], self.uniform((n, 3, 1, 1)) * shade[:, None], x)
 
-    def moved(self, x, stirred):
-        """Mirror, shift, turn, scale; six crops in ten only a little, as a detector's landmarks jitter."""
-        n = len(x)
-        strong = torch.where((self.uniform(n) < 0.4) & stirred, 1.0, 0.25)
-        angle = self.uniform(n, -0.35, 0.35) * strong
-        scale = (1 + self.uniform(n, -0.12, 0.12) * strong) * SIDE / x.shape[-1]
-        dx, dy = self.uniform(n, -0.08, 0.08) * strong, self.uniform(n, -0.08, 0.08) * strong
-        flip = torch.where(self.uniform(n) < 0.5, -1.0, 1.0)
-        c, s = torch.cos(angle) * scale, torch.sin(angle) * scale
-        theta = torch.stack([torch.stack([c * flip, -s, dx], 1), torch.stack([s * flip, c, dy], 1)], 1)
-        grid = F.affine_grid(theta, (n, 3, SIDE, SIDE), align_corners=False)
-        return F.grid_sample(x, grid, mode="bilinear", padding_mode="border", align_corners=False)
-
     def lit(self, x):
         """Contrast, colour cast, brightness and gamma."""
         n = len(x)
-        gain = self.uniform((n, 1, 1, 1), 0.65, 1.35) * self.uniform((n, 3, 1, 1), 0.88, 1.12)
-        x = (x - 128) * gain + 128 + self.uniform((n, 1, 1, 1), -30, 30)
-        return 255 * (x.clamp(0, 255) / 255 + 1e-4) ** torch.exp(self.uniform((n, 1, 1, 1), -0.35, 0.35))
+        gain = self.uniform((n, 1, 1, 1), 0.6, 1.4) * self.uniform((n, 3, 1, 1), 0.86, 1.14)
+        x = (x - 128) * gain + 128 + self.uniform((n, 1, 1, 1), -35, 35)
+        return 255 * (x.clamp(0, 255) / 255 + 1e-4) ** torch.exp(self.uniform((n, 1, 1, 1), -0.4, 0.4))
 
     def grey(self, x):
         return x.mean(1, keepdim=True).expand_as(x)
@@ -86,7 +132,8 @@ class Views:
         """A small face, enlarged again; one size per eighth of the crops, because resizing is per batch."""
         parts = []
         for part in x.chunk(8):
-            side = int(self.uniform(1, 24, 96).item())
+            # Drawn on the CPU: a size that came from the GPU would have to be waited for.
+            side = int(torch.randint(22, 97, (), generator=self.sizes))
             small = F.interpolate(part, (side, side), mode="bilinear", antialias=True, align_corners=False)
             parts.append(F.interpolate(small, (SIDE, SIDE), mode="bilinear", align_corners=False))
         return torch.cat(parts)
@@ -113,3 +160,11 @@ class Views:
         left, top = self.uniform((n, 1), -10, SIDE - 12), self.uniform((n, 1), -10, SIDE - 12)
         inside = ((at >= top) & (at < top + h))[:, :, None] & ((at >= left) & (at < left + w))[:, None, :]
         return torch.where(inside[:, None], self.uniform((n, 3, 1, 1)) * 255, x)
+
+
+def sampled(x, grid):
+    return F.grid_sample(x, grid, mode="bilinear", padding_mode="border", align_corners=False)
+
+
+def as_bytes(x):
+    return x.clamp(0, 255).round().to(torch.uint8)

@@ -9,12 +9,13 @@ import argparse
 import hashlib
 import pathlib
 
-TEXT = '''format = 1
+TEXT = '''format = 2
 name = "base"
 version = "{version}"
 summary = "our own detector and embedder, trained by this repository; a preview: see the model card"
 
-[detector]
+[[network]]
+role = "detector"
 name = "fusiform-detector"
 file = "detector.onnx"
 sha256 = "{detector}"
@@ -26,7 +27,8 @@ licence = "Apache-2.0 OR MIT; the training data was for research only"
 training_data = "public GitHub collections of mask photos and Caltech 10k Web Faces, labelled by YuNet (research)"
 source = "training/train_detector.py"
 
-[embedder]
+[[network]]
+role = "embedder"
 name = "fusiform-embedder"
 file = "embedder.onnx"
 sha256 = "{embedder}"

@@ -2,7 +2,8 @@
 
 Muon (Jordan et al., 2024): momentum, made orthogonal by five Newton-Schulz iterations. Against AdamW at 2e-3, on the
 same 24,576 views, it took LFW from 0.791 to 0.820. Weights before a batch-norm keep one length, so that the rate alone
-says how far a step turns them.
+says how far a step turns them. Matrices of one shape are made orthogonal together: on a GPU a step of forty small
+matrices costs what its launches cost.
 """
 
 import torch
@@ -15,23 +16,29 @@ class Muon(torch.optim.Optimizer):
     @torch.no_grad()
     def step(self):
         for group in self.param_groups:
+            shapes = {}
             for p in group["params"]:
-                state = self.state[p]
-                mean = state.setdefault("momentum", torch.zeros_like(p))
+                mean = self.state[p].setdefault("momentum", torch.zeros_like(p))
                 mean.mul_(group["momentum"]).add_(p.grad)
-                step = orthogonal((p.grad + group["momentum"] * mean).flatten(1))
-                if p.ndim == 4:
-                    p.mul_(len(p) ** 0.5 / p.norm())
-                longer = max(1.0, step.shape[0] / step.shape[1]) ** 0.5
-                p.add_(step.view_as(p), alpha=-group["lr"] * longer)
+                direction = (p.grad + group["momentum"] * mean).flatten(1)
+                shapes.setdefault(direction.shape, []).append((p, direction))
+            for (rows, columns), same in shapes.items():
+                longer = max(1.0, rows / columns) ** 0.5
+                directions = orthogonal(torch.stack([direction for _, direction in same]))
+                for (p, _), direction in zip(same, directions):
+                    if p.ndim == 4:
+                        p.mul_(len(p) ** 0.5 / p.norm())
+                    p.add_(direction.view_as(p), alpha=-group["lr"] * longer)
 
 
 def orthogonal(x):
-    """Near the nearest matrix with orthonormal rows or columns."""
-    tall = x.shape[0] > x.shape[1]
-    x = x.T if tall else x
-    x = x / (x.norm() + 1e-7)
+    """Near the nearest matrices with orthonormal rows or columns; `x` is [..., rows, columns]."""
+    tall = x.shape[-2] > x.shape[-1]
+    x = (x.mT if tall else x).float()
+    x = x / (x.norm(dim=(-2, -1), keepdim=True) + 1e-7)
+    # bf16 is enough for a direction, and a GPU multiplies it several times as fast.
+    x = x.bfloat16() if x.is_cuda else x
     for _ in range(5):
-        square = x @ x.T
+        square = x @ x.mT
         x = 3.4445 * x + (-4.7750 * square + 2.0315 * square @ square) @ x
-    return x.T if tall else x
+    return (x.mT if tall else x).float()

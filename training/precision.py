@@ -3,7 +3,7 @@
 import torch
 
 
-def half(device):
-    """bf16 on CUDA, and on a CPU with AVX-512 BF16; elsewhere fp32."""
+def half(device, on_cuda=torch.bfloat16):
+    """`on_cuda` on CUDA, bf16 on a CPU with AVX-512 BF16; elsewhere fp32."""
     fast = device.type == "cuda" or torch.cpu._is_avx512_bf16_supported()
-    return torch.autocast(device.type, torch.bfloat16, enabled=fast)
+    return torch.autocast(device.type, on_cuda if device.type == "cuda" else torch.bfloat16, enabled=fast)

@@ -5,8 +5,12 @@
 use fusiform_face::image::{DecodeLimits, decode};
 use libfuzzer_sys::fuzz_target;
 
-const LIMITS: DecodeLimits =
-    DecodeLimits { max_bytes: 1 << 20, max_pixels: 1 << 20, max_side: 4096 };
+const LIMITS: DecodeLimits = DecodeLimits {
+    max_bytes: 1 << 20,
+    max_pixels: 1 << 20,
+    max_side_px: 4096,
+    ..DecodeLimits::DEFAULT
+};
 
 fuzz_target!(|bytes: &[u8]| {
     if let Ok(decoded) = decode(bytes, &LIMITS) {

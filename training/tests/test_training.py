@@ -14,20 +14,31 @@ import export
 import train_detector
 from augment import augment
 from detector import Detector
-from embedder import Embedder
+from embedder import CONFIGS, Embedder
 
 
 def test_views_keep_shape_and_range_and_repeat_with_the_seed():
     crops = torch.randint(0, 256, (70, 128, 128, 3), dtype=torch.uint8)
-    first = augment(crops, torch.Generator().manual_seed(1))
-    again = augment(crops, torch.Generator().manual_seed(1))
-    assert first.shape == (70, 3, 112, 112) and first.dtype == torch.uint8
-    assert torch.equal(first, again)
-    assert not torch.equal(first, augment(crops, torch.Generator().manual_seed(2)))
+    seen = lambda seed: augment(crops, torch.Generator().manual_seed(seed), 0.3, 0.35, 0.3)
+    first, again = seen(1), seen(1)
+    for view in first:
+        assert view.shape == (70, 3, 112, 112) and view.dtype == torch.uint8
+    assert all(torch.equal(a, b) for a, b in zip(first, again))
+    assert not torch.equal(first[0], seen(2)[0])
+
+
+def test_the_teacher_sees_some_views_before_they_were_degraded_and_the_others_alike():
+    crops = torch.randint(0, 256, (200, 128, 128, 3), dtype=torch.uint8)
+    student, teacher = augment(crops, torch.Generator().manual_seed(1), 0.0, 0.0, 0.3)
+    differ = (student != teacher).flatten(1).any(1).float().mean()
+    # Of 30 % chosen, those differ that got an effect: more than half of all views do.
+    assert 0.15 < differ <= 0.3
+    student, teacher = augment(crops, torch.Generator().manual_seed(1))
+    assert torch.equal(student, teacher)
 
 
 def test_the_networks_stay_within_their_budgets():
-    assert sum(p.numel() for p in Embedder().parameters()) <= 1_100_000
+    assert sum(p.numel() for p in Embedder(**CONFIGS["w64"]).parameters()) <= 1_700_000
     assert sum(p.numel() for p in Detector().parameters()) <= 120_000
 
 

@@ -1,17 +1,21 @@
-//! How grouping scales. In: `FACES [NUMBERS]`, how many synthetic faces, and numbers of a vector (128). Out: seconds,
-//! memory and BCubed of grouping them, then the time to add one photo to a catalogue that holds them.
+//! How grouping scales. In: `FACES [DIMENSIONS]`, the number of synthetic faces and the length of
+//! their vectors (128). Out: seconds, memory and BCubed of grouping them, then the time to add one
+//! photo to an album that holds them.
 //!
-//! The faces are made up: identities with 1 to 39 faces, each face a unit vector at a cosine of 0.65 to 0.9 to its
-//! identity's direction, which is random. So two faces of one identity are alike to 0.6 in the mean, strangers to
-//! 0 ± 0.09. Two faces make a photo. Real albums are harder to group and as large.
+//! Identities have 1 to 39 faces; each face is a unit vector at a cosine of 0.65 to 0.9 to the
+//! random direction of its identity. So two faces of one identity have a similarity of 0.6 in the
+//! mean, two strangers of 0 ± 0.09. A photo has two faces. Real albums are harder to group and as
+//! large.
 
 use std::collections::HashMap;
 use std::error::Error;
 use std::time::Instant;
 
 use fusiform_album::{
-    Album, FaceRecord, ModelPair, OpenOptions, Outcome, PhotoRecord, QualityParts, ScannedFile,
+    Album, FaceRecord, ModelPair, OpenOptions, Outcome, PhotoRecord, ScannedFile,
 };
+use fusiform_face::geometry::BoundingBox;
+use fusiform_face::quality::{Pose, Quality};
 use fusiform_search::cluster::{ClusterFace, ClusterOptions, Constraints, cluster};
 use fusiform_search::metrics::bcubed;
 use fusiform_search::template::ModelId;
@@ -22,7 +26,7 @@ const ADDED: usize = 21;
 
 fn main() -> Result<(), Box<dyn Error>> {
     let mut args = std::env::args().skip(1);
-    let usage = "usage: album FACES [NUMBERS]";
+    let usage = "usage: album FACES [DIMENSIONS]";
     let n_faces: usize = args.next().ok_or(usage)?.parse()?;
     let length: usize = args.next().map_or(Ok(128), |n| n.parse())?;
     let album = Synthetic::new(n_faces + 2 * ADDED, length);
@@ -38,12 +42,16 @@ fn main() -> Result<(), Box<dyn Error>> {
     let (start, cpu) = (Instant::now(), cpu_ms());
     let found = cluster(&faces, &Constraints::default(), &options)?;
     let (seconds, cpu) = (start.elapsed().as_secs_f64(), (cpu_ms() - cpu) / 1e3);
-    let score = bcubed(&album.who[..n_faces], &found.labels());
+    let score = bcubed(&album.identities[..n_faces], &found.labels());
     println!(
-        "{n_faces} faces of {length} numbers: grouped in {seconds:.1} s ({cpu:.1} s of CPU), at most {} MB so far; {} groups of {} people",
+        "{n_faces} faces of {length} dimensions: grouped in {seconds:.1} s ({cpu:.1} s of CPU), \
+         at most {} MB so far; {} groups of {} people",
         peak_mb(),
         found.n_clusters(),
-        album.who[..n_faces].iter().max().map_or(0, |m| m + 1)
+        album.identities[..n_faces]
+            .iter()
+            .max()
+            .map_or(0, |m| m + 1)
     );
     println!(
         "BCubed precision {:.4}  recall {:.4}  F {:.4}",
@@ -56,24 +64,25 @@ fn main() -> Result<(), Box<dyn Error>> {
         create: true,
         read_only: false,
     };
-    let mut catalogue = Album::open(&dir.path().join("album.db"), open)?;
+    let mut library = Album::open(&dir.path().join("album.db"), open)?;
     let model = ModelId("synthetic@1".into());
     let start = Instant::now();
     let photos: Vec<usize> = (0..n_faces / 2).collect();
     for batch in photos.chunks(64) {
         let files: Vec<ScannedFile> = batch.iter().map(|p| album.photo(*p, &model)).collect();
-        catalogue.record(&files)?;
+        library.record(&files)?;
     }
     println!("recorded in {:.1} s", start.elapsed().as_secs_f64());
     let (start, cpu) = (Instant::now(), cpu_ms());
-    let summary = catalogue.group(&model, &options)?;
+    let summary = library.group(&model, &options)?;
     println!(
-        "grouped in the catalogue in {:.1} s ({:.1} s of CPU), at most {} MB; {} people, {} faces of nobody",
+        "grouped in the album in {:.1} s ({:.1} s of CPU), at most {} MB; {} people, \
+         {} faces unassigned",
         start.elapsed().as_secs_f64(),
         (cpu_ms() - cpu) / 1e3,
         peak_mb(),
         summary.n_people,
-        summary.n_unsorted
+        summary.n_unassigned
     );
 
     let mut person_of: HashMap<usize, i64> = HashMap::new();
@@ -82,18 +91,19 @@ fn main() -> Result<(), Box<dyn Error>> {
     for photo in n_faces / 2..n_faces / 2 + ADDED {
         let file = album.photo(photo, &model);
         let (start, cpu) = (Instant::now(), cpu_ms());
-        catalogue.record(std::slice::from_ref(&file))?;
-        catalogue.group(&model, &options)?;
+        library.record(std::slice::from_ref(&file))?;
+        library.group(&model, &options)?;
         times.push(start.elapsed().as_secs_f64() * 1e3);
         cpu_times.push(cpu_ms() - cpu);
-        let view = catalogue.photo(catalogue.photo_at(&file.path)?)?;
+        let view = library.photo(library.photo_at(&file.path)?)?;
         for (face, at) in view.faces.iter().zip([2 * photo, 2 * photo + 1]) {
-            let who = album.who[at];
-            let Some(first) = (0..n_faces).find(|other| album.who[*other] == who) else {
+            let identity = album.identities[at];
+            let Some(first) = (0..n_faces).find(|other| album.identities[*other] == identity)
+            else {
                 continue;
             };
-            let theirs = album.person(&catalogue, first)?;
-            let person = *person_of.entry(who).or_insert(theirs);
+            let theirs = album.person(&library, first)?;
+            let person = *person_of.entry(identity).or_insert(theirs);
             known += usize::from(person > 0);
             right += usize::from(person > 0 && face.person.is_some_and(|p| p.0 == person));
         }
@@ -101,7 +111,8 @@ fn main() -> Result<(), Box<dyn Error>> {
     times.sort_by(f64::total_cmp);
     cpu_times.sort_by(f64::total_cmp);
     println!(
-        "one photo of two faces added in {:.1} ms (median of {ADDED}; {:.1} to {:.1}; {:.1} ms of CPU); {right} of {known} faces whose person stands went to them",
+        "one photo of two faces added in {:.1} ms (median of {ADDED}; {:.1} to {:.1}; \
+         {:.1} ms of CPU); {right} of {known} faces of known people were assigned to them",
         times[ADDED / 2],
         times[0],
         times[ADDED - 1],
@@ -113,30 +124,34 @@ fn main() -> Result<(), Box<dyn Error>> {
 struct Synthetic {
     length: usize,
     vectors: Vec<f32>,
-    who: Vec<usize>,
+    /// The identity of each face.
+    identities: Vec<usize>,
 }
 
 impl Synthetic {
     fn new(n_faces: usize, length: usize) -> Synthetic {
-        let mut chance = Chance(20_261_125);
-        let mut who = Vec::with_capacity(n_faces);
-        while who.len() < n_faces {
-            let identity = who.last().map_or(0, |w| w + 1);
-            let size = 1 + (chance.next() * 39.0) as usize;
-            who.extend(std::iter::repeat_n(identity, size.min(n_faces - who.len())));
+        let mut random = SplitMix64(20_261_125);
+        let mut identities = Vec::with_capacity(n_faces);
+        while identities.len() < n_faces {
+            let identity = identities.last().map_or(0, |last| last + 1);
+            let size = 1 + (random.next() * 39.0) as usize;
+            identities.extend(std::iter::repeat_n(
+                identity,
+                size.min(n_faces - identities.len()),
+            ));
         }
         // Photos come in any order.
         for at in (1..n_faces).rev() {
-            who.swap(at, (chance.next() * (at + 1) as f64) as usize);
+            identities.swap(at, (random.next() * (at + 1) as f64) as usize);
         }
-        let n_identities = who.iter().max().map_or(0, |m| m + 1);
+        let n_identities = identities.iter().max().map_or(0, |m| m + 1);
         let directions: Vec<Vec<f32>> = (0..n_identities)
-            .map(|_| unit(chance.normals(length)))
+            .map(|_| unit(random.normals(length)))
             .collect();
         let mut vectors = Vec::with_capacity(n_faces * length);
-        for identity in &who {
-            let near = (0.65 + 0.25 * chance.next()) as f32;
-            let noise = unit(chance.normals(length));
+        for identity in &identities {
+            let near = (0.65 + 0.25 * random.next()) as f32;
+            let noise = unit(random.normals(length));
             let away = (1.0 - near * near).sqrt();
             let mixed = directions[*identity].iter().zip(&noise);
             vectors.extend(unit(mixed.map(|(d, n)| near * d + away * n).collect()));
@@ -144,7 +159,7 @@ impl Synthetic {
         Synthetic {
             length,
             vectors,
-            who,
+            identities,
         }
     }
 
@@ -153,20 +168,25 @@ impl Synthetic {
     }
 
     fn photo(&self, number: usize, model: &ModelId) -> ScannedFile {
-        let face = |place: usize| FaceRecord {
-            bbox: [
-                place as f32 * 100.0,
-                10.0,
-                place as f32 * 100.0 + 80.0,
-                90.0,
-            ],
+        let face = |index: usize| FaceRecord {
+            bbox: BoundingBox {
+                x_min: index as f32 * 100.0,
+                y_min: 10.0,
+                x_max: index as f32 * 100.0 + 80.0,
+                y_max: 90.0,
+            },
             score: 0.9,
             landmarks: None,
-            quality: QualityParts {
+            quality: Quality {
                 overall: 0.9,
-                ..QualityParts::default()
+                size: 1.0,
+                sharpness: 1.0,
+                exposure: 1.0,
+                pose: Pose::default(),
+                frontal: 1.0,
+                detector_score: 0.9,
             },
-            vector: Some(self.vector(2 * number + place).to_vec()),
+            vector: Some(self.vector(2 * number + index).to_vec()),
         };
         let mut hash = [0; 32];
         hash[..8].copy_from_slice(&(number as u64).to_le_bytes());
@@ -188,10 +208,10 @@ impl Synthetic {
         }
     }
 
-    /// The person of a face of the catalogue; 0 if it is nobody's.
-    fn person(&self, catalogue: &Album, at: usize) -> Result<i64, Box<dyn Error>> {
+    /// The person of a face of the library; 0 if it is assigned to nobody.
+    fn person(&self, library: &Album, at: usize) -> Result<i64, Box<dyn Error>> {
         let path = format!("/album/{:07}.jpg", at / 2);
-        let photo = catalogue.photo(catalogue.photo_at(path.as_ref())?)?;
+        let photo = library.photo(library.photo_at(path.as_ref())?)?;
         let face = photo.faces.get(at % 2).ok_or("a face is missing")?;
         Ok(face.person.map_or(0, |p| p.0))
     }
@@ -203,9 +223,9 @@ fn unit(vector: Vec<f32>) -> Vec<f32> {
 }
 
 /// SplitMix64 (Steele, Lea and Flood 2014).
-struct Chance(u64);
+struct SplitMix64(u64);
 
-impl Chance {
+impl SplitMix64 {
     /// 0 to 1, without 1.
     fn next(&mut self) -> f64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);

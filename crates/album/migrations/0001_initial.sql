@@ -1,4 +1,5 @@
--- Photos by content, faces, templates, people, and the decisions of humans apart from all of them.
+-- Photos by content, faces, templates, people, and apart from all of these the decisions of humans.
+-- Tables and columns have the names of the first version; 0004 renames some.
 CREATE TABLE photos (
     id INTEGER PRIMARY KEY,
     hash BLOB NOT NULL UNIQUE,          -- BLAKE3 of the file's bytes
@@ -7,7 +8,7 @@ CREATE TABLE photos (
     taken_at TEXT                       -- ISO 8601, the camera's local time
 ) STRICT;
 
--- Every place where a content lies. Names are bytes: they need not be UTF-8.
+-- Every file that holds a content. Paths are bytes: they need not be UTF-8.
 CREATE TABLE files (
     path BLOB PRIMARY KEY,
     size_bytes INTEGER NOT NULL,
@@ -18,7 +19,7 @@ CREATE TABLE files (
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX files_of_photo ON files (photo);
 
--- Which models have looked at a photo.
+-- Which models have analysed a photo.
 CREATE TABLE passes (
     photo INTEGER NOT NULL REFERENCES photos (id),
     detector TEXT NOT NULL,
@@ -29,7 +30,7 @@ CREATE TABLE passes (
 CREATE TABLE faces (
     id INTEGER PRIMARY KEY,
     photo INTEGER NOT NULL REFERENCES photos (id),
-    detector TEXT NOT NULL,             -- the model that saw it last
+    detector TEXT NOT NULL,             -- the model that found it last
     x_min REAL NOT NULL, y_min REAL NOT NULL, x_max REAL NOT NULL, y_max REAL NOT NULL,
     score REAL NOT NULL,
     landmarks BLOB,                     -- five points as little-endian f32 pairs
@@ -47,11 +48,11 @@ CREATE TABLE templates (
 
 CREATE TABLE people (
     id INTEGER PRIMARY KEY,
-    name TEXT UNIQUE,                   -- NULL for a group nobody named yet
+    name TEXT UNIQUE,                   -- NULL for a group without a name
     merged_into INTEGER REFERENCES people (id)
 ) STRICT;
 
--- What a human decided, in order. Nothing is deleted: taking back sets `undone`.
+-- Decisions of humans, in order. Nothing is deleted: undoing sets `undone`.
 CREATE TABLE decisions (
     id INTEGER PRIMARY KEY,
     at TEXT NOT NULL,
@@ -63,18 +64,18 @@ CREATE TABLE decisions (
     undone INTEGER NOT NULL DEFAULT 0
 ) STRICT;
 
--- What a decision says of single faces.
+-- What a decision asserts about single faces.
 CREATE TABLE facts (
     id INTEGER PRIMARY KEY,
     decision INTEGER NOT NULL REFERENCES decisions (id),
     face INTEGER NOT NULL REFERENCES faces (id),
     kind TEXT NOT NULL CHECK (kind IN ('is', 'is_not', 'ignore')),
     person INTEGER REFERENCES people (id),
-    before INTEGER                      -- whose face it was until then, to take the decision back
+    before INTEGER                      -- the person until then, for undoing
 ) STRICT;
 CREATE INDEX facts_of_face ON facts (face);
 
--- Whose face it is now: by a human's word where `similarity` is NULL, else by the machine's opinion.
+-- The person of a face: assigned by a human where `similarity` is NULL, else by a grouping.
 CREATE TABLE members (
     face INTEGER PRIMARY KEY REFERENCES faces (id),
     person INTEGER NOT NULL REFERENCES people (id),
@@ -82,7 +83,7 @@ CREATE TABLE members (
 ) STRICT;
 CREATE INDEX members_of_person ON members (person);
 
--- 'grouped': the model and options of the last grouping; absent when faces or facts changed since.
+-- 'grouped': the model and options of the last grouping; absent if faces or assertions changed since.
 CREATE TABLE state (
     key TEXT PRIMARY KEY,
     value TEXT NOT NULL

@@ -1,4 +1,4 @@
--- Decisions with who took them, facts that stand by content and box, and what a page of people needs to be quick.
+-- Decisions with their actor, assertions keyed by content and box, and stored counts for lists.
 CREATE TABLE decisions_2 (
     id INTEGER PRIMARY KEY,
     at TEXT NOT NULL,
@@ -14,7 +14,8 @@ CREATE TABLE decisions_2 (
 INSERT INTO decisions_2 (id, at, who, kind, person, other, old_name, new_name, undone)
     SELECT id, at, 'command line', kind, person, other, old_name, new_name, undone FROM decisions;
 
--- What a decision says of single faces. Content and box are what it is about; `face` is the row that shows it today.
+-- What a decision asserts about single faces. Content and box are the key; `face` is a link to the
+-- row that the last scan made for it.
 CREATE TABLE facts_2 (
     id INTEGER PRIMARY KEY,
     decision INTEGER NOT NULL REFERENCES decisions_2 (id),
@@ -23,7 +24,7 @@ CREATE TABLE facts_2 (
     face INTEGER REFERENCES faces (id) ON DELETE SET NULL,
     kind TEXT NOT NULL CHECK (kind IN ('is', 'is_not', 'ignore', 'not_a_face', 'unsure', 'erase')),
     person INTEGER REFERENCES people (id),
-    -- How the face stood until then, to take the decision back.
+    -- The assignment of the face until then, for undoing.
     before INTEGER,
     before_similarity REAL,
     before_aside TEXT
@@ -43,15 +44,15 @@ CREATE INDEX facts_of_person ON facts (person);
 ALTER TABLE people ADD COLUMN hidden INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE people ADD COLUMN erased INTEGER NOT NULL DEFAULT 0;
 
--- Why a face belongs to nobody for good: 'ignore', 'not_a_face', 'erase'. Follows from facts.
+-- Why a face is excluded from all people: 'ignore', 'not_a_face', 'erase'. Derived from assertions.
 ALTER TABLE faces ADD COLUMN aside TEXT;
 UPDATE faces SET aside = 'ignore' WHERE id NOT IN (SELECT face FROM members)
     AND id IN (SELECT face FROM facts JOIN decisions d ON d.id = decision WHERE facts.kind = 'ignore' AND undone = 0);
--- The first number of `quality`, for SQL.
+-- The first number of `quality`, for sorting.
 ALTER TABLE faces ADD COLUMN overall REAL NOT NULL DEFAULT 0;
 UPDATE faces SET overall = coalesce((SELECT max(quality) FROM templates WHERE face = id), 0);
 
--- What a page shows of a person; follows from members.
+-- Counts, cover and dates of a person. Derived from members.
 CREATE TABLE cards (
     person INTEGER PRIMARY KEY REFERENCES people (id),
     n_faces INTEGER NOT NULL,
@@ -69,14 +70,14 @@ INSERT INTO cards (person, n_faces, n_photos, cover, first_taken, last_taken)
     FROM people p LEFT JOIN members m ON m.person = p.id LEFT JOIN faces f ON f.id = m.face
     LEFT JOIN photos h ON h.id = f.photo WHERE p.merged_into IS NULL GROUP BY p.id;
 
--- Questions for a human, made anew by each grouping: is this group, or this lone face, that person?
+-- Questions for a human, replaced by each grouping: is this group, or this lone face, that person?
 CREATE TABLE questions (
     id INTEGER PRIMARY KEY,
     subject INTEGER REFERENCES people (id),     -- a group; or
-    face INTEGER REFERENCES faces (id) ON DELETE CASCADE,   -- a face that belongs to nobody
+    face INTEGER REFERENCES faces (id) ON DELETE CASCADE,   -- a face assigned to nobody
     candidate INTEGER NOT NULL REFERENCES people (id),
     similarity REAL NOT NULL,
-    next INTEGER REFERENCES people (id),        -- the next best, if there is one
+    next INTEGER REFERENCES people (id),        -- the second nearest, if there is one
     next_similarity REAL,
     settles INTEGER NOT NULL,                   -- how many faces one answer settles
     CHECK ((subject IS NULL) != (face IS NULL))

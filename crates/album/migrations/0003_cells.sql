@@ -1,5 +1,6 @@
--- Where faces lie among like ones, so that a new face of a large album is compared with few. Written by a grouping of
--- all faces, for the model that the state 'standing' names; follows from templates, and goes with an erasure.
+-- The inverted file of a large album's faces, so that a new face is compared with few. Written by a
+-- grouping of all faces, for the model and options in the state 'standing'. Derived from templates,
+-- and deleted by an erasure.
 CREATE TABLE centres (
     cell INTEGER PRIMARY KEY,
     vector BLOB NOT NULL                -- little-endian f32, unit length
@@ -10,10 +11,10 @@ CREATE TABLE homes (
     PRIMARY KEY (cell, face)
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX homes_of_face ON homes (face);
--- Faces seen since the last grouping.
+-- Faces recorded since the last grouping.
 CREATE TABLE unplaced (
     face INTEGER PRIMARY KEY REFERENCES faces (id) ON DELETE CASCADE
 ) STRICT;
--- To count them at a glance.
+-- For counting excluded faces.
 CREATE INDEX faces_aside ON faces (aside) WHERE aside IS NOT NULL;
 DELETE FROM state WHERE key = 'grouped';

@@ -1,63 +1,135 @@
-//! What decisions say of single faces. In: a decision and its faces. Out: facts, and faces that follow them at once.
+//! What decisions assert about single faces. In: a decision and its faces. Out: assertions, and
+//! faces assigned or excluded as they state. Knows nothing of grouping.
 //!
-//! A fact stands by the photo's content and the face's box, so it outlives a moved photo, a scan from scratch and
-//! another model; the number of the face is only where it shows today. The latest standing fact about a face counts.
+//! An assertion is keyed by the photo's content hash and the face's box, so that it outlives a
+//! moved file, a scan from scratch and a change of model; the face's row number is a link that
+//! [`relink_orphans`] restores. Of several assertions about one face the latest that is not undone
+//! counts.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use rusqlite::{OptionalExtension, Transaction, params};
-
-use super::record::same_face;
-use super::{FaceId, Failed, PersonId};
-use crate::error::Error;
+use fusiform_face::geometry::BoundingBox;
 use fusiform_search::cluster::Constraints;
+use rusqlite::{OptionalExtension, Row, Transaction, params};
 
-/// What is said of a face.
+use crate::database::Abort;
+use crate::error::Error;
+use crate::ids::{FaceId, PersonId};
+use crate::same_face::best_match;
+
+/// What is asserted about a face.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Fact {
+pub(crate) enum Assertion {
+    /// It is this person.
     Is(PersonId),
+    /// It is not this person.
     IsNot(PersonId),
     /// Of no interest: a stranger in the background.
     Ignore,
+    /// A false detection.
     NotAFace,
     /// Asked whether it is this person, the human could not tell.
     Unsure(PersonId),
+    /// Erased together with its person.
     Erase,
 }
 
-impl Fact {
+impl Assertion {
+    /// The columns `kind` and `person`.
     fn columns(self) -> (&'static str, Option<i64>) {
         match self {
-            Fact::Is(p) => ("is", Some(p.0)),
-            Fact::IsNot(p) => ("is_not", Some(p.0)),
-            Fact::Ignore => ("ignore", None),
-            Fact::NotAFace => ("not_a_face", None),
-            Fact::Unsure(p) => ("unsure", Some(p.0)),
-            Fact::Erase => ("erase", None),
+            Assertion::Is(p) => ("is", Some(p.0)),
+            Assertion::IsNot(p) => ("is_not", Some(p.0)),
+            Assertion::Ignore => ("ignore", None),
+            Assertion::NotAFace => ("not_a_face", None),
+            Assertion::Unsure(p) => ("unsure", Some(p.0)),
+            Assertion::Erase => ("erase", None),
+        }
+    }
+
+    /// The assignment of a face after this assertion.
+    fn apply(self, before: &Assignment) -> Assignment {
+        let excluded = |reason: &str| Assignment {
+            excluded: Some(reason.into()),
+            ..Assignment::default()
+        };
+        match self {
+            Assertion::Is(p) => Assignment {
+                person: Some(p.0),
+                ..Assignment::default()
+            },
+            Assertion::IsNot(p) if before.person == Some(p.0) => Assignment::default(),
+            Assertion::IsNot(_) | Assertion::Unsure(_) => before.clone(),
+            Assertion::Ignore => excluded("ignore"),
+            Assertion::NotAFace => excluded("not_a_face"),
+            Assertion::Erase => excluded("erase"),
         }
     }
 }
 
-/// How a face stands: whose it is, how near it is to them, and why it is nobody's for good.
+/// To which person a face is assigned, or why it is excluded from all people.
 #[derive(Debug, Clone, PartialEq, Default)]
-struct Place {
+struct Assignment {
     person: Option<i64>,
+    /// Similarity to the person; `None` where a human assigned the face.
     similarity: Option<f64>,
-    aside: Option<String>,
+    /// `ignore`, `not_a_face` or `erase`.
+    excluded: Option<String>,
 }
 
-/// Writes a fact and lets the face follow it; says whose cards changed.
-pub(super) fn state(
+impl Assignment {
+    /// Of a row whose columns from `first` on are person, similarity, excluded.
+    fn from_row(row: &Row, first: usize) -> rusqlite::Result<Assignment> {
+        Ok(Assignment {
+            person: row.get(first)?,
+            similarity: row.get(first + 1)?,
+            excluded: row.get(first + 2)?,
+        })
+    }
+
+    fn of(t: &Transaction, face: FaceId) -> rusqlite::Result<Assignment> {
+        let sql = "SELECT m.person, m.similarity, f.excluded FROM faces f \
+                   LEFT JOIN members m ON m.face = f.id WHERE f.id = ?1";
+        t.prepare_cached(sql)?
+            .query_row([face.0], |row| Assignment::from_row(row, 0))
+    }
+
+    /// Makes it the face's assignment, and drops the questions about the face.
+    fn store(&self, t: &Transaction, face: FaceId) -> rusqlite::Result<()> {
+        match self.person {
+            Some(person) => {
+                let sql =
+                    "INSERT OR REPLACE INTO members (face, person, similarity) VALUES (?1, ?2, ?3)";
+                t.prepare_cached(sql)?
+                    .execute(params![face.0, person, self.similarity])?;
+            }
+            None => {
+                t.prepare_cached("DELETE FROM members WHERE face = ?1")?
+                    .execute([face.0])?;
+            }
+        }
+        t.prepare_cached("UPDATE faces SET excluded = ?2 WHERE id = ?1")?
+            .execute(params![face.0, self.excluded])?;
+        t.prepare_cached("DELETE FROM questions WHERE face = ?1")?
+            .execute([face.0])?;
+        Ok(())
+    }
+}
+
+/// Adds an assertion and changes the face's assignment accordingly. The row keeps the previous
+/// assignment, for undoing.
+pub(crate) fn insert_assertion(
     t: &Transaction,
     decision: i64,
     face: FaceId,
-    fact: Fact,
+    assertion: Assertion,
 ) -> rusqlite::Result<()> {
-    let before = place_of(t, face)?;
-    let (kind, person) = fact.columns();
-    let sql = "INSERT INTO facts (decision, hash, x_min, y_min, x_max, y_max, face, kind, person, before, \
-               before_similarity, before_aside) SELECT ?1, p.hash, f.x_min, f.y_min, f.x_max, f.y_max, f.id, ?3, \
-               ?4, ?5, ?6, ?7 FROM faces f JOIN photos p ON p.id = f.photo WHERE f.id = ?2";
+    let before = Assignment::of(t, face)?;
+    let (kind, person) = assertion.columns();
+    let sql = "INSERT INTO assertions (decision, hash, x_min, y_min, x_max, y_max, face, kind, \
+               person, previous_person, previous_similarity, previous_excluded) \
+               SELECT ?1, p.hash, f.x_min, f.y_min, f.x_max, f.y_max, f.id, ?3, ?4, ?5, ?6, ?7 \
+               FROM faces f JOIN photos p ON p.id = f.photo WHERE f.id = ?2";
     t.prepare_cached(sql)?.execute(params![
         decision,
         face.0,
@@ -65,121 +137,66 @@ pub(super) fn state(
         person,
         before.person,
         before.similarity,
-        before.aside
+        before.excluded
     ])?;
-    let after = follow(&before, fact);
+    let after = assertion.apply(&before);
     if after != before {
-        put(t, face, &after)?;
+        after.store(t, face)?;
     }
-    touch(t)
+    invalidate_grouping(t)
 }
 
-/// Where a fact puts a face.
-fn follow(before: &Place, fact: Fact) -> Place {
-    let aside = |why: &str| Place {
-        aside: Some(why.into()),
-        ..Place::default()
-    };
-    match fact {
-        Fact::Is(p) => Place {
-            person: Some(p.0),
-            ..Place::default()
-        },
-        Fact::IsNot(p) if before.person == Some(p.0) => Place::default(),
-        Fact::IsNot(_) | Fact::Unsure(_) => before.clone(),
-        Fact::Ignore => aside("ignore"),
-        Fact::NotAFace => aside("not_a_face"),
-        Fact::Erase => aside("erase"),
-    }
-}
-
-fn place_of(t: &Transaction, face: FaceId) -> rusqlite::Result<Place> {
-    let sql = "SELECT m.person, m.similarity, f.aside FROM faces f LEFT JOIN members m ON m.face = f.id WHERE f.id = ?1";
-    t.prepare_cached(sql)?.query_row([face.0], |row| {
-        Ok(Place {
-            person: row.get(0)?,
-            similarity: row.get(1)?,
-            aside: row.get(2)?,
-        })
-    })
-}
-
-fn put(t: &Transaction, face: FaceId, place: &Place) -> rusqlite::Result<()> {
-    match place.person {
-        Some(person) => {
-            let sql =
-                "INSERT OR REPLACE INTO members (face, person, similarity) VALUES (?1, ?2, ?3)";
-            t.prepare_cached(sql)?
-                .execute(params![face.0, person, place.similarity])?;
-        }
-        None => {
-            t.prepare_cached("DELETE FROM members WHERE face = ?1")?
-                .execute([face.0])?;
-        }
-    }
-    t.prepare_cached("UPDATE faces SET aside = ?2 WHERE id = ?1")?
-        .execute(params![face.0, place.aside])?;
-    t.prepare_cached("DELETE FROM questions WHERE face = ?1")?
-        .execute([face.0])?;
-    Ok(())
-}
-
-/// Puts the faces of a decision back where they were before it; says which these are.
-pub(super) fn put_back(t: &Transaction, decision: i64) -> rusqlite::Result<Vec<FaceId>> {
-    // In reverse, so that a face that the decision speaks of twice ends as it was before the first.
-    let sql = "SELECT face, before, before_similarity, before_aside FROM facts WHERE decision = ?1 \
-               AND face IS NOT NULL ORDER BY id DESC";
-    let mut query = t.prepare(sql)?;
-    let row = |row: &rusqlite::Row| {
-        Ok((
-            FaceId(row.get(0)?),
-            Place {
-                person: row.get(1)?,
-                similarity: row.get(2)?,
-                aside: row.get(3)?,
-            },
-        ))
-    };
-    let facts: Vec<(FaceId, Place)> = query
+/// Restores the assignments that a decision's faces had before it; gives those faces.
+pub(crate) fn revert_assertions(t: &Transaction, decision: i64) -> rusqlite::Result<Vec<FaceId>> {
+    // In reverse: a face with two assertions of one decision gets back what it had before the
+    // first.
+    let sql = "SELECT face, previous_person, previous_similarity, previous_excluded \
+               FROM assertions WHERE decision = ?1 AND face IS NOT NULL ORDER BY id DESC";
+    let row = |row: &Row| Ok((FaceId(row.get(0)?), Assignment::from_row(row, 1)?));
+    let previous: Vec<(FaceId, Assignment)> = t
+        .prepare(sql)?
         .query_map([decision], row)?
         .collect::<rusqlite::Result<_>>()?;
-    for (face, mut place) in facts.iter().cloned() {
-        // A group that has gone since then is found anew by the next grouping.
-        let there = "SELECT EXISTS (SELECT 1 FROM people WHERE id = ?1 AND merged_into IS NULL)";
-        if let Some(person) = place.person
+    let mut faces = Vec::with_capacity(previous.len());
+    for (face, mut assignment) in previous {
+        // A group that was dissolved in the meantime is found anew by the next grouping.
+        let exists = "SELECT EXISTS (SELECT 1 FROM people WHERE id = ?1 AND merged_into IS NULL)";
+        if let Some(person) = assignment.person
             && !t
-                .prepare_cached(there)?
+                .prepare_cached(exists)?
                 .query_row([person], |row| row.get::<_, bool>(0))?
         {
-            place.person = None;
+            assignment.person = None;
         }
-        put(t, face, &place)?;
+        assignment.store(t, face)?;
+        faces.push(face);
     }
-    touch(t)?;
-    Ok(facts.into_iter().map(|(face, _)| face).collect())
+    invalidate_grouping(t)?;
+    Ok(faces)
 }
 
-/// Marks the grouping as out of date.
-pub(super) fn touch(t: &Transaction) -> rusqlite::Result<()> {
-    t.prepare_cached("DELETE FROM state WHERE key IN ('grouped', 'standing')")?
+/// Marks the stored grouping and its cells as out of date, so that the next one groups all faces.
+pub(crate) fn invalidate_grouping(t: &Transaction) -> rusqlite::Result<()> {
+    t.prepare_cached("DELETE FROM state WHERE key IN ('grouped', 'cells')")?
         .execute([])?;
     Ok(())
 }
 
-pub(super) fn faces_of(t: &Transaction, person: PersonId) -> rusqlite::Result<Vec<FaceId>> {
+/// The faces assigned to a person.
+pub(crate) fn faces_of(t: &Transaction, person: PersonId) -> rusqlite::Result<Vec<FaceId>> {
     let mut query = t.prepare_cached("SELECT face FROM members WHERE person = ?1 ORDER BY face")?;
     query
         .query_map([person.0], |row| row.get(0).map(FaceId))?
         .collect()
 }
 
-/// Refuses faces that are not there or were erased.
-pub(super) fn check_faces(t: &Transaction, faces: &[FaceId]) -> Result<(), Failed> {
+/// Refuses an empty list, and faces that do not exist or were erased.
+pub(crate) fn check_faces(t: &Transaction, faces: &[FaceId]) -> Result<(), Abort> {
     if faces.is_empty() {
-        return Err(Error::Pointless("no face was named".into()).into());
+        return Err(Error::InvalidRequest("no face was named".into()).into());
     }
     for face in faces {
-        let sql = "SELECT aside IS 'erase' FROM faces WHERE id = ?1";
+        let sql = "SELECT excluded IS 'erase' FROM faces WHERE id = ?1";
         let erased: Option<bool> = t
             .prepare_cached(sql)?
             .query_row([face.0], |row| row.get(0))
@@ -188,7 +205,7 @@ pub(super) fn check_faces(t: &Transaction, faces: &[FaceId]) -> Result<(), Faile
             None => return Err(Error::NoSuchFace(face.0).into()),
             Some(true) => {
                 let what = format!("face {face} was erased with its person; that is for good");
-                return Err(Error::Pointless(what).into());
+                return Err(Error::InvalidRequest(what).into());
             }
             Some(false) => {}
         }
@@ -196,130 +213,140 @@ pub(super) fn check_faces(t: &Transaction, faces: &[FaceId]) -> Result<(), Faile
     Ok(())
 }
 
-/// Finds the face that an orphaned fact of this content is about, after a scan from scratch, and lets it follow.
-pub(super) fn relink(t: &Transaction, hash: &[u8; 32], photo: i64) -> rusqlite::Result<()> {
-    let sql = "SELECT id, x_min, y_min, x_max, y_max FROM facts WHERE hash = ?1 AND face IS NULL ORDER BY id";
-    type Boxed = (i64, [f32; 4]);
-    let row = |row: &rusqlite::Row| -> rusqlite::Result<Boxed> {
-        Ok((
-            row.get(0)?,
-            [row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?],
-        ))
+/// A row of id, `x_min`, `y_min`, `x_max`, `y_max`.
+pub(crate) fn boxed_row(row: &Row) -> rusqlite::Result<(i64, BoundingBox)> {
+    let bbox = BoundingBox {
+        x_min: row.get(1)?,
+        y_min: row.get(2)?,
+        x_max: row.get(3)?,
+        y_max: row.get(4)?,
     };
-    let orphans: Vec<Boxed> = t
+    Ok((row.get(0)?, bbox))
+}
+
+/// Links assertions about this content that lost their face, as after a scan from scratch, to the
+/// faces found now, and assigns or excludes these accordingly.
+///
+/// A face that no detector finds any more is drawn again, because a human saw it.
+pub(crate) fn relink_orphans(t: &Transaction, hash: &[u8; 32], photo: i64) -> rusqlite::Result<()> {
+    let sql = "SELECT id, x_min, y_min, x_max, y_max FROM assertions \
+               WHERE hash = ?1 AND face IS NULL ORDER BY id";
+    let orphans: Vec<(i64, BoundingBox)> = t
         .prepare_cached(sql)?
-        .query_map([&hash[..]], row)?
+        .query_map([&hash[..]], boxed_row)?
         .collect::<rusqlite::Result<_>>()?;
     if orphans.is_empty() {
         return Ok(());
     }
-    let mut found = BTreeSet::new();
-    for (fact, bbox) in orphans {
+    let mut linked = BTreeSet::new();
+    for (assertion, bbox) in orphans {
         let sql = "SELECT id, x_min, y_min, x_max, y_max FROM faces WHERE photo = ?1 ORDER BY id";
-        let faces: Vec<Boxed> = t
+        let faces: Vec<(i64, BoundingBox)> = t
             .prepare_cached(sql)?
-            .query_map([photo], row)?
+            .query_map([photo], boxed_row)?
             .collect::<rusqlite::Result<_>>()?;
-        let nearest = faces
-            .into_iter()
-            .filter_map(|(face, other)| Some((same_face(&bbox, &other)?, face)))
-            .max_by(|a, b| a.0.total_cmp(&b.0).then(b.1.cmp(&a.1)));
-        let face = match nearest {
-            Some((_, face)) => face,
-            // Nobody finds the face any more; the human saw it, so it stays.
-            None => insert_human_face(t, photo, &bbox)?,
+        let face = match best_match(&bbox, faces) {
+            Some(face) => face,
+            None => insert_drawn_face(t, photo, &bbox)?.0,
         };
-        t.prepare_cached("UPDATE facts SET face = ?2 WHERE id = ?1")?
-            .execute([fact, face])?;
-        found.insert(face);
+        t.prepare_cached("UPDATE assertions SET face = ?2 WHERE id = ?1")?
+            .execute([assertion, face])?;
+        linked.insert(face);
     }
-    let facts = load(t)?;
-    for face in found {
-        let place = Place {
-            person: facts.said.is.get(&face).copied(),
+    let assertions = Assertions::load(t)?;
+    for face in linked {
+        let assignment = Assignment {
+            person: assertions.constraints.is.get(&face).copied(),
             similarity: None,
-            aside: facts.aside.get(&face).cloned(),
+            excluded: assertions.excluded.get(&face).cloned(),
         };
-        put(t, FaceId(face), &place)?;
+        assignment.store(t, FaceId(face))?;
     }
     Ok(())
 }
 
-/// A face that a human drew, without a template.
-pub(super) fn insert_human_face(
+/// Adds a face that a human drew; it has no template.
+pub(crate) fn insert_drawn_face(
     t: &Transaction,
     photo: i64,
-    bbox: &[f32; 4],
-) -> rusqlite::Result<i64> {
-    let [x_min, y_min, x_max, y_max] = *bbox;
+    bbox: &BoundingBox,
+) -> rusqlite::Result<FaceId> {
     let sql = "INSERT INTO faces (photo, detector, x_min, y_min, x_max, y_max, score, quality) \
                VALUES (?1, 'human', ?2, ?3, ?4, ?5, 1, zeroblob(32))";
-    t.prepare_cached(sql)?
-        .execute(params![photo, x_min, y_min, x_max, y_max])?;
-    Ok(t.last_insert_rowid())
+    t.prepare_cached(sql)?.execute(params![
+        photo, bbox.x_min, bbox.y_min, bbox.x_max, bbox.y_max
+    ])?;
+    Ok(FaceId(t.last_insert_rowid()))
 }
 
-/// What humans said and did not take back; of several words about a face the latest counts.
+/// All assertions that are not undone, reduced to the latest about each face.
 #[derive(Debug, Default)]
-pub(super) struct Facts {
-    pub(super) said: Constraints,
-    /// Faces that belong to nobody for good, and why.
-    pub(super) aside: BTreeMap<i64, String>,
-    /// Pairs of face and person that a human could not tell.
-    pub(super) unsure: BTreeSet<(i64, i64)>,
+pub(crate) struct Assertions {
+    /// What every grouping must respect.
+    pub(crate) constraints: Constraints,
+    /// Faces excluded from all people, and why.
+    pub(crate) excluded: BTreeMap<i64, String>,
+    /// Pairs of face and person of which a human could not tell whether they match.
+    pub(crate) unsure: BTreeSet<(i64, i64)>,
 }
 
-pub(super) fn load(t: &Transaction) -> rusqlite::Result<Facts> {
-    let mut facts = Facts::default();
-    // Merges take their turn among the facts: a word about two people who were two then must not count as said of one.
-    let sql = "SELECT d.id, d.kind, d.person, d.other, f.face, f.kind, f.person FROM decisions d \
-               LEFT JOIN facts f ON f.decision = d.id AND f.face IS NOT NULL WHERE d.undone = 0 ORDER BY d.id, f.id";
-    let mut query = t.prepare(sql)?;
-    let mut rows = query.query([])?;
-    let mut decision: Option<i64> = None;
-    while let Some(row) = rows.next()? {
-        let id: i64 = row.get(0)?;
-        if decision.replace(id) != Some(id) && row.get_ref(1)?.as_str()? == "merge" {
-            facts.rename(row.get(3)?, row.get(2)?);
+impl Assertions {
+    /// Replays decisions and assertions in their order.
+    pub(crate) fn load(t: &Transaction) -> rusqlite::Result<Assertions> {
+        let mut assertions = Assertions::default();
+        // Merges are replayed between the assertions: "not the same", said of two people before
+        // they were merged, must end as being about the merged person, not be lost.
+        let sql = "SELECT d.id, d.kind, d.person, d.other, a.face, a.kind, a.person \
+                   FROM decisions d LEFT JOIN assertions a \
+                   ON a.decision = d.id AND a.face IS NOT NULL \
+                   WHERE d.undone = 0 ORDER BY d.id, a.id";
+        let mut query = t.prepare(sql)?;
+        let mut rows = query.query([])?;
+        let mut decision: Option<i64> = None;
+        while let Some(row) = rows.next()? {
+            let id: i64 = row.get(0)?;
+            let is_first_row = decision.replace(id) != Some(id);
+            if is_first_row && row.get_ref(1)?.as_str()? == "merge" {
+                assertions.replace_person(row.get(3)?, row.get(2)?);
+            }
+            if let (Some(face), Some(kind)) = (row.get(4)?, row.get::<_, Option<String>>(5)?) {
+                assertions.add(face, &kind, row.get(6)?);
+            }
         }
-        if let (Some(face), Some(kind)) = (row.get(4)?, row.get::<_, Option<String>>(5)?) {
-            facts.hear(face, &kind, row.get(6)?);
-        }
+        Ok(assertions)
     }
-    Ok(facts)
-}
 
-impl Facts {
-    fn hear(&mut self, face: i64, kind: &str, person: Option<i64>) {
-        let said = &mut self.said;
+    fn add(&mut self, face: i64, kind: &str, person: Option<i64>) {
+        let Constraints { is, is_not, .. } = &mut self.constraints;
         match (kind, person) {
             ("is", Some(person)) => {
-                said.is.insert(face, person);
-                said.is_not.remove(&(face, person));
-                self.aside.remove(&face);
+                is.insert(face, person);
+                is_not.remove(&(face, person));
+                self.excluded.remove(&face);
             }
             ("is_not", Some(person)) => {
-                if said.is.get(&face) == Some(&person) {
-                    said.is.remove(&face);
+                if is.get(&face) == Some(&person) {
+                    is.remove(&face);
                 }
-                said.is_not.insert((face, person));
+                is_not.insert((face, person));
             }
             ("unsure", Some(person)) => {
                 self.unsure.insert((face, person));
             }
-            (why @ ("ignore" | "not_a_face" | "erase"), _) => {
-                said.is.remove(&face);
-                self.aside.insert(face, why.into());
+            (reason @ ("ignore" | "not_a_face" | "erase"), _) => {
+                is.remove(&face);
+                self.excluded.insert(face, reason.into());
             }
             _ => {}
         }
     }
 
-    /// What was said of one person is said of another from now on.
-    fn rename(&mut self, from: i64, into: i64) {
-        let same = |person: &mut i64| *person = if *person == from { into } else { *person };
-        self.said.is.values_mut().for_each(same);
-        for pairs in [&mut self.said.is_not, &mut self.unsure] {
+    /// Moves all assertions about person `from` to person `into`.
+    fn replace_person(&mut self, from: i64, into: i64) {
+        for person in self.constraints.is.values_mut().filter(|p| **p == from) {
+            *person = into;
+        }
+        for pairs in [&mut self.constraints.is_not, &mut self.unsure] {
             let moved: Vec<i64> = pairs.iter().filter(|p| p.1 == from).map(|p| p.0).collect();
             for face in moved {
                 pairs.remove(&(face, from));

@@ -1,235 +1,270 @@
-//! New faces among people that stand. In: faces no grouping has seen. Out: members, questions; nobody else is touched.
+//! Assignment of few new faces to existing people, without grouping all faces again. In: faces that
+//! no grouping has seen. Out: members and questions; no earlier member changes.
 //!
-//! Past [`EXACT_UP_TO`](fusiform_search::cluster::EXACT_UP_TO) faces a grouping of all keeps the cells it looked into. A new face
-//! is then compared with the faces of its cells, and with the people these belong to, so a photo costs the same in any
-//! album. Groups that stand are neither joined nor parted here; a decision of a human, a model that changed, or new
-//! faces beyond a tenth of the album lead to a grouping of all, which ends the same whatever came first.
+//! Beyond [`EXACT_UP_TO`](fusiform_search::cluster::EXACT_UP_TO) faces, a grouping of all faces
+//! stores the cells of its inverted file. A new face is then compared only with the faces in its
+//! nearest cells and with their people, so that the time for one photo does not grow with the
+//! album. Groups are neither joined nor split here. A decision, another model or options, or more
+//! new faces than a tenth of the album lead to a grouping of all faces, whose result does not
+//! depend on what was assigned before.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use rusqlite::{OptionalExtension, Transaction, params};
-
-use super::assertions::{self, Facts};
-use super::edit::new_person;
-use super::group::{Face, face_row, named_people};
-use super::suggest::{self, guesses};
-use super::{Failed, PersonId, person_stats, review};
 use fusiform_search::cluster::{
     ClusterFace, ClusterOptions, Clustering, Constraints, MAX_NEIGHBORS, assign,
 };
 use fusiform_search::ivf::Centroids;
 use fusiform_search::template::{ModelId, from_blob, similarity, to_blob};
+use rusqlite::{OptionalExtension, Transaction, params};
 
-/// When new faces are more than this share of those that stand, all are grouped.
-const MOST_NEW: f64 = 0.1;
-/// People near a new face whose faces are looked at, nearest first.
-const PEOPLE_LOOKED_AT: usize = 8;
+use crate::assertions::Assertions;
+use crate::database::Abort;
+use crate::decisions::insert_person;
+use crate::grouped_face::{GroupedFace, mean, named_people};
+use crate::ids::PersonId;
+use crate::suggest::suggestions;
+use crate::{person_stats, review};
 
-/// Keeps the cells that a grouping of all faces looked into, if it did.
-pub(super) fn keep_cells(
+/// Largest share of new faces among all; with more, all faces are grouped.
+const MAX_NEW_SHARE: f64 = 0.1;
+/// People per new face whose faces are all compared, nearest first.
+const MAX_CANDIDATES: usize = 8;
+
+/// The state `cells`: from which grouping the stored cells are.
+struct CellState<'a> {
+    n_faces: usize,
+    /// The floor that the grouping used; it can lie above that of the options.
+    floor_similarity: f32,
+    /// Model and options of the grouping.
+    grouping: &'a str,
+}
+
+impl<'a> CellState<'a> {
+    fn to_text(&self) -> String {
+        let CellState {
+            n_faces,
+            floor_similarity,
+            grouping,
+        } = self;
+        format!("{n_faces} {floor_similarity} {grouping}")
+    }
+
+    fn parse(text: &'a str) -> Option<CellState<'a>> {
+        let (n_faces, rest) = text.split_once(' ')?;
+        let (floor_similarity, grouping) = rest.split_once(' ')?;
+        Some(CellState {
+            n_faces: n_faces.parse().ok()?,
+            floor_similarity: floor_similarity.parse().ok()?,
+            grouping,
+        })
+    }
+}
+
+/// Stores the cells of a grouping of all faces, if it made any.
+pub(crate) fn store_cells(
     t: &Transaction,
-    done: &str,
-    faces: &[&Face],
-    found: &Clustering,
+    grouping: &str,
+    faces: &[&GroupedFace],
+    clustering: &Clustering,
 ) -> rusqlite::Result<()> {
-    forget_cells(t)?;
-    t.execute("DELETE FROM unplaced", [])?;
-    let Some(assignment) = found.assignment() else {
+    clear_cells(t)?;
+    t.execute("DELETE FROM ungrouped", [])?;
+    let Some(assignment) = clustering.assignment() else {
         return Ok(());
     };
-    let mut insert = t.prepare("INSERT INTO centres (cell, vector) VALUES (?1, ?2)")?;
+    let mut insert = t.prepare("INSERT INTO cell_centroids (cell, vector) VALUES (?1, ?2)")?;
     for (cell, vector) in assignment.centroids.vectors().enumerate() {
         insert.execute(params![cell as i64, to_blob(vector)])?;
     }
     for (face, cells) in faces.iter().zip(&assignment.lists) {
-        settle(t, face.id, cells)?;
+        insert_face_cells(t, face.id, cells)?;
     }
-    let sql = "INSERT OR REPLACE INTO state (key, value) VALUES ('standing', ?1)";
-    let floor = found.floor_similarity();
-    t.execute(sql, [format!("{} {floor} {done}", faces.len())])?;
+    let state = CellState {
+        n_faces: faces.len(),
+        floor_similarity: clustering.floor_similarity(),
+        grouping,
+    };
+    let sql = "INSERT OR REPLACE INTO state (key, value) VALUES ('cells', ?1)";
+    t.execute(sql, [state.to_text()])?;
     Ok(())
 }
 
-/// How many faces stand, and the floor they were grouped with, if it was done this way.
-fn parsed(standing: &str, done: &str) -> Option<(usize, f32)> {
-    let (n, rest) = standing.split_once(' ')?;
-    let (floor, how) = rest.split_once(' ')?;
-    (how == done).then_some((n.parse().ok()?, floor.parse().ok()?))
-}
-
-/// Forgets the cells; the next grouping looks at all faces.
-pub(super) fn forget_cells(t: &Transaction) -> rusqlite::Result<()> {
+/// Deletes the stored cells; the next grouping is one of all faces.
+pub(crate) fn clear_cells(t: &Transaction) -> rusqlite::Result<()> {
     t.execute_batch(
-        "DELETE FROM homes; DELETE FROM centres; DELETE FROM state WHERE key = 'standing'",
+        "DELETE FROM face_cells; DELETE FROM cell_centroids; DELETE FROM state WHERE key = 'cells'",
     )
 }
 
-fn settle(t: &Transaction, face: i64, cells: &[u32]) -> rusqlite::Result<()> {
+fn insert_face_cells(t: &Transaction, face: i64, cells: &[u32]) -> rusqlite::Result<()> {
     let mut insert =
-        t.prepare_cached("INSERT OR IGNORE INTO homes (cell, face) VALUES (?1, ?2)")?;
+        t.prepare_cached("INSERT OR IGNORE INTO face_cells (cell, face) VALUES (?1, ?2)")?;
     for cell in cells {
         insert.execute([i64::from(*cell), face])?;
     }
     Ok(())
 }
 
-/// Places new faces, if a grouping of all stands and they are few; says whether it did.
-pub(super) fn place_new(
+/// Assigns new faces, if the cells of the same grouping are stored and the new faces are few;
+/// returns whether it did.
+pub(crate) fn assign_new(
     t: &Transaction,
     model: &ModelId,
-    done: &str,
+    grouping: &str,
     options: &ClusterOptions,
-) -> Result<bool, Failed> {
-    let standing: Option<String> = t
-        .prepare_cached("SELECT value FROM state WHERE key = 'standing'")?
+) -> Result<bool, Abort> {
+    let stored: Option<String> = t
+        .prepare_cached("SELECT value FROM state WHERE key = 'cells'")?
         .query_row([], |row| row.get(0))
         .optional()?;
-    let Some((n_standing, floor)) = standing.as_deref().and_then(|s| parsed(s, done)) else {
+    let state = stored.as_deref().and_then(CellState::parse);
+    let Some(state) = state.filter(|s| s.grouping == grouping) else {
         return Ok(false);
     };
-    let sql = "SELECT f.id, f.photo, t.vector, t.quality, h.taken_at FROM unplaced u JOIN faces f ON f.id = u.face \
-               JOIN templates t ON t.face = f.id AND t.model = ?1 JOIN photos h ON h.id = f.photo \
-               WHERE f.aside IS NULL ORDER BY f.id";
-    let new: Vec<Face> = t
+    // `ungrouped` comes first, so that SQLite walks the few new faces and not all.
+    let sql = "SELECT f.id, f.photo, t.vector, t.quality, h.taken_at FROM ungrouped u \
+               JOIN faces f ON f.id = u.face JOIN templates t ON t.face = f.id AND t.model = ?1 \
+               JOIN photos h ON h.id = f.photo WHERE f.excluded IS NULL ORDER BY f.id";
+    let new: Vec<GroupedFace> = t
         .prepare_cached(sql)?
-        .query_map([&model.0], face_row)?
+        .query_map([&model.0], GroupedFace::from_row)?
         .collect::<rusqlite::Result<_>>()?;
-    if new.len() as f64 > n_standing as f64 * MOST_NEW {
+    if new.len() as f64 > state.n_faces as f64 * MAX_NEW_SHARE {
         return Ok(false);
     }
     if !new.is_empty() {
-        put_among(t, model, new, floor, options)?;
+        assign_faces(t, model, new, state.floor_similarity, options)?;
     }
-    t.execute("DELETE FROM unplaced", [])?;
+    t.execute("DELETE FROM ungrouped", [])?;
     Ok(true)
 }
 
-fn put_among(
+fn assign_faces(
     t: &Transaction,
     model: &ModelId,
-    new: Vec<Face>,
-    floor: f32,
+    new: Vec<GroupedFace>,
+    floor_similarity: f32,
     options: &ClusterOptions,
-) -> Result<(), Failed> {
-    let centres: Vec<Vec<f32>> = t
-        .prepare_cached("SELECT vector FROM centres ORDER BY cell")?
+) -> Result<(), Abort> {
+    let centroids: Vec<Vec<f32>> = t
+        .prepare_cached("SELECT vector FROM cell_centroids ORDER BY cell")?
         .query_map([], |row| Ok(from_blob(row.get_ref(0)?.as_blob()?)))?
         .collect::<rusqlite::Result<_>>()?;
-    let centres = Centroids::from_vectors(&centres);
-    let facts = assertions::load(t)?;
-    let mut around = Around::default();
+    let centroids = Centroids::from_vectors(&centroids);
+    let assertions = Assertions::load(t)?;
+    let mut neighborhood = Neighborhood::default();
     for face in &new {
-        around.look(t, model, face, &centres, &facts, options)?;
+        neighborhood.extend(t, model, face, &centroids, &assertions, options)?;
     }
     for face in &new {
-        settle(t, face.id, &centres.assign(&face.vector))?;
+        insert_face_cells(t, face.id, &centroids.assign(&face.vector))?;
     }
-    let fresh: BTreeSet<i64> = new.iter().map(|f| f.id).collect();
-    let (standing, person_of) = around.load(t, model, &fresh)?;
-    let first = standing.len();
-    let faces: Vec<&Face> = standing.iter().chain(&new).collect();
+    let new_ids: BTreeSet<i64> = new.iter().map(|f| f.id).collect();
+    let (earlier, person_of) = neighborhood.load(t, model, &new_ids)?;
+    let first_new = earlier.len();
+    let faces: Vec<&GroupedFace> = earlier.iter().chain(&new).collect();
 
-    let mut said = Constraints {
+    // Earlier members are constrained to their people, so that clustering cannot move them.
+    let mut constraints = Constraints {
         is: person_of.clone(),
-        is_not: facts.said.is_not.clone(),
+        is_not: assertions.constraints.is_not.clone(),
     };
     for face in &new {
-        if let Some(person) = facts.said.is.get(&face.id) {
-            said.is.insert(face.id, *person);
+        if let Some(person) = assertions.constraints.is.get(&face.id) {
+            constraints.is.insert(face.id, *person);
         }
     }
     let items: Vec<ClusterFace> = faces
         .iter()
         .map(|f| ClusterFace::new(f.id, f.photo, &f.vector, f.quality))
         .collect();
-    let labels = assign(&items, first, &said, options, floor)?.labels();
-    let mut by_label: BTreeMap<usize, Vec<&Face>> = BTreeMap::new();
+    let labels = assign(&items, first_new, &constraints, options, floor_similarity)?.labels();
+    let mut by_label: BTreeMap<usize, Vec<&GroupedFace>> = BTreeMap::new();
     for (face, label) in faces.into_iter().zip(labels) {
         by_label.entry(label).or_default().push(face);
     }
-    let groups: Vec<Vec<&Face>> = by_label.into_values().collect();
+    let groups: Vec<Vec<&GroupedFace>> = by_label.into_values().collect();
     let mut people = Vec::with_capacity(groups.len());
-    let mut touched = BTreeSet::new();
+    let mut grown = BTreeSet::new();
     for group in &groups {
-        let known = group.iter().find_map(|f| said.is.get(&f.id)).copied();
-        let grew = group.iter().any(|f| fresh.contains(&f.id));
+        let known = group.iter().find_map(|f| constraints.is.get(&f.id));
+        let has_new = group.iter().any(|f| new_ids.contains(&f.id));
         let person = match known {
-            Some(person) => Some(PersonId(person)),
-            None if group.len() > 1 => Some(new_person(t)?),
+            Some(person) => Some(PersonId(*person)),
+            None if group.len() > 1 => Some(insert_person(t)?),
             None => None,
         };
-        if let (Some(person), true) = (person, grew) {
-            write(t, group, person, &person_of, &facts)?;
-            touched.insert(person);
+        if let (Some(person), true) = (person, has_new) {
+            insert_members(t, group, person, &person_of, &assertions)?;
+            grown.insert(person);
         }
         people.push(person);
     }
-    let touched: Vec<PersonId> = touched.into_iter().collect();
-    person_stats::refresh(t, &touched)?;
-    let named = named_people(t)?;
-    let about_new = |g: &review::Guess| g.faces.iter().any(|f| fresh.contains(f));
-    let mut asked = guesses(&groups, &people, &named, options);
-    asked.retain(about_new);
-    review::ask(t, &asked, &facts)?;
+    let grown: Vec<PersonId> = grown.into_iter().collect();
+    person_stats::refresh(t, &grown)?;
+    let mut found = suggestions(&groups, &people, &named_people(t)?, options);
+    found.retain(|s| s.faces.iter().any(|f| new_ids.contains(f)));
+    review::insert_questions(t, &found, &assertions)?;
     Ok(())
 }
 
-/// Makes the faces of a group that were not members yet members of its person.
-fn write(
+/// Makes the faces of a group that are assigned to nobody yet members of its person, and drops the
+/// questions that this changes.
+fn insert_members(
     t: &Transaction,
-    group: &[&Face],
+    group: &[&GroupedFace],
     person: PersonId,
     person_of: &BTreeMap<i64, i64>,
-    facts: &Facts,
+    assertions: &Assertions,
 ) -> rusqlite::Result<()> {
-    let mean = suggest::mean(group);
+    let mean = mean(group);
     let sql = "INSERT OR REPLACE INTO members (face, person, similarity) VALUES (?1, ?2, ?3)";
     let mut insert = t.prepare_cached(sql)?;
     for face in group.iter().filter(|f| !person_of.contains_key(&f.id)) {
-        let by_human = facts.said.is.contains_key(&face.id);
+        let by_human = assertions.constraints.is.contains_key(&face.id);
         let near = (!by_human).then(|| similarity(&face.vector, &mean).0);
         insert.execute(params![face.id, person.0, near])?;
-        // Whoever was asked about as a lone face is one no longer.
         t.prepare_cached("DELETE FROM questions WHERE face = ?1")?
             .execute([face.id])?;
     }
-    // Of a group that grew, what was asked is asked anew.
     t.prepare_cached("DELETE FROM questions WHERE subject = ?1")?
         .execute([person.0])?;
     Ok(())
 }
 
-/// Who lies around new faces.
+/// People and lone faces near new faces.
 #[derive(Default)]
-struct Around {
+struct Neighborhood {
     people: BTreeSet<i64>,
-    lone: BTreeSet<i64>,
+    lone_faces: BTreeSet<i64>,
 }
 
-impl Around {
-    fn look(
+impl Neighborhood {
+    /// Adds what lies near a new face, as far as its cells hold it.
+    fn extend(
         &mut self,
         t: &Transaction,
         model: &ModelId,
-        face: &Face,
-        centres: &Centroids,
-        facts: &Facts,
+        face: &GroupedFace,
+        centroids: &Centroids,
+        assertions: &Assertions,
         options: &ClusterOptions,
     ) -> rusqlite::Result<()> {
-        self.people.extend(facts.said.is.get(&face.id));
-        let sql = "SELECT DISTINCT h.face, m.person, t.vector FROM homes h \
-                   JOIN templates t ON t.face = h.face AND t.model = ?1 JOIN faces f ON f.id = h.face \
-                   LEFT JOIN members m ON m.face = h.face WHERE h.cell = ?2 AND f.aside IS NULL";
-        let least = options.floor_similarity.min(options.ask_similarity);
+        self.people.extend(assertions.constraints.is.get(&face.id));
+        let sql = "SELECT DISTINCT c.face, m.person, t.vector FROM face_cells c \
+                   JOIN templates t ON t.face = c.face AND t.model = ?1 \
+                   JOIN faces f ON f.id = c.face LEFT JOIN members m ON m.face = c.face \
+                   WHERE c.cell = ?2 AND f.excluded IS NULL";
+        let min_similarity = options.floor_similarity.min(options.ask_similarity);
         let mut near: BTreeMap<i64, (f32, Option<i64>)> = BTreeMap::new();
-        for cell in centres.probe(&face.vector) {
+        for cell in centroids.probe(&face.vector) {
             let mut query = t.prepare_cached(sql)?;
             let mut rows = query.query(params![model.0, cell])?;
             while let Some(row) = rows.next()? {
                 let vector = from_blob(row.get_ref(2)?.as_blob()?);
-                let alike = similarity(&face.vector, &vector).0;
-                if alike >= least {
-                    near.insert(row.get(0)?, (alike, row.get(1)?));
+                let similarity = similarity(&face.vector, &vector).0;
+                if similarity >= min_similarity {
+                    near.insert(row.get(0)?, (similarity, row.get(1)?));
                 }
             }
         }
@@ -239,9 +274,9 @@ impl Around {
         for (other, (_, person)) in near.into_iter().take(MAX_NEIGHBORS) {
             match person {
                 None => {
-                    self.lone.insert(other);
+                    self.lone_faces.insert(other);
                 }
-                Some(person) if people.len() < PEOPLE_LOOKED_AT => {
+                Some(person) if people.len() < MAX_CANDIDATES => {
                     people.insert(person);
                 }
                 Some(_) => {}
@@ -251,35 +286,34 @@ impl Around {
         Ok(())
     }
 
-    /// The faces that were found and all of the people found, and whose they are.
+    /// The lone faces and all faces of the people, by number, and the person of each of the latter.
     fn load(
         &self,
         t: &Transaction,
         model: &ModelId,
-        fresh: &BTreeSet<i64>,
-    ) -> rusqlite::Result<(Vec<Face>, BTreeMap<i64, i64>)> {
-        let columns = "SELECT f.id, f.photo, t.vector, t.quality, h.taken_at FROM faces f \
-                       JOIN templates t ON t.face = f.id AND t.model = ?1 JOIN photos h ON h.id = f.photo";
+        new: &BTreeSet<i64>,
+    ) -> rusqlite::Result<(Vec<GroupedFace>, BTreeMap<i64, i64>)> {
         let of_person = format!(
-            "{columns} WHERE f.id IN (SELECT face FROM members WHERE person = ?2) ORDER BY f.id"
+            "{} WHERE f.id IN (SELECT face FROM members WHERE person = ?2) ORDER BY f.id",
+            GroupedFace::SELECT
         );
-        let alone = format!("{columns} WHERE f.id = ?2");
+        let alone = format!("{} WHERE f.id = ?2", GroupedFace::SELECT);
         let (mut faces, mut person_of) = (Vec::new(), BTreeMap::new());
         for person in &self.people {
             let mut query = t.prepare_cached(&of_person)?;
-            for face in query.query_map(params![model.0, person], face_row)? {
+            for face in query.query_map(params![model.0, person], GroupedFace::from_row)? {
                 let face = face?;
-                if !fresh.contains(&face.id) {
+                if !new.contains(&face.id) {
                     person_of.insert(face.id, *person);
                     faces.push(face);
                 }
             }
         }
-        for face in self.lone.difference(fresh) {
+        for face in self.lone_faces.difference(new) {
             let mut query = t.prepare_cached(&alone)?;
             faces.extend(
                 query
-                    .query_map(params![model.0, face], face_row)?
+                    .query_map(params![model.0, face], GroupedFace::from_row)?
                     .collect::<rusqlite::Result<Vec<_>>>()?,
             );
         }

@@ -1,72 +1,75 @@
-//! Erasing a person for good. In: a person. Out: a file that holds neither their name nor a template of them.
+//! Erasing a person for good. In: a person. Out: a file without their name and templates.
 //!
-//! What stays is the photo's hash and the box of each face, so that no later scan takes them up again. What this
-//! cannot reach: the photos themselves, copies of the catalogue, and sidecars that were exported.
+//! The photo's hash and the box of each face stay, so that no later scan takes the faces up again.
+//! Not reached: the photos themselves, copies of the album, and sidecars that were exported.
 
 use rusqlite::params;
 
-use super::assertions::{Fact, state};
-use super::edit::decide;
-use super::{Album, FaceId, PersonId, assign, person_stats};
+use crate::assertions::{Assertion, faces_of, insert_assertion};
+use crate::assign::clear_cells;
+use crate::database::Album;
+use crate::decisions::insert_decision;
 use crate::error::Error;
+use crate::ids::{FaceId, PersonId};
 
 /// What an erasure removed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Erased {
-    /// The faces whose templates and landmarks are gone; whoever keeps crops of them deletes those now.
+    /// The faces whose templates and landmarks are gone. A program that stores crops of them must
+    /// delete those now.
     pub faces: Vec<FaceId>,
     /// How many templates were removed.
     pub n_templates: usize,
-    /// Whether the write-ahead log was emptied too; if not, another process was reading and `erase` can be run again.
+    /// Whether the write-ahead log was emptied too. If not, another process was reading; it is
+    /// emptied when that process has closed the file.
     pub log_emptied: bool,
 }
 
 impl Album {
-    /// Removes name, templates, landmarks and assignments of a person, and overwrites their bytes in the file.
+    /// Removes name, templates, landmarks and assignments of a person, and overwrites their bytes
+    /// in the file.
     ///
-    /// It cannot be undone. Faces that merges brought to this person are theirs and go too.
+    /// This cannot be undone. Faces that merges brought to this person are erased too.
     ///
     /// # Errors
     /// [`Error::NoSuchPerson`]; [`Error::Sqlite`].
     pub fn erase(&mut self, person: PersonId) -> Result<Erased, Error> {
         self.person(person)?;
-        let who = self.who.clone();
-        let (faces, n_templates) = self.change(|t| {
-            let mut query = t.prepare("SELECT face FROM members WHERE person = ?1 ORDER BY face")?;
-            let faces: Vec<FaceId> = query
-                .query_map([person.0], |row| row.get(0).map(FaceId))?
-                .collect::<rusqlite::Result<_>>()?;
-            let decision = decide(t, &who, "erase", Some(person), None)?;
+        let actor = self.actor().to_owned();
+        let (faces, n_templates) = self.transaction(|t| {
+            let faces = faces_of(t, person)?;
+            let decision = insert_decision(t, &actor, "erase", Some(person), None)?;
             let mut n_templates = 0;
             for face in &faces {
                 n_templates += t
                     .prepare_cached("DELETE FROM templates WHERE face = ?1")?
                     .execute([face.0])?;
-                t.prepare_cached("DELETE FROM facts WHERE face = ?1")?
+                t.prepare_cached("DELETE FROM assertions WHERE face = ?1")?
                     .execute([face.0])?;
                 t.prepare_cached("UPDATE faces SET landmarks = NULL WHERE id = ?1")?
                     .execute([face.0])?;
-                state(t, decision, *face, Fact::Erase)?;
+                insert_assertion(t, decision, *face, Assertion::Erase)?;
             }
-            // The face was theirs until now; even that is told no longer.
-            let sql = "UPDATE facts SET before = NULL, before_similarity = NULL WHERE decision = ?1";
+            // These columns would tell that the faces are of one person.
+            let sql = "UPDATE assertions SET previous_person = NULL, previous_similarity = NULL \
+                       WHERE decision = ?1";
             t.execute(sql, [decision])?;
-            let lineage = "WITH RECURSIVE line (id) AS (SELECT ?1 UNION SELECT p.id FROM people p JOIN line l \
-                           ON p.merged_into = l.id)";
+            let with_merged = "WITH RECURSIVE merged (id) AS (SELECT ?1 UNION SELECT p.id \
+                               FROM people p JOIN merged m ON p.merged_into = m.id)";
             for sql in [
-                "UPDATE decisions SET old_name = NULL, new_name = NULL WHERE person IN (SELECT id FROM line) \
-                 OR other IN (SELECT id FROM line)",
-                "UPDATE people SET name = NULL, hidden = 1, erased = 1 WHERE id IN (SELECT id FROM line)",
-                "DELETE FROM facts WHERE person IN (SELECT id FROM line)",
-                "DELETE FROM questions WHERE subject IN (SELECT id FROM line) OR candidate IN \
-                 (SELECT id FROM line) OR next IN (SELECT id FROM line)",
-                "DELETE FROM cards WHERE person IN (SELECT id FROM line)",
+                "UPDATE decisions SET old_name = NULL, new_name = NULL \
+                 WHERE person IN (SELECT id FROM merged) OR other IN (SELECT id FROM merged)",
+                "UPDATE people SET name = NULL, hidden = 1, erased = 1 \
+                 WHERE id IN (SELECT id FROM merged)",
+                "DELETE FROM assertions WHERE person IN (SELECT id FROM merged)",
+                "DELETE FROM questions WHERE subject IN (SELECT id FROM merged) \
+                 OR candidate IN (SELECT id FROM merged) OR next IN (SELECT id FROM merged)",
+                "DELETE FROM person_stats WHERE person IN (SELECT id FROM merged)",
             ] {
-                t.execute(&format!("{lineage} {sql}"), params![person.0])?;
+                t.execute(&format!("{with_merged} {sql}"), params![person.0])?;
             }
-            person_stats::refresh(t, &[])?;
-            // A centre may be little else than the template of one face.
-            assign::forget_cells(t)?;
+            // A centroid can be close to the template of one face.
+            clear_cells(t)?;
             Ok((faces, n_templates))
         })?;
         let log_emptied = self.scrub()?;
@@ -77,13 +80,13 @@ impl Album {
         })
     }
 
-    /// Rewrites the file without its free pages and empties the write-ahead log; says whether the log is empty.
+    /// Rewrites the file without its free pages and empties the write-ahead log; returns whether
+    /// the log is empty.
     fn scrub(&self) -> Result<bool, Error> {
-        self.db.execute_batch("VACUUM").map_err(|e| self.of(e))?;
-        let busy: i64 = self
-            .db
-            .query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0))
-            .map_err(|e| self.of(e))?;
+        self.db
+            .execute_batch("VACUUM")
+            .map_err(|e| self.sqlite_error(e))?;
+        let busy: i64 = self.query_value("PRAGMA wal_checkpoint(TRUNCATE)")?;
         Ok(busy == 0)
     }
 }

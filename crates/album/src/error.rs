@@ -1,4 +1,5 @@
-//! What can go wrong with a catalogue. In: causes. Out: messages that name the file and the remedy.
+//! What can go wrong with an album. In: causes. Out: errors that name the file, the value and the
+//! remedy. Knows nothing of commands, flags or pages: the program around it adds those.
 
 use std::path::{Path, PathBuf};
 
@@ -6,87 +7,91 @@ use std::path::{Path, PathBuf};
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// The file is no SQLite database, is damaged, or belongs to another program.
-    #[error(
-        "{file}: not a catalogue ({what}); name another with --catalogue, or restore a copy of it"
-    )]
-    NotACatalogue {
-        /// The catalogue.
+    /// The file is not a SQLite database, is damaged, or belongs to another program.
+    #[error("{file}: not an album ({what}); choose another file, or restore a copy of this one")]
+    NotAnAlbum {
+        /// The album's file.
         file: PathBuf,
-        /// What is wrong.
+        /// What is wrong with it.
         what: String,
     },
-    /// A newer build wrote it.
+    /// A newer version of this library wrote the file.
     #[error(
-        "{file}: written by a newer fusiform (catalogue version {found}, this build knows {known}); \
-         use that version, or name another catalogue with --catalogue"
+        "{file}: written by a newer version (its format is {found}, this version reads up to \
+         {known}); use the newer version, or choose another file"
     )]
     Newer {
-        /// The catalogue.
+        /// The album's file.
         file: PathBuf,
-        /// Its version.
+        /// The file's format version.
         found: i64,
-        /// The newest this build knows.
+        /// The newest format version that this build reads.
         known: i64,
     },
-    /// It may not be written to.
+    /// The file or its folder may not be written to.
     #[error(
-        "{file}: read-only; give yourself write permission to it and to its folder, or name \
-         another catalogue with --catalogue"
+        "{file}: read-only; give yourself write permission to it and to its folder, or choose \
+         another file"
     )]
     ReadOnly {
-        /// The catalogue.
+        /// The album's file.
         file: PathBuf,
     },
-    /// No room is left.
+    /// No space is left.
     #[error("{file}: the disk is full; free some space and run again, nothing recorded is lost")]
     DiskFull {
-        /// The catalogue.
+        /// The album's file.
         file: PathBuf,
     },
-    /// Another process writes to it.
+    /// Another process holds the write lock.
     #[error("{file}: in use by another process; wait until that has finished")]
     Busy {
-        /// The catalogue.
+        /// The album's file.
         file: PathBuf,
     },
-    /// Anything else SQLite says.
+    /// Any other error of SQLite.
     #[error("{file}: {source}")]
     Sqlite {
-        /// The catalogue.
+        /// The album's file.
         file: PathBuf,
-        /// What SQLite said.
+        /// SQLite's error.
         source: rusqlite::Error,
     },
-    /// Nobody of that name or number.
-    #[error("nobody is called {0:?} or has that number; `fusiform people` lists all")]
+    /// No person has this name or number.
+    #[error("nobody is called {0:?} or has that number")]
     NoSuchPerson(String),
-    /// No face of that number, or not one of that person.
-    #[error("{0} is no face of that person; `fusiform person` lists the faces and their numbers")]
+    /// No face has this number, or it is not one of the person meant.
+    #[error("there is no face {0}, or it is not a face of that person")]
     NoSuchFace(i64),
-    /// No photo of that number or path.
-    #[error("{0}: no photo of the catalogue; `fusiform scan` takes photos in")]
+    /// No photo has this number or path.
+    #[error("{0}: not a photo of the album; scan it first")]
     NoSuchPhoto(String),
-    /// The name belongs to somebody else.
-    #[error("{name:?} is person {id} already; `fusiform merge {id} …` if they are the same")]
+    /// No decision of this number can be undone.
+    #[error("there is no decision {0} that can be undone; an erasure is for good")]
+    NoSuchDecision(i64),
+    /// The question was answered, or a grouping has replaced it.
+    #[error("there is no question {0} any more")]
+    NoSuchQuestion(i64),
+    /// Another person has the name.
+    #[error("{name:?} is the name of person {id} already; merge the two if they are one person")]
     NameTaken {
         /// The name.
         name: String,
-        /// Who has it.
+        /// The person who has it.
         id: i64,
     },
-    /// A name that cannot be one.
-    #[error("{0:?} cannot be a name: 1 to 200 characters that are not all digits are wanted")]
+    /// Not acceptable as a name.
+    #[error("{0:?} cannot be a name: it needs 1 to 200 characters that are not all digits")]
     BadName(String),
-    /// A decision that says nothing.
+    /// A request that cannot be carried out; the text states why.
     #[error("{0}")]
-    Pointless(String),
-    /// Vectors of different models, or not of one length.
+    InvalidRequest(String),
+    /// Vectors of different models, or of different lengths.
     #[error(transparent)]
     Search(#[from] fusiform_search::Error),
 }
 
-/// Whose fault an [`Error`] is.
+/// What an [`Error`] is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ErrorKind {
@@ -97,10 +102,10 @@ pub enum ErrorKind {
 }
 
 impl Error {
-    /// Whose fault it is.
+    /// What the error is about.
     pub fn kind(&self) -> ErrorKind {
         match self {
-            Error::NotACatalogue { .. }
+            Error::NotAnAlbum { .. }
             | Error::Newer { .. }
             | Error::ReadOnly { .. }
             | Error::DiskFull { .. }
@@ -110,7 +115,7 @@ impl Error {
         }
     }
 
-    /// An error of SQLite, told by what a user can do about it.
+    /// Sorts an error of SQLite by what the user can do about it.
     pub(crate) fn sqlite(file: &Path, source: rusqlite::Error) -> Error {
         use rusqlite::ErrorCode as Code;
         let file = file.to_path_buf();
@@ -118,7 +123,7 @@ impl Error {
             Some(Code::ReadOnly | Code::PermissionDenied) => Error::ReadOnly { file },
             Some(Code::DiskFull) => Error::DiskFull { file },
             Some(Code::DatabaseBusy | Code::DatabaseLocked) => Error::Busy { file },
-            Some(Code::NotADatabase | Code::DatabaseCorrupt) => Error::NotACatalogue {
+            Some(Code::NotADatabase | Code::DatabaseCorrupt) => Error::NotAnAlbum {
                 file,
                 what: source.to_string(),
             },

@@ -1,18 +1,19 @@
-//! Is the catalogue sound, and what does it hold? In: the open file. Out: counts, findings, a canonical text.
+//! Checks of the whole file. In: an open album. Out: counts, problems, a canonical text.
+//! Knows nothing of repair.
 
 use std::fmt::Write;
 
-use super::Album;
+use crate::database::Album;
 use crate::error::Error;
 
-/// What `fusiform doctor` wants to know.
+/// Counts of an album, and what is wrong with its file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Health {
-    /// Version of the catalogue.
+    /// Version of the file.
     pub version: i64,
     /// Bytes of the database, without its write-ahead log.
     pub size_bytes: u64,
-    /// Contents, wherever and how often they lie.
+    /// Photos; copies of one content count once.
     pub n_photos: usize,
     /// Faces found in them.
     pub n_faces: usize,
@@ -20,8 +21,8 @@ pub struct Health {
     pub n_people: usize,
     /// People with a name.
     pub n_named: usize,
-    /// Faces that belong to nobody and are not ignored.
-    pub n_unsorted: usize,
+    /// Faces assigned to nobody and not excluded.
+    pub n_unassigned: usize,
     /// What SQLite's integrity and foreign-key checks find; empty if the file is sound.
     pub problems: Vec<String>,
 }
@@ -32,23 +33,24 @@ impl Album {
     /// # Errors
     /// [`Error::Sqlite`].
     pub fn health(&self) -> Result<Health, Error> {
-        let count = |sql: &str| self.one::<i64>(sql).map(|n| n as usize);
+        let count = |sql: &str| self.query_value::<i64>(sql).map(|n| n as usize);
         let read = |sql: &str| -> rusqlite::Result<Vec<String>> {
             self.db
                 .prepare(sql)?
                 .query_map([], |row| row.get(0))?
                 .collect()
         };
-        let mut problems = read("PRAGMA integrity_check(10)").map_err(|e| self.of(e))?;
+        let mut problems = read("PRAGMA integrity_check(10)").map_err(|e| self.sqlite_error(e))?;
         problems.retain(|line| line != "ok");
         let orphans = read(
-            "SELECT 'a row of ' || \"table\" || ' points to nothing' FROM pragma_foreign_key_check LIMIT 10",
+            "SELECT 'a row of ' || \"table\" || ' points to nothing' \
+             FROM pragma_foreign_key_check LIMIT 10",
         );
-        problems.extend(orphans.map_err(|e| self.of(e))?);
-        let pages: i64 = self.one("PRAGMA page_count")?;
-        let page: i64 = self.one("PRAGMA page_size")?;
+        problems.extend(orphans.map_err(|e| self.sqlite_error(e))?);
+        let pages: i64 = self.query_value("PRAGMA page_count")?;
+        let page: i64 = self.query_value("PRAGMA page_size")?;
         Ok(Health {
-            version: self.one("PRAGMA user_version")?,
+            version: self.version(),
             size_bytes: (pages * page) as u64,
             n_photos: count("SELECT count(*) FROM photos")?,
             n_faces: count("SELECT count(*) FROM faces")?,
@@ -57,12 +59,13 @@ impl Album {
                  AND (name IS NOT NULL OR id IN (SELECT person FROM members))",
             )?,
             n_named: count("SELECT count(*) FROM people WHERE name IS NOT NULL")?,
-            n_unsorted: self.n_unsorted()?,
+            n_unassigned: self.n_unassigned()?,
             problems,
         })
     }
 
-    /// Everything but the times of decisions as text, row by row; two catalogues are equal if their dumps are.
+    /// All tables but the decisions (which hold times) as text, row by row. Two albums are equal if
+    /// their dumps are.
     ///
     /// # Errors
     /// [`Error::Sqlite`].
@@ -74,8 +77,8 @@ impl Album {
             ("faces", "id"),
             ("templates", "face, model"),
             ("people", "id"),
-            ("facts", "id"),
-            ("cards", "person"),
+            ("assertions", "id"),
+            ("person_stats", "person"),
             ("questions", "id"),
             ("members", "face"),
             ("state", "key"),
@@ -99,7 +102,7 @@ impl Album {
             }
             Ok(())
         };
-        read().map_err(|e| self.of(e))?;
+        read().map_err(|e| self.sqlite_error(e))?;
         Ok(text)
     }
 }

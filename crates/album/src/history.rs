@@ -1,81 +1,83 @@
-//! Who decided what and when, and taking it back. In: decisions. Out: their history; people as they were before one.
+//! The history of decisions, and undo. In: decisions. Out: a list; people as they were before a
+//! decision. Knows nothing of how decisions are made.
 
-use rusqlite::{OptionalExtension, Transaction, params};
+use rusqlite::{OptionalExtension, Row, Transaction, params};
 
-use super::assertions::{put_back, touch};
-use super::browse::{Page, Paged};
-use super::{Album, Failed, PersonId, person_stats};
+use crate::assertions::revert_assertions;
+use crate::database::{Abort, Album};
 use crate::error::Error;
+use crate::ids::PersonId;
+use crate::page::{Page, Paged};
+use crate::person_stats;
 
 /// One decision of the history.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Decision {
     /// Its number; later decisions have larger ones.
     pub id: i64,
-    /// When, local time.
-    pub at: String,
-    /// Who decided: "command line", "web", an import.
-    pub who: String,
+    /// When: UTC in milliseconds since 1970; [`Album::local_time`] shows it to people.
+    pub at_ms: i64,
+    /// By whom: "command line", "web page", an import.
+    pub actor: String,
     /// What was decided, in words.
     pub what: String,
-    /// How many facts about faces it made.
+    /// How many assertions about faces it made.
     pub n_faces: usize,
-    /// Whether it was taken back.
+    /// Whether it was undone.
     pub undone: bool,
 }
 
 const COLUMNS: &str = "id, kind, person, other, old_name, new_name";
 
-/// What can be taken back: not an erasure, nor anything about somebody erased.
-const STANDS: &str = "undone = 0 AND kind != 'erase' \
+/// Decisions that can be undone: no erasure, and none about a person who was erased.
+const UNDOABLE: &str = "undone = 0 AND kind != 'erase' \
      AND NOT EXISTS (SELECT 1 FROM people p WHERE p.erased = 1 AND p.id IN (person, other))";
 
 impl Album {
-    /// Takes back the latest `count` decisions that stand; the answer says which, latest first.
+    /// Undoes the latest `count` decisions; gives them in words, latest first.
     ///
-    /// An erasure is for good and is passed over.
+    /// An erasure is for good and is skipped.
     ///
     /// # Errors
-    /// [`Error::Pointless`] if none stands; [`Error::Sqlite`].
+    /// [`Error::InvalidRequest`] if there is none; [`Error::NameTaken`]; [`Error::Sqlite`].
     pub fn undo(&mut self, count: usize) -> Result<Vec<String>, Error> {
-        self.try_change(|t| {
+        self.try_transaction(|t| {
             let mut undone = Vec::new();
             for _ in 0..count {
                 let sql = format!(
-                    "SELECT {COLUMNS} FROM decisions WHERE {STANDS} ORDER BY id DESC LIMIT 1"
+                    "SELECT {COLUMNS} FROM decisions WHERE {UNDOABLE} ORDER BY id DESC LIMIT 1"
                 );
-                let latest = t.query_row(&sql, [], Standing::of).optional()?;
+                let latest = t.query_row(&sql, [], StoredDecision::from_row).optional()?;
                 let Some(latest) = latest else { break };
-                take_back(t, &latest)?;
+                undo(t, &latest)?;
                 undone.push(latest.words());
             }
             if undone.is_empty() {
-                let what = "there is no decision to take back";
-                return Err(Error::Pointless(what.into()).into());
+                let what = "there is no decision to undo";
+                return Err(Error::InvalidRequest(what.into()).into());
             }
             Ok(undone)
         })
     }
 
-    /// Takes back one decision, which need not be the latest; the answer says what it was.
+    /// Undoes one decision, which need not be the latest; gives it in words.
     ///
     /// # Errors
-    /// [`Error::Pointless`] if it does not stand, is an erasure, or a later one rests on it (the message says which);
+    /// [`Error::NoSuchDecision`] if it is undone already or an erasure, [`Error::InvalidRequest`]
+    /// if a later decision depends on it (the text names which), [`Error::NameTaken`];
     /// [`Error::Sqlite`].
     pub fn undo_decision(&mut self, id: i64) -> Result<String, Error> {
-        self.try_change(|t| {
-            let sql = format!("SELECT {COLUMNS} FROM decisions WHERE id = ?1 AND {STANDS}");
-            let found = t.query_row(&sql, [id], Standing::of).optional()?;
-            let refuse = |what: String| Err(Failed::from(Error::Pointless(what)));
-            let Some(decision) = found else {
-                return refuse(format!(
-                    "there is no decision {id} that can be taken back; `fusiform history` lists them, \
-                     and an erasure is for good"
-                ));
-            };
-            // Later word about the same faces, or about the people whose names or existence this one changed.
+        self.try_transaction(|t| {
+            let sql = format!("SELECT {COLUMNS} FROM decisions WHERE id = ?1 AND {UNDOABLE}");
+            let found = t
+                .query_row(&sql, [id], StoredDecision::from_row)
+                .optional()?;
+            let decision = found.ok_or(Error::NoSuchDecision(id))?;
+            // A later decision depends on this one if it is about one of its faces, or about a
+            // person whose name or existence this one changed.
             let sql = "SELECT d.id FROM decisions d WHERE d.undone = 0 AND d.id > ?1 AND (EXISTS \
-                       (SELECT 1 FROM facts f JOIN facts g ON g.face = f.face WHERE f.decision = ?1 AND g.decision = d.id) \
+                       (SELECT 1 FROM assertions a JOIN assertions b ON b.face = a.face \
+                       WHERE a.decision = ?1 AND b.decision = d.id) \
                        OR d.person IN (?2, ?3) OR d.other IN (?2, ?3)) ORDER BY d.id LIMIT 1";
             let later: Option<i64> = t
                 .query_row(sql, params![id, decision.person, decision.other], |row| {
@@ -83,11 +85,12 @@ impl Album {
                 })
                 .optional()?;
             if let Some(later) = later {
-                return refuse(format!(
-                    "decision {later} was taken about the same faces or people later; take that back first"
-                ));
+                let what = format!(
+                    "decision {later} is about the same faces or people and later; undo that first"
+                );
+                return Err(Error::InvalidRequest(what).into());
             }
-            take_back(t, &decision)?;
+            undo(t, &decision)?;
             Ok(decision.words())
         })
     }
@@ -98,21 +101,22 @@ impl Album {
     /// [`Error::Sqlite`].
     pub fn history(&self, page: Page) -> Result<Paged<Decision>, Error> {
         let sql = format!(
-            "SELECT {COLUMNS}, at, who, undone, (SELECT count(*) FROM facts WHERE decision = decisions.id) \
+            "SELECT {COLUMNS}, at_ms, actor, undone, \
+             (SELECT count(*) FROM assertions WHERE decision = decisions.id) \
              FROM decisions ORDER BY id DESC LIMIT ?1 OFFSET ?2"
         );
-        let row = |row: &rusqlite::Row| {
+        let row = |row: &Row| {
             Ok(Decision {
                 id: row.get(0)?,
-                at: row.get(6)?,
-                who: row.get(7)?,
-                what: Standing::of(row)?.words(),
+                at_ms: row.get(6)?,
+                actor: row.get(7)?,
+                what: StoredDecision::from_row(row)?.words(),
                 n_faces: row.get::<_, i64>(9)? as usize,
                 undone: row.get(8)?,
             })
         };
-        let items = self.rows(&sql, params![page.limit(), page.offset()], row)?;
-        let total: i64 = self.one("SELECT count(*) FROM decisions")?;
+        let items = self.query_rows(&sql, params![page.limit(), page.offset()], row)?;
+        let total: i64 = self.query_value("SELECT count(*) FROM decisions")?;
         Ok(Paged {
             items,
             total: total as usize,
@@ -120,8 +124,8 @@ impl Album {
     }
 }
 
-/// A decision as stored.
-struct Standing {
+/// A row of `decisions`.
+struct StoredDecision {
     id: i64,
     kind: String,
     person: Option<i64>,
@@ -130,9 +134,9 @@ struct Standing {
     new_name: Option<String>,
 }
 
-impl Standing {
-    fn of(row: &rusqlite::Row) -> rusqlite::Result<Standing> {
-        Ok(Standing {
+impl StoredDecision {
+    fn from_row(row: &Row) -> rusqlite::Result<StoredDecision> {
+        Ok(StoredDecision {
             id: row.get(0)?,
             kind: row.get(1)?,
             person: row.get(2)?,
@@ -164,14 +168,15 @@ impl Standing {
     }
 }
 
-fn take_back(t: &Transaction, decision: &Standing) -> Result<(), Failed> {
+fn undo(t: &Transaction, decision: &StoredDecision) -> Result<(), Abort> {
     t.execute(
         "UPDATE decisions SET undone = 1 WHERE id = ?1",
         [decision.id],
     )?;
     match &*decision.kind {
         "name" => rename(t, decision.person, decision.old_name.as_deref())?,
-        // Whoever was made by it goes again, once no face is theirs.
+        // The person that the decision added; the next grouping deletes them once they have no
+        // face.
         "is" if decision.new_name.is_some() => rename(t, decision.person, None)?,
         "merge" => {
             rename(t, decision.person, decision.old_name.as_deref())?;
@@ -185,8 +190,7 @@ fn take_back(t: &Transaction, decision: &Standing) -> Result<(), Failed> {
         }
         _ => {}
     }
-    let faces = put_back(t, decision.id)?;
-    touch(t)?;
+    let faces = revert_assertions(t, decision.id)?;
     let mut people: Vec<PersonId> = [decision.person, decision.other]
         .into_iter()
         .flatten()
@@ -205,8 +209,8 @@ fn take_back(t: &Transaction, decision: &Standing) -> Result<(), Failed> {
     Ok(person_stats::refresh(t, &people)?)
 }
 
-/// Gives a name back, unless somebody else has got it since.
-fn rename(t: &Transaction, person: Option<i64>, name: Option<&str>) -> Result<(), Failed> {
+/// Restores a name, unless another person has it by now.
+fn rename(t: &Transaction, person: Option<i64>, name: Option<&str>) -> Result<(), Abort> {
     let sql = "SELECT id FROM people WHERE name = ?1 AND id IS NOT ?2";
     let taken = t.query_row(sql, params![name, person], |row| row.get(0));
     if let (Some(name), Some(id)) = (name, taken.optional()?) {

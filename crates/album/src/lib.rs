@@ -1,280 +1,132 @@
-//! One SQLite file that holds photos, faces, people and decisions. In: scanned files, decisions. Out: people, matches.
-//! Knows nothing of pixels. Every change is one transaction: a kill at any instant leaves the state before or after it.
+//! A photo library in one SQLite file: photos, faces, people, and what humans decided about them.
+//! In: analysed photos and decisions. Out: people, their photos, matches.
+//! Knows nothing of pixels, networks or HTTP.
+//!
+//! # Groups and people
+//! [`Album::group`] clusters all faces of one model into groups. Every group of two or more faces
+//! is a person with a number ([`PersonId`]); a person with a name is one that a human has
+//! confirmed. A group keeps its number from one grouping to the next. A face that is like no other
+//! is assigned to nobody.
+//!
+//! # Assertions and opinions
+//! Everything a human decides (a name, a merge, "this is not Ida") is stored as one decision and,
+//! for each face it is about, an *assertion*. Assertions are keyed by the photo's content hash and
+//! the face's box. Everything computed (boxes, templates, groups, similarities) is an *opinion*,
+//! which a later scan, grouping or model replaces. No opinion ever contradicts an assertion:
+//! clustering takes them as constraints. So decisions outlive moved files, a scan from scratch and
+//! a change of model. Decisions are never deleted; [`Album::undo`] marks them as undone. Only
+//! [`Album::erase`] is final.
+//!
+//! # Scanning can be resumed
+//! [`scan::scan`] records files in sorted order, in batches of one transaction each. After a kill
+//! at any instant the next scan skips what is recorded and goes on; the result is the same as that
+//! of one uninterrupted scan.
+//!
+//! # Example
+//! ```
+//! use fusiform_album::{
+//!     Album, FaceRecord, ModelPair, OpenOptions, Outcome, Page, PhotoRecord, ScannedFile,
+//! };
+//! use fusiform_face::geometry::BoundingBox;
+//! use fusiform_face::quality::{Pose, Quality};
+//! use fusiform_search::cluster::ClusterOptions;
+//! use fusiform_search::template::ModelId;
+//!
+//! # let dir = tempfile::tempdir()?;
+//! # let file = dir.path().join("album.db");
+//! let mut album = Album::open(&file, OpenOptions { create: true, ..OpenOptions::default() })?;
+//!
+//! // What an engine found in three photos: one face each, the first two alike.
+//! let model = ModelId("embedder@1".into());
+//! let photo = |number: u8, vector: [f32; 2]| ScannedFile {
+//!     path: format!("/photos/{number}.jpg").into(),
+//!     size_bytes: 1000,
+//!     mtime_ns: 0,
+//!     hash: Some([number; 32]),
+//!     outcome: Outcome::New(PhotoRecord {
+//!         width_px: 640,
+//!         height_px: 480,
+//!         taken_at: None,
+//!         models: ModelPair {
+//!             detector: ModelId("detector@1".into()),
+//!             embedder: Some(model.clone()),
+//!         },
+//!         faces: vec![FaceRecord {
+//!             bbox: BoundingBox { x_min: 10.0, y_min: 10.0, x_max: 90.0, y_max: 90.0 },
+//!             score: 0.9,
+//!             landmarks: None,
+//!             quality: Quality {
+//!                 overall: 0.8,
+//!                 size: 1.0,
+//!                 sharpness: 1.0,
+//!                 exposure: 1.0,
+//!                 pose: Pose::default(),
+//!                 frontal: 1.0,
+//!                 detector_score: 0.9,
+//!             },
+//!             vector: Some(vector.to_vec()),
+//!         }],
+//!     }),
+//! };
+//! album.record(&[photo(1, [1.0, 0.0]), photo(2, [0.96, 0.28]), photo(3, [0.0, 1.0])])?;
+//!
+//! // The two become a person; the third face is assigned to nobody.
+//! let summary = album.group(&model, &ClusterOptions::default())?;
+//! assert_eq!((summary.n_people, summary.n_unassigned), (1, 1));
+//!
+//! // A decision, its history, and undo.
+//! let person = album.people()?[0].id;
+//! album.name(person, "Ida")?;
+//! assert_eq!(album.find_person("Ida")?, person);
+//! assert_eq!(album.history(Page::default())?.items[0].what, "person 1 named \"Ida\"");
+//! album.undo(1)?;
+//! assert!(album.find_person("Ida").is_err());
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
 #![forbid(unsafe_code)]
 #![warn(missing_docs)]
 
 mod assertions;
 mod assign;
 mod browse;
+mod database;
+mod decisions;
 mod edit;
 mod erase;
 mod error;
+mod face_at;
 mod group;
+mod grouped_face;
 mod health;
 mod history;
+mod ids;
+mod page;
+mod path_bytes;
 mod people;
 mod person_stats;
+pub mod picasa;
 mod record;
-mod region;
 pub mod regions;
 mod review;
+mod same_face;
 pub mod scan;
 mod search;
 mod suggest;
+pub mod xmp;
 
-use std::fmt;
-use std::path::{Path, PathBuf};
-use std::time::Duration;
-
-use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior};
-
-pub use browse::{Aside, FaceCard, MAX_PAGE, Page, Paged, PersonCard, PhotoCard, PhotoView, Which};
+pub use browse::{Exclusion, FaceSummary, PeopleFilter, PersonStats, PhotoSummary, PhotoView};
+pub use database::{Album, OpenOptions};
 pub use erase::Erased;
+pub use error::{Error, ErrorKind};
 pub use group::GroupSummary;
 pub use health::Health;
 pub use history::Decision;
+pub use ids::{FaceId, PersonId, PhotoId};
+pub use page::{MAX_PAGE, Page, Paged};
 pub use people::{PersonPhoto, PersonSummary};
-pub use record::{
-    FaceRecord, FileState, ModelPair, Outcome, PhotoRecord, QualityParts, ScannedFile,
-};
+pub use record::{FaceRecord, FileState, ModelPair, Outcome, PhotoRecord, ScannedFile};
 pub use review::{Question, Reply, Subject};
 pub use search::{Index, Match};
-
-pub use error::{Error, ErrorKind};
-pub use fusiform_search::{cluster, metrics, template};
-
-/// What is done to a catalogue of version n to make it one of version n + 1.
-const MIGRATIONS: &[&str] = &[
-    include_str!("../migrations/0001_initial.sql"),
-    include_str!("../migrations/0002_decisions.sql"),
-    include_str!("../migrations/0003_cells.sql"),
-];
-
-/// Marks the file as ours: "FusF" in ASCII (SQLite file format, application id).
-const APPLICATION_ID: i32 = 0x4675_7346;
-
-/// How long to wait for another process that writes.
-const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
-
-macro_rules! id {
-    ($(#[$doc:meta])* $name:ident) => {
-        $(#[$doc])*
-        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-        pub struct $name(pub i64);
-
-        impl fmt::Display for $name {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                self.0.fmt(f)
-            }
-        }
-    };
-}
-
-id!(
-    /// Number of a photo, which is a content, wherever it lies.
-    PhotoId
-);
-id!(
-    /// Number of a face.
-    FaceId
-);
-id!(
-    /// Number of a person, named or not.
-    PersonId
-);
-
-/// How to open a catalogue.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct OpenOptions {
-    /// Refuse every change.
-    pub read_only: bool,
-    /// Make the file if it is not there.
-    pub create: bool,
-}
-
-/// An open catalogue.
-#[derive(Debug)]
-pub struct Album {
-    file: PathBuf,
-    db: Connection,
-    /// Who decides, for the history.
-    who: String,
-}
-
-impl Album {
-    /// Opens a catalogue and brings it to this build's version.
-    ///
-    /// A new file can be read and written by its owner alone (on Unix).
-    ///
-    /// # Errors
-    /// [`Error`] naming the file: not a catalogue, from a newer build, read-only, no room.
-    pub fn open(file: &Path, options: OpenOptions) -> Result<Album, Error> {
-        let of = |e| Error::sqlite(file, e);
-        if options.create && !options.read_only && !file.exists() {
-            create_private(file)?;
-        }
-        let mode = if options.read_only {
-            OpenFlags::SQLITE_OPEN_READ_ONLY
-        } else {
-            OpenFlags::SQLITE_OPEN_READ_WRITE
-        };
-        let db = Connection::open_with_flags(file, mode | OpenFlags::SQLITE_OPEN_NO_MUTEX)
-            .map_err(of)?;
-        db.busy_timeout(BUSY_TIMEOUT).map_err(of)?;
-        let mut catalogue = Album {
-            file: file.into(),
-            db,
-            who: "command line".into(),
-        };
-        catalogue.check_owner()?;
-        if !options.read_only {
-            catalogue.migrate()?;
-        }
-        Ok(catalogue)
-    }
-
-    /// The file.
-    pub fn file(&self) -> &Path {
-        &self.file
-    }
-
-    /// The newest version this build knows.
-    pub fn newest_version() -> i64 {
-        MIGRATIONS.len() as i64
-    }
-
-    /// The local time, as it is written beside decisions.
-    ///
-    /// # Errors
-    /// [`Error::Sqlite`].
-    pub fn now(&self) -> Result<String, Error> {
-        self.one("SELECT datetime('now', 'localtime')")
-    }
-
-    fn of(&self, source: rusqlite::Error) -> Error {
-        Error::sqlite(&self.file, source)
-    }
-
-    /// The only value of a query's only row.
-    fn one<T: rusqlite::types::FromSql>(&self, sql: &str) -> Result<T, Error> {
-        self.db
-            .query_row(sql, [], |row| row.get(0))
-            .map_err(|e| self.of(e))
-    }
-
-    fn check_owner(&self) -> Result<(), Error> {
-        let version: i64 = self.one("PRAGMA user_version")?;
-        let application: i32 = self.one("PRAGMA application_id")?;
-        let tables: i64 = self.one("SELECT count(*) FROM sqlite_schema")?;
-        if application != APPLICATION_ID && tables > 0 {
-            let what = "the database of another program".into();
-            return Err(Error::NotACatalogue {
-                file: self.file.clone(),
-                what,
-            });
-        }
-        if version > Album::newest_version() {
-            return Err(Error::Newer {
-                file: self.file.clone(),
-                found: version,
-                known: Album::newest_version(),
-            });
-        }
-        Ok(())
-    }
-
-    fn migrate(&mut self) -> Result<(), Error> {
-        // WAL lets readers go on while a scan writes; NORMAL survives a kill, and a power cut loses the last batch at most.
-        let pragmas = "PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA foreign_keys = ON; \
-             PRAGMA secure_delete = ON;";
-        self.db.execute_batch(pragmas).map_err(|e| self.of(e))?;
-        let version: i64 = self.one("PRAGMA user_version")?;
-        let done = usize::try_from(version).unwrap_or(0);
-        for (number, sql) in MIGRATIONS.iter().enumerate().skip(done) {
-            self.change(|t| {
-                t.execute_batch(sql)?;
-                t.pragma_update(None, "application_id", APPLICATION_ID)?;
-                t.pragma_update(None, "user_version", number as i64 + 1)
-            })?;
-        }
-        Ok(())
-    }
-
-    /// Does all of it, or nothing.
-    fn change<T>(
-        &mut self,
-        f: impl FnOnce(&Transaction) -> rusqlite::Result<T>,
-    ) -> Result<T, Error> {
-        self.try_change(|t| f(t).map_err(Failed::Sqlite))
-    }
-
-    /// As `change`, for work that can also refuse.
-    fn try_change<T>(
-        &mut self,
-        f: impl FnOnce(&Transaction) -> Result<T, Failed>,
-    ) -> Result<T, Error> {
-        let file = self.file.clone();
-        let of = |e| Error::sqlite(&file, e);
-        // Immediate: the lock is asked for at once, so that waiting for it is possible.
-        let t = self
-            .db
-            .transaction_with_behavior(TransactionBehavior::Immediate)
-            .map_err(of)?;
-        match f(&t) {
-            Ok(value) => {
-                t.commit().map_err(of)?;
-                Ok(value)
-            }
-            Err(Failed::Sqlite(e)) => Err(of(e)),
-            Err(Failed::Refused(e)) => Err(e),
-        }
-    }
-}
-
-/// Why a transaction ended without effect.
-enum Failed {
-    Sqlite(rusqlite::Error),
-    Refused(Error),
-}
-
-impl From<rusqlite::Error> for Failed {
-    fn from(e: rusqlite::Error) -> Failed {
-        Failed::Sqlite(e)
-    }
-}
-
-impl From<fusiform_search::Error> for Failed {
-    fn from(error: fusiform_search::Error) -> Failed {
-        Failed::Refused(error.into())
-    }
-}
-
-impl From<Error> for Failed {
-    fn from(e: Error) -> Failed {
-        Failed::Refused(e)
-    }
-}
-
-/// An empty file that only its owner may read: it will hold biometric data.
-fn create_private(file: &Path) -> Result<(), Error> {
-    let mut options = std::fs::OpenOptions::new();
-    options.write(true).create_new(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    let what = |e: std::io::Error| match e.kind() {
-        std::io::ErrorKind::PermissionDenied | std::io::ErrorKind::ReadOnlyFilesystem => {
-            Err(Error::ReadOnly { file: file.into() })
-        }
-        std::io::ErrorKind::StorageFull => Err(Error::DiskFull { file: file.into() }),
-        // Somebody else made it meanwhile, which is as good.
-        std::io::ErrorKind::AlreadyExists => Ok(()),
-        _ => Err(Error::NotACatalogue {
-            file: file.into(),
-            what: e.to_string(),
-        }),
-    };
-    options.open(file).map(drop).or_else(what)
-}
 
 #[cfg(test)]
 mod tests;

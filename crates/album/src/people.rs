@@ -1,17 +1,20 @@
-//! Who is in the catalogue. In: questions. Out: people and their photos.
+//! People by name and number. In: queries. Out: people and their photos, counted as they are now.
+//! Changes nothing.
 
 use std::path::PathBuf;
 
+use fusiform_face::geometry::BoundingBox;
 use rusqlite::{OptionalExtension, Row, params};
 
-use super::record::path_of;
-use super::{Album, FaceId, PersonId};
+use crate::database::Album;
 use crate::error::Error;
+use crate::ids::{FaceId, PersonId};
+use crate::path_bytes::path_from_bytes;
 
 /// One person, named or not.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PersonSummary {
-    /// Their number, which stays theirs.
+    /// Their number, which never changes.
     pub id: PersonId,
     /// Their name, if they have one.
     pub name: Option<String>,
@@ -26,13 +29,13 @@ pub struct PersonSummary {
 pub struct PersonPhoto {
     /// The face.
     pub face: FaceId,
-    /// Every place where the photo lies, by path.
+    /// All copies of the photo, by path.
     pub paths: Vec<PathBuf>,
     /// ISO 8601, the camera's local time.
     pub taken_at: Option<String>,
-    /// `x_min, y_min, x_max, y_max` in pixels of the upright photo.
-    pub bbox: [f32; 4],
-    /// How near the face is to the person; none where a human said so.
+    /// In pixels of the upright photo.
+    pub bbox: BoundingBox,
+    /// Similarity to the person; `None` where a human assigned the face.
     pub similarity: Option<f32>,
     /// Overall quality, 0…1.
     pub quality: f32,
@@ -61,7 +64,7 @@ impl Album {
         let read = || -> rusqlite::Result<Vec<PersonSummary>> {
             self.db.prepare(&sql)?.query_map([], summary)?.collect()
         };
-        read().map_err(|e| self.of(e))
+        read().map_err(|e| self.sqlite_error(e))
     }
 
     /// One person.
@@ -74,23 +77,24 @@ impl Album {
             .db
             .query_row(&sql, [id.0], summary)
             .optional()
-            .map_err(|e| self.of(e))?;
+            .map_err(|e| self.sqlite_error(e))?;
         found.ok_or_else(|| Error::NoSuchPerson(id.to_string()))
     }
 
-    /// The person whom a name or a number means; a name goes first.
+    /// The person of a name or a number; a name goes first.
     ///
     /// # Errors
     /// [`Error::NoSuchPerson`]; [`Error::Sqlite`].
     pub fn find_person(&self, text: &str) -> Result<PersonId, Error> {
         let number: Option<i64> = text.parse().ok();
-        let sql = "SELECT id FROM people WHERE merged_into IS NULL AND erased = 0 AND (name = ?1 OR id = ?2) \
+        let sql = "SELECT id FROM people \
+                   WHERE merged_into IS NULL AND erased = 0 AND (name = ?1 OR id = ?2) \
                    ORDER BY name IS NOT ?1 LIMIT 1";
         let found: Option<i64> = self
             .db
             .query_row(sql, params![text, number], |row| row.get(0))
             .optional()
-            .map_err(|e| self.of(e))?;
+            .map_err(|e| self.sqlite_error(e))?;
         found
             .map(PersonId)
             .ok_or_else(|| Error::NoSuchPerson(text.into()))
@@ -105,27 +109,33 @@ impl Album {
             let mut paths = self
                 .db
                 .prepare_cached("SELECT path FROM files WHERE photo = ?1 ORDER BY path")?;
-            let sql = "SELECT f.id, f.photo, p.taken_at, f.x_min, f.y_min, f.x_max, f.y_max, m.similarity, \
-                       f.quality FROM members m JOIN faces f ON f.id = m.face JOIN photos p ON p.id = f.photo \
-                       WHERE m.person = ?1 ORDER BY p.taken_at IS NULL, p.taken_at, f.id";
+            let sql = "SELECT f.id, f.photo, p.taken_at, f.x_min, f.y_min, f.x_max, f.y_max, \
+                       m.similarity, f.quality FROM members m JOIN faces f ON f.id = m.face \
+                       JOIN photos p ON p.id = f.photo WHERE m.person = ?1 \
+                       ORDER BY p.taken_at IS NULL, p.taken_at, f.id";
             let mut query = self.db.prepare_cached(sql)?;
             let mut rows = query.query([person.0])?;
             let mut photos = Vec::new();
             while let Some(row) = rows.next()? {
                 let photo: i64 = row.get(1)?;
-                let places = paths.query_map([photo], |row| row.get(0).map(path_of))?;
+                let copies = paths.query_map([photo], |row| row.get(0).map(path_from_bytes))?;
                 let quality = fusiform_search::template::from_blob(row.get_ref(8)?.as_blob()?);
                 photos.push(PersonPhoto {
                     face: FaceId(row.get(0)?),
-                    paths: places.collect::<rusqlite::Result<_>>()?,
+                    paths: copies.collect::<rusqlite::Result<_>>()?,
                     taken_at: row.get(2)?,
-                    bbox: [row.get(3)?, row.get(4)?, row.get(5)?, row.get(6)?],
+                    bbox: BoundingBox {
+                        x_min: row.get(3)?,
+                        y_min: row.get(4)?,
+                        x_max: row.get(5)?,
+                        y_max: row.get(6)?,
+                    },
                     similarity: row.get(7)?,
                     quality: quality.first().copied().unwrap_or(0.0),
                 });
             }
             Ok(photos)
         };
-        read().map_err(|e| self.of(e))
+        read().map_err(|e| self.sqlite_error(e))
     }
 }

@@ -1,26 +1,28 @@
-//! What a scan writes. In: files with their outcome. Out: rows that depend on the files and their order alone.
+//! What a scan records. In: files with their outcome. Out: rows that depend only on the files and
+//! their order. Knows nothing of how faces are found.
 
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
+use fusiform_face::geometry::{BoundingBox, Landmarks};
+use fusiform_face::quality::Quality;
+use fusiform_search::template::{ModelId, to_blob};
 use rusqlite::{OptionalExtension, Transaction, params};
 
-use super::assertions::relink;
-use super::{Album, FaceId, PhotoId, person_stats};
+use crate::assertions::{boxed_row, relink_orphans};
+use crate::database::Album;
 use crate::error::Error;
-use fusiform_search::template::{ModelId, to_blob};
+use crate::ids::{FaceId, PhotoId};
+use crate::path_bytes::{path_from_bytes, path_to_bytes};
+use crate::person_stats;
+use crate::same_face::same_face;
 
-/// Two boxes are one face seen by two detectors if they share this much of the smaller one, …
-const SAME_FACE_OVERLAP: f64 = 0.6;
-/// … and this much of both together; some detectors box the whole head, some only eyes to mouth.
-const SAME_FACE_IOU: f64 = 0.2;
-
-/// The models whose work is recorded.
+/// The models whose results are recorded.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ModelPair {
     /// Finds faces.
     pub detector: ModelId,
-    /// Makes templates; none in a pack that only detects.
+    /// Computes templates; `None` if the model pack only detects.
     pub embedder: Option<ModelId>,
 }
 
@@ -30,12 +32,12 @@ impl ModelPair {
     }
 }
 
-/// What the catalogue knows of a file.
+/// What the album knows of a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum FileState {
-    /// Same size and time as when it was read, and these models have looked at it.
+    /// Same size and time as when it was read, and analysed by these models.
     Unchanged(PhotoId),
-    /// New, changed, a problem last time, or not yet seen by these models.
+    /// New, changed, a problem last time, or not analysed by these models yet.
     Unknown,
 }
 
@@ -50,16 +52,16 @@ pub struct ScannedFile {
     pub mtime_ns: i64,
     /// BLAKE3 of the content, if it could be read.
     pub hash: Option<[u8; 32]>,
-    /// What came of it.
+    /// The result.
     pub outcome: Outcome,
 }
 
-/// What came of a file.
+/// The result for one file.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Outcome {
-    /// It was looked through for faces.
+    /// It was analysed.
     New(PhotoRecord),
-    /// Its content is in the catalogue already.
+    /// Its content is in the album already.
     KnownContent,
     /// It could not be used: reason and remedy.
     Problem(String),
@@ -74,64 +76,48 @@ pub struct PhotoRecord {
     pub height_px: u32,
     /// ISO 8601, the camera's local time.
     pub taken_at: Option<String>,
-    /// Who looked.
+    /// The models that analysed it.
     pub models: ModelPair,
-    /// What they found.
+    /// The faces found.
     pub faces: Vec<FaceRecord>,
 }
 
 /// All that is kept of a face.
 #[derive(Debug, Clone, PartialEq)]
 pub struct FaceRecord {
-    /// `x_min, y_min, x_max, y_max` in pixels of the upright photo.
-    pub bbox: [f32; 4],
+    /// In pixels of the upright photo.
+    pub bbox: BoundingBox,
     /// The detector's score, 0…1.
     pub score: f32,
-    /// Subject's right eye, left eye, nose tip, right and left mouth corner.
-    pub landmarks: Option<[[f32; 2]; 5]>,
-    /// How well the face can be seen.
-    pub quality: QualityParts,
-    /// The template's vector, of the pair's embedder.
+    /// Five points in pixels of the upright photo, if the detector gives them.
+    pub landmarks: Option<Landmarks>,
+    /// How much the face is worth to a recogniser.
+    pub quality: Quality,
+    /// The template's vector, of the pair's embedder and of unit length.
     pub vector: Option<Vec<f32>>,
 }
 
-/// Quality with its parts; 0…1 but for the angles.
-#[derive(Debug, Clone, Copy, PartialEq, Default)]
-pub struct QualityParts {
-    /// All parts together.
-    pub overall: f32,
-    /// Is it large enough?
-    pub size: f32,
-    /// Is it in focus?
-    pub sharpness: f32,
-    /// Is it neither dark nor burnt out?
-    pub exposure: f32,
-    /// Does it look at the camera?
-    pub frontal: f32,
-    /// Turned left or right.
-    pub yaw_deg: f32,
-    /// Turned up or down.
-    pub pitch_deg: f32,
-    /// Tilted.
-    pub roll_deg: f32,
-}
-
-impl QualityParts {
-    fn to_blob(self) -> Vec<u8> {
-        let QualityParts {
-            overall,
-            size,
-            sharpness,
-            exposure,
-            frontal,
-            yaw_deg,
-            pitch_deg,
-            roll_deg,
-        } = self;
-        to_blob(&[
-            overall, size, sharpness, exposure, frontal, yaw_deg, pitch_deg, roll_deg,
-        ])
-    }
+/// The column `quality`. The detector's score has a column of its own.
+fn quality_blob(quality: &Quality) -> Vec<u8> {
+    let Quality {
+        overall,
+        size,
+        sharpness,
+        exposure,
+        pose,
+        frontal,
+        detector_score: _,
+    } = *quality;
+    to_blob(&[
+        overall,
+        size,
+        sharpness,
+        exposure,
+        frontal,
+        pose.yaw_deg,
+        pose.pitch_deg,
+        pose.roll_deg,
+    ])
 }
 
 impl Album {
@@ -152,7 +138,7 @@ impl Album {
         let found: rusqlite::Result<Option<i64>> = self.db.prepare_cached(sql).and_then(|mut q| {
             let embedder = models.embedder_name();
             let key = params![
-                bytes(path),
+                path_to_bytes(path),
                 size_bytes as i64,
                 mtime_ns,
                 models.detector.0,
@@ -160,16 +146,17 @@ impl Album {
             ];
             q.query_row(key, |row| row.get(0)).optional()
         });
-        let found = found.map_err(|e| self.of(e))?;
+        let found = found.map_err(|e| self.sqlite_error(e))?;
         Ok(found.map_or(FileState::Unknown, |id| FileState::Unchanged(PhotoId(id))))
     }
 
-    /// The hashes of all contents that these models have looked at; 32 bytes each.
+    /// The BLAKE3 hashes of all contents that these models have analysed.
     ///
     /// # Errors
     /// [`Error::Sqlite`].
     pub fn known_contents(&self, models: &ModelPair) -> Result<HashSet<[u8; 32]>, Error> {
-        let sql = "SELECT hash FROM photos JOIN passes ON photo = id WHERE detector = ?1 AND embedder = ?2";
+        let sql = "SELECT hash FROM photos JOIN passes ON photo = id \
+                   WHERE detector = ?1 AND embedder = ?2";
         let read = || -> rusqlite::Result<HashSet<[u8; 32]>> {
             let mut query = self.db.prepare(sql)?;
             let key = params![models.detector.0, models.embedder_name()];
@@ -177,18 +164,18 @@ impl Album {
                 .query_map(key, |row| row.get::<_, [u8; 32]>(0))?
                 .collect()
         };
-        read().map_err(|e| self.of(e))
+        read().map_err(|e| self.sqlite_error(e))
     }
 
     /// Records files in the order given, in one transaction.
     ///
-    /// A content that is known gets one more path; a content that other models looked at keeps its faces' numbers, and
-    /// with them whatever humans said of them.
+    /// A known content gets one more path. The faces of a content that other models analysed
+    /// before keep their numbers, and with them all that humans decided about them.
     ///
     /// # Errors
     /// [`Error`]; then nothing of the batch is recorded.
     pub fn record(&mut self, files: &[ScannedFile]) -> Result<(), Error> {
-        self.change(|t| {
+        self.transaction(|t| {
             for file in files {
                 record_file(t, file)?;
             }
@@ -196,18 +183,19 @@ impl Album {
         })
     }
 
-    /// Forgets photos, faces and templates, so that the next scan reads everything again; people and decisions stay.
+    /// Deletes photos, faces and templates, so that the next scan reads everything again. People
+    /// and decisions stay, and apply to the faces once they are recorded again.
     ///
     /// # Errors
-    /// [`Error`]; then nothing is forgotten.
-    pub fn start_afresh(&mut self) -> Result<(), Error> {
-        self.change(|t| {
+    /// [`Error`]; then nothing is deleted.
+    pub fn clear_photos(&mut self) -> Result<(), Error> {
+        self.transaction(|t| {
             let tables = [
                 "questions",
-                "cards",
-                "homes",
-                "unplaced",
-                "centres",
+                "person_stats",
+                "face_cells",
+                "ungrouped",
+                "cell_centroids",
                 "members",
                 "templates",
                 "passes",
@@ -232,10 +220,10 @@ impl Album {
             let sql = "SELECT path, problem FROM files WHERE problem IS NOT NULL ORDER BY path";
             let mut query = self.db.prepare(sql)?;
             query
-                .query_map([], |row| Ok((path_of(row.get(0)?), row.get(1)?)))?
+                .query_map([], |row| Ok((path_from_bytes(row.get(0)?), row.get(1)?)))?
                 .collect()
         };
-        read().map_err(|e| self.of(e))
+        read().map_err(|e| self.sqlite_error(e))
     }
 }
 
@@ -253,15 +241,15 @@ fn record_file(t: &Transaction, file: &ScannedFile) -> rusqlite::Result<()> {
             (Some(record_photo(t, hash, known, record)?), None)
         }
         (Outcome::KnownContent, Some(photo), _) => (Some(photo), None),
-        (Outcome::KnownContent, None, _) | (Outcome::New(_), _, None) => (
-            None,
-            Some("its content is not in the catalogue; scan it again"),
-        ),
+        (Outcome::KnownContent, None, _) | (Outcome::New(_), _, None) => {
+            (None, Some("its content is not in the album; scan it again"))
+        }
     };
-    let sql = "INSERT INTO files (path, size_bytes, mtime_ns, photo, problem) VALUES (?1, ?2, ?3, ?4, ?5) \
-               ON CONFLICT (path) DO UPDATE SET size_bytes = ?2, mtime_ns = ?3, photo = ?4, problem = ?5";
+    let sql = "INSERT INTO files (path, size_bytes, mtime_ns, photo, problem) \
+               VALUES (?1, ?2, ?3, ?4, ?5) ON CONFLICT (path) DO UPDATE SET \
+               size_bytes = ?2, mtime_ns = ?3, photo = ?4, problem = ?5";
     let row = params![
-        bytes(&file.path),
+        path_to_bytes(&file.path),
         file.size_bytes as i64,
         file.mtime_ns,
         photo,
@@ -280,9 +268,10 @@ fn record_photo(
     let (detector, embedder) = (&record.models.detector.0, record.models.embedder_name());
     let photo = match known {
         Some(photo) => {
-            let sql = "SELECT EXISTS (SELECT 1 FROM passes WHERE photo = ?1 AND detector = ?2 AND embedder = ?3)";
+            let sql = "SELECT EXISTS \
+                       (SELECT 1 FROM passes WHERE photo = ?1 AND detector = ?2 AND embedder = ?3)";
             let key = params![photo, detector, embedder];
-            // Two files of one content in one batch: the second has nothing to add.
+            // The second of two files of one content in one batch.
             if t.prepare_cached(sql)?.query_row(key, |row| row.get(0))? {
                 return Ok(photo);
             }
@@ -301,14 +290,19 @@ fn record_photo(
             t.last_insert_rowid()
         }
     };
-    for (face, same) in record.faces.iter().zip(matched(t, photo, &record.faces)?) {
+    for (face, same) in record
+        .faces
+        .iter()
+        .zip(recorded_faces(t, photo, &record.faces)?)
+    {
         record_face(t, photo, same, face, &record.models)?;
     }
-    relink(t, hash, photo)?;
-    // Whoever was erased stays so, whichever model looks.
+    relink_orphans(t, hash, photo)?;
+    // An erased face gets no template and no landmarks again.
     for sql in [
-        "DELETE FROM templates WHERE face IN (SELECT id FROM faces WHERE photo = ?1 AND aside = 'erase')",
-        "UPDATE faces SET landmarks = NULL WHERE photo = ?1 AND aside = 'erase'",
+        "DELETE FROM templates WHERE face IN \
+         (SELECT id FROM faces WHERE photo = ?1 AND excluded = 'erase')",
+        "UPDATE faces SET landmarks = NULL WHERE photo = ?1 AND excluded = 'erase'",
     ] {
         t.prepare_cached(sql)?.execute([photo])?;
     }
@@ -328,12 +322,21 @@ fn record_face(
     face: &FaceRecord,
     models: &ModelPair,
 ) -> rusqlite::Result<()> {
-    let [x_min, y_min, x_max, y_max] = face.bbox;
-    let landmarks = face.landmarks.map(|l| to_blob(l.as_flattened()));
-    let sql = "INSERT INTO faces (id, photo, detector, x_min, y_min, x_max, y_max, score, landmarks, quality, overall) \
+    let BoundingBox {
+        x_min,
+        y_min,
+        x_max,
+        y_max,
+    } = face.bbox;
+    let landmarks = face
+        .landmarks
+        .map(|l| to_blob(l.as_array().map(|p| [p.x, p.y]).as_flattened()));
+    let sql = "INSERT INTO faces \
+               (id, photo, detector, x_min, y_min, x_max, y_max, score, landmarks, quality, \
+               overall) \
                VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11) \
-               ON CONFLICT (id) DO UPDATE SET detector = ?3, x_min = ?4, y_min = ?5, x_max = ?6, y_max = ?7, \
-               score = ?8, landmarks = ?9, quality = ?10, overall = ?11";
+               ON CONFLICT (id) DO UPDATE SET detector = ?3, x_min = ?4, y_min = ?5, \
+               x_max = ?6, y_max = ?7, score = ?8, landmarks = ?9, quality = ?10, overall = ?11";
     t.prepare_cached(sql)?.execute(params![
         same.map(|id| id.0),
         photo,
@@ -344,83 +347,51 @@ fn record_face(
         y_max,
         face.score,
         landmarks,
-        face.quality.to_blob(),
+        quality_blob(&face.quality),
         face.quality.overall
     ])?;
     let id = same.map_or_else(|| t.last_insert_rowid(), |id| id.0);
-    // Seen anew, it is placed anew.
+    // Its box and template may have changed, so it is assigned again.
     for sql in [
-        "DELETE FROM homes WHERE face = ?1",
-        "INSERT OR IGNORE INTO unplaced (face) VALUES (?1)",
+        "DELETE FROM face_cells WHERE face = ?1",
+        "INSERT OR IGNORE INTO ungrouped (face) VALUES (?1)",
     ] {
         t.prepare_cached(sql)?.execute([id])?;
     }
     if let (Some(vector), Some(model)) = (&face.vector, &models.embedder) {
-        let sql = "INSERT OR REPLACE INTO templates (face, model, vector, quality) VALUES (?1, ?2, ?3, ?4)";
+        let sql = "INSERT OR REPLACE INTO templates (face, model, vector, quality) \
+                   VALUES (?1, ?2, ?3, ?4)";
         let row = params![id, model.0, to_blob(vector), face.quality.overall];
         t.prepare_cached(sql)?.execute(row)?;
     }
     Ok(())
 }
 
-/// For each new face the known face that it is, best overlaps first, each taken once.
-fn matched(
+/// For each new face the recorded face that it shows. Pairs are taken by falling IoU; a face is in
+/// one pair at most.
+fn recorded_faces(
     t: &Transaction,
     photo: i64,
     faces: &[FaceRecord],
 ) -> rusqlite::Result<Vec<Option<FaceId>>> {
     let sql = "SELECT id, x_min, y_min, x_max, y_max FROM faces WHERE photo = ?1 ORDER BY id";
-    let row = |row: &rusqlite::Row| {
-        Ok((
-            FaceId(row.get(0)?),
-            [row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?],
-        ))
-    };
-    let old: Vec<(FaceId, [f32; 4])> = t
+    let recorded: Vec<(i64, BoundingBox)> = t
         .prepare_cached(sql)?
-        .query_map([photo], row)?
+        .query_map([photo], boxed_row)?
         .collect::<rusqlite::Result<_>>()?;
     let mut pairs = Vec::new();
-    for (at, face) in faces.iter().enumerate() {
-        for (id, bbox) in &old {
-            pairs.extend(same_face(bbox, &face.bbox).map(|iou| (iou, at, *id)));
+    for (index, face) in faces.iter().enumerate() {
+        for (id, bbox) in &recorded {
+            pairs.extend(same_face(bbox, &face.bbox).map(|iou| (iou, index, FaceId(*id))));
         }
     }
     pairs.sort_by(|a, b| b.0.total_cmp(&a.0).then((a.1, a.2).cmp(&(b.1, b.2))));
     let mut same = vec![None; faces.len()];
     let mut taken = HashSet::new();
-    for (_, at, id) in pairs {
-        if same[at].is_none() && taken.insert(id) {
-            same[at] = Some(id);
+    for (_, index, id) in pairs {
+        if same[index].is_none() && taken.insert(id) {
+            same[index] = Some(id);
         }
     }
     Ok(same)
-}
-
-/// The intersection over union of two boxes if they are one face.
-pub(super) fn same_face(a: &[f32; 4], b: &[f32; 4]) -> Option<f64> {
-    let side = |i: usize| f64::from((a[i + 2].min(b[i + 2]) - a[i].max(b[i])).max(0.0));
-    let area = |r: &[f32; 4]| f64::from(r[2] - r[0]) * f64::from(r[3] - r[1]);
-    let common = side(0) * side(1);
-    let iou = common / (area(a) + area(b) - common).max(f64::MIN_POSITIVE);
-    let overlap = common / area(a).min(area(b)).max(f64::MIN_POSITIVE);
-    (overlap >= SAME_FACE_OVERLAP && iou >= SAME_FACE_IOU).then_some(iou)
-}
-
-/// The bytes of a path, as the system has them.
-pub(super) fn bytes(path: &Path) -> &[u8] {
-    path.as_os_str().as_encoded_bytes()
-}
-
-/// The path of bytes that [`bytes`] gave.
-#[cfg(unix)]
-pub(super) fn path_of(bytes: Vec<u8>) -> PathBuf {
-    use std::os::unix::ffi::OsStringExt;
-    std::ffi::OsString::from_vec(bytes).into()
-}
-
-/// The path of bytes that [`bytes`] gave; elsewhere than on Unix names are Unicode.
-#[cfg(not(unix))]
-pub(super) fn path_of(bytes: Vec<u8>) -> PathBuf {
-    String::from_utf8_lossy(&bytes).into_owned().into()
 }

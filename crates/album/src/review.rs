@@ -1,55 +1,55 @@
-//! Questions for a human. In: what a grouping was not sure of. Out: questions with reasons, and what an answer does.
+//! Questions for a human, "is this that person?". In: suggestions of a grouping. Out: questions
+//! with reasons, and decisions from the answers. Knows nothing of how suggestions are found.
 //!
-//! The question whose answer settles most faces comes first; among equals the surer guess. A yes merges the group (or
-//! assigns the face), a no tells the two apart for good, "not sure" is remembered and not asked again.
+//! The question whose answer settles most faces comes first; of equals the one of higher
+//! similarity. Yes merges the group (or assigns the face), no separates the two for good, "not
+//! sure" is stored so that the question does not come again.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use rusqlite::{OptionalExtension, Transaction, params};
+use rusqlite::{OptionalExtension, Row, Transaction, params};
 
-use super::assertions::{Fact, Facts, faces_of, state};
-use super::browse::{Page, Paged};
-use super::edit::decide;
-use super::{Album, FaceId, PersonId};
+use crate::assertions::{Assertion, Assertions, faces_of, insert_assertion};
+use crate::database::Album;
+use crate::decisions::insert_decision;
 use crate::error::Error;
+use crate::ids::{FaceId, PersonId};
+use crate::page::{Page, Paged};
 
-/// Whom a question is about.
+/// What a question is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Subject {
-    /// A group that nobody named.
+    /// A group without a name.
     Group(PersonId),
-    /// A face that belongs to nobody.
+    /// A face assigned to nobody.
     Face(FaceId),
 }
 
 /// "Is this that person?"
 #[derive(Debug, Clone, PartialEq)]
 pub struct Question {
-    /// Its number, until the next grouping.
+    /// Its number, valid until the next grouping.
     pub id: i64,
-    /// Who is asked about.
+    /// What is asked about.
     pub subject: Subject,
-    /// The face to show for them.
+    /// The face to show for the subject.
     pub face: FaceId,
-    /// Who it may be.
+    /// The person it may be.
     pub candidate: PersonId,
-    /// Their name, if they have one.
+    /// The candidate's name, if there is one.
     pub candidate_name: Option<String>,
     /// The face to show for the candidate.
     pub candidate_cover: Option<FaceId>,
-    /// How near the subject is to the candidate.
+    /// Similarity of subject and candidate; larger is nearer.
     pub similarity: f32,
-    /// The next best person and how near the subject is to them.
+    /// The second nearest person and its similarity.
     pub next: Option<(PersonId, f32)>,
     /// How many faces the answer settles.
     pub settles: usize,
 }
 
 impl Question {
-    /// Why it is asked, in words.
-    ///
-    /// # Example
-    /// `0.71 to this person, 0.41 to the next best`
+    /// Why it is asked, for people: `0.71 to this person, 0.41 to the next best`.
     pub fn reason(&self) -> String {
         match self.next {
             Some((_, next)) => format!(
@@ -61,22 +61,23 @@ impl Question {
     }
 }
 
-/// What a human answers.
+/// The answer to a question.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Reply {
-    /// It is.
+    /// It is that person.
     Yes,
-    /// It is not.
+    /// It is not that person.
     No,
-    /// Cannot tell.
+    /// The human cannot tell.
     NotSure,
 }
 
-const QUESTION: &str = "SELECT q.id, q.subject, q.face, c.cover, q.candidate, p.name, d.cover, q.similarity, q.next, \
-     q.next_similarity, q.settles FROM questions q JOIN people p ON p.id = q.candidate \
-     LEFT JOIN cards c ON c.person = q.subject LEFT JOIN cards d ON d.person = q.candidate";
+const QUESTION: &str = "SELECT q.id, q.subject, q.face, c.cover, q.candidate, p.name, d.cover, \
+     q.similarity, q.next, q.next_similarity, q.settles FROM questions q \
+     JOIN people p ON p.id = q.candidate LEFT JOIN person_stats c ON c.person = q.subject \
+     LEFT JOIN person_stats d ON d.person = q.candidate";
 
-fn question(row: &rusqlite::Row) -> rusqlite::Result<Question> {
+fn question(row: &Row) -> rusqlite::Result<Question> {
     let subject = match row.get::<_, Option<i64>>(1)? {
         Some(person) => Subject::Group(PersonId(person)),
         None => Subject::Face(FaceId(row.get(2)?)),
@@ -98,7 +99,7 @@ fn question(row: &rusqlite::Row) -> rusqlite::Result<Question> {
 }
 
 impl Album {
-    /// The open questions, the one that settles most first.
+    /// The open questions, the one that settles most faces first.
     ///
     /// # Errors
     /// [`Error::Sqlite`].
@@ -106,99 +107,103 @@ impl Album {
         let sql = format!(
             "{QUESTION} ORDER BY q.settles DESC, q.similarity DESC, q.id LIMIT ?1 OFFSET ?2"
         );
-        let items = self.rows(&sql, params![page.limit(), page.offset()], question)?;
-        let total: i64 = self.one("SELECT count(*) FROM questions")?;
+        let items = self.query_rows(&sql, params![page.limit(), page.offset()], question)?;
+        let total: i64 = self.query_value("SELECT count(*) FROM questions")?;
         Ok(Paged {
             items,
             total: total as usize,
         })
     }
 
-    /// Answers a question.
+    /// Answers a question; the answer is a decision that can be undone.
     ///
     /// # Errors
-    /// [`Error::Pointless`] if it is open no longer; [`Error::Sqlite`].
+    /// [`Error::NoSuchQuestion`] if it is not open any more; [`Error::Sqlite`].
     pub fn reply(&mut self, id: i64, reply: Reply) -> Result<(), Error> {
         let sql = format!("{QUESTION} WHERE q.id = ?1");
         let found = self
             .db
             .query_row(&sql, [id], question)
             .optional()
-            .map_err(|e| self.of(e))?;
-        let Some(asked) = found else {
-            let what = format!("there is no question {id} any more; `fusiform review` lists them");
-            return Err(Error::Pointless(what));
-        };
+            .map_err(|e| self.sqlite_error(e))?;
+        let asked = found.ok_or(Error::NoSuchQuestion(id))?;
         match (asked.subject, reply) {
             (Subject::Group(group), Reply::Yes) => self.merge(asked.candidate, group)?,
             (Subject::Group(group), Reply::No) => self.differ(group, asked.candidate)?,
             (Subject::Face(face), Reply::Yes) => self.assert_is(&[face], asked.candidate)?,
             (Subject::Face(face), Reply::No) => self.assert_is_not(&[face], asked.candidate)?,
-            (subject, Reply::NotSure) => self.not_sure(subject, asked.candidate)?,
+            (subject, Reply::NotSure) => self.assert_unsure(subject, asked.candidate)?,
         }
-        self.change(|t| {
+        self.transaction(|t| {
             t.execute("DELETE FROM questions WHERE id = ?1", [id])?;
             Ok(())
         })
     }
 
-    fn not_sure(&mut self, subject: Subject, candidate: PersonId) -> Result<(), Error> {
-        let who = self.who.clone();
-        self.change(|t| {
+    fn assert_unsure(&mut self, subject: Subject, candidate: PersonId) -> Result<(), Error> {
+        let actor = self.actor().to_owned();
+        self.transaction(|t| {
             let (other, faces) = match subject {
                 Subject::Group(group) => (Some(group), faces_of(t, group)?),
                 Subject::Face(face) => (None, vec![face]),
             };
-            let decision = decide(t, &who, "unsure", Some(candidate), other)?;
+            let decision = insert_decision(t, &actor, "unsure", Some(candidate), other)?;
             for face in faces {
-                state(t, decision, face, Fact::Unsure(candidate))?;
+                insert_assertion(t, decision, face, Assertion::Unsure(candidate))?;
             }
             Ok(())
         })
     }
 }
 
-/// A guess of the grouping, before it is known whether to ask.
+/// A person whom a subject may be, before it is known whether to ask.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) struct Guess {
-    pub(super) subject: Subject,
-    pub(super) candidate: i64,
-    pub(super) similarity: f32,
-    pub(super) next: Option<(i64, f32)>,
+pub(crate) struct Suggestion {
+    pub(crate) subject: Subject,
+    pub(crate) candidate: i64,
+    pub(crate) similarity: f32,
+    /// The second nearest person and its similarity.
+    pub(crate) next: Option<(i64, f32)>,
     /// Faces of the subject.
-    pub(super) faces: Vec<i64>,
+    pub(crate) faces: Vec<i64>,
 }
 
-/// Asks; but what a human has answered, even with "not sure", is not asked again.
-pub(super) fn ask(t: &Transaction, guesses: &[Guess], facts: &Facts) -> rusqlite::Result<()> {
+/// Makes questions of suggestions, except where a human has answered before, even with "not sure".
+pub(crate) fn insert_questions(
+    t: &Transaction,
+    suggestions: &[Suggestion],
+    assertions: &Assertions,
+) -> rusqlite::Result<()> {
     let mut answered: BTreeMap<i64, BTreeSet<i64>> = BTreeMap::new();
-    for (face, person) in facts.said.is_not.iter().chain(&facts.unsure) {
+    let is_not = assertions.constraints.is_not.iter();
+    for (face, person) in is_not.chain(&assertions.unsure) {
         answered.entry(*face).or_default().insert(*person);
     }
-    let sql = "INSERT INTO questions (subject, face, candidate, similarity, next, next_similarity, settles) \
+    let sql = "INSERT INTO questions \
+               (subject, face, candidate, similarity, next, next_similarity, settles) \
                VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
     let mut insert = t.prepare(sql)?;
-    for guess in guesses {
-        let known = |f: &i64| {
+    for suggestion in suggestions {
+        let is_answered = |face: &i64| {
             answered
-                .get(f)
-                .is_some_and(|of| of.contains(&guess.candidate))
+                .get(face)
+                .is_some_and(|people| people.contains(&suggestion.candidate))
         };
-        if guess.faces.iter().any(known) {
+        if suggestion.faces.iter().any(is_answered) {
             continue;
         }
-        let (subject, face) = match guess.subject {
+        let (subject, face) = match suggestion.subject {
             Subject::Group(person) => (Some(person.0), None),
             Subject::Face(face) => (None, Some(face.0)),
         };
         insert.execute(params![
             subject,
             face,
-            guess.candidate,
-            guess.similarity,
-            guess.next.map(|n| n.0),
-            guess.next.map(|n| n.1),
-            guess.faces.len() as i64
+            suggestion.candidate,
+            suggestion.similarity,
+            suggestion.next.map(|n| n.0),
+            suggestion.next.map(|n| n.1),
+            suggestion.faces.len() as i64
         ])?;
     }
     Ok(())

@@ -1,10 +1,27 @@
-//! Photos into the catalogue. In: folders, an engine, a catalogue. Out: recorded faces and a summary.
-//! Knows nothing of terminals: it reports through a callback.
+//! Taking photos into an album. In: folders, an engine, an album. Out: recorded faces and a
+//! summary. Knows nothing of terminals: it reports through a callback.
 //!
-//! Files are handed out in sorted order, worked on by several threads, and recorded in that same order, so that the
-//! catalogue does not depend on which thread was faster, nor on where an earlier run was stopped. At most
-//! [`WINDOW_PER_THREAD`] files per thread are under way or waiting, whatever the folder's size.
+//! # Order
+//! Files are handed out in sorted order, analysed by several threads, and recorded in the same
+//! order. So the album depends neither on which thread was faster nor on where an earlier scan was
+//! stopped.
+//!
+//! # Interruption
+//! Files are recorded in batches, each in one transaction. A kill at any instant loses at most the
+//! batch under way; the next scan skips all that is recorded, by path, size and time of the file,
+//! and goes on from there. A file whose content was recorded under another path is read and hashed,
+//! but not analysed again.
+//!
+//! # Memory
+//! At most [`WINDOW_PER_THREAD`] files per thread are being analysed or waiting for their turn to
+//! be recorded, whatever the folder's size.
+//!
+//! # Threads
+//! The workers are plain threads and not rayon tasks: networks are run with rayon inside, and a
+//! rayon task that waits for an inner one may start another photo meanwhile, which would hold the
+//! pixels of both.
 
+mod analyse;
 mod read;
 mod walk;
 
@@ -16,14 +33,16 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
+pub use analyse::Analyse;
 use read::Work;
 pub use read::read_photo;
 pub use walk::{Found, looks_like_photo, photos_below};
 
+use crate::database::Album;
 use crate::error::Error;
-use crate::{Album, FileState, ModelPair, Outcome, PhotoRecord, ScannedFile};
+use crate::record::{FileState, ModelPair, Outcome, ScannedFile};
 
-/// Files per thread that may be under way or waiting to be recorded.
+/// Files per thread that may be in analysis or waiting to be recorded.
 pub const WINDOW_PER_THREAD: usize = 16;
 
 /// A transaction is closed after this many files …
@@ -31,45 +50,33 @@ const BATCH_FILES: usize = 64;
 /// … or after this long, so that a kill loses little.
 const BATCH_AGE: Duration = Duration::from_millis(500);
 
-/// What a scan needs of an engine.
-pub trait Analyse: Sync {
-    /// The models whose work is recorded.
-    fn models(&self) -> ModelPair;
-
-    /// All that the album keeps of a photo.
-    ///
-    /// # Errors
-    /// What is wrong with the photo, and the remedy, for the list of problems.
-    fn photo_record(&self, bytes: &[u8]) -> Result<PhotoRecord, String>;
-}
-
 /// How to scan.
 #[derive(Debug, Clone)]
 pub struct ScanOptions {
-    /// Photos handled at once.
+    /// Photos analysed at once; at least one.
     pub threads: usize,
 }
 
-/// What the scan tells while it runs.
+/// Progress of a scan.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Event {
-    /// The folders were walked: so many files are to be looked at.
+    /// The folders were listed; the number of files to scan.
     Found(usize),
-    /// So many of them are recorded by now.
+    /// The number of files done by now.
     Recorded(usize),
 }
 
 /// What a scan did.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct ScanSummary {
-    /// Files whose name says photo.
+    /// Files with the name of a photo.
     pub files: usize,
-    /// Known from an earlier scan and not read again.
+    /// Recorded by an earlier scan and not read again.
     pub unchanged: usize,
-    /// Read, and the same content was known from another file.
+    /// Read, and not analysed because the content was recorded under another path.
     pub known_content: usize,
-    /// Read and looked through for faces.
-    pub described: usize,
+    /// Analysed.
+    pub analysed: usize,
     /// Faces found in those.
     pub new_faces: usize,
     /// Files and folders that could not be used, with reason and remedy.
@@ -78,29 +85,31 @@ pub struct ScanSummary {
     pub interrupted: bool,
 }
 
-/// Looks at every photo below `roots` and records what is new; the grouping into people is a step of its own.
+/// Records every new or changed photo below `roots`. Grouping into people is a separate step,
+/// [`Album::group`].
 ///
-/// `stop` ends the scan after the files under way; a later scan goes on from there.
+/// `stop` ends the scan after the files in analysis; a later scan goes on from there.
 ///
 /// # Errors
-/// [`Error::Album`] if nothing can be recorded any more. A bad photo is no error: it is listed in the summary.
+/// [`Error`] if nothing can be recorded any more. A bad photo is no error: it is listed in the
+/// summary and in [`Album::problems`].
 pub fn scan(
     engine: &impl Analyse,
-    catalogue: &mut Album,
+    album: &mut Album,
     roots: &[PathBuf],
     options: &ScanOptions,
     stop: &AtomicBool,
-    mut tell: impl FnMut(Event),
+    mut report: impl FnMut(Event),
 ) -> Result<ScanSummary, Error> {
     let found = photos_below(roots);
-    tell(Event::Found(found.photos.len()));
+    report(Event::Found(found.photos.len()));
     let mut summary = ScanSummary {
         files: found.photos.len(),
         problems: found.problems,
         ..ScanSummary::default()
     };
     let models = engine.models();
-    let known = catalogue.known_contents(&models)?;
+    let known = album.known_contents(&models)?;
     let threads = options.threads.max(1);
 
     thread::scope(|scope| {
@@ -125,8 +134,8 @@ pub fn scan(
         }
         drop(done_in);
 
-        let mut writer = Writer::new(catalogue);
-        let mut under_way = 0;
+        let mut writer = Writer::new(album);
+        let mut in_analysis = 0;
         let mut paths = found.photos.into_iter().enumerate();
         loop {
             if stop.load(Ordering::Relaxed) {
@@ -136,38 +145,38 @@ pub fn scan(
             let Some((position, path)) = paths.next() else {
                 break;
             };
-            match Work::on(path) {
+            match Work::new(path) {
                 Ok(work) if writer.is_unchanged(&work, &models)? => {
                     summary.unchanged += 1;
-                    writer.take(position, None, &mut summary)?;
+                    writer.add(position, None, &mut summary)?;
                 }
                 Ok(work) => {
-                    // Receivers live until this end is dropped: a worker does not panic.
+                    // Fails only if all workers are gone; they do not panic.
                     if work_in.send((position, work)).is_err() {
                         break;
                     }
-                    under_way += 1;
+                    in_analysis += 1;
                 }
-                Err(problem) => writer.take(position, Some(*problem), &mut summary)?,
+                Err(problem) => writer.add(position, Some(*problem), &mut summary)?,
             }
-            // A slow file must not let the others pile up behind it.
-            let full = |w: &Writer, n: usize| n + w.waiting.len() >= threads * WINDOW_PER_THREAD;
-            while under_way > 0 {
-                let done = if full(&writer, under_way) {
+            // One slow file must not let results pile up behind it, so a full window waits for it.
+            let is_full = |w: &Writer, n: usize| n + w.waiting.len() >= threads * WINDOW_PER_THREAD;
+            while in_analysis > 0 {
+                let done = if is_full(&writer, in_analysis) {
                     done_out.recv().ok()
                 } else {
                     done_out.try_recv().ok()
                 };
                 let Some((position, file)) = done else { break };
-                under_way -= 1;
-                writer.take(position, Some(file), &mut summary)?;
+                in_analysis -= 1;
+                writer.add(position, Some(file), &mut summary)?;
             }
-            tell(Event::Recorded(writer.next));
+            report(Event::Recorded(writer.next));
         }
         drop(work_in);
         for (position, file) in done_out {
-            writer.take(position, Some(file), &mut summary)?;
-            tell(Event::Recorded(writer.next));
+            writer.add(position, Some(file), &mut summary)?;
+            report(Event::Recorded(writer.next));
         }
         writer.flush(&mut summary)
     })?;
@@ -175,38 +184,38 @@ pub fn scan(
     Ok(summary)
 }
 
-/// Records files in the order of their positions, a batch a transaction.
+/// Records files in the order of their positions, one transaction for each batch.
 struct Writer<'a> {
-    catalogue: &'a mut Album,
+    album: &'a mut Album,
     /// Position of the next file to record.
     next: usize,
-    /// Done before their turn; `None` needs no record.
+    /// Files done out of order, by position; `None` needs no record.
     waiting: BTreeMap<usize, Option<ScannedFile>>,
     batch: Vec<ScannedFile>,
-    opened: Instant,
+    /// When the last batch was recorded.
+    flushed: Instant,
 }
 
 impl<'a> Writer<'a> {
-    fn new(catalogue: &'a mut Album) -> Writer<'a> {
-        let (waiting, batch) = (BTreeMap::new(), Vec::with_capacity(BATCH_FILES));
+    fn new(album: &'a mut Album) -> Writer<'a> {
         Writer {
-            catalogue,
+            album,
             next: 0,
-            waiting,
-            batch,
-            opened: Instant::now(),
+            waiting: BTreeMap::new(),
+            batch: Vec::with_capacity(BATCH_FILES),
+            flushed: Instant::now(),
         }
     }
 
     fn is_unchanged(&self, work: &Work, models: &ModelPair) -> Result<bool, Error> {
-        let state =
-            self.catalogue
-                .file_state(&work.path, work.size_bytes, work.mtime_ns, models)?;
+        let state = self
+            .album
+            .file_state(&work.path, work.size_bytes, work.mtime_ns, models)?;
         Ok(matches!(state, FileState::Unchanged(_)))
     }
 
-    /// Takes one file; records whatever has its turn now.
-    fn take(
+    /// Adds one file, and records the batch if it is large or old enough.
+    fn add(
         &mut self,
         position: usize,
         file: Option<ScannedFile>,
@@ -217,22 +226,22 @@ impl<'a> Writer<'a> {
             self.next += 1;
             self.batch.extend(file);
         }
-        if self.batch.len() >= BATCH_FILES || self.opened.elapsed() >= BATCH_AGE {
+        if self.batch.len() >= BATCH_FILES || self.flushed.elapsed() >= BATCH_AGE {
             self.flush(summary)?;
         }
         Ok(())
     }
 
     fn flush(&mut self, summary: &mut ScanSummary) -> Result<(), Error> {
-        self.opened = Instant::now();
+        self.flushed = Instant::now();
         if self.batch.is_empty() {
             return Ok(());
         }
-        self.catalogue.record(&self.batch)?;
+        self.album.record(&self.batch)?;
         for file in self.batch.drain(..) {
             match file.outcome {
                 Outcome::New(photo) => {
-                    summary.described += 1;
+                    summary.analysed += 1;
                     summary.new_faces += photo.faces.len();
                 }
                 Outcome::KnownContent => summary.known_content += 1,

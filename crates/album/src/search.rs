@@ -1,16 +1,19 @@
-//! Who is this? In: templates. Out: the nearest people, exactly, as if compared with every face.
+//! The people nearest to a probe. In: templates. Out: people by similarity, exactly as if the probe
+//! were compared with every face. Knows nothing of thresholds.
 
-use super::{Album, FaceId, PersonId};
-use crate::error::Error;
 use fusiform_search::index::{self, Neighbor};
 use fusiform_search::template::{ModelId, Similarity, Template, from_blob};
+
+use crate::database::Album;
+use crate::error::Error;
+use crate::ids::{FaceId, PersonId};
 
 /// The faces of all people under one model, in memory.
 #[derive(Debug, Clone)]
 pub struct Index {
     model: ModelId,
     faces: Vec<FaceId>,
-    /// None while there are no faces. Owners are people.
+    /// `None` while there are no faces. Owners are people.
     vectors: Option<index::Index>,
 }
 
@@ -21,7 +24,7 @@ pub struct Match {
     pub person: PersonId,
     /// Their face that is nearest.
     pub face: FaceId,
-    /// How near; larger is nearer.
+    /// Larger is nearer.
     pub similarity: Similarity,
 }
 
@@ -36,8 +39,8 @@ impl Album {
             faces: Vec::new(),
             vectors: None,
         };
-        let sql = "SELECT m.face, m.person, t.vector FROM members m JOIN templates t ON t.face = m.face \
-                   WHERE t.model = ?1 ORDER BY m.face";
+        let sql = "SELECT m.face, m.person, t.vector FROM members m \
+                   JOIN templates t ON t.face = m.face WHERE t.model = ?1 ORDER BY m.face";
         let mut load = || -> rusqlite::Result<()> {
             let mut query = self.db.prepare(sql)?;
             let mut rows = query.query([&model.0])?;
@@ -49,14 +52,14 @@ impl Album {
                 let vectors = index
                     .vectors
                     .get_or_insert_with(|| index::Index::new(vector.len()));
-                // A row of another length was not written by this model; it cannot be compared.
+                // A vector of another length is not of this model and cannot be compared.
                 if vectors.push(row.get::<_, i64>(1)? as u64, &vector).is_ok() {
                     index.faces.push(FaceId(row.get(0)?));
                 }
             }
             Ok(())
         };
-        load().map_err(|e| self.of(e))?;
+        load().map_err(|e| self.sqlite_error(e))?;
         Ok(index)
     }
 }
@@ -72,7 +75,7 @@ impl Index {
             .remove(0))
     }
 
-    /// As [`Index::identify`] for many probes, which share one reading of the faces.
+    /// As [`Index::identify`] for many probes in one pass over the faces.
     ///
     /// # Errors
     /// [`Error::Search`] for a probe of another model.
@@ -108,7 +111,7 @@ impl Index {
         self.faces.len()
     }
 
-    /// Whether there is nobody to be found.
+    /// Whether there are no faces.
     pub fn is_empty(&self) -> bool {
         self.faces.is_empty()
     }

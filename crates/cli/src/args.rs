@@ -1,11 +1,18 @@
-//! What one may type. In: the command line. Out: [`Args`], parsed and not yet acted upon.
-//! Knows nothing of models or catalogues.
+//! The whole command line, in one place: every command, flag, default and help text. Help, man
+//! pages and shell completions are made from these definitions. In: the command line. Out:
+//! [`Args`], parsed and not yet acted upon. Knows nothing of what a command does. The doc comments
+//! below are the help that users read.
 
 use std::path::PathBuf;
 
-use clap::{Args as ClapArgs, Parser, Subcommand};
+use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum, value_parser};
+use fusiform::AnalyseOptions;
+use fusiform::album::Page;
+use fusiform::detect::DetectOptions;
+use fusiform::models::Precision;
 
-const EXIT_CODES: &str = "Exit codes: 0 done; 1 the answer is no (different, nobody known); 2 wrong usage; \
+const EXIT_CODES: &str = "Exit codes: 0 done; 1 the answer is no (different, nobody known); \
+2 wrong usage; \
 3 done, but some inputs had problems; 4 failed; 130 interrupted (run again to go on).";
 
 /// Finds the faces in your photos, says which belong together, and recognises the people you name.
@@ -41,7 +48,7 @@ pub(crate) struct Global {
     #[arg(long, global = true, value_name = "PACK")]
     pub(crate) pack: Option<String>,
     /// Photos handled at once [default: one per core]
-    #[arg(long, global = true, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=256))]
+    #[arg(long, global = true, value_name = "N", value_parser = value_parser!(u16).range(1..=256))]
     pub(crate) threads: Option<u16>,
     /// Settings file (TOML) instead of the one in Fusiform's home
     #[arg(long, global = true, value_name = "FILE")]
@@ -53,13 +60,26 @@ pub(crate) struct Global {
 
 /// How hard to look for faces.
 #[derive(Debug, Clone, Copy, ClapArgs)]
-pub(crate) struct Looking {
+pub(crate) struct DetectArgs {
     /// Side in pixels of the photo of the smallest face to find; smaller is slower
     #[arg(long, value_name = "PX", value_parser = min_face)]
     pub(crate) min_face: Option<f32>,
     /// Drop faces that the detector scores lower, 0 to 1 [default: the pack's]
     #[arg(long, value_name = "SCORE", value_parser = unit)]
     pub(crate) min_score: Option<f32>,
+}
+
+impl DetectArgs {
+    pub(crate) fn options(self) -> AnalyseOptions {
+        AnalyseOptions {
+            detect: DetectOptions {
+                min_face_px: self.min_face,
+                min_score: self.min_score,
+                ..DetectOptions::default()
+            },
+            ..AnalyseOptions::default()
+        }
+    }
 }
 
 fn min_face(text: &str) -> Result<f32, String> {
@@ -88,7 +108,7 @@ Stop it at any time; a later run goes on where it stood."
         #[arg(required = true, value_name = "DIR")]
         roots: Vec<PathBuf>,
         #[command(flatten)]
-        looking: Looking,
+        detect: DetectArgs,
     },
     /// List the people of the catalogue
     #[command(after_help = "Example: fusiform people")]
@@ -150,10 +170,112 @@ The numbers of the faces are those `fusiform person` shows.")]
         #[arg(long, value_name = "NUMBER", conflicts_with = "count")]
         decision: Option<i64>,
     },
-    #[command(flatten)]
-    AlbumCommand(super::albums::AlbumCommand),
-    #[command(flatten)]
-    Sharing(super::albums::Sharing),
+    /// Say that faces are a person; a name that nobody has makes a new person
+    #[command(after_help = "Example: fusiform is 'Aunt Ida' 311 402")]
+    Is {
+        /// Name or number
+        person: String,
+        /// Numbers of the faces
+        #[arg(required = true, value_name = "FACE")]
+        faces: Vec<i64>,
+    },
+    /// Say that faces are not a person
+    #[command(after_help = "Example: fusiform not 'Aunt Ida' 311")]
+    Not {
+        /// Name or number
+        person: String,
+        /// Numbers of the faces
+        #[arg(required = true, value_name = "FACE")]
+        faces: Vec<i64>,
+    },
+    /// Say that two people are two, so that they are never joined
+    #[command(after_help = "Example: fusiform differ 'Aunt Ida' 12")]
+    Differ {
+        /// One
+        one: String,
+        /// The other
+        other: String,
+    },
+    /// Say that these are no faces at all
+    #[command(after_help = "Example: fusiform not-a-face 311")]
+    NotAFace {
+        /// Numbers of the faces
+        #[arg(required = true, value_name = "FACE")]
+        faces: Vec<i64>,
+    },
+    /// Leave a person out of lists; their faces stay theirs
+    #[command(
+        after_help = "Example: fusiform hide 12\n\nfusiform hide 12 --show brings them back."
+    )]
+    Hide {
+        /// Name or number
+        person: String,
+        /// Show them again
+        #[arg(long)]
+        show: bool,
+    },
+    /// Erase a person for good: name, templates, assignments; no later scan takes these faces up
+    /// again
+    #[command(after_help = "Example: fusiform erase 'Aunt Ida' --yes\n\n\
+This cannot be undone. Photos, sidecars and copies of the catalogue are not touched.")]
+    Erase {
+        /// Name or number
+        person: String,
+        /// Do it
+        #[arg(long)]
+        yes: bool,
+    },
+    /// Who decided what and when, latest first
+    #[command(after_help = "Example: fusiform history --limit 20\n\n\
+`fusiform undo --decision NUMBER` takes one back.")]
+    History {
+        #[command(flatten)]
+        page: PageArgs,
+    },
+    /// Questions whose answers settle most, with reasons; and answering them
+    #[command(after_help = "Example: fusiform review\n         fusiform review 17 yes")]
+    Review {
+        /// Number of a question
+        #[arg(requires = "answer")]
+        question: Option<i64>,
+        /// The answer
+        answer: Option<ReviewAnswer>,
+        #[command(flatten)]
+        page: PageArgs,
+    },
+    /// Faces that belong to nobody
+    #[command(after_help = "Example: fusiform leftovers")]
+    Leftovers {
+        /// Those that were ignored or said to be no faces instead
+        #[arg(long)]
+        aside: bool,
+        #[command(flatten)]
+        page: PageArgs,
+    },
+    /// Photos in which all of these people are
+    #[command(after_help = "Example: fusiform together 'Aunt Ida' 'Uncle Bo'")]
+    Together {
+        /// Names or numbers
+        #[arg(required = true, value_name = "PERSON")]
+        people: Vec<String>,
+        #[command(flatten)]
+        page: PageArgs,
+    },
+    /// A photo of the catalogue with its faces and whose they are
+    #[command(after_help = "Example: fusiform photo ~/Pictures/party.jpg")]
+    Photo {
+        /// Where it lies
+        photo: PathBuf,
+    },
+    /// Copy photos with everybody's face covered but those to keep, without any metadata
+    #[command(after_help = "Example: fusiform redact party.jpg --keep 'Aunt Ida' -o to-share")]
+    Redact(RedactArgs),
+    /// Write names and faces for other programs
+    #[command(subcommand)]
+    Export(ExportCommand),
+    /// Take over names and faces of other programs
+    #[command(subcommand)]
+    Import(ImportCommand),
     /// Find the faces of photos, without a catalogue
     #[command(after_help = "Example: fusiform detect party.jpg --draw party-faces.jpg")]
     Detect {
@@ -164,7 +286,7 @@ The numbers of the faces are those `fusiform person` shows.")]
         #[arg(long, value_name = "OUT")]
         draw: Option<PathBuf>,
         #[command(flatten)]
-        looking: Looking,
+        detect: DetectArgs,
     },
     /// Are these two photos of the same person?
     #[command(after_help = "Example: fusiform verify passport.jpg selfie.jpg\n\n\
@@ -175,7 +297,7 @@ Of several faces in a photo the largest counts.")]
         /// Second photo
         b: PathBuf,
         #[command(flatten)]
-        looking: Looking,
+        detect: DetectArgs,
     },
     /// Who of the catalogue is in this photo?
     #[command(after_help = "Example: fusiform find party.jpg")]
@@ -186,7 +308,7 @@ Of several faces in a photo the largest counts.")]
         #[arg(long, default_value_t = 1, value_name = "N")]
         top: usize,
         #[command(flatten)]
-        looking: Looking,
+        detect: DetectArgs,
     },
     /// Write a page with one strip of faces per person; it opens in any browser
     #[command(after_help = "Example: fusiform report people.html")]
@@ -202,7 +324,7 @@ Of several faces in a photo the largest counts.")]
     },
     /// Measure how good a pack is on labelled photos
     #[command(subcommand)]
-    Eval(Eval),
+    Eval(EvalCommand),
     /// Measure the thresholds of a pack on labelled photos and write them into its manifest
     #[command(
         after_help = "Example: fusiform calibrate ~/labelled --pack ./my-pack\n\n\
@@ -217,23 +339,25 @@ One folder per person, named as you like. Without --write the thresholds are onl
     },
     /// List, show, add and check model packs
     #[command(subcommand)]
-    Models(Models),
+    Models(ModelsCommand),
     /// Measure how fast this machine is with the networks, and with photos of yours
     #[command(after_help = "Example: fusiform bench --layers ~/Pictures/*.jpg\n\n\
 One thread; the peak is what one core reaches without touching memory.")]
-    Bench(super::commands::bench::Bench),
+    Bench(BenchArgs),
     /// Say what this machine offers and whether catalogue and models are sound
     #[command(after_help = "Example: fusiform doctor")]
     Doctor,
     /// Serve the album's pages for your browser, and recognition for programs
     #[command(after_help = "Example: fusiform serve --listen 127.0.0.1:8000\n\n\
-It answers to this machine only. Beyond it, as with --listen 0.0.0.0:8000, the pages need --password FILE, and --tls-cert and \
---tls-key keep keys and photos from being read on the way; programs need an API key anywhere (see fusiform key --help). Settings \
-may also stand in the [serve] table of the settings file, or in FUSIFORM_LISTEN and the like.")]
-    Serve(Serving),
+It answers to this machine only. Beyond it, as with --listen 0.0.0.0:8000, the pages need \
+--password FILE, and --tls-cert and --tls-key keep keys and photos from being read on the way; \
+programs need an API key anywhere (see fusiform key --help). Settings may also stand in the \
+[serve] table of the settings file, or in FUSIFORM_LISTEN and the like.")]
+    Serve(ServeArgs),
     /// Make a service of the recognition server and print its API key
     #[command(after_help = "Example: fusiform key recognition\n\n\
-The first key makes the vault, the encrypted file of enrolled people. A running server that had a vault takes new keys at once.")]
+The first key makes the vault, the encrypted file of enrolled people. \
+A running server that had a vault takes new keys at once.")]
     Key {
         /// What the key is good for
         kind: KeyKind,
@@ -245,15 +369,28 @@ The first key makes the vault, the encrypted file of enrolled people. A running 
     },
     /// The log of enrolments, identifications, exports and erasures
     #[command(subcommand)]
-    Audit(Audit),
+    Audit(AuditCommand),
     /// Copy the vault, bring a copy back, change its key
     #[command(subcommand)]
-    Vault(VaultVerb),
+    Vault(VaultCommand),
+    /// Print the completion script of a shell
+    #[command(after_help = "Example: fusiform completions bash \
+> ~/.local/share/bash-completion/completions/fusiform")]
+    Completions {
+        /// The shell
+        shell: clap_complete::Shell,
+    },
+    /// Write the man pages, one for each command
+    #[command(after_help = "Example: fusiform man ~/.local/share/man/man1")]
+    Man {
+        /// Folder for the pages, made if it is not there
+        dir: PathBuf,
+    },
 }
 
 /// Where to serve, and what.
 #[derive(Debug, ClapArgs)]
-pub(crate) struct Serving {
+pub(crate) struct ServeArgs {
     /// Address and port [default: 127.0.0.1:8000]
     #[arg(long, value_name = "ADDRESS")]
     pub(crate) listen: Option<std::net::SocketAddr>,
@@ -281,13 +418,13 @@ pub(crate) struct KeyTerms {
     #[arg(long, default_value = "recognition", value_name = "TEXT")]
     pub(crate) purpose: String,
     /// Days until a person stops matching and is erased [default: kept until erased]
-    #[arg(long, value_name = "DAYS", value_parser = clap::value_parser!(u32).range(1..=36500))]
+    #[arg(long, value_name = "DAYS", value_parser = value_parser!(u32).range(1..=36500))]
     pub(crate) keep_days: Option<u32>,
 }
 
 /// Where the people are.
 #[derive(Debug, ClapArgs)]
-pub(crate) struct FromCompreFace {
+pub(crate) struct CompreFaceArgs {
     /// Address of the server
     #[arg(value_name = "URL")]
     pub(crate) url: String,
@@ -299,7 +436,7 @@ pub(crate) struct FromCompreFace {
 }
 
 #[derive(Debug, Subcommand)]
-pub(crate) enum Audit {
+pub(crate) enum AuditCommand {
     /// Prove that no entry was altered, left out or cut off
     #[command(after_help = "Example: fusiform audit verify")]
     Verify,
@@ -309,7 +446,7 @@ pub(crate) enum Audit {
 }
 
 #[derive(Debug, Subcommand)]
-pub(crate) enum VaultVerb {
+pub(crate) enum VaultCommand {
     /// Write a copy, sealed with the same key, while a server may be running
     #[command(
         after_help = "Example: fusiform vault backup /backups/vault-monday.db\n\n\
@@ -338,7 +475,7 @@ The file is made with a new key if it is not there. Then point FUSIFORM_VAULT_KE
 }
 
 /// What a service's key is good for.
-#[derive(Debug, Clone, Copy, clap::ValueEnum)]
+#[derive(Debug, Clone, Copy, ValueEnum)]
 pub(crate) enum KeyKind {
     /// Enrols and recognises
     Recognition,
@@ -351,11 +488,10 @@ pub(crate) enum KeyKind {
 }
 
 #[derive(Debug, Subcommand)]
-pub(crate) enum Eval {
+pub(crate) enum EvalCommand {
     /// Verification on Labeled Faces in the Wild, or any set of pairs in its form
-    #[command(
-        after_help = "Example: fusiform eval lfw --images lfw/images --pairs lfw/pairs.txt --svg det.svg"
-    )]
+    #[command(after_help = "Example: fusiform eval lfw --images lfw/images \
+--pairs lfw/pairs.txt --svg det.svg")]
     Lfw {
         /// Folder with Name/Name_0001.jpg
         #[arg(long, value_name = "DIR")]
@@ -367,7 +503,7 @@ pub(crate) enum Eval {
         #[arg(long, value_name = "FILE")]
         svg: Option<PathBuf>,
         #[command(flatten)]
-        looking: Looking,
+        detect: DetectArgs,
     },
     /// Grouping into people, the folder's name being the truth
     #[command(after_help = "Example: fusiform eval cluster --images lfw/images")]
@@ -378,14 +514,15 @@ pub(crate) enum Eval {
         /// Similarity at which faces are linked [default: the pack's]
         #[arg(long, value_name = "SIMILARITY", value_parser = unit)]
         link: Option<f32>,
-        /// Also write embeddings.npy, labels.npy and groups.npy there, for other programs to compare
+        /// Also write embeddings.npy, labels.npy and groups.npy there, for other programs to
+        /// compare
         #[arg(long, value_name = "DIR")]
         export: Option<PathBuf>,
         /// Compare only like faces from this many on, as large albums do
         #[arg(long, value_name = "N")]
         exact_up_to: Option<usize>,
         #[command(flatten)]
-        looking: Looking,
+        detect: DetectArgs,
     },
     /// How much of a covered face can still be matched to it
     #[command(after_help = "Example: fusiform eval redact --images lfw/images")]
@@ -394,12 +531,12 @@ pub(crate) enum Eval {
         #[arg(long, value_name = "DIR")]
         images: PathBuf,
         #[command(flatten)]
-        looking: Looking,
+        detect: DetectArgs,
     },
 }
 
 #[derive(Debug, Subcommand)]
-pub(crate) enum Models {
+pub(crate) enum ModelsCommand {
     /// One line per pack
     #[command(after_help = "Example: fusiform models list")]
     List,
@@ -418,4 +555,115 @@ pub(crate) enum Models {
     /// Read every file of every pack and compare the hashes
     #[command(after_help = "Example: fusiform models verify")]
     Verify,
+}
+
+/// Which part of a long list.
+#[derive(Debug, Clone, Copy, ClapArgs)]
+pub(crate) struct PageArgs {
+    /// Lines shown
+    #[arg(long, default_value_t = 100, value_name = "N")]
+    pub(crate) limit: usize,
+    /// Lines passed over
+    #[arg(long, default_value_t = 0, value_name = "N")]
+    pub(crate) offset: usize,
+}
+
+impl PageArgs {
+    pub(crate) fn page(self) -> Page {
+        Page {
+            offset: self.offset,
+            limit: self.limit,
+        }
+    }
+}
+
+/// What a human answers to a question.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub(crate) enum ReviewAnswer {
+    /// It is that person
+    Yes,
+    /// It is not
+    No,
+    /// Cannot tell; it is not asked again
+    Unsure,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum ExportCommand {
+    /// MWG face regions in an XMP sidecar beside each photo with named people
+    #[command(after_help = "Example: fusiform export xmp\n\n\
+Photos are not touched, nor sidecars of other programs.")]
+    Xmp {
+        /// Folder for the sidecars instead of beside the photos
+        #[arg(long, short, value_name = "DIR")]
+        out: Option<PathBuf>,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum ImportCommand {
+    /// Face regions of digiKam, Lightroom and Picasa: sidecars, XMP inside photos, .picasa.ini
+    #[command(after_help = "Example: fusiform import xmp\n\n\
+Scan the photos first. `fusiform undo` takes it back.")]
+    Xmp,
+    /// People of a running CompreFace into the recognition service: subjects and images, embedded
+    /// anew
+    #[command(
+        name = "compreface",
+        after_help = "Example: fusiform import compreface http://server:8000 \
+--key 00000000-0000-0000-0000-000000000002\n\n\
+Stop `fusiform serve` meanwhile. The key and the numbers of the images stay the same, so clients \
+only need the new address. Run it again to go on where it stood, and once for each \
+recognition service."
+    )]
+    CompreFace(CompreFaceArgs),
+}
+
+/// Photos, whom to keep, where to.
+#[derive(Debug, ClapArgs)]
+pub(crate) struct RedactArgs {
+    /// The photos
+    #[arg(required = true, value_name = "PHOTO")]
+    pub(crate) photos: Vec<PathBuf>,
+    /// Names or numbers of those who stay recognisable
+    #[arg(long, num_args = 1.., value_name = "NAME")]
+    pub(crate) keep: Vec<String>,
+    /// Folder for the copies; the photos themselves are not touched
+    #[arg(long, short, value_name = "DIR")]
+    pub(crate) out: PathBuf,
+    #[command(flatten)]
+    pub(crate) detect: DetectArgs,
+}
+
+/// What is measured, and how long.
+#[derive(Debug, Clone, ClapArgs)]
+pub(crate) struct BenchArgs {
+    /// Photos to decode and to take through the whole pipeline
+    #[arg(value_name = "PHOTO")]
+    pub(crate) photos: Vec<PathBuf>,
+    /// An ONNX file to measure instead of the pack's networks
+    #[arg(long, value_name = "FILE")]
+    pub(crate) model: Option<PathBuf>,
+    /// Side of inputs whose size the model leaves open
+    #[arg(
+        long,
+        default_value_t = 640,
+        value_name = "PX",
+        value_parser = value_parser!(u16).range(32..=4096)
+    )]
+    pub(crate) side: u16,
+    /// What dense layers multiply, float32 or int8, instead of what the pack's manifest says
+    #[arg(long, value_name = "PRECISION")]
+    pub(crate) precision: Option<Precision>,
+    /// Show every layer
+    #[arg(long)]
+    pub(crate) layers: bool,
+    /// Runs of which the median counts
+    #[arg(
+        long,
+        default_value_t = 15,
+        value_name = "N",
+        value_parser = value_parser!(u16).range(1..=10_000)
+    )]
+    pub(crate) rounds: u16,
 }

@@ -1,21 +1,26 @@
-//! One file per verb. In: a session and the verb's arguments. Out: printed data and how it ended.
+//! One file for each group of commands. In: a context and a command's arguments. Out: printed data
+//! and how it ended.
 
-pub(crate) mod album;
 pub(crate) mod bench;
 pub(crate) mod calibrate;
-pub(crate) mod decide;
+pub(crate) mod compreface;
 pub(crate) mod detect;
 pub(crate) mod doctor;
+#[cfg(feature = "draw")]
+mod draw;
+pub(crate) mod edit;
 pub(crate) mod eval;
 pub(crate) mod eval_cluster;
+pub(crate) mod eval_redact;
 pub(crate) mod find;
-pub(crate) mod import;
 pub(crate) mod models;
 pub(crate) mod people;
 pub(crate) mod redact;
 pub(crate) mod report;
+pub(crate) mod review;
 pub(crate) mod scan;
 pub(crate) mod serve;
+pub(crate) mod shell;
 pub(crate) mod vault;
 pub(crate) mod verify;
 pub(crate) mod xmp;

@@ -1,10 +1,10 @@
-//! Where things lie and which models to use. In: TOML file, environment, flags, in that order. Out: one [`Config`].
-//! The only file that reads the environment.
+//! Where the files are and which models to use. In: TOML file, environment, flags, in that order.
+//! Out: one [`Config`]. Only this file and `config/serve.rs` read the environment.
 
+mod error;
 mod serve;
 
 use std::env;
-use std::ffi::OsString;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -12,6 +12,7 @@ use std::path::{Path, PathBuf};
 use etcetera::BaseStrategy;
 use serde::Deserialize;
 
+use error::ConfigError;
 use fusiform_server::Settings;
 pub(crate) use serve::{ServeLayer, vault_secrets};
 
@@ -47,47 +48,13 @@ pub(crate) struct Layer {
     pub serve: ServeLayer,
 }
 
-/// Why the settings cannot be used.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub(crate) enum ConfigError {
-    /// The file named cannot be read.
-    #[error("{path}: {source}; name another file with --config")]
-    Read {
-        /// The settings file.
-        path: PathBuf,
-        /// What the system said.
-        source: io::Error,
-    },
-    /// The file is not TOML or names a setting that does not exist.
-    #[error("{path}: {message}")]
-    Parse {
-        /// The settings file.
-        path: PathBuf,
-        /// What is wrong, with line and column.
-        message: String,
-    },
-    /// An environment variable has a value of the wrong kind.
-    #[error("{name}={value:?} is not {wanted}")]
-    Variable {
-        /// The variable.
-        name: &'static str,
-        /// Its value.
-        value: OsString,
-        /// What it should be.
-        wanted: &'static str,
-    },
-    /// No home folder is known and no path was given.
-    #[error("no home folder is known; set FUSIFORM_HOME or give --catalogue and --models-dir")]
-    NoHome,
-}
-
 impl Config {
     /// Joins file, environment and flags.
     ///
-    /// `file` is the settings file that a flag names; without it `config.toml` in Fusiform's home is read if it exists.
-    /// Fusiform's home is `FUSIFORM_HOME`, else `fusiform` in the user's data folder (XDG Base Directory).
-    /// Variables: `FUSIFORM_HOME`, `FUSIFORM_CATALOGUE`, `FUSIFORM_MODELS_DIR`, `FUSIFORM_PACK`, `FUSIFORM_THREADS`.
+    /// `file` is the settings file that a flag names; without it `config.toml` in Fusiform's home
+    /// is read if it exists. Fusiform's home is `FUSIFORM_HOME`, else `fusiform` in the user's data
+    /// folder (XDG Base Directory). Variables: `FUSIFORM_HOME`, `FUSIFORM_CATALOGUE`,
+    /// `FUSIFORM_MODELS_DIR`, `FUSIFORM_PACK`, `FUSIFORM_THREADS`.
     ///
     /// # Errors
     /// [`ConfigError`] naming the file or variable.

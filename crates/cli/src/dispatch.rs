@@ -6,12 +6,17 @@ use std::process::ExitCode;
 use clap::Parser;
 use tracing_subscriber::EnvFilter;
 
-use crate::albums::{Export, Import, Sharing};
-use crate::args::{Args, Command, Eval, Models};
+use crate::args::{Args, Command, EvalCommand, ExportCommand, ImportCommand, ModelsCommand};
+use crate::commands::{
+    bench, calibrate, compreface, detect, doctor, edit, eval, eval_cluster, eval_redact, find,
+    models, people, redact, report, review, scan, serve, shell, vault, verify, xmp,
+};
+use crate::context::Context;
 use crate::exit::Exit;
-use crate::session::Session;
+use crate::printer::Printer;
+use crate::remedy;
 
-/// Parses, runs, and says what went wrong.
+/// Parses, runs, and prints the error if there is one.
 pub(crate) fn run() -> ExitCode {
     let args = Args::parse();
     let level = match args.global.verbose {
@@ -30,99 +35,98 @@ pub(crate) fn run() -> ExitCode {
         Ok(exit) => exit.into(),
         Err(error) if is_closed_pipe(&error) => Exit::Done.into(),
         Err(error) => {
-            let printer = crate::printer::Printer::new(json, false);
-            printer.problem(format_args!("fusiform: {}", crate::printer::chain(&error)));
+            let printer = Printer::new(json, false);
+            printer.problem(format_args!("fusiform: {}", remedy::explain(&error)));
             Exit::Failed.into()
         }
     }
 }
 
 fn dispatch(args: Args) -> anyhow::Result<Exit> {
-    let session = Session::open(&args.global)?;
+    // These two print the definitions of `args.rs`; a broken settings file must not stop them.
+    let context = match &args.command {
+        Command::Completions { shell } => return shell::completions(*shell),
+        Command::Man { dir } => return shell::man(dir),
+        _ => &Context::open(&args.global)?,
+    };
     match args.command {
-        Command::Scan { roots, looking } => crate::commands::scan::run(&session, &roots, looking),
-        Command::People { named, limit } => crate::commands::people::list(&session, named, limit),
-        Command::Person { person } => crate::commands::people::show(&session, &person),
-        Command::Name { person, name } => crate::commands::decide::name(&session, &person, &name),
-        Command::Merge { into, from } => crate::commands::decide::merge(&session, &into, &from),
-        Command::Split { person, faces } => {
-            crate::commands::decide::split(&session, &person, &faces)
-        }
-        Command::Ignore { faces } => crate::commands::decide::ignore(&session, &faces),
-        Command::Undo { count, decision } => {
-            crate::commands::decide::undo(&session, count, decision)
-        }
-        Command::AlbumCommand(album) => crate::commands::album::run(&session, album),
-        Command::Sharing(Sharing::Redact(wanted)) => {
-            crate::commands::redact::run(&session, &wanted)
-        }
-        Command::Sharing(Sharing::Export(Export::Xmp { out })) => {
-            crate::commands::xmp::export(&session, out.as_deref())
-        }
-        Command::Sharing(Sharing::Import(Import::Xmp)) => crate::commands::xmp::import(&session),
-        Command::Sharing(Sharing::Import(Import::CompreFace(from))) => {
-            crate::commands::import::compreface(&session, &from)
-        }
+        Command::Scan { roots, detect } => scan::run(context, &roots, detect),
+        Command::People { named, limit } => people::list(context, named, limit),
+        Command::Person { person } => people::show(context, &person),
+        Command::Name { person, name } => edit::name(context, &person, &name),
+        Command::Merge { into, from } => edit::merge(context, &into, &from),
+        Command::Split { person, faces } => edit::split(context, &person, &faces),
+        Command::Ignore { faces } => edit::ignore(context, &faces),
+        Command::Undo { count, decision } => edit::undo(context, count, decision),
+        Command::Is { person, faces } => edit::is(context, &person, &faces),
+        Command::Not { person, faces } => edit::is_not(context, &person, &faces),
+        Command::Differ { one, other } => edit::differ(context, &one, &other),
+        Command::NotAFace { faces } => edit::not_a_face(context, &faces),
+        Command::Hide { person, show } => edit::hide(context, &person, show),
+        Command::Erase { person, yes } => edit::erase(context, &person, yes),
+        Command::History { page } => edit::history(context, page),
+        Command::Review {
+            question,
+            answer,
+            page,
+        } => match question.zip(answer) {
+            None => review::list(context, page),
+            Some((question, answer)) => review::answer(context, question, answer),
+        },
+        Command::Leftovers { aside, page } => people::leftovers(context, aside, page),
+        Command::Together { people, page } => people::together(context, &people, page),
+        Command::Photo { photo } => people::photo(context, &photo),
+        Command::Redact(args) => redact::run(context, &args),
+        Command::Export(ExportCommand::Xmp { out }) => xmp::export(context, out.as_deref()),
+        Command::Import(ImportCommand::Xmp) => xmp::import(context),
+        Command::Import(ImportCommand::CompreFace(args)) => compreface::import(context, &args),
         Command::Detect {
             files,
             draw,
-            looking,
-        } => crate::commands::detect::run(&session, &files, draw.as_deref(), looking),
-        Command::Verify { a, b, looking } => {
-            crate::commands::verify::run(&session, &a, &b, looking)
-        }
-        Command::Find {
-            photo,
-            top,
-            looking,
-        } => crate::commands::find::run(&session, &photo, top, looking),
-        Command::Report { out, faces, people } => {
-            crate::commands::report::run(&session, &out, faces, people)
-        }
-        Command::Eval(Eval::Lfw {
+            detect: args,
+        } => detect::run(context, &files, draw.as_deref(), args),
+        Command::Verify { a, b, detect } => verify::run(context, &a, &b, detect),
+        Command::Find { photo, top, detect } => find::run(context, &photo, top, detect),
+        Command::Report { out, faces, people } => report::run(context, &out, faces, people),
+        Command::Eval(EvalCommand::Lfw {
             images,
             pairs,
             svg,
-            looking,
-        }) => crate::commands::eval::lfw(&session, &images, &pairs, svg.as_deref(), looking),
-        Command::Eval(Eval::Cluster {
+            detect,
+        }) => eval::lfw(context, &images, &pairs, svg.as_deref(), detect),
+        Command::Eval(EvalCommand::Cluster {
             images,
             link,
             export,
             exact_up_to,
-            looking,
+            detect,
         }) => {
-            let wanted = crate::commands::eval_cluster::Wanted {
+            let settings = eval_cluster::Settings {
                 link,
                 export,
                 exact_up_to,
             };
-            crate::commands::eval_cluster::run(&session, &images, &wanted, looking)
+            eval_cluster::run(context, &images, &settings, detect)
         }
-        Command::Eval(Eval::Redact { images, looking }) => {
-            crate::commands::redact::prove(&session, &images, looking)
+        Command::Eval(EvalCommand::Redact { images, detect }) => {
+            eval_redact::run(context, &images, detect)
         }
-        Command::Calibrate { images, write } => {
-            crate::commands::calibrate::run(&session, &images, write)
-        }
-        Command::Models(Models::List) => crate::commands::models::list(&session),
-        Command::Models(Models::Show { name }) => {
-            crate::commands::models::show(&session, name.as_deref())
-        }
-        Command::Models(Models::Add { dir }) => crate::commands::models::add(&session, &dir),
-        Command::Models(Models::Verify) => crate::commands::models::verify(&session),
-        Command::Serve(serving) => crate::commands::serve::run(&session, &serving),
-        Command::Bench(bench) => crate::commands::bench::run(&session, &bench),
-        Command::Doctor => crate::commands::doctor::run(&session),
-        Command::Key { kind, key, terms } => {
-            crate::commands::vault::key(&session, kind, key, terms)
-        }
-        Command::Audit(audit) => crate::commands::vault::audit(&session, &audit),
-        Command::Vault(verb) => crate::commands::vault::run(&session, &verb),
+        Command::Calibrate { images, write } => calibrate::run(context, &images, write),
+        Command::Models(ModelsCommand::List) => models::list(context),
+        Command::Models(ModelsCommand::Show { name }) => models::show(context, name.as_deref()),
+        Command::Models(ModelsCommand::Add { dir }) => models::add(context, &dir),
+        Command::Models(ModelsCommand::Verify) => models::verify(context),
+        Command::Serve(args) => serve::run(context, &args),
+        Command::Bench(args) => bench::run(context, &args),
+        Command::Doctor => doctor::run(context),
+        Command::Key { kind, key, terms } => vault::key(context, kind, key, terms),
+        Command::Audit(command) => vault::audit(context, &command),
+        Command::Vault(command) => vault::run(context, &command),
+        Command::Completions { .. } | Command::Man { .. } => Ok(Exit::Done),
     }
 }
 
-/// `fusiform people | head` ends early and well.
+/// Whether the reader of stdout has gone, as in `fusiform people | head`.
 fn is_closed_pipe(error: &anyhow::Error) -> bool {
     let broken = |e: &std::io::Error| e.kind() == std::io::ErrorKind::BrokenPipe;
     error

@@ -1,5 +1,5 @@
-//! The one owner of stdout and stderr. In: rows, records, hints. Out: text or JSON for people and programs.
-//! Knows nothing of what it prints.
+//! The one owner of stdout and stderr. In: rows, records, hints. Out: text or JSON for people and
+//! programs. Knows nothing of what it prints.
 
 use std::borrow::Cow;
 use std::fmt::Display;
@@ -29,6 +29,11 @@ impl Printer {
         writeln!(io::stdout().lock(), "{}", plain(&row.to_string()))
     }
 
+    /// Text made for a program, such as a shell's script: as it is, with `--json` too.
+    pub(crate) fn script(script: &[u8]) -> io::Result<()> {
+        io::stdout().lock().write_all(script)
+    }
+
     /// One JSON document; nothing in text mode.
     pub(crate) fn record(self, record: &impl Serialize) -> io::Result<()> {
         if !self.json {
@@ -37,6 +42,16 @@ impl Printer {
         let mut out = io::stdout().lock();
         serde_json::to_writer_pretty(&mut out, record)?;
         writeln!(out)
+    }
+
+    /// One page of a list as JSON, and how long the whole list is; nothing in text mode.
+    pub(crate) fn record_page(self, total: usize, items: &[impl Serialize]) -> io::Result<()> {
+        #[derive(Serialize)]
+        struct Listing<'a, T> {
+            total: usize,
+            items: &'a [T],
+        }
+        self.record(&Listing { total, items })
     }
 
     /// A hint or a problem, for people.
@@ -96,19 +111,4 @@ mod tests {
         assert_eq!(plain("a\u{1b}[31mb\tc"), "a\\u{1b}[31mb\tc");
         assert_eq!(plain("Zoë"), "Zoë");
     }
-}
-
-/// The whole chain of causes, without saying anything twice.
-pub(crate) fn chain(error: &anyhow::Error) -> String {
-    let mut text = error.to_string();
-    for cause in error.chain().skip(1) {
-        let cause = cause.to_string();
-        if cause.starts_with(&format!("{text}: ")) {
-            // A file named around what names it already.
-            text = cause;
-        } else if !text.contains(&cause) {
-            text = format!("{text}: {cause}");
-        }
-    }
-    text
 }

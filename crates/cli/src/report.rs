@@ -1,14 +1,16 @@
-//! The page people look at. In: counts, and one strip of crops per person. Out: one self-contained HTML page.
+//! The page of `fusiform report`. In: counts, and one strip of crops per person. Out: one HTML page
+//! that loads nothing.
 //! Knows nothing of the catalogue, of files and of how faces were grouped.
 
-mod escape;
-
-use std::io::{self, Write};
+use std::io::Write;
 
 use base64::display::Base64Display;
 use base64::engine::general_purpose::STANDARD;
 
-use escape::Escaped;
+use maud::{DOCTYPE, Markup, PreEscaped, html};
+
+/// The page shows the pictures and styles it contains, and loads or runs nothing.
+const CONTENT_POLICY: &str = "default-src 'none'; img-src data:; style-src 'unsafe-inline'";
 
 /// What stands above and below the strips.
 #[derive(Debug, Clone, Default)]
@@ -63,11 +65,12 @@ pub(crate) struct Crop {
     pub(crate) similarity: Option<f32>,
 }
 
-/// Writes the page: the counts, then the strips in the order given (biggest first), then the problems.
+/// Writes the page: the counts, then the strips in the order given (biggest first), then the
+/// problems.
 ///
-/// Strips are asked for one at a time and written at once, so that a catalogue of any size needs the
-/// memory of one strip. All text is escaped and the page forbids itself to load or run anything, so names
-/// of people and files may be anything.
+/// Strips are taken from `people` one at a time and written at once, so the memory needed is that
+/// of one strip, however large the catalogue. Names of people and files may be any text: maud
+/// escapes it, and the page's content policy forbids it to load or run anything.
 ///
 /// # Errors
 /// Those of `out`, and those of `people`; what was written by then is not a whole page.
@@ -76,151 +79,158 @@ pub(crate) fn render(
     page: &Page,
     people: impl IntoIterator<Item = anyhow::Result<PersonStrip>>,
 ) -> anyhow::Result<()> {
-    head(out, page)?;
+    out.write_all(head(page).as_bytes())?;
     let mut n_strips = 0;
     for strip in people {
         n_strips += 1;
-        person(out, n_strips, &strip?)?;
+        writeln!(out, "{}", person(n_strips, &strip?).into_string())?;
     }
     if n_strips == 0 {
-        writeln!(
-            out,
-            "<p class=\"empty\">No people yet. Scan a folder with photos of people first.</p>"
-        )?;
+        let empty = "No people yet. Scan a folder with photos of people first.";
+        writeln!(out, "{}", html! { p.empty { (empty) } }.into_string())?;
     }
-    foot(out, page)?;
+    out.write_all(foot(page).as_bytes())?;
     Ok(())
 }
 
-fn head(out: &mut impl Write, page: &Page) -> io::Result<()> {
-    let (title, css) = (Escaped(&page.title), include_str!("report/page.css"));
-    write!(
-        out,
-        "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
-         <meta http-equiv=\"Content-Security-Policy\" \
-         content=\"default-src 'none'; img-src data:; style-src 'unsafe-inline'\">\n\
-         <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
-         <meta name=\"color-scheme\" content=\"light dark\">\n\
-         <meta name=\"referrer\" content=\"no-referrer\">\n<meta name=\"robots\" content=\"noindex\">\n\
-         <link rel=\"icon\" href=\"data:,\">\n<title>{title}</title>\n<style>\n{css}</style>\n</head>\n\
-         <body>\n<header>\n<h1><bdi>{title}</bdi></h1>\n<p class=\"made\">{}</p>\n<dl class=\"counts\">\n",
-        Escaped(&page.created),
-    )?;
+/// Up to and with the start of `main`; [`foot`] closes what is open.
+fn head(page: &Page) -> String {
+    let title = visible(&page.title);
     let counts = [
         (page.n_photos, "photo", "photos"),
         (page.n_faces, "face", "faces"),
         (page.n_named, "person with a name", "people with a name"),
         (page.n_unnamed, "not named yet", "not named yet"),
     ];
-    for (n, one, many) in counts {
-        let what = if n == 1 { one } else { many };
-        writeln!(out, "<div><dt>{what}</dt><dd>{}</dd></div>", grouped(n))?;
-    }
-    writeln!(out, "</dl>\n</header>\n<main>")
-}
-
-fn person(out: &mut impl Write, idx: usize, strip: &PersonStrip) -> io::Result<()> {
-    let name = strip.name.as_deref();
-    let shown = Escaped(name.unwrap_or("Someone not named yet"));
-    let class = if name.is_some() {
-        "person"
-    } else {
-        "person unnamed"
+    let head = html! {
+        head {
+            meta charset="utf-8";
+            meta http-equiv="Content-Security-Policy" content=(CONTENT_POLICY);
+            meta name="viewport" content="width=device-width, initial-scale=1";
+            meta name="color-scheme" content="light dark";
+            meta name="referrer" content="no-referrer";
+            meta name="robots" content="noindex";
+            link rel="icon" href="data:,";
+            title { (title) }
+            style { (PreEscaped(include_str!("report/page.css"))) }
+        }
     };
-    writeln!(
-        out,
-        "<section class=\"{class}\" aria-labelledby=\"p{idx}\">\n<h2 id=\"p{idx}\"><bdi>{shown}</bdi></h2>"
-    )?;
-    write!(
-        out,
-        "<p class=\"facts\">{}",
-        counted(strip.n_photos, "photo", "photos")
-    )?;
-    if strip.n_faces != strip.n_photos {
-        write!(out, " · {}", counted(strip.n_faces, "face", "faces"))?;
-    }
-    if name.is_none() {
-        write!(
-            out,
-            " <code>fusiform name {} \"…\"</code>",
-            Escaped(&strip.id)
-        )?;
-    }
-    // A strip may be wider than the page; who has no pointer scrolls it with the arrow keys.
-    writeln!(
-        out,
-        "</p>\n<ul class=\"strip\" role=\"list\" tabindex=\"0\" aria-label=\"Faces of {shown}\">"
-    )?;
-    for crop in &strip.crops {
-        face(out, name.unwrap_or("Someone"), crop)?;
-    }
-    if strip.n_more > 0 {
-        writeln!(
-            out,
-            "<li class=\"more\"><span>{} more</span></li>",
-            grouped(strip.n_more)
-        )?;
-    }
-    writeln!(out, "</ul>\n</section>")
+    let header = html! {
+        header {
+            h1 { bdi { (title) } }
+            p.made { (visible(&page.created)) }
+            dl.counts {
+                @for (n, one, many) in counts {
+                    div { dt { (if n == 1 { one } else { many }) } dd { (grouped(n)) } }
+                }
+            }
+        }
+    };
+    // Strips are written between head and foot one at a time, so these elements stay open.
+    format!(
+        "{}<html lang=\"en\">\n{}\n<body>\n{}\n<main>\n",
+        DOCTYPE.into_string(),
+        head.into_string(),
+        header.into_string()
+    )
 }
 
-fn face(out: &mut impl Write, name: &str, crop: &Crop) -> io::Result<()> {
-    let photo = Escaped(&crop.photo_name);
-    let taken = crop.taken_at.as_deref().map(Escaped);
-    write!(out, "<li><figure title=\"{photo}")?;
-    if let Some(taken) = taken {
-        write!(out, " · {taken}")?;
+fn person(idx: usize, strip: &PersonStrip) -> Markup {
+    let name = strip.name.as_deref().map(visible);
+    let name = name.as_deref();
+    let shown = name.unwrap_or("Someone not named yet");
+    let heading = format!("p{idx}");
+    html! {
+        section.person.unnamed[name.is_none()] aria-labelledby=(heading) {
+            h2 id=(heading) { bdi { (shown) } }
+            p.facts {
+                (counted(strip.n_photos, "photo", "photos"))
+                @if strip.n_faces != strip.n_photos {
+                    " · " (counted(strip.n_faces, "face", "faces"))
+                }
+                @if name.is_none() {
+                    " " code { "fusiform name " (visible(&strip.id)) (PreEscaped(" \"…\"")) }
+                }
+            }
+            // A strip may be wider than the page; the arrow keys scroll it once it has the focus.
+            ul.strip role="list" tabindex="0" aria-label={ "Faces of " (shown) } {
+                @for crop in &strip.crops { (face(name.unwrap_or("Someone"), crop)) }
+                @if strip.n_more > 0 {
+                    li.more { span { (grouped(strip.n_more)) " more" } }
+                }
+            }
+        }
+    }
+}
+
+fn face(name: &str, crop: &Crop) -> Markup {
+    let photo = visible(&crop.photo_name);
+    let taken = crop.taken_at.as_deref().map(visible);
+    let (mut title, mut alt) = (photo.clone(), format!("{name} in {photo}"));
+    if let Some(taken) = &taken {
+        title += &format!(" · {taken}");
+        alt += &format!(", {taken}");
     }
     if let Some(similarity) = crop.similarity {
-        write!(out, " · similarity {similarity:.2}")?;
+        title += &format!(" · similarity {similarity:.2}");
     }
-    write!(
-        out,
-        "\"><img width=\"160\" height=\"160\" decoding=\"async\" alt=\"{} in {photo}",
-        Escaped(name)
-    )?;
-    if let Some(taken) = taken {
-        write!(out, ", {taken}")?;
-    }
-    let caption = taken.unwrap_or(photo);
     let jpeg = Base64Display::new(&crop.jpeg, &STANDARD);
-    writeln!(
-        out,
-        "\" src=\"data:image/jpeg;base64,{jpeg}\">\
-         <figcaption aria-hidden=\"true\"><bdi>{caption}</bdi></figcaption></figure></li>"
-    )
+    html! {
+        li {
+            figure title=(title) {
+                img width="160" height="160" decoding="async" alt=(alt)
+                    src={ "data:image/jpeg;base64," (jpeg) };
+                figcaption aria-hidden="true" { bdi { (taken.as_ref().unwrap_or(&photo)) } }
+            }
+        }
+    }
 }
 
-fn foot(out: &mut impl Write, page: &Page) -> io::Result<()> {
-    writeln!(out, "</main>\n<footer>")?;
-    if page.n_unsorted_faces > 0 {
-        let (faces, verb) = (
-            counted(page.n_unsorted_faces, "face", "faces"),
-            page.n_unsorted_faces,
-        );
-        let verb = if verb == 1 { "is" } else { "are" };
-        writeln!(
-            out,
-            "<p>{faces} {verb} with nobody: seen once, or too small, turned or blurred to be sure.</p>"
-        )?;
-    }
-    if !page.problems.is_empty() {
-        let files = counted(page.problems.len(), "file", "files");
-        writeln!(
-            out,
-            "<details>\n<summary>{files} could not be read</summary>\n<dl class=\"problems\">"
-        )?;
-        for problem in &page.problems {
-            let (file, text) = (Escaped(&problem.file), Escaped(&problem.text));
-            writeln!(out, "<div><dt><bdi>{file}</bdi></dt><dd>{text}</dd></div>")?;
+/// From the end of `main` on.
+fn foot(page: &Page) -> String {
+    let n_unsorted = page.n_unsorted_faces;
+    let footer = html! {
+        footer {
+            @if n_unsorted > 0 {
+                p {
+                    (counted(n_unsorted, "face", "faces"))
+                    (if n_unsorted == 1 { " is" } else { " are" })
+                    " with nobody: seen once, or too small, turned or blurred to be sure."
+                }
+            }
+            @if !page.problems.is_empty() {
+                details {
+                    summary {
+                        (counted(page.problems.len(), "file", "files")) " could not be read"
+                    }
+                    dl.problems {
+                        @for problem in &page.problems {
+                            div {
+                                dt { bdi { (visible(&problem.file)) } }
+                                dd { (visible(&problem.text)) }
+                            }
+                        }
+                    }
+                }
+            }
+            p {
+                "Made by Fusiform on this computer. The page is complete in itself and loads \
+                 nothing. It shows people’s faces: pass it on as you would the photos."
+            }
         }
-        writeln!(out, "</dl>\n</details>")?;
-    }
-    writeln!(
-        out,
-        "<p>Made by Fusiform on this computer. The page is complete in itself and loads nothing. It shows \
-         people’s faces: pass it on as you would the photos.</p>\n</footer>\n</body>\n</html>"
-    )
+    };
+    format!("</main>\n{}\n</body>\n</html>\n", footer.into_string())
+}
+
+/// Text with every control character as `\u{fffd}` and all white space as a plain space: HTML
+/// forbids the former, and maud, which escapes markup, lets both through.
+fn visible(text: &str) -> String {
+    let shown = |c: char| match c {
+        c if c.is_whitespace() => ' ',
+        c if c.is_control() => '\u{fffd}',
+        c => c,
+    };
+    text.chars().map(shown).collect()
 }
 
 fn counted(n: usize, one: &str, many: &str) -> String {

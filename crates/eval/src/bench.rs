@@ -1,5 +1,5 @@
-//! How fast this machine is. In: networks, photos. Out: medians, and the share of what the core can do at most.
-//! Measures on one thread; knows nothing of printing.
+//! How fast this machine is. In: networks, photos. Out: medians, and the share of what the core can
+//! do at most. Measures on one thread; knows nothing of printing.
 
 use std::time::{Duration, Instant};
 
@@ -7,7 +7,7 @@ use fusiform_kernels::peak;
 pub use fusiform_nn::StepTime;
 use fusiform_nn::{Dim, Limits, Model, Precision, Session, Tensor};
 
-use crate::Error;
+use crate::error::Error;
 
 /// One network on numbers of its input's size.
 #[derive(Debug, Clone)]
@@ -22,12 +22,12 @@ pub struct NetworkSpeed {
     pub steps: Vec<StepTime>,
 }
 
-/// Floating-point operations a second that one core reaches without touching memory: the best of several tries, since
-/// what else the machine does can only make a try slower.
+/// Floating-point operations a second that one core reaches without touching memory: the best of
+/// several tries, since what else the machine does can only make a try slower.
 pub fn peak_flops() -> f64 {
     let one = || {
         let start = Instant::now();
-        let flop = peak::burn(200_000);
+        let flop = peak::multiply_adds(200_000);
         flop / start.elapsed().as_secs_f64()
     };
     (0..25).map(|_| one()).fold(0.0, f64::max)
@@ -46,9 +46,9 @@ pub fn network(
     rounds: usize,
     precision: Precision,
 ) -> Result<NetworkSpeed, Error> {
-    let failed = |source| Error::Network {
+    let failed = |source: fusiform_nn::Error| Error::Network {
         name: name.into(),
-        source,
+        source: Box::new(source),
     };
     let model = Model::from_bytes(model, &Limits::default()).map_err(failed)?;
     let session = Session::with_precision(model, precision).map_err(failed)?;
@@ -105,10 +105,11 @@ mod tests {
 
     #[test]
     fn the_base_pack_is_counted_step_by_step() {
-        let pack = fusiform::models::Library::at(std::path::Path::new("/nowhere"))
-            .load(None)
+        let pack = fusiform::Pack::base().unwrap();
+        let embedder = pack
+            .weights(fusiform::models::Role::Embedder)
+            .unwrap()
             .unwrap();
-        let embedder = pack.embedder.unwrap();
         let eight = network("embedder", &embedder, 112, 1, Precision::Int8).unwrap();
         let in_eight_bits = |s: &&StepTime| s.precision == Precision::Int8;
         assert!(eight.steps.iter().filter(in_eight_bits).count() > 5);

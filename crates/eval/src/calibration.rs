@@ -1,10 +1,12 @@
-//! Thresholds for stated false-match rates. In: labelled embeddings of one model. Out: [`Calibration`].
-//! Compares every face with every other; keeps only the few impostor pairs that decide the thresholds.
+//! Thresholds for stated false-match rates. In: labelled embeddings of one model. Out:
+//! [`Calibration`]. Compares every face with every other; keeps only the few impostor pairs that
+//! decide the thresholds.
 
 use rayon::prelude::*;
 
-use super::operating_point::{allowed_false_matches, threshold};
-use super::{EvaluateError, Proportion};
+use crate::error::EvaluateError;
+use crate::operating_point::{allowed_false_matches, threshold};
+use crate::proportion::Proportion;
 
 /// The false-match rates a model pack states thresholds for.
 pub const CALIBRATED_FMRS: [f64; 4] = [1e-2, 1e-3, 1e-4, 1e-5];
@@ -35,14 +37,15 @@ impl CalibrationPoint {
     /// Whether the rate rests on at least 30 false matches.
     ///
     /// # Source
-    /// The "rule of 30", Doddington et al., Speech Communication 31 (2000): thirty errors put the true rate
-    /// within ±30 % of the measured one with 90 % confidence, if comparisons are independent.
+    /// The "rule of 30", Doddington et al., Speech Communication 31 (2000): thirty errors put the
+    /// true rate within ±30 % of the measured one with 90 % confidence, if comparisons are
+    /// independent.
     pub fn rests_on_30_errors(&self) -> bool {
         self.fmr.count >= 30
     }
 }
 
-/// What all comparisons of a labelled set say.
+/// The result of all comparisons of a labelled set.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Calibration {
     /// Number of embeddings.
@@ -57,23 +60,25 @@ pub struct Calibration {
     pub points: Vec<CalibrationPoint>,
 }
 
-/// Thresholds at which a model keeps the stated false-match rates, from all pairs of labelled faces.
+/// Thresholds at which a model keeps the stated false-match rates, from all pairs of labelled
+/// faces.
 ///
-/// Thresholds are exact: each lies just above the impostor similarity of rank `⌊fmr · impostors⌋ + 1`.
-/// Comparisons that share a person are not independent, so the 95 % intervals come from leaving out one
-/// person at a time.
+/// Thresholds are exact: each lies just above the impostor similarity of rank `⌊fmr · impostors⌋ +
+/// 1`. Comparisons that share a person are not independent, so the 95 % intervals come from leaving
+/// out one person at a time.
 ///
 /// # Shapes
-/// Embeddings of any one size. Memory: about 12 bytes per impostor pair within the largest of `fmrs`, so
+/// Embeddings of any one size. Memory: about 12 bytes per impostor pair within the largest of
+/// `fmrs`, so
 /// 1.7 MB for 14 million pairs at 1e-2; time grows with the number of pairs.
 ///
 /// # Errors
-/// [`EvaluateError::EmbeddingSize`] for sizes that differ, [`EvaluateError::NotUnit`] for vectors that are
-/// not of length 1 ± 0.01, [`EvaluateError::Rate`], [`EvaluateError::NothingToCompare`].
+/// [`EvaluateError::EmbeddingSize`] for sizes that differ, [`EvaluateError::NotUnit`] for vectors
+/// that are not of length 1 ± 0.01, [`EvaluateError::Rate`], [`EvaluateError::NothingToCompare`].
 ///
 /// # Source
-/// Rates as in ISO/IEC 19795-1; the delete-one jackknife after Efron and Stein, Annals of Statistics 9
-/// (1981), since a rate over all pairs is a U-statistic of people.
+/// Rates as in ISO/IEC 19795-1; the delete-one jackknife after Efron and Stein, Annals of
+/// Statistics 9 (1981), since a rate over all pairs is a U-statistic of people.
 pub fn impostor_thresholds(
     faces: &[LabelledEmbedding<'_>],
     fmrs: &[f64],
@@ -138,7 +143,7 @@ fn check(faces: &[LabelledEmbedding<'_>], fmrs: &[f64]) -> Result<(), EvaluateEr
     Ok(())
 }
 
-/// One comparison of two people, by their place in [`People::spans`].
+/// One comparison of two people, by their positions in [`People::spans`].
 struct ImpostorPair {
     similarity: f32,
     people: [u32; 2],
@@ -147,7 +152,7 @@ struct ImpostorPair {
 /// Faces sorted by person, so that whose pair it is follows from the positions.
 struct People<'a> {
     vectors: Vec<&'a [f32]>,
-    /// Per face, the place of its person in `spans`.
+    /// Per face, the position of its person in `spans`.
     person: Vec<u32>,
     /// Per person, where their faces lie in `vectors`.
     spans: Vec<std::ops::Range<usize>>,
@@ -155,8 +160,8 @@ struct People<'a> {
     n_impostor: u64,
 }
 
-/// Faces whose comparisons are one piece of parallel work; a block stays in the second-level cache while
-/// all other faces stream past it.
+/// Faces whose comparisons are one piece of parallel work; a block stays in the second-level cache
+/// while all other faces stream past it.
 const BLOCK: usize = 64;
 
 /// Histogram bins over the similarities −1.02…1.02 that vectors of length 1 ± 0.01 can have.
@@ -189,7 +194,8 @@ impl<'a> People<'a> {
         }
     }
 
-    /// Calls `visit(state, i, j, similarity)` for every impostor pair `i < j` of one block of faces `i`.
+    /// Calls `visit(state, i, j, similarity)` for every impostor pair `i < j` of one block of faces
+    /// `i`.
     fn visit_impostors<S>(
         &self,
         block: usize,
@@ -198,7 +204,7 @@ impl<'a> People<'a> {
     ) {
         let rows = block * BLOCK..((block + 1) * BLOCK).min(self.vectors.len());
         for j in rows.start + 1..self.vectors.len() {
-            // Faces of j's own person are not impostors.
+            // Faces of j's person are not impostors.
             let end = self.spans[self.person[j] as usize].start.min(rows.end);
             for i in rows.start..end {
                 visit(state, i, j, dot(self.vectors[i], self.vectors[j]));
@@ -206,10 +212,12 @@ impl<'a> People<'a> {
         }
     }
 
-    /// The `needed` nearest impostor pairs, and those that tie with the last by histogram bin; nearest first.
+    /// The `needed` nearest impostor pairs, and those that tie with the last by histogram bin;
+    /// nearest first.
     ///
-    /// All pairs are compared twice: first counted into bins, then those of the bins that reach into the
-    /// `needed` nearest are kept. That bounds memory by what is needed, whatever the number of pairs.
+    /// All pairs are compared twice: first counted into bins, then those of the bins that reach
+    /// into the `needed` nearest are kept. That bounds memory by what is needed, whatever the
+    /// number of pairs.
     fn nearest_impostors(&self, needed: u64) -> Vec<ImpostorPair> {
         let n_blocks = self.vectors.len().div_ceil(BLOCK);
         let empty = || vec![0u64; N_BINS];
@@ -249,7 +257,7 @@ impl<'a> People<'a> {
         nearest
     }
 
-    /// Per threshold and person, how many of the person's own pairs do not match.
+    /// Per threshold and person, how many pairs of the person's faces do not match.
     fn missed_genuine(&self, thresholds: &[f32]) -> Vec<Vec<u64>> {
         let per_person: Vec<Vec<u64>> = self
             .spans
@@ -320,7 +328,8 @@ fn jackknife(errors: u64, trials: u64, parts: &[Part]) -> Proportion {
     let mean = without.iter().sum::<f64>() / n;
     let squares: f64 = without.iter().map(|rate| (rate - mean).powi(2)).sum();
     let standard_error = (squares * (n - 1.0) / n).sqrt();
-    // When nothing was counted, or too few people are left to vary, the people are what was sampled.
+    // When nothing was counted, or too few people are left to vary, the people are what was
+    // sampled.
     Proportion::with_standard_error(
         errors,
         trials,
@@ -334,8 +343,8 @@ fn pairs_within(n: usize) -> u64 {
     n * n.saturating_sub(1) / 2
 }
 
-/// Eight partial sums, so that the compiler may use vector registers; the order of additions is fixed, so
-/// the same two vectors always give the same similarity.
+/// Eight partial sums, so that the compiler may use vector registers; the order of additions is
+/// fixed, so the same two vectors always give the same similarity.
 fn dot(a: &[f32], b: &[f32]) -> f32 {
     let mut sums = [0.0f32; 8];
     let (a_eights, a_rest) = a.as_chunks::<8>();

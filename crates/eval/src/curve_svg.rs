@@ -1,11 +1,16 @@
-//! The detection error trade-off as a picture. In: verification reports. Out: one self-contained SVG.
-//! Knows nothing of files; names are escaped, so any text may be one.
+//! The detection error trade-off as a picture. In: verification reports. Out: one self-contained
+//! SVG. Knows nothing of files; names are escaped, so any text may be one.
+//!
+//! Written by hand, not by plotters: its SVG backend writes colours into every element and has no
+//! `class`, `style`, `title`, `stroke-dasharray` or `font-variant-numeric`, so the picture could
+//! not follow the reader's light or dark mode, be read aloud, tell its curves apart without colour,
+//! or set its numbers in columns.
 
 use std::fmt::Write as _;
 use std::ops::Range;
 
-use super::Proportion;
-use super::verification::{DetPoint, VerificationReport};
+use crate::proportion::Proportion;
+use crate::verification::{DetPoint, VerificationReport};
 
 const WIDTH: f64 = 760.0;
 const PLOT: Frame = Frame {
@@ -21,19 +26,24 @@ const LEGEND_COLUMNS: [f64; 3] = [352.0, 540.0, 728.0];
 
 const STYLE: &str = "
 text{font:14px system-ui,-apple-system,'Segoe UI',Roboto,sans-serif;fill:#1f2328}
-.page{fill:#ffffff}.title{font-size:20px;font-weight:600}.quiet{fill:#59636e}.small{font-size:12.5px}
+.page{fill:#ffffff}.title{font-size:20px;font-weight:600}
+.quiet{fill:#59636e}.small{font-size:12.5px}
 .end{text-anchor:end}.middle{text-anchor:middle}.num{font-variant-numeric:tabular-nums}
 .minor{stroke:#eceff2}.major{stroke:#d5dae0}.frame{fill:none;stroke:#8c959f}
 .equal{stroke:#8c959f;stroke-dasharray:2 5;stroke-linecap:round}
 .curve{fill:none;stroke-width:2.5;stroke-linejoin:round}.dot{stroke:#ffffff;stroke-width:1.5}
-.s0{stroke:#0b62d6}.s1{stroke:#c2410c}.s2{stroke:#0f7b4f}.s3{stroke:#a21caf}.s4{stroke:#8a6100}.s5{stroke:#0e7490}
-.f0{fill:#0b62d6}.f1{fill:#c2410c}.f2{fill:#0f7b4f}.f3{fill:#a21caf}.f4{fill:#8a6100}.f5{fill:#0e7490}
+.s0{stroke:#0b62d6}.s1{stroke:#c2410c}.s2{stroke:#0f7b4f}
+.s3{stroke:#a21caf}.s4{stroke:#8a6100}.s5{stroke:#0e7490}
+.f0{fill:#0b62d6}.f1{fill:#c2410c}.f2{fill:#0f7b4f}.f3{fill:#a21caf}
+.f4{fill:#8a6100}.f5{fill:#0e7490}
 .s1,.s4{stroke-dasharray:9 4}.s2,.s5{stroke-dasharray:3 3}.s3{stroke-dasharray:12 3 3 3}
 @media (prefers-color-scheme:dark){
 text{fill:#e6edf3}.page{fill:#0d1117}.quiet{fill:#9aa5b1}
 .minor{stroke:#1b222b}.major{stroke:#303944}.frame,.equal{stroke:#6e7781}.dot{stroke:#0d1117}
-.s0{stroke:#6cb0ff}.s1{stroke:#ff9d66}.s2{stroke:#5fd39b}.s3{stroke:#e48bf0}.s4{stroke:#e3bd55}.s5{stroke:#5fd0e6}
-.f0{fill:#6cb0ff}.f1{fill:#ff9d66}.f2{fill:#5fd39b}.f3{fill:#e48bf0}.f4{fill:#e3bd55}.f5{fill:#5fd0e6}
+.s0{stroke:#6cb0ff}.s1{stroke:#ff9d66}.s2{stroke:#5fd39b}
+.s3{stroke:#e48bf0}.s4{stroke:#e3bd55}.s5{stroke:#5fd0e6}
+.f0{fill:#6cb0ff}.f1{fill:#ff9d66}.f2{fill:#5fd39b}.f3{fill:#e48bf0}
+.f4{fill:#e3bd55}.f5{fill:#5fd0e6}
 }";
 const N_STYLES: usize = 6;
 
@@ -82,10 +92,11 @@ fn decades_up(rate: f64, n_decades: f64) -> f64 {
     (rate.log10() / n_decades).max(-1.0)
 }
 
-/// Draws one DET curve per report on logarithmic axes, with the equal error rates and TAR at FAR below.
+/// Draws one DET curve per report on logarithmic axes, with the equal error rates and TAR at FAR
+/// below.
 ///
-/// The picture follows the reader's light or dark mode, asks for no font or file, and escapes the names.
-/// Dots are the operating points of [`TarAtFar`](super::verification::TarAtFar).
+/// The picture follows the reader's light or dark mode, asks for no font or file, and escapes the
+/// names. Dots are the operating points of [`TarAtFar`](crate::verification::TarAtFar).
 ///
 /// # Source
 /// ISO/IEC 19795-1 for the curve (FMR across, FNMR up), with logarithmic scales.
@@ -93,8 +104,9 @@ pub fn det_curve(reports: &[(&str, &VerificationReport)]) -> String {
     let axes = Axes::of(reports);
     let height = LEGEND_TOP + LEGEND_ROW * reports.len() as f64 + 22.0;
     let mut svg = format!(
-        "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {WIDTH} {height}\" width=\"{WIDTH}\" \
-         height=\"{height}\" role=\"img\" aria-labelledby=\"det-title det-desc\">\n\
+        "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {WIDTH} {height}\" \
+         width=\"{WIDTH}\" height=\"{height}\" role=\"img\" \
+         aria-labelledby=\"det-title det-desc\">\n\
          <title id=\"det-title\">Detection error trade-off</title>\n\
          <desc id=\"det-desc\">{}</desc>\n<style>{STYLE}</style>\n\
          <rect class=\"page\" width=\"100%\" height=\"100%\"/>\n",
@@ -184,7 +196,8 @@ fn grid(svg: &mut String, axes: &Axes) {
     let middle = (top + bottom) / 2.0;
     let _ = writeln!(
         svg,
-        "<text class=\"middle\" transform=\"translate(24 {middle}) rotate(-90)\">False-non-match rate (FNMR)</text>"
+        "<text class=\"middle\" transform=\"translate(24 {middle}) rotate(-90)\">\
+         False-non-match rate (FNMR)</text>"
     );
 }
 
@@ -196,8 +209,8 @@ fn lines(n_decades: f64, steps: Range<i32>) -> impl Iterator<Item = f64> {
 
 fn curve(svg: &mut String, axes: &Axes, idx: usize, report: &VerificationReport) {
     let style = idx % N_STYLES;
-    let place = |point: &DetPoint| (axes.x(point.fmr), axes.y(point.fnmr));
-    // Zero has no place on a logarithmic axis: the curve enters at the left edge and leaves at the foot.
+    let at = |point: &DetPoint| (axes.x(point.fmr), axes.y(point.fnmr));
+    // A logarithmic axis has no zero: the curve enters at the left edge and leaves at the foot.
     let first = report
         .det
         .partition_point(|p| axes.x(p.fmr) <= PLOT.left)
@@ -211,7 +224,7 @@ fn curve(svg: &mut String, axes: &Axes, idx: usize, report: &VerificationReport)
     let mut path = String::new();
     let mut drawn: Option<(f64, f64)> = None;
     for (n, point) in shown.iter().enumerate() {
-        let (x, y) = place(point);
+        let (x, y) = at(point);
         let near = drawn.is_some_and(|(px, py)| (x - px).abs().max((y - py).abs()) < 0.5);
         if near && n + 1 < shown.len() {
             continue;
@@ -305,21 +318,11 @@ fn text(svg: &mut String, class: &str, x: f64, y: f64, words: &str) {
     );
 }
 
-/// Text for XML: markup escaped, and characters XML forbids replaced.
+/// Text for XML: markup escaped, and characters that XML forbids replaced.
 fn escape(words: &str) -> String {
-    let mut safe = String::with_capacity(words.len());
-    for c in words.chars() {
-        match c {
-            '&' => safe.push_str("&amp;"),
-            '<' => safe.push_str("&lt;"),
-            '>' => safe.push_str("&gt;"),
-            '"' => safe.push_str("&quot;"),
-            '\u{fffe}' | '\u{ffff}' => safe.push('\u{fffd}'),
-            c if c.is_control() => safe.push('\u{fffd}'),
-            c => safe.push(c),
-        }
-    }
-    safe
+    let forbidden = |c: char| c.is_control() || matches!(c, '\u{fffe}' | '\u{ffff}');
+    let replaced = words.replace(forbidden, "\u{fffd}");
+    quick_xml::escape::escape(replaced).into_owned()
 }
 
 #[cfg(test)]

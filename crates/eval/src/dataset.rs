@@ -1,17 +1,14 @@
-//! Labelled photos to embeddings, for evaluation and calibration. In: paths. Out: one embedding per photo.
-//! Knows nothing of protocols: `evaluate` computes on what leaves here.
+//! Labelled photos to embeddings, for evaluation and calibration. In: paths. Out: one embedding per
+//! photo. Knows nothing of protocols: `verification` and `calibration` compute on its results.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use fusiform::detect::DetectOptions;
-use fusiform::image::Image;
-use fusiform::pipeline::DescribedFace;
+use fusiform::{AnalyseOptions, Engine, Face, Photo};
 use rayon::prelude::*;
 
-use crate::Error;
-use fusiform::engine::Engine;
+use crate::error::Error;
 
 /// The labelled face of one photo.
 #[derive(Debug, Clone, PartialEq)]
@@ -34,7 +31,7 @@ pub struct Identity {
 /// One identity per folder directly below `dir`, sorted by name; the folder's name is the label.
 ///
 /// # Errors
-/// [`Error::Io`] naming the folder that cannot be listed, or saying that there is none.
+/// [`Error::Engine`] naming the folder that cannot be listed, or that holds no folder with photos.
 pub fn identities(dir: &Path) -> Result<Vec<Identity>, Error> {
     let list = |dir: &Path| -> Result<Vec<PathBuf>, Error> {
         let entries = fs::read_dir(dir).map_err(|e| fusiform::Error::io(dir, e))?;
@@ -69,11 +66,12 @@ pub fn identities(dir: &Path) -> Result<Vec<Identity>, Error> {
 
 /// The labelled face of each photo, in the order of `photos`; `None` where no face was found.
 ///
-/// `tell` is called once per photo, from several threads. A photo that cannot be read carries its error.
+/// `tell` is called once per photo, from several threads. A photo that cannot be read carries its
+/// error.
 pub fn embed_photos(
     engine: &Engine,
     photos: &[PathBuf],
-    options: &DetectOptions,
+    options: &AnalyseOptions,
     threads: usize,
     stop: &AtomicBool,
     tell: impl Fn() + Sync,
@@ -83,14 +81,10 @@ pub fn embed_photos(
         if stop.load(Ordering::Relaxed) {
             return Ok(None);
         }
-        let image = engine.read(path)?.image;
-        let faces = engine.describe(&image, options)?;
+        let photo = engine.analyse_file_with(path, options)?;
         tell();
-        let Some(face) = labelled_face(&image, &faces) else {
-            return Ok(None);
-        };
-        let template = engine.template(face)?;
-        Ok(Some(Labelled {
+        let template = labelled_face(&photo).and_then(|face| face.template.clone());
+        Ok(template.map(|template| Labelled {
             vector: template.vector,
             quality: template.quality,
         }))
@@ -102,17 +96,20 @@ pub fn embed_photos(
 
 /// The face that a labelled photo is about: large and near the middle.
 ///
-/// Score: area less twice the squared distance of its centre from the photo's centre, as sets whose photos were cut
-/// around the labelled face (LFW among them) make sensible.
-fn labelled_face<'a>(image: &Image, faces: &'a [DescribedFace]) -> Option<&'a DescribedFace> {
-    let (cx, cy) = (image.width() as f32 / 2.0, image.height() as f32 / 2.0);
-    let score = |f: &DescribedFace| {
-        let b = &f.face.bbox;
+/// Score: area less twice the squared distance of its centre from the photo's centre, as sets whose
+/// photos were cut around the labelled face (LFW among them) make sensible.
+fn labelled_face(photo: &Photo) -> Option<&Face> {
+    let (cx, cy) = (photo.width_px as f32 / 2.0, photo.height_px as f32 / 2.0);
+    let score = |f: &Face| {
+        let b = &f.bbox;
         let (dx, dy) = (
             (b.x_min + b.x_max) / 2.0 - cx,
             (b.y_min + b.y_max) / 2.0 - cy,
         );
         b.area() - 2.0 * (dx * dx + dy * dy)
     };
-    faces.iter().max_by(|a, b| score(a).total_cmp(&score(b)))
+    photo
+        .faces
+        .iter()
+        .max_by(|a, b| score(a).total_cmp(&score(b)))
 }

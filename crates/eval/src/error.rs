@@ -4,7 +4,7 @@
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum EvaluateError {
-    /// A line of a pairs file is not what the format says.
+    /// A line of a pairs file is not what the format states.
     #[error("pairs file, line {line}: {problem}")]
     PairsLine {
         /// Line number, from 1.
@@ -25,7 +25,8 @@ pub enum EvaluateError {
     OneFold,
     /// A similarity is NaN or infinite.
     #[error(
-        "comparison {index} has the similarity {value}; give a finite number, or none when no face was found"
+        "comparison {index} has the similarity {value}; give a finite number, or none when no face \
+         was found"
     )]
     NotFinite {
         /// Position in the list given.
@@ -85,7 +86,7 @@ pub enum Error {
     Network {
         /// Name of the network in its manifest.
         name: String,
-        /// What the runtime said.
-        source: fusiform_nn::Error,
+        /// The cause, from the runtime.
+        source: Box<fusiform_nn::Error>,
     },
 }

@@ -1,4 +1,5 @@
-//! The threshold that keeps a false-match rate. In: the highest impostor similarities. Out: a threshold.
+//! The threshold that keeps a false-match rate. In: the highest impostor similarities. Out: a
+//! threshold.
 
 /// How many of `n_impostor` comparisons may match at `fmr`.
 pub(super) fn allowed_false_matches(fmr: f64, n_impostor: u64) -> u64 {
@@ -8,8 +9,8 @@ pub(super) fn allowed_false_matches(fmr: f64, n_impostor: u64) -> u64 {
 
 /// The lowest threshold at which at most `allowed` of the impostors match.
 ///
-/// `descending` are similarities from the highest down, at least `allowed + 1` of them unless there are no
-/// more. Impostors that tie at the edge are all refused, so fewer than `allowed` may match.
+/// `descending` are similarities from the highest down, at least `allowed + 1` of them unless there
+/// are no more. Impostors that tie at the edge are all refused, so fewer than `allowed` may match.
 pub(super) fn threshold(descending: &[f32], allowed: u64) -> f32 {
     let refused = usize::try_from(allowed)
         .ok()

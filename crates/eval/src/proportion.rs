@@ -20,7 +20,8 @@ impl Proportion {
     /// Takes the trials as independent.
     ///
     /// # Source
-    /// Wilson, "Probable inference, the law of succession, and statistical inference", JASA 22 (1927).
+    /// Wilson, "Probable inference, the law of succession, and statistical inference", JASA 22
+    /// (1927).
     pub fn of_independent(count: u64, trials: u64) -> Self {
         Self::wilson(count, trials, trials as f64)
     }
@@ -28,8 +29,8 @@ impl Proportion {
     /// Takes the standard error as given, for trials that share people and so count for fewer.
     ///
     /// The interval is Wilson's for the number of independent trials that would have this standard
-    /// error, so that it stays inside 0…1 and stays honest when nothing was counted. An error of zero
-    /// says nothing, and `ceiling` independent trials are assumed instead.
+    /// error, so that it stays inside 0…1 and stays honest when nothing was counted. An error of
+    /// zero is no evidence, and `ceiling` independent trials are assumed instead.
     pub(super) fn with_standard_error(count: u64, trials: u64, error: f64, ceiling: u64) -> Self {
         let share = count as f64 / trials as f64;
         let effective = share * (1.0 - share) / (error * error);
@@ -114,7 +115,11 @@ mod tests {
 
     proptest! {
         #[test]
-        fn the_interval_holds_the_share(trials in 1u64..1_000_000, part in 0.0f64..=1.0, error in 0.0f64..0.5) {
+        fn the_interval_holds_the_share(
+            trials in 1u64..1_000_000,
+            part in 0.0f64..=1.0,
+            error in 0.0f64..0.5,
+        ) {
             let count = (trials as f64 * part) as u64;
             for share in [
                 Proportion::of_independent(count, trials),

@@ -1,8 +1,9 @@
-//! One-to-one comparison on a list of pairs. In: similarities with the truth. Out: [`VerificationReport`].
-//! Knows nothing of files and models.
+//! One-to-one comparison on a list of pairs. In: similarities with the truth. Out:
+//! [`VerificationReport`]. Knows nothing of files and models.
 
-use super::operating_point::{allowed_false_matches, matching, threshold};
-use super::{EvaluateError, Proportion};
+use crate::error::EvaluateError;
+use crate::operating_point::{allowed_false_matches, matching, threshold};
+use crate::proportion::Proportion;
 
 /// The false-match rates a report states the true-accept rate for.
 pub const REPORTED_FARS: [f64; 2] = [1e-2, 1e-3];
@@ -76,7 +77,8 @@ pub struct VerificationReport {
     pub tar_at_far: Vec<TarAtFar>,
     /// Equal error rate: where FMR and FNMR meet, interpolated between the two nearest thresholds.
     pub eer: f64,
-    /// Area under the ROC curve: how often a genuine pair is nearer than an impostor pair, ties half.
+    /// Area under the ROC curve: how often a genuine pair is nearer than an impostor pair, ties
+    /// half.
     pub auc: f64,
     /// From the strictest threshold to the loosest; the last point accepts everything.
     pub det: Vec<DetPoint>,
@@ -84,32 +86,33 @@ pub struct VerificationReport {
 
 /// Measures one-to-one comparison.
 ///
-/// A pair without similarity (failure to acquire) keeps its place in every denominator and counts as the
-/// lowest similarity there is: told "different" at every threshold. For genuine pairs that is an error, so
-/// what is called FNMR here is, where faces were not found, ISO/IEC 19795-1's false reject rate.
+/// A pair without similarity (failure to acquire) stays in every denominator and counts as the
+/// lowest similarity there is: "different" at every threshold. For genuine pairs that is an error,
+/// so what is called FNMR here is, where faces were not found, ISO/IEC 19795-1's false reject rate.
 ///
-/// *Accuracy*: for each fold, the threshold that tells most pairs of all other folds right (of equals the
-/// strictest; half-way between neighbouring similarities) is applied to the fold; mean and standard error
-/// are taken over folds.
+/// *Accuracy*: for each fold, the threshold that tells most pairs of all other folds right (of
+/// equals the strictest; half-way between neighbouring similarities) is applied to the fold; mean
+/// and standard error are taken over folds.
 ///
-/// *TAR at FAR*: over all pairs at once. With `m = ⌊FAR · impostors⌋`, the threshold lies just above the
-/// impostor similarity of rank `m + 1` from the top, so that at most `m` impostors match.
+/// *TAR at FAR*: over all pairs at once. With `m = ⌊FAR · impostors⌋`, the threshold lies just
+/// above the impostor similarity of rank `m + 1` from the top, so that at most `m` impostors match.
 ///
 /// # Errors
 /// [`EvaluateError::NothingToCompare`] without genuine or without impostor pairs,
-/// [`EvaluateError::OneFold`] with fewer than two folds, [`EvaluateError::NotFinite`] for NaN and infinity.
+/// [`EvaluateError::OneFold`] with fewer than two folds, [`EvaluateError::NotFinite`] for NaN and
+/// infinity.
 ///
 /// # Source
 /// Huang et al., UMass Amherst TR 07-49 (2007), for the protocol; ISO/IEC 19795-1 for the rates.
 ///
 /// # Example
 /// ```
-/// use fusiform::evaluate::verification::{PairScore, evaluate};
+/// use fusiform_eval::verification::{PairScore, evaluate};
 /// let scores = [(0, 0.8, true), (0, 0.1, false), (1, 0.7, true), (1, 0.2, false)]
 ///     .map(|(fold, similarity, same)| PairScore { fold, similarity: Some(similarity), same });
 /// let report = evaluate(&scores)?;
 /// assert_eq!((report.accuracy, report.auc, report.eer), (1.0, 1.0, 0.0));
-/// # Ok::<(), fusiform::evaluate::EvaluateError>(())
+/// # Ok::<(), fusiform_eval::EvaluateError>(())
 /// ```
 pub fn evaluate(scores: &[PairScore]) -> Result<VerificationReport, EvaluateError> {
     let mut genuine = Vec::new();
@@ -206,7 +209,8 @@ fn cross_validate(scores: &[PairScore]) -> Result<Vec<FoldAccuracy>, EvaluateErr
     Ok(folds.into_iter().map(of_fold).collect())
 }
 
-/// The threshold that tells most pairs right. In: pairs from the most similar down, at least one.
+/// The threshold at which most pairs are decided rightly. In: pairs from the most similar down, at
+/// least one.
 fn best_threshold<'a>(descending: impl Iterator<Item = &'a &'a PairScore>) -> f32 {
     // Right answers are counted relative to "nothing matches"; failed pairs can never be let in.
     let mut gain = 0i64;

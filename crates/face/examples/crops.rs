@@ -1,36 +1,34 @@
-//! Aligned crops of photos as one picture, to look at: `cargo run --example crops -- OUT.png PHOTO...`.
+//! Aligned crops of photos as one picture: `cargo run --example crops -- OUT.png PHOTO...`.
 //!
-//! Best quality first; the networks come from `../shared/models`. A short lesson in the crate: decode, describe, encode.
+//! Best quality first. The detector comes from the folder `models` in the folder that
+//! FUSIFORM_SHARED names (else `../shared` beside the repository). A short lesson in the crate:
+//! load, analyse, encode.
 
 use fusiform_face::align::ALIGNED_SIDE_PX;
-use fusiform_face::detect::{DetectOptions, Detector, DetectorSpec};
-use fusiform_face::image::{DecodeLimits, Image, decode, encode_png};
-use fusiform_face::pipeline::Pipeline;
-use fusiform_nn::{Limits, Model, Session};
+use fusiform_face::backend::{Backend, NnBackend, Precision};
+use fusiform_face::detect::{Detector, DetectorSpec};
+use fusiform_face::image::{Image, encode_png};
+use fusiform_face::pipeline::{AnalyseOptions, Pipeline};
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let mut arguments = std::env::args().skip(1);
     let out = arguments
         .next()
         .ok_or("give the picture to write, then photos")?;
-    let model = concat!(
-        env!("CARGO_MANIFEST_DIR"),
-        "/../../../shared/models/yunet_n_dynamic.onnx"
-    );
-    let session = Session::new(Model::from_bytes(
-        &std::fs::read(model)?,
-        &Limits::default(),
-    )?)?;
-    let pipeline = Pipeline::new(Detector::new(session, DetectorSpec::default())?, None);
+    let shared = std::env::var("FUSIFORM_SHARED")
+        .unwrap_or_else(|_| concat!(env!("CARGO_MANIFEST_DIR"), "/../../../shared").into());
+    let onnx = std::fs::read(format!("{shared}/models/yunet_n_dynamic.onnx"))?;
+    let network = NnBackend.load(onnx.into(), Precision::default())?;
+    let pipeline = Pipeline::new(Detector::new(network, DetectorSpec::default())?, None);
 
     let mut faces = Vec::new();
     for path in arguments {
-        let photo = decode(&std::fs::read(&path)?, &DecodeLimits::default())?.image;
-        for face in pipeline.describe(&photo, &DetectOptions::default())? {
+        let photo = pipeline.analyse(&std::fs::read(&path)?, &AnalyseOptions::default())?;
+        for face in photo.faces {
             let q = &face.quality;
             println!(
-                "{path}: quality {:.2} = size {:.2} sharpness {:.2} exposure {:.2} frontal {:.2} score {:.2}, \
-                 yaw {:.0} pitch {:.0} roll {:.0}",
+                "{path}: quality {:.2} = size {:.2} sharpness {:.2} exposure {:.2} frontal {:.2} \
+                 score {:.2}, yaw {:.0} pitch {:.0} roll {:.0}",
                 q.overall,
                 q.size,
                 q.sharpness,
@@ -53,8 +51,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     for (i, face) in faces.iter().enumerate() {
         let (left, top) = (i % COLUMNS * side, i / COLUMNS * side);
         for (y, row) in face.aligned.rgb.chunks(side * 3).enumerate() {
-            let at = ((top + y) * width + left) * 3;
-            sheet[at..at + side * 3].copy_from_slice(row);
+            let start = ((top + y) * width + left) * 3;
+            sheet[start..start + side * 3].copy_from_slice(row);
         }
     }
     std::fs::write(

@@ -1,29 +1,28 @@
-//! Verification on LFW, unrestricted protocol: `cargo run --example lfw -- DIR [mirror] [min-face=PX] [ultraface]`.
+//! Verification on LFW, unrestricted protocol: `cargo run --example lfw -- DIR [mirror]
+//! [min-face=PX] [ultraface]`.
 //!
-//! DIR holds `images/` and `pairs.txt` (five or ten folds). YuNet and MobileFaceNet come from `../shared/models`. The
-//! threshold of each fold is the best one of the other folds. Of several faces the one nearest the middle counts.
+//! DIR holds `images/` and `pairs.txt` (five or ten folds). YuNet and MobileFaceNet come from the
+//! folder `models` in the folder that FUSIFORM_SHARED names (else `../shared` beside the
+//! repository). The threshold of each fold is the best one of the other folds. Of several faces the
+//! one nearest the middle counts.
 
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use fusiform_face::backend::{Backend, Network, NnBackend, Precision};
 use fusiform_face::detect::{DetectOptions, Detector, DetectorSpec, Head, InputSize};
 use fusiform_face::embed::{Embedder, EmbedderSpec, Embedding, Normalisation};
-use fusiform_face::image::{DecodeLimits, decode};
-use fusiform_face::pipeline::{DescribedFace, Pipeline};
-use fusiform_nn::{Limits, Model, Session};
+use fusiform_face::geometry::Size;
+use fusiform_face::pipeline::{AnalyseOptions, Face, Pipeline};
 use rayon::prelude::*;
 
 type Outcome<T> = Result<T, Box<dyn std::error::Error + Send + Sync>>;
 
-fn session(file: &str) -> Outcome<Session> {
-    let path = format!(
-        "{}/../../../shared/models/{file}",
-        env!("CARGO_MANIFEST_DIR")
-    );
-    Ok(Session::new(Model::from_bytes(
-        &std::fs::read(path)?,
-        &Limits::default(),
-    )?)?)
+fn network(file: &str) -> Outcome<Box<dyn Network>> {
+    let shared = std::env::var("FUSIFORM_SHARED")
+        .unwrap_or_else(|_| concat!(env!("CARGO_MANIFEST_DIR"), "/../../../shared").into());
+    let onnx = std::fs::read(format!("{shared}/models/{file}"))?;
+    Ok(NnBackend.load(onnx.into(), Precision::default())?)
 }
 
 fn main() -> Outcome<()> {
@@ -42,19 +41,19 @@ fn main() -> Outcome<()> {
             scale: [1.0 / 128.0; 3],
             ..Normalisation::default()
         };
-        let input_size = InputSize::Fixed {
-            width: 320,
-            height: 240,
-        };
+        let input_size = InputSize::Fixed(Size {
+            width_px: 320,
+            height_px: 240,
+        });
         let spec = DetectorSpec {
             head: Head::UltraFace,
             normalisation,
             input_size,
             ..DetectorSpec::default()
         };
-        Detector::new(session("ultraface_rfb_320.onnx")?, spec)?
+        Detector::new(network("ultraface_rfb_320.onnx")?, spec)?
     } else {
-        Detector::new(session("yunet_n_dynamic.onnx")?, DetectorSpec::default())?
+        Detector::new(network("yunet_n_dynamic.onnx")?, DetectorSpec::default())?
     };
     let normalisation = Normalisation::default();
     let spec = EmbedderSpec {
@@ -64,11 +63,14 @@ fn main() -> Outcome<()> {
     };
     let pipeline = Pipeline::new(
         detector,
-        Some(Embedder::new(session("mobilefacenet.onnx")?, spec)?),
+        Some(Embedder::new(network("mobilefacenet.onnx")?, spec)?),
     );
-    let options = DetectOptions {
-        min_face_px,
-        ..DetectOptions::default()
+    let options = AnalyseOptions {
+        detect: DetectOptions {
+            min_face_px,
+            ..DetectOptions::default()
+        },
+        ..AnalyseOptions::default()
     };
 
     let text = std::fs::read_to_string(dir.join("pairs.txt"))?;
@@ -90,7 +92,7 @@ fn main() -> Outcome<()> {
     names.sort();
     names.dedup();
     let started = std::time::Instant::now();
-    let described: BTreeMap<&String, Option<DescribedFace>> = names
+    let described: BTreeMap<&String, Option<Face>> = names
         .par_iter()
         .map(|name| {
             Ok((
@@ -148,18 +150,15 @@ fn photo(name: &str, number: &str) -> String {
     format!("{name}/{name}_{number:0>4}.jpg")
 }
 
-fn main_face(
-    path: &Path,
-    pipeline: &Pipeline,
-    options: &DetectOptions,
-) -> Outcome<Option<DescribedFace>> {
-    let image = decode(&std::fs::read(path)?, &DecodeLimits::default())?.image;
-    let off_center = |d: &DescribedFace| {
-        let center = d.face.bbox.center();
-        (center.x - image.width() as f32 / 2.0).hypot(center.y - image.height() as f32 / 2.0)
+fn main_face(path: &Path, pipeline: &Pipeline, options: &AnalyseOptions) -> Outcome<Option<Face>> {
+    let photo = pipeline.analyse(&std::fs::read(path)?, options)?;
+    let (width, height) = (photo.size.width_px as f32, photo.size.height_px as f32);
+    let off_center = |face: &Face| {
+        let center = face.detected.bbox.center();
+        (center.x - width / 2.0).hypot(center.y - height / 2.0)
     };
-    let faces = pipeline.describe(&image, options)?;
-    Ok(faces
+    Ok(photo
+        .faces
         .into_iter()
         .min_by(|a, b| off_center(a).total_cmp(&off_center(b))))
 }

@@ -1,7 +1,8 @@
-"""Writes detections.json: what OpenCV's FaceDetectorYN finds in the photos of ../shared/data/groups.
+"""Writes detections.json: what OpenCV's FaceDetectorYN finds in ../shared/data/groups.
 
-The photo is laid out as our detector lays it out (longest side 640, triangle filter, padded right and below to a
-multiple of 32), so that the comparison is of the network and its head alone. Needs opencv-python-headless, Pillow.
+The photo is laid out as our detector lays it out (longest side 640, triangle filter, padded right
+and below to a multiple of 32), so that the comparison is of the network and its head alone. Needs
+opencv-python-headless, Pillow.
 Run: python3 detections.py
 """
 

@@ -1,7 +1,9 @@
-"""Prints the curves behind the constants of src/quality.rs: how much a genuine LFW pair loses in similarity when one
-photo is blurred, shrunk, darkened, brightened or turned, and what each measure reads there.
+"""Prints the curves behind the constants of src/quality.rs: how much a genuine LFW pair loses in
+similarity when one photo is blurred, shrunk, darkened, brightened or rotated, and what each measure
+reads there.
 
-Needs opencv-python-headless, onnxruntime, numpy, and ../shared. Run: python3 quality_curves.py [pairs]
+Needs opencv-python-headless, onnxruntime, numpy, and ../shared.
+Run: python3 quality_curves.py [pairs]
 """
 
 import random
@@ -14,9 +16,11 @@ import onnxruntime as ort
 
 SHARED = Path(__file__).resolve().parents[4] / "shared"
 REFERENCE = np.array([
-    (38.2946, 51.6963), (73.5318, 51.5014), (56.0252, 71.7366), (41.5493, 92.3655), (70.7299, 92.2041)])
+    (38.2946, 51.6963), (73.5318, 51.5014), (56.0252, 71.7366),
+    (41.5493, 92.3655), (70.7299, 92.2041)])
 ort.set_default_logger_severity(3)
-detector = cv2.FaceDetectorYN.create(str(SHARED / "models/yunet_n_dynamic.onnx"), "", (256, 256), 0.6, 0.3)
+detector = cv2.FaceDetectorYN.create(
+    str(SHARED / "models/yunet_n_dynamic.onnx"), "", (256, 256), 0.6, 0.3)
 options = ort.SessionOptions()
 options.intra_op_num_threads = 1
 embedder = ort.InferenceSession(str(SHARED / "models/mobilefacenet.onnx"), options)
@@ -55,7 +59,8 @@ def embed(crops):
 def measures(c, points):
     luma = c[:, :, ::-1].astype(float) @ [0.299, 0.587, 0.114]
     inner = luma[28:108, 22:90]
-    lap = 4 * inner[1:-1, 1:-1] - inner[:-2, 1:-1] - inner[2:, 1:-1] - inner[1:-1, :-2] - inner[1:-1, 2:]
+    lap = (4 * inner[1:-1, 1:-1] - inner[:-2, 1:-1] - inner[2:, 1:-1]
+           - inner[1:-1, :-2] - inner[1:-1, 2:])
     spread = inner.std()
     return {
         "detail": np.sqrt(max(lap.var() - 0.447 * 20 / 12, 0)) / max(spread, 1),
@@ -83,7 +88,8 @@ def shrunk(eyes):
 
 def lit(gain, offset=0):
     return lambda photo, points: (
-        np.clip(crop(photo, points) * float(gain) + offset, 0, 255).round().astype(np.uint8), points)
+        np.clip(crop(photo, points) * float(gain) + offset, 0, 255).round().astype(np.uint8),
+        points)
 
 
 def genuine_pairs(n):
@@ -92,7 +98,8 @@ def genuine_pairs(n):
     same = [p for p in pairs if len(p) == 3]
     random.Random(0).shuffle(same)
     for name, a, b in same[:n]:
-        photos = [cv2.imread(str(SHARED / f"data/lfw-dev/images/{name}/{name}_{int(i):04d}.jpg")) for i in (a, b)]
+        paths = [f"data/lfw-dev/images/{name}/{name}_{int(i):04d}.jpg" for i in (a, b)]
+        photos = [cv2.imread(str(SHARED / path)) for path in paths]
         points = [landmarks(p) for p in photos]
         if all(p is not None for p in points):
             yield photos[0], points[0], photos[1], points[1]
@@ -114,22 +121,28 @@ def main():
             genuine = (found * probes).sum(1)
             rows = [measures(c, q) for c, q in done]
             reads = " ".join(
-                f"{k} " + "/".join(f"{v:.3g}" for v in np.percentile([r[k] for r in rows], [5, 50, 95]))
+                f"{k} " + "/".join(
+                    f"{v:.3g}" for v in np.percentile([r[k] for r in rows], [5, 50, 95]))
                 for k in rows[0])
-            print(f"{title:16s} {step:5g} similarity {genuine.mean():.3f} above 0.35: {(genuine > 0.35).mean():.3f}  {reads}")
+            above = (genuine > 0.35).mean()
+            print(f"{title:16s} {step:5g} similarity {genuine.mean():.3f} "
+                  f"above 0.35: {above:.3f}  {reads}")
     genuine = (np.concatenate([embed([crop(p, q)]) for p, q, _, _ in pairs]) * probes).sum(1)
     aside = [max(abs(turned(q)[0]), abs(turned(r)[0])) for _, q, _, r in pairs]
-    for low, high in [(0, 0.06), (0.06, 0.12), (0.12, 0.18), (0.18, 0.25), (0.25, 0.33), (0.33, 0.45), (0.45, 2)]:
+    edges = [0, 0.06, 0.12, 0.18, 0.25, 0.33, 0.45, 2]
+    for low, high in zip(edges, edges[1:]):
         inside = np.array([low <= a < high for a in aside])
         if inside.any():
-            print(f"nose aside {low} to {high}: n {inside.sum()} similarity {genuine[inside].mean():.3f}")
+            print(f"nose aside {low} to {high}: n {inside.sum()} "
+                  f"similarity {genuine[inside].mean():.3f}")
     shapes = np.stack([turned(q) for pair in pairs for q in (pair[1], pair[3])])
     for name, v in zip(["nose aside", "nose down", "mouth below"], shapes.T):
         print(name, np.percentile(v, [2, 10, 25, 50, 75, 90, 98]).round(3))
 
 
 def turned(points):
-    """Nose aside of the middle line, nose below the eyes as part of the mouth's, mouth below the eyes; in eye distances."""
+    """Nose aside of the middle line, nose below the eyes as part of the mouth's, mouth below the
+    eyes; in eye distances."""
     right, left, nose, mouth = points[0], points[1], points[2], points[3:].mean(0)
     eyes, middle = np.hypot(*(left - right)), (left + right) / 2
     x = (left - right) / eyes

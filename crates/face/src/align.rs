@@ -1,44 +1,20 @@
-//! Stage 3. In: a photo and one face's landmarks (or its box). Out: an upright 112x112 crop, [`AlignedFace`].
-//! Knows nothing of networks or people.
+//! Stage 3. In: a photo and one face's landmarks (or its box). Out: an upright 112x112 crop,
+//! [`AlignedFace`]. Knows nothing of networks or people.
 
-use crate::geometry::{BoundingBox, Landmarks, Point};
+use crate::geometry::{BoundingBox, Landmarks};
 use crate::image::Image;
 
-mod similarity;
+mod error;
+mod reference;
+mod similarity_transform;
 mod warp;
 
-pub use crate::error::AlignError;
-pub use similarity::Similarity;
+pub use error::AlignError;
+pub use reference::REFERENCE;
+pub use similarity_transform::SimilarityTransform;
 
 /// Side of an aligned crop in pixels.
 pub const ALIGNED_SIDE_PX: u32 = 112;
-
-/// Where the five landmarks lie in an aligned crop, in the order of [`Landmarks::as_array`].
-///
-/// # Source
-/// The ArcFace reference points (Deng et al., "ArcFace", CVPR 2019, and its public code).
-pub const REFERENCE: [Point; 5] = [
-    Point {
-        x: 38.2946,
-        y: 51.6963,
-    },
-    Point {
-        x: 73.5318,
-        y: 51.5014,
-    },
-    Point {
-        x: 56.0252,
-        y: 71.7366,
-    },
-    Point {
-        x: 41.5493,
-        y: 92.3655,
-    },
-    Point {
-        x: 70.7299,
-        y: 92.2041,
-    },
-];
 
 /// One face, brought upright: what an embedder sees.
 #[derive(Debug, Clone, PartialEq)]
@@ -46,7 +22,7 @@ pub struct AlignedFace {
     /// 112 rows of 112 times red, green, blue.
     pub rgb: Vec<u8>,
     /// How the photo was mapped onto the crop.
-    pub from_photo: Similarity,
+    pub from_photo: SimilarityTransform,
 }
 
 impl AlignedFace {
@@ -59,8 +35,9 @@ impl AlignedFace {
 
 /// Rotates, scales and shifts one face onto the reference landmarks.
 ///
-/// The pixels come from the original photo. A face larger than the crop is averaged down before it is sampled, so that
-/// hair and cloth do not alias; outside the photo is black, as the embedders were trained.
+/// The pixels come from the original photo. A face larger than the crop is averaged down before it
+/// is sampled, so that hair and cloth do not alias; outside the photo is black, as the embedders
+/// were trained.
 ///
 /// # Shapes
 /// Result: `[112, 112, 3]`, RGB `u8`.
@@ -69,42 +46,46 @@ impl AlignedFace {
 /// Landmarks: pixels of `image`, origin top-left, centres at .5.
 ///
 /// # Errors
-/// [`AlignError::Degenerate`] if the landmarks are less than 1 px apart or not numbers.
+/// [`AlignError::Degenerate`] if the landmarks are less than 1 px apart or NaN.
 ///
 /// # Source
-/// Least-squares similarity: Umeyama, "Least-squares estimation of transformation parameters between two point
-/// patterns", PAMI 1991.
+/// Least-squares similarity: Umeyama, "Least-squares estimation of transformation parameters
+/// between two point patterns", PAMI 1991.
 pub fn align(image: &Image, landmarks: &Landmarks) -> Result<AlignedFace, AlignError> {
-    let from_photo = Similarity::umeyama(&landmarks.as_array(), &REFERENCE)?;
+    let from_photo = SimilarityTransform::umeyama(&landmarks.as_array(), &REFERENCE)?;
     Ok(AlignedFace {
         rgb: warp::warp(image, &from_photo, ALIGNED_SIDE_PX as usize),
         from_photo,
     })
 }
 
-/// Cuts an upright crop by the box alone, for detectors that give no landmarks.
+/// Takes an upright crop by the box alone, for detectors that give no landmarks.
 ///
-/// The crop is a square of [`BOX_SIDE`] times the mean of the box's sides, its middle [`BOX_DROP`] crop sides below the
-/// box's. A tilted head stays tilted, so recognition is worse than with [`align`]: on LFW an accuracy of 0.969 for 0.992
-/// and a TAR at FAR 1e-3 of 0.915 for 0.979 (MobileFaceNet; UltraFace's boxes for YuNet's landmarks).
+/// The crop is a square of [`BOX_SIDE`] times the mean of the box's sides, its middle [`BOX_DROP`]
+/// crop sides below the box's. A tilted head stays tilted, so recognition is worse than with
+/// [`align`]: on LFW an accuracy of 0.969 for 0.992 and a TAR at FAR 1e-3 of 0.915 for 0.979
+/// (MobileFaceNet; UltraFace's boxes for YuNet's landmarks).
 ///
 /// # Errors
-/// [`AlignError::EmptyBox`] if a side is under 1 px or not a number.
+/// [`AlignError::EmptyBox`] if a side is under 1 px or NaN.
 ///
 /// # Source
-/// Medians of 597 LFW photos: the box of UltraFace against the crop that YuNet's landmarks give (the middle half of
-/// the sides lies within 4 %, of the drops within 2 % of the crop).
+/// Medians of 597 LFW photos: the box of UltraFace against the crop that YuNet's landmarks give
+/// (the middle half of the sides lies within 4 %, of the drops within 2 % of the crop).
 pub fn align_by_box(image: &Image, bbox: &BoundingBox) -> Result<AlignedFace, AlignError> {
     let (width, height) = (bbox.width(), bbox.height());
-    // The upper bound keeps every later coordinate a number; no photo is that large.
+    // The upper bound keeps every later coordinate finite; no photo is that large.
     if !(width >= 1.0 && height >= 1.0 && width.max(height) < 1e6) {
-        return Err(AlignError::EmptyBox { width, height });
+        return Err(AlignError::EmptyBox {
+            width_px: width,
+            height_px: height,
+        });
     }
     let side = (width + height) / 2.0 * BOX_SIDE;
     let center = bbox.center();
     let scale = ALIGNED_SIDE_PX as f32 / side;
     let half = side / 2.0;
-    let from_photo = Similarity {
+    let from_photo = SimilarityTransform {
         a: scale,
         b: 0.0,
         tx: -scale * (center.x - half),
@@ -119,5 +100,6 @@ pub fn align_by_box(image: &Image, bbox: &BoundingBox) -> Result<AlignedFace, Al
 /// Side of the crop of [`align_by_box`], in mean box sides.
 pub const BOX_SIDE: f32 = 1.167;
 
-/// How far below the middle of the box the middle of that crop lies, in crop sides; negative is above.
+/// How far below the middle of the box the middle of that crop lies, in crop sides; negative is
+/// above.
 pub const BOX_DROP: f32 = -0.064;

@@ -4,13 +4,14 @@
 use std::borrow::Cow;
 use std::fmt;
 
-use fusiform_nn::{Photo, Session};
 use rayon::prelude::*;
 
 use crate::Error;
 use crate::align::{ALIGNED_SIDE_PX, AlignedFace};
-use crate::network::Network;
+use crate::backend::{ImageInput, Network};
+use crate::geometry::Size;
 pub use crate::normalisation::{ChannelOrder, Normalisation};
+use crate::stage::Stage;
 
 /// What there is to know of an embedder beside its weights.
 #[derive(Debug, Clone, PartialEq)]
@@ -19,17 +20,19 @@ pub struct EmbedderSpec {
     pub normalisation: Normalisation,
     /// Length of its embeddings.
     pub dimensions: usize,
-    /// Whether to add the embedding of the mirrored crop: twice the work; MobileFaceNet's LFW accuracy rises from 0.9923
-    /// to 0.9930, its TAR at FAR 1e-3 from 0.9793 to 0.9833.
+    /// Whether to add the embedding of the mirrored crop: twice the work; MobileFaceNet's LFW
+    /// accuracy rises from 0.9923 to 0.9930, its TAR at FAR 1e-3 from 0.9793 to 0.9833.
     pub mirror: bool,
 }
 
-/// What a network makes of one face: numbers of Euclidean length 1, comparable only with those of the same network.
+/// What a network makes of one face: numbers of Euclidean length 1, comparable only with those of
+/// the same network.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Embedding(pub Vec<f32>);
 
 impl Embedding {
-    /// Cosine similarity, -1 to 1; larger is nearer. `None` if the lengths differ, so the networks do.
+    /// Cosine similarity, -1 to 1; larger is nearer. `None` if the lengths differ: then the
+    /// networks do.
     pub fn similarity(&self, other: &Embedding) -> Option<f32> {
         (self.0.len() == other.0.len())
             .then(|| self.0.iter().zip(&other.0).map(|(a, b)| a * b).sum())
@@ -38,7 +41,7 @@ impl Embedding {
 
 /// A network that describes faces. Shared between threads by reference.
 pub struct Embedder {
-    network: Network,
+    stage: Stage,
     spec: EmbedderSpec,
 }
 
@@ -50,15 +53,17 @@ impl fmt::Debug for Embedder {
     }
 }
 
-/// Crops in one run of the network. A photo of a hundred faces must not need a hundred times the memory.
+/// Crops in one run of the network. A photo of a hundred faces must not need a hundred times the
+/// memory.
 const MAX_BATCH: usize = 8;
 
 impl Embedder {
     /// Joins a network and what is known of it.
     ///
     /// # Errors
-    /// [`Error::Contract`] if the network has not one input; [`Error::Option`] if `dimensions` is 0.
-    pub fn new(session: Session, spec: EmbedderSpec) -> Result<Embedder, Error> {
+    /// [`Error::Contract`] if the network has not one input; [`Error::Option`] if `dimensions` is
+    /// 0.
+    pub fn new(network: Box<dyn Network>, spec: EmbedderSpec) -> Result<Embedder, Error> {
         if spec.dimensions == 0 {
             return Err(Error::Option {
                 option: "dimensions",
@@ -67,7 +72,7 @@ impl Embedder {
             });
         }
         Ok(Embedder {
-            network: Network::new(session, "embedder")?,
+            stage: Stage::new(network, "embedder")?,
             spec,
         })
     }
@@ -77,17 +82,19 @@ impl Embedder {
         &self.spec
     }
 
-    /// Describes faces; the answers are in the order of the crops and do not depend on what else is in the batch.
+    /// Describes faces; the answers are in the order of the crops and do not depend on what else is
+    /// in the batch.
     ///
-    /// Called on a thread of a rayon pool, it shares the crops out among the threads of that pool; elsewhere it stays on
-    /// its own thread, so that who works on many photos at once gets no more threads than they asked for.
+    /// Called on a thread of a rayon pool, it divides the crops among the threads of that pool;
+    /// elsewhere it stays on the calling thread, so that a caller who works on many photos at once
+    /// gets no more threads than it asked for.
     ///
     /// # Shapes
     /// `n` crops give `n` embeddings of `dimensions` numbers.
     ///
     /// # Errors
-    /// [`Error::Network`] if the network fails; [`Error::Contract`] if its output has another length than
-    /// `dimensions`, or is all zeros or not numbers, which no direction can be given.
+    /// [`Error::Network`] if the network fails; [`Error::Contract`] if its output has another
+    /// length than `dimensions`, or is all zeros or NaN, so that it has no direction.
     pub fn embed(&self, faces: &[AlignedFace]) -> Result<Vec<Embedding>, Error> {
         let most = if self.spec.mirror {
             MAX_BATCH / 2
@@ -111,17 +118,17 @@ impl Embedder {
         let embedding = |rows: &[f32]| {
             let views = rows
                 .chunks_exact(dimensions)
-                .map(unit)
+                .map(l2_normalised)
                 .collect::<Option<Vec<_>>>();
             let sum = views.map(|views| {
                 (0..dimensions)
                     .map(|i| views.iter().map(|v| v[i]).sum())
                     .collect::<Vec<f32>>()
             });
-            let unit = sum.as_deref().and_then(unit);
-            unit.map(Embedding).ok_or_else(|| Error::Contract {
+            let normalised = sum.as_deref().and_then(l2_normalised);
+            normalised.map(Embedding).ok_or_else(|| Error::Contract {
                 stage: "embedder",
-                what: "the embedding has no direction (all zeros, or not numbers)".into(),
+                what: "the embedding has no direction (all zeros, or NaN)".into(),
             })
         };
         rows.chunks_exact(per_face).map(embedding).collect()
@@ -138,14 +145,22 @@ impl Embedder {
             })
             .flatten()
             .collect();
-        let photo = |view| {
-            self.spec
-                .normalisation
-                .photo(view, (side, side), (side, side))
+        let size = Size {
+            width_px: ALIGNED_SIDE_PX,
+            height_px: ALIGNED_SIDE_PX,
         };
-        let photos: Vec<Photo> = views.iter().map(|view| photo(view)).collect();
-        let (outputs, n) = (self.network.run(&photos)?, photos.len());
-        Ok(outputs.nth(0, n * self.spec.dimensions)?.to_vec())
+        let inputs: Vec<ImageInput> = views
+            .iter()
+            .map(|rgb| ImageInput {
+                rgb,
+                size,
+                canvas: size,
+                normalisation: &self.spec.normalisation,
+            })
+            .collect();
+        let outputs = self.stage.run(&inputs)?;
+        let n_values = inputs.len() * self.spec.dimensions;
+        Ok(outputs.nth(0, n_values)?.to_vec())
     }
 }
 
@@ -164,8 +179,8 @@ fn mirrored(rgb: &[u8], side: usize) -> Vec<u8> {
         .collect()
 }
 
-/// The same direction with length 1.
-fn unit(values: &[f32]) -> Option<Vec<f32>> {
+/// The same direction with Euclidean length 1; `None` for zeros, infinities and NaN.
+fn l2_normalised(values: &[f32]) -> Option<Vec<f32>> {
     let length = values
         .iter()
         .map(|&v| f64::from(v).powi(2))
@@ -191,11 +206,11 @@ mod tests {
     }
 
     #[test]
-    fn unit_keeps_the_direction_and_refuses_none() {
-        assert_eq!(unit(&[3.0, 4.0]), Some(vec![0.6, 0.8]));
-        assert_eq!(unit(&[0.0, 0.0]), None);
-        assert_eq!(unit(&[1.0, f32::NAN]), None);
-        let huge = unit(&[f32::MAX, f32::MAX]).unwrap();
+    fn normalising_keeps_the_direction_and_refuses_none() {
+        assert_eq!(l2_normalised(&[3.0, 4.0]), Some(vec![0.6, 0.8]));
+        assert_eq!(l2_normalised(&[0.0, 0.0]), None);
+        assert_eq!(l2_normalised(&[1.0, f32::NAN]), None);
+        let huge = l2_normalised(&[f32::MAX, f32::MAX]).unwrap();
         assert!((huge[0] - 0.5f32.sqrt()).abs() < 1e-6);
     }
 

@@ -1,7 +1,37 @@
-//! Places in a photo. In and out: plain numbers in pixels of the upright original.
-//! Origin at the top left corner of the top left pixel; pixel centres are at .5. Knows nothing of pixels' values.
+//! Points, boxes and sizes. In and out: plain numbers in pixels of the upright original. Origin at
+//! the top left corner of the top left pixel; pixel centres are at .5. Knows nothing of pixels'
+//! values.
 
-/// A place in the photo.
+use std::fmt;
+
+/// Width and height in whole pixels.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub struct Size {
+    /// Pixels in a row.
+    pub width_px: u32,
+    /// Rows.
+    pub height_px: u32,
+}
+
+impl Size {
+    /// The longer side.
+    pub fn longest_px(self) -> u32 {
+        self.width_px.max(self.height_px)
+    }
+
+    /// Width times height.
+    pub fn pixels(self) -> u64 {
+        u64::from(self.width_px) * u64::from(self.height_px)
+    }
+}
+
+impl fmt::Display for Size {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}x{}", self.width_px, self.height_px)
+    }
+}
+
+/// A position in the photo.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct Point {
     /// Pixels from the left edge.
@@ -24,12 +54,27 @@ pub struct BoundingBox {
 }
 
 impl BoundingBox {
-    /// Width in pixels; zero for a box that is inside out.
+    /// `x_min, y_min, x_max, y_max`.
+    pub fn as_array(&self) -> [f32; 4] {
+        [self.x_min, self.y_min, self.x_max, self.y_max]
+    }
+
+    /// The inverse of [`as_array`](Self::as_array).
+    pub fn from_array([x_min, y_min, x_max, y_max]: [f32; 4]) -> BoundingBox {
+        BoundingBox {
+            x_min,
+            y_min,
+            x_max,
+            y_max,
+        }
+    }
+
+    /// Width in pixels; zero if the edges are in the wrong order.
     pub fn width(&self) -> f32 {
         (self.x_max - self.x_min).max(0.0)
     }
 
-    /// Height in pixels; zero for a box that is inside out.
+    /// Height in pixels; zero if the edges are in the wrong order.
     pub fn height(&self) -> f32 {
         (self.y_max - self.y_min).max(0.0)
     }
@@ -48,8 +93,8 @@ impl BoundingBox {
     }
 
     /// The part inside a photo of this size.
-    pub fn clipped(&self, width: u32, height: u32) -> BoundingBox {
-        let (right, bottom) = (width as f32, height as f32);
+    pub fn clipped(&self, photo: Size) -> BoundingBox {
+        let (right, bottom) = (photo.width_px as f32, photo.height_px as f32);
         BoundingBox {
             x_min: self.x_min.clamp(0.0, right),
             y_min: self.y_min.clamp(0.0, bottom),
@@ -58,7 +103,18 @@ impl BoundingBox {
         }
     }
 
-    /// Intersection over union with another box: 1 for the same box, 0 for boxes apart or without area.
+    /// The same box in a copy of the photo that is so many times as wide and as high.
+    pub fn scaled(&self, x: f32, y: f32) -> BoundingBox {
+        BoundingBox {
+            x_min: self.x_min * x,
+            y_min: self.y_min * y,
+            x_max: self.x_max * x,
+            y_max: self.y_max * y,
+        }
+    }
+
+    /// Intersection over union with another box: 1 for the same box, 0 for boxes apart or without
+    /// area.
     ///
     /// # Example
     /// ```
@@ -80,8 +136,8 @@ impl BoundingBox {
     }
 }
 
-/// Five points of a face; right and left are the subject's, so `subject_right_eye` is at the left of the picture of an
-/// upright face.
+/// Five points of a face; right and left are the subject's, so `subject_right_eye` is at the left
+/// of the picture of an upright face.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct Landmarks {
     /// Centre of the subject's right eye.
@@ -97,7 +153,8 @@ pub struct Landmarks {
 }
 
 impl Landmarks {
-    /// Right eye, left eye, nose tip, right mouth corner, left mouth corner: the order detectors give them in.
+    /// Right eye, left eye, nose tip, right mouth corner, left mouth corner: the order detectors
+    /// give them in.
     pub fn as_array(&self) -> [Point; 5] {
         [
             self.subject_right_eye,
@@ -124,6 +181,14 @@ impl Landmarks {
             subject_right_mouth,
             subject_left_mouth,
         }
+    }
+
+    /// The same points in a copy of the photo that is so many times as wide and as high.
+    pub fn scaled(&self, x: f32, y: f32) -> Landmarks {
+        Landmarks::from_array(self.as_array().map(|p| Point {
+            x: p.x * x,
+            y: p.y * y,
+        }))
     }
 
     /// Distance between the eye centres in pixels.
@@ -162,7 +227,11 @@ mod tests {
 
     #[test]
     fn clipping_keeps_what_is_inside() {
-        let clipped = square(-5.0, 90.0, 20.0).clipped(100, 100);
+        let photo = Size {
+            width_px: 100,
+            height_px: 100,
+        };
+        let clipped = square(-5.0, 90.0, 20.0).clipped(photo);
         assert_eq!(
             clipped,
             BoundingBox {
@@ -172,7 +241,7 @@ mod tests {
                 y_max: 100.0
             }
         );
-        assert_eq!(square(200.0, 0.0, 5.0).clipped(100, 100).area(), 0.0);
+        assert_eq!(square(200.0, 0.0, 5.0).clipped(photo).area(), 0.0);
     }
 
     #[test]

@@ -1,7 +1,5 @@
-//! Pixels to the numbers a network was trained on. In: RGB bytes. Out: the same, with what is to become of them.
-//! Knows nothing of what the network does.
-
-use fusiform_nn::Photo;
+//! What a byte becomes before a network reads it. In and out: plain numbers.
+//! Knows nothing of networks.
 
 /// Order of the colour planes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -30,25 +28,6 @@ impl Default for Normalisation {
             mean: [0.0; 3],
             scale: [1.0; 3],
             channel_order: ChannelOrder::Rgb,
-        }
-    }
-}
-
-impl Normalisation {
-    /// The pixels as what a network reads: top left on a canvas, of which the rest is what black becomes.
-    pub(crate) fn photo<'a>(
-        &self,
-        rgb: &'a [u8],
-        (width, height): (usize, usize),
-        (canvas_width, canvas_height): (usize, usize),
-    ) -> Photo<'a> {
-        Photo {
-            rgb,
-            size: [height, width],
-            canvas: [canvas_height, canvas_width],
-            mean: self.mean,
-            scale: self.scale,
-            blue_first: self.channel_order == ChannelOrder::Bgr,
         }
     }
 }

@@ -1,45 +1,58 @@
-//! The order of the work. In: a photo. Out: its faces with box, quality, crop and embedding.
-//! The only file that knows the order; knows nothing of people or files.
+//! The order of the work. In: the bytes of a photo. Out: its faces with box, quality, crop and
+//! embedding. The only file that knows the order; knows nothing of people or files.
 
 use crate::Error;
-use crate::align::{self, AlignedFace};
+use crate::align::{self, AlignError, AlignedFace};
 use crate::detect::{DetectOptions, DetectedFace, Detector};
 use crate::embed::{Embedder, Embedding};
-use crate::image::{self, DecodeLimits, Image};
+use crate::geometry::Size;
+use crate::image::{self, Deadline, DecodeLimits, Image, Note};
 use crate::quality::{self, Quality};
 
-/// All there is to say of one face without knowing anybody.
+/// How a photo is analysed.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct AnalyseOptions {
+    /// How hard to search for faces.
+    pub detect: DetectOptions,
+    /// What the bytes of a photo may ask for.
+    pub limits: DecodeLimits,
+}
+
+/// A photo and its faces, in pixels of the photo, however many of them were decoded.
 #[derive(Debug, Clone, PartialEq)]
-pub struct DescribedFace {
-    /// Where it is.
-    pub face: DetectedFace,
+pub struct Photo {
+    /// Size of the photo, upright.
+    pub size: Size,
+    /// As [`image::Decoded::taken_at`].
+    pub taken_at: Option<String>,
+    /// What in the file had no effect.
+    pub notes: Vec<Note>,
+    /// Best detector score first.
+    pub faces: Vec<Face>,
+}
+
+/// Everything that is known of one face without knowing anybody.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Face {
+    /// Box, score and landmarks.
+    pub detected: DetectedFace,
     /// How much it is worth to a recogniser.
     pub quality: Quality,
-    /// What the embedder saw.
+    /// The crop that the embedder saw.
     pub aligned: AlignedFace,
     /// What the embedder made of it, if there is one.
     pub embedding: Option<Embedding>,
 }
 
-/// A photo's faces, in pixels of the photo, whatever was decoded of it.
-#[derive(Debug, Clone, PartialEq)]
-pub struct DescribedPhoto {
-    /// Width and height of the photo, upright.
-    pub size: (u32, u32),
-    /// As [`image::Decoded::taken_at`].
-    pub taken_at: Option<String>,
-    /// Best detector score first.
-    pub faces: Vec<DescribedFace>,
-}
-
-/// A large JPEG is decoded to so many times the side that the detector sees: enough for the crops of all faces but the
-/// small ones, and the detector's copy is still averaged down from it.
+/// A large JPEG is decoded to so many times the side that the detector sees: enough for the crops
+/// of all but the small faces, and the detector's copy is still averaged down from it.
 const DECODED_SIDES: u32 = 2;
 
 /// A detector and perhaps an embedder.
 ///
-/// Nothing in it changes: many threads may describe photos through one reference. One call works on its own thread
-/// and needs, beside the photo, the detector's copy (about 4 MB at the default size) and the networks' own memory.
+/// Nothing in it changes: many threads may analyse photos through one reference. One call works on
+/// the calling thread and needs, beside the photo, the detector's copy (about 4 MB at the default
+/// size) and the networks' own memory.
 #[derive(Debug)]
 pub struct Pipeline {
     detector: Detector,
@@ -62,7 +75,67 @@ impl Pipeline {
         self.embedder.as_ref()
     }
 
-    /// What the embedder makes of a place where a face is known to be, whatever the detector would say.
+    /// Finds and describes every face of a photo: the one road from bytes to faces.
+    ///
+    /// The same bytes and options give the same faces to the bit, whoever calls, on however many
+    /// threads. A large JPEG is decoded at a reduced size, and again with more pixels only if a
+    /// face is so small that its crop needs them. A face whose landmarks fall on one spot cannot be
+    /// brought upright and is left out.
+    ///
+    /// # Errors
+    /// [`Error::Image`] for bytes that are no photo or exceed a limit; [`Error::Option`],
+    /// [`Error::Network`] and [`Error::Contract`] as [`Detector::detect`] and [`Embedder::embed`].
+    pub fn analyse(&self, bytes: &[u8], options: &AnalyseOptions) -> Result<Photo, Error> {
+        let (limits, detect) = (&options.limits, &options.detect);
+        let deadline = Deadline::start(limits);
+        let enough_px = match detect.min_face_px {
+            None => Some(detect.longest_side_px.saturating_mul(DECODED_SIDES).max(1)),
+            // Small faces are asked for: every pixel may hold one.
+            Some(_) => None,
+        };
+        let decoded = image::decode_within(bytes, limits, enough_px, deadline)?;
+        let detected = self.detector.detect(&decoded.image, detect)?;
+        let mut faces: Vec<Upright> = detected
+            .into_iter()
+            .filter_map(|face| upright(&decoded.image, face))
+            .collect();
+        if decoded.image.size() != decoded.size {
+            sharpen_small_faces(&mut faces, &decoded.image, |more_px| {
+                image::decode_within(bytes, limits, Some(more_px), deadline).map(|d| d.image)
+            })?;
+        }
+        let (x, y) = ratio(decoded.image.size(), decoded.size);
+        let in_photo = faces.into_iter().map(|(face, mut crop)| {
+            crop.from_photo = crop.from_photo.with_scaled_source(x);
+            (face.scaled(x, y), crop)
+        });
+        Ok(Photo {
+            size: decoded.size,
+            taken_at: decoded.taken_at,
+            notes: decoded.notes,
+            faces: self.describe(in_photo)?,
+        })
+    }
+
+    /// Finds and describes every face of pixels that were never a file here: a video frame, a
+    /// rendering, a crop.
+    ///
+    /// Not for a decoded photo: [`analyse`](Self::analyse) may decode the same bytes at another
+    /// size, and its embeddings then differ from these in the last digits.
+    ///
+    /// # Errors
+    /// As [`Detector::detect`] and [`Embedder::embed`].
+    pub fn analyse_image(
+        &self,
+        image: &Image,
+        options: &DetectOptions,
+    ) -> Result<Vec<Face>, Error> {
+        let detected = self.detector.detect(image, options)?;
+        self.describe(detected.into_iter().filter_map(|face| upright(image, face)))
+    }
+
+    /// The embedding of a region where a face is known to be, whatever the detector would find
+    /// there.
     ///
     /// # Errors
     /// As [`align::align`] and [`Embedder::embed`]; `None` without an embedder.
@@ -70,89 +143,11 @@ impl Pipeline {
         let Some(embedder) = &self.embedder else {
             return Ok(None);
         };
-        let aligned = match &face.landmarks {
-            Some(landmarks) => align::align(image, landmarks),
-            None => align::align_by_box(image, &face.bbox),
-        }?;
-        Ok(embedder.embed(&[aligned])?.pop())
+        Ok(embedder.embed(&[align(image, face)?])?.pop())
     }
 
-    /// Finds and describes every face, best detector score first.
-    ///
-    /// A face whose landmarks fall on one spot cannot be brought upright and is left out: it is not one that anybody
-    /// could recognise.
-    ///
-    /// # Errors
-    /// As [`Detector::detect`] and [`Embedder::embed`].
-    pub fn describe(
-        &self,
-        image: &Image,
-        options: &DetectOptions,
-    ) -> Result<Vec<DescribedFace>, Error> {
-        let faces = self.detector.detect(image, options)?;
-        self.describe_found(faces.into_iter().filter_map(|face| cut(image, face)))
-    }
-
-    /// As [`Pipeline::describe`], from the bytes of a file and without more pixels than its faces need: a large JPEG is
-    /// decoded at a reduced size, and again with more pixels only if a face is so small that its crop would lack them.
-    ///
-    /// # Errors
-    /// As [`image::decode`] and [`Pipeline::describe`].
-    pub fn describe_file(
-        &self,
-        bytes: &[u8],
-        limits: &DecodeLimits,
-        options: &DetectOptions,
-    ) -> Result<DescribedPhoto, Error> {
-        let enough_px = options.longest_side_px.saturating_mul(DECODED_SIDES);
-        let photo = match options.min_face_px {
-            None => image::decode_reduced(bytes, limits, enough_px)?,
-            Some(_) => image::decode(bytes, limits)?,
-        };
-        let found = self.detector.detect(&photo.image, options)?;
-        let mut cuts: Vec<Cut> = found
-            .into_iter()
-            .filter_map(|face| cut(&photo.image, face))
-            .collect();
-        let is_reduced = (photo.image.width(), photo.image.height()) != photo.size;
-        // Crop pixels per decoded pixel: beyond 1 the photo may have more to give.
-        let lacking = |cut: &Cut| is_reduced && cut.1.from_photo.scale() > 1.0;
-        let most = cuts
-            .iter()
-            .filter(|cut| lacking(cut))
-            .map(|cut| cut.1.from_photo.scale())
-            .fold(1.0, f32::max);
-        if most > 1.0 {
-            let decoded_px = photo.image.width().max(photo.image.height());
-            let more_px = (decoded_px as f32 * most).ceil() as u32;
-            let finer = image::decode_reduced(bytes, limits, more_px)?.image;
-            let (x, y) = steps(&photo.image, (finer.width(), finer.height()));
-            let (back_x, back_y) = steps(&finer, (photo.image.width(), photo.image.height()));
-            for found in cuts.iter_mut().filter(|cut| lacking(cut)) {
-                let mut face = found.0.clone();
-                face.stretch(x, y);
-                if let Some((mut face, mut crop)) = cut(&finer, face) {
-                    face.stretch(back_x, back_y);
-                    crop.from_photo = crop.from_photo.of_stretched(1.0 / x);
-                    *found = (face, crop);
-                }
-            }
-        }
-        let (x, y) = steps(&photo.image, photo.size);
-        let whole = cuts.into_iter().map(|(mut face, mut crop)| {
-            face.stretch(x, y);
-            crop.from_photo = crop.from_photo.of_stretched(x);
-            (face, crop)
-        });
-        Ok(DescribedPhoto {
-            size: photo.size,
-            taken_at: photo.taken_at,
-            faces: self.describe_found(whole)?,
-        })
-    }
-
-    fn describe_found(&self, cuts: impl Iterator<Item = Cut>) -> Result<Vec<DescribedFace>, Error> {
-        let (faces, crops): (Vec<DetectedFace>, Vec<AlignedFace>) = cuts.unzip();
+    fn describe(&self, upright: impl Iterator<Item = Upright>) -> Result<Vec<Face>, Error> {
+        let (faces, crops): (Vec<DetectedFace>, Vec<AlignedFace>) = upright.unzip();
         let embeddings = match &self.embedder {
             Some(embedder) => embedder.embed(&crops)?.into_iter().map(Some).collect(),
             None => vec![None; faces.len()],
@@ -161,35 +156,62 @@ impl Pipeline {
             .into_iter()
             .zip(crops)
             .zip(embeddings)
-            .map(|((face, aligned), embedding)| {
-                let quality = quality::assess(&face, &aligned);
-                DescribedFace {
-                    face,
-                    quality,
-                    aligned,
-                    embedding,
-                }
+            .map(|((detected, aligned), embedding)| Face {
+                quality: quality::assess(&detected, &aligned),
+                detected,
+                aligned,
+                embedding,
             })
             .collect())
     }
 }
 
-/// A face and what the embedder will see of it.
-type Cut = (DetectedFace, AlignedFace);
+/// A face and its upright crop.
+type Upright = (DetectedFace, AlignedFace);
 
 /// `None` for a face that cannot be brought upright.
-fn cut(image: &Image, face: DetectedFace) -> Option<Cut> {
-    let crop = match &face.landmarks {
-        Some(landmarks) => align::align(image, landmarks),
-        None => align::align_by_box(image, &face.bbox),
-    };
-    Some((face, crop.ok()?))
+fn upright(image: &Image, face: DetectedFace) -> Option<Upright> {
+    let crop = align(image, &face).ok()?;
+    Some((face, crop))
 }
 
-/// Pixels of another size per pixel of an image, across and down.
-fn steps(image: &Image, (width, height): (u32, u32)) -> (f32, f32) {
+fn align(image: &Image, face: &DetectedFace) -> Result<AlignedFace, AlignError> {
+    match &face.landmarks {
+        Some(landmarks) => align::align(image, landmarks),
+        None => align::align_by_box(image, &face.bbox),
+    }
+}
+
+/// Takes the crops of faces that are enlarged from `reduced` again, from a copy with as many pixels
+/// as the smallest of them needs, which `decode` gives for a longest side.
+fn sharpen_small_faces(
+    faces: &mut [Upright],
+    reduced: &Image,
+    decode: impl FnOnce(u32) -> Result<Image, image::ImageError>,
+) -> Result<(), Error> {
+    // Crop pixels per decoded pixel: above 1 the photo may have more detail.
+    let enlargement = |upright: &Upright| upright.1.from_photo.scale();
+    let largest = faces.iter().map(enlargement).fold(1.0, f32::max);
+    if largest <= 1.0 {
+        return Ok(());
+    }
+    let more_px = (reduced.size().longest_px() as f32 * largest).ceil() as u32;
+    let larger = decode(more_px)?;
+    let (x, y) = ratio(reduced.size(), larger.size());
+    let (back_x, back_y) = ratio(larger.size(), reduced.size());
+    for small in faces.iter_mut().filter(|face| enlargement(face) > 1.0) {
+        if let Some((face, mut crop)) = upright(&larger, small.0.scaled(x, y)) {
+            crop.from_photo = crop.from_photo.with_scaled_source(1.0 / x);
+            *small = (face.scaled(back_x, back_y), crop);
+        }
+    }
+    Ok(())
+}
+
+/// Pixels of one size per pixel of another, across and down.
+fn ratio(from: Size, to: Size) -> (f32, f32) {
     (
-        width as f32 / image.width() as f32,
-        height as f32 / image.height() as f32,
+        to.width_px as f32 / from.width_px as f32,
+        to.height_px as f32 / from.height_px as f32,
     )
 }

@@ -1,9 +1,10 @@
-//! Stage 4. In: a detected face and its crop. Out: how much it is worth to a recogniser, with reasons.
-//! Knows nothing of people; judges the picture, never the person.
+//! Stage 4. In: a detected face and its crop. Out: how much it is worth to a recogniser, with
+//! reasons. Knows nothing of people; judges the picture, never the person.
 //!
-//! Every part is the measured share of a genuine pair's similarity that remains when one of its photos is degraded in
-//! that one way: 1 is nothing lost, 0 is all lost. So parts multiply, and a part of 0.5 means the same everywhere.
-//! The curves were measured on LFW pairs with YuNet and MobileFaceNet by `golden/quality_curves.py`.
+//! Every part is the measured share of a genuine pair's similarity that remains when one of its
+//! photos is degraded in that one way: 1 is nothing lost, 0 is all lost. So parts multiply, and a
+//! part of 0.5 means the same everywhere. The curves were measured on LFW pairs with YuNet and
+//! MobileFaceNet by `golden/quality_curves.py`.
 
 use crate::align::{ALIGNED_SIDE_PX, AlignedFace, REFERENCE};
 use crate::detect::DetectedFace;
@@ -14,20 +15,25 @@ mod pose;
 use luma::Luma;
 pub use pose::Pose;
 
-/// What a recogniser can expect of a face. Every part is 0 (worthless) to 1 (nothing lost) except degrees.
-#[derive(Debug, Clone, PartialEq)]
+/// What a recogniser can expect of a face. Every part is 0 (worthless) to 1 (nothing lost) except
+/// degrees.
+///
+/// Plain data: a store keeps it as it is.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct Quality {
     /// Product of the parts below.
     pub overall: f32,
     /// From the distance between the eyes in the photo: 1 from 35 px, 0.65 at 9 px.
     pub size: f32,
-    /// From fine detail against coarse contrast: 1 for a sharp photo, 0.77 after a Gaussian blur of 2 px of the crop.
+    /// From fine detail against coarse contrast: 1 for a sharp photo, 0.77 after a Gaussian blur of
+    /// 2 px of the crop.
     pub sharpness: f32,
-    /// From contrast and from pixels that are burnt out or drowned.
+    /// From contrast and from pixels that are clipped to white or black.
     pub exposure: f32,
-    /// Where the face looks.
+    /// Where the face is directed.
     pub pose: Pose,
-    /// From `pose`: 1 for a face that looks at the camera, 0.82 at a yaw of 45 degrees. 1 without landmarks.
+    /// From `pose`: 1 for a face directed at the camera, 0.82 at a yaw of 45 degrees. 1 without
+    /// landmarks.
     pub frontal: f32,
     /// The detector's score.
     pub detector_score: f32,
@@ -40,13 +46,15 @@ pub struct Quality {
 pub fn assess(face: &DetectedFace, aligned: &AlignedFace) -> Quality {
     let luma = Luma::of_face(&aligned.rgb, ALIGNED_SIDE_PX as usize);
     let pose = face.landmarks.as_ref().map(Pose::of).unwrap_or_default();
-    // The crop's own eye distance through the map that made it, so that boxes without landmarks have a size too.
+    // The crop's own eye distance through the map that made it, so that boxes without landmarks
+    // have a size too.
     let reference_eyes_px =
         (REFERENCE[1].x - REFERENCE[0].x).hypot(REFERENCE[1].y - REFERENCE[0].y);
-    let size = kept(EYES_PX, reference_eyes_px / aligned.from_photo.scale());
-    let sharpness = kept(DETAIL, luma.detail());
-    let exposure = kept(CONTRAST, luma.contrast()).min(kept(CLIPPED, luma.clipped()));
-    let frontal = kept(YAW_DEG, pose.yaw_deg.abs()) * kept(PITCH_DEG, pose.pitch_deg.abs());
+    let size = remaining(EYES_PX, reference_eyes_px / aligned.from_photo.scale());
+    let sharpness = remaining(DETAIL, luma.detail());
+    let exposure = remaining(CONTRAST, luma.contrast()).min(remaining(CLIPPED, luma.clipped()));
+    let frontal =
+        remaining(YAW_DEG, pose.yaw_deg.abs()) * remaining(PITCH_DEG, pose.pitch_deg.abs());
     let detector_score = face.score.clamp(0.0, 1.0);
     Quality {
         overall: size * sharpness * exposure * frontal * detector_score,
@@ -59,7 +67,7 @@ pub fn assess(face: &DetectedFace, aligned: &AlignedFace) -> Quality {
     }
 }
 
-/// A measured curve: what is read, and the share of similarity that remains there.
+/// A measured curve: a reading, and the share of similarity that remains there.
 type Curve = &'static [(f32, f32)];
 
 /// Photos shrunk until the eyes are this many pixels apart; 250 genuine pairs.
@@ -77,7 +85,8 @@ const EYES_PX: Curve = &[
     (35.0, 1.0),
 ];
 
-/// Crops blurred with a Gaussian of 6, 4, 3, 2.5, 2, 1.5, 1 and 0.5 px; median of [`Luma::detail`] there.
+/// Crops blurred with a Gaussian of 6, 4, 3, 2.5, 2, 1.5, 1 and 0.5 px; median of [`Luma::detail`]
+/// there.
 const DETAIL: Curve = &[
     (0.01, 0.0),
     (0.021, 0.05),
@@ -90,7 +99,8 @@ const DETAIL: Curve = &[
     (0.266, 1.0),
 ];
 
-/// Crops drawn together around black and around middle grey; median of [`Luma::contrast`], mean of the two losses.
+/// Crops drawn together around black and around middle grey; median of [`Luma::contrast`], mean of
+/// the two losses.
 const CONTRAST: Curve = &[
     (1.0, 0.0),
     (1.9, 0.07),
@@ -116,15 +126,15 @@ const CLIPPED: Curve = &[
     (1.0, 0.0),
 ];
 
-/// Genuine pairs by the larger yaw of the two photos, 1500 pairs; LFW has too few beyond 45 degrees, from there on the
-/// curve falls to the profile, where one eye is out of sight.
+/// Genuine pairs by the larger yaw of the two photos, 1500 pairs; LFW has too few beyond 45
+/// degrees, from there on the curve falls to the profile, where one eye is out of sight.
 const YAW_DEG: Curve = &[(30.0, 1.0), (36.0, 0.94), (45.0, 0.82), (90.0, 0.0)];
 
 /// As yaw, by distance from the median pitch; beyond 16 degrees LFW has too few.
 const PITCH_DEG: Curve = &[(5.0, 1.0), (10.0, 0.98), (16.0, 0.91), (60.0, 0.0)];
 
 /// Linear between measured points, level beyond them.
-fn kept(curve: Curve, reading: f32) -> f32 {
+fn remaining(curve: Curve, reading: f32) -> f32 {
     let above = curve.partition_point(|&(at, _)| at <= reading);
     match (
         above.checked_sub(1).and_then(|i| curve.get(i)),
@@ -158,9 +168,15 @@ mod tests {
 
     #[test]
     fn curves_are_read_between_and_beyond_their_points() {
-        assert_eq!(kept(EYES_PX, 9.0), 0.65);
-        assert!((kept(EYES_PX, 8.0) - 0.56).abs() < 1e-6);
-        assert_eq!((kept(EYES_PX, 0.0), kept(EYES_PX, 400.0)), (0.0, 1.0));
-        assert_eq!((kept(YAW_DEG, 0.0), kept(YAW_DEG, 120.0)), (1.0, 0.0));
+        assert_eq!(remaining(EYES_PX, 9.0), 0.65);
+        assert!((remaining(EYES_PX, 8.0) - 0.56).abs() < 1e-6);
+        assert_eq!(
+            (remaining(EYES_PX, 0.0), remaining(EYES_PX, 400.0)),
+            (0.0, 1.0)
+        );
+        assert_eq!(
+            (remaining(YAW_DEG, 0.0), remaining(YAW_DEG, 120.0)),
+            (1.0, 0.0)
+        );
     }
 }

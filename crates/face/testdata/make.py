@@ -1,7 +1,8 @@
 """Makes the small pictures beside this file. Needs Pillow. Run: python3 make.py
 
-One drawing, asymmetric in every way, in the encodings that the tests' own encoders cannot write. `reference.png` is
-the drawing as it must come out, `alpha_reference.png` on white, `palette_reference.png` in sixteen colours.
+One drawing, asymmetric in every way, in the encodings that the tests' encoders cannot write.
+`reference.png` is the drawing as it must come out, `alpha_reference.png` on white,
+`palette_reference.png` in sixteen colours.
 """
 
 from pathlib import Path
@@ -13,7 +14,8 @@ WIDTH, HEIGHT = 48, 32
 
 
 def drawing():
-    """Soft colours, so that lossy codecs stay close, with a dark corner that tells the eight orientations apart."""
+    """Soft colours, so that lossy codecs stay close, with a dark corner that tells the eight
+    orientations apart."""
     image = Image.new("RGB", (WIDTH, HEIGHT))
     for y in range(HEIGHT):
         for x in range(WIDTH):
@@ -23,13 +25,15 @@ def drawing():
 
 
 def inks(rgb):
-    """CMYK with as much black as the colour allows, so that a decoder which ignores or inverts K is seen."""
+    """CMYK with as much black as the colour allows, so that a decoder which ignores or inverts K
+    is noticed."""
     image = Image.new("CMYK", rgb.size)
     for y in range(HEIGHT):
         for x in range(WIDTH):
             r, g, b = rgb.getpixel((x, y))
             light = max(r, g, b, 1)
-            image.putpixel((x, y), tuple(255 - 255 * v // light for v in (r, g, b)) + (255 - light,))
+            cmy = tuple(255 - 255 * v // light for v in (r, g, b))
+            image.putpixel((x, y), cmy + (255 - light,))
     return image
 
 
@@ -63,7 +67,8 @@ def main():
     rgb.convert("1").save(HERE / "bilevel.tif")
     rgb.convert("1").convert("RGB").save(HERE / "bilevel_reference.png")
 
-    for name, compression in [("lzw", "tiff_lzw"), ("deflate", "tiff_adobe_deflate"), ("packbits", "packbits")]:
+    compressions = {"lzw": "tiff_lzw", "deflate": "tiff_adobe_deflate", "packbits": "packbits"}
+    for name, compression in compressions.items():
         rgb.save(HERE / f"{name}.tif", compression=compression, tiffinfo={0x0112: 1})
     inks(rgb).save(HERE / "cmyk.tif")
     rgb.save(HERE / "rgb.bmp")

@@ -1,4 +1,5 @@
-//! Every format, layout and orientation against one drawing. The pictures come from `testdata/make.py` or are made here.
+//! Every format, layout and orientation against one drawing. The pictures come from
+//! `testdata/make.py` or are made here.
 
 use fusiform_face::image::{
     DecodeLimits, Decoded, Format, Image, ImageError, Orientation, decode, encode_jpeg, encode_png,
@@ -136,11 +137,12 @@ fn exif(orientation: u16) -> Vec<u8> {
     block
 }
 
-/// The stored form of a drawing that a camera held this way would write; orientations 6 and 8 undo each other.
+/// The stored form of a drawing that a camera held this way would write; orientations 6 and 8 undo
+/// each other.
 fn stored(upright: &Image, orientation: Orientation) -> Image {
     let inverse = match orientation {
-        Orientation::TurnedLeft => Orientation::TurnedRight,
-        Orientation::TurnedRight => Orientation::TurnedLeft,
+        Orientation::RotatedLeft => Orientation::RotatedRight,
+        Orientation::RotatedRight => Orientation::RotatedLeft,
         other => other,
     };
     inverse.upright(upright.clone())
@@ -197,7 +199,7 @@ fn all_eight_orientations_come_out_upright_from_every_format_that_states_them() 
 #[test]
 fn a_png_may_state_its_orientation_behind_its_pixels() {
     let reference = open("reference.png").image;
-    let picture = stored(&reference, Orientation::TurnedLeft);
+    let picture = stored(&reference, Orientation::RotatedLeft);
     let mut png = Vec::new();
     let mut encoder = PngEncoder::new(&mut png);
     encoder.set_exif_metadata(exif(6)).unwrap();
@@ -213,7 +215,7 @@ fn a_png_may_state_its_orientation_behind_its_pixels() {
     let chunk: Vec<u8> = png.drain(start..start + 12 + exif(6).len()).collect();
     let end = png.len() - 12;
     png.splice(end..end, chunk);
-    check_upright(&png, Orientation::TurnedLeft, 0.0, "eXIf before IEND");
+    check_upright(&png, Orientation::RotatedLeft, 0.0, "eXIf before IEND");
 }
 
 #[test]

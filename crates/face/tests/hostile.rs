@@ -1,4 +1,5 @@
-//! Files that lie, end early or were hit: an error or the whole picture, never a panic, never memory without bound.
+//! Files that lie, end early or were hit: an error or the whole picture, never a panic, never
+//! memory without bound.
 
 use fusiform_face::image::{DecodeLimits, ImageError, decode};
 use proptest::prelude::*;
@@ -26,7 +27,8 @@ const FILES: [&str; 16] = [
 const LIMITS: DecodeLimits = DecodeLimits {
     max_bytes: 1 << 20,
     max_pixels: 1 << 20,
-    max_side: 4096,
+    max_side_px: 4096,
+    ..DecodeLimits::DEFAULT
 };
 
 fn bytes_of(name: &str) -> Vec<u8> {
@@ -105,7 +107,13 @@ fn a_header_that_claims_ten_gigapixels_is_refused_before_they_are_allocated() {
     lying[frame + 5..frame + 9].copy_from_slice(&[0xFF, 0xFF, 0xFF, 0xFF]);
     let error = decode(&lying, &DecodeLimits::default()).unwrap_err();
     assert!(
-        matches!(error, ImageError::TooManyPixels { width: 65_535, .. }),
+        matches!(
+            error,
+            ImageError::TooManyPixels {
+                width_px: 65_535,
+                ..
+            }
+        ),
         "{error}"
     );
 }
@@ -116,7 +124,8 @@ fn limits_hold_at_their_edge() {
     let exact = DecodeLimits {
         max_bytes: file.len() as u64,
         max_pixels: 48 * 32,
-        max_side: 48,
+        max_side_px: 48,
+        ..DecodeLimits::DEFAULT
     };
     assert!(decode(&file, &exact).is_ok());
     let one_byte = DecodeLimits {
@@ -136,7 +145,7 @@ fn limits_hold_at_their_edge() {
         Err(ImageError::TooManyPixels { .. })
     ));
     let one_column = DecodeLimits {
-        max_side: 47,
+        max_side_px: 47,
         ..LIMITS
     };
     for name in [

@@ -35,7 +35,8 @@ fn textured(seed: [f32; 4]) -> Image {
     Image::new(SIDE, SIDE, (0..SIDE * SIDE).flat_map(pixel).collect()).unwrap()
 }
 
-/// Judges the picture as a face whose landmarks lie where the reference has them, `scale` times as far apart.
+/// Judges the picture as a face whose landmarks lie where the reference has them, `scale` times as
+/// far apart.
 fn judge(image: &Image, scale: f32) -> Quality {
     let landmarks = Landmarks::from_array(REFERENCE.map(|p| Point {
         x: p.x * scale,
@@ -97,7 +98,7 @@ proptest! {
             prop_assert!((0.0..=1.0).contains(&part), "{good:?}");
         }
 
-        let mut before = good.clone();
+        let mut before = good;
         for radius in [1, 2, 4, 8] {
             let soft = judge(&blurred(&image, radius), 2.0);
             prop_assert!(soft.sharpness <= before.sharpness + 0.01 && soft.size == before.size);
@@ -105,7 +106,7 @@ proptest! {
         }
         prop_assert!(before.overall < 0.75 * good.overall, "{good:?} {before:?}");
 
-        let mut before = good.clone();
+        let mut before = good;
         for gain in [0.6, 0.3, 0.15, 0.07, 0.03] {
             let dark = judge(&lit(&image, gain, 0.0), 2.0);
             prop_assert!(dark.exposure <= before.exposure + 1e-3);
@@ -121,7 +122,7 @@ proptest! {
         }
         prop_assert!(before < 0.5 * good.exposure);
 
-        let mut before = good.clone();
+        let mut before = good;
         for longest in [160, 90, 50, 30, 16] {
             let small = judge(&image.shrunk_to(longest), 2.0 * longest as f32 / SIDE as f32);
             prop_assert!(small.size <= before.size && small.overall <= before.overall + 0.02);

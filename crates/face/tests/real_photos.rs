@@ -1,35 +1,36 @@
-//! Real networks on real photos, both from `../shared`; what OpenCV finds there is in `golden/detections.json`.
+//! Real networks on real photos, both from the folder of development data; what OpenCV finds there
+//! is in `golden/detections.json`.
 
 use std::path::PathBuf;
 
+use fusiform_face::backend::{Backend, Network, NnBackend, Precision};
 use fusiform_face::detect::{
     ChannelOrder, DetectOptions, DetectedFace, Detector, DetectorSpec, Head, InputSize,
     Normalisation,
 };
 use fusiform_face::embed::{Embedder, EmbedderSpec};
-use fusiform_face::geometry::BoundingBox;
+use fusiform_face::geometry::{BoundingBox, Size};
 use fusiform_face::image::{DecodeLimits, Image, Orientation, decode};
-use fusiform_face::pipeline::{DescribedFace, Pipeline};
-use fusiform_nn::{Limits, Model, Session};
+use fusiform_face::pipeline::{AnalyseOptions, Face, Pipeline};
 use rayon::prelude::*;
 
-/// The folder of development data, or nothing on a machine without it.
+/// The folder of development data; `None`, with the test in the list of skipped ones, without it.
+#[track_caller]
 fn shared() -> Option<PathBuf> {
-    let path = PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../../../shared"));
-    if path.is_dir() {
-        return Some(path);
-    }
-    println!("skipped: ../shared is not there");
-    None
+    fusiform_skips::shared(&["models/mobilefacenet.onnx", "data/groups"])
 }
 
-fn session(file: &str) -> Session {
-    let bytes = std::fs::read(shared().unwrap().join("models").join(file)).unwrap();
-    Session::new(Model::from_bytes(&bytes, &Limits::default()).unwrap()).unwrap()
+fn read(path: &str) -> Vec<u8> {
+    std::fs::read(shared().unwrap().join(path)).unwrap()
+}
+
+fn network(file: &str) -> Box<dyn Network> {
+    let onnx = read(&format!("models/{file}"));
+    NnBackend.load(onnx.into(), Precision::default()).unwrap()
 }
 
 fn yunet() -> Detector {
-    Detector::new(session("yunet_n_dynamic.onnx"), DetectorSpec::default()).unwrap()
+    Detector::new(network("yunet_n_dynamic.onnx"), DetectorSpec::default()).unwrap()
 }
 
 fn ultraface() -> Detector {
@@ -40,14 +41,14 @@ fn ultraface() -> Detector {
             scale: [1.0 / 128.0; 3],
             channel_order: ChannelOrder::Rgb,
         },
-        input_size: InputSize::Fixed {
-            width: 320,
-            height: 240,
-        },
+        input_size: InputSize::Fixed(Size {
+            width_px: 320,
+            height_px: 240,
+        }),
         min_score: 0.7,
         ..DetectorSpec::default()
     };
-    Detector::new(session("ultraface_rfb_320.onnx"), spec).unwrap()
+    Detector::new(network("ultraface_rfb_320.onnx"), spec).unwrap()
 }
 
 fn pipeline(mirror: bool) -> Pipeline {
@@ -58,13 +59,18 @@ fn pipeline(mirror: bool) -> Pipeline {
     };
     Pipeline::new(
         yunet(),
-        Some(Embedder::new(session("mobilefacenet.onnx"), spec).unwrap()),
+        Some(Embedder::new(network("mobilefacenet.onnx"), spec).unwrap()),
     )
 }
 
 fn group(name: &str) -> Image {
-    let bytes = std::fs::read(shared().unwrap().join("data/groups").join(name)).unwrap();
-    decode(&bytes, &DecodeLimits::default()).unwrap().image
+    decode(&group_bytes(name), &DecodeLimits::default())
+        .unwrap()
+        .image
+}
+
+fn group_bytes(name: &str) -> Vec<u8> {
+    read(&format!("data/groups/{name}"))
 }
 
 #[derive(serde::Deserialize)]
@@ -78,15 +84,6 @@ fn goldens() -> std::collections::BTreeMap<String, Vec<Golden>> {
     serde_json::from_str(include_str!("../golden/detections.json")).unwrap()
 }
 
-fn to_box([x_min, y_min, x_max, y_max]: [f32; 4]) -> BoundingBox {
-    BoundingBox {
-        x_min,
-        y_min,
-        x_max,
-        y_max,
-    }
-}
-
 #[test]
 fn yunet_finds_what_opencv_finds() {
     if shared().is_none() {
@@ -97,7 +94,8 @@ fn yunet_finds_what_opencv_finds() {
         let found = detector
             .detect(&group(&name), &DetectOptions::default())
             .unwrap();
-        // A face whose score is at the threshold may fall on either side: JPEG decoders differ by a step.
+        // A face whose score is at the threshold may fall on either side: JPEG decoders differ by a
+        // step.
         let sure = |score: f32| score > 0.62;
         let n_sure = found.iter().filter(|f| sure(f.score)).count();
         assert!(
@@ -106,7 +104,7 @@ fn yunet_finds_what_opencv_finds() {
             expected.len()
         );
         for golden in expected.iter().filter(|g| sure(g.score)) {
-            let bbox = to_box(golden.bbox);
+            let bbox = BoundingBox::from_array(golden.bbox);
             let twin = found
                 .iter()
                 .max_by(|a, b| a.bbox.iou(&bbox).total_cmp(&b.bbox.iou(&bbox)));
@@ -140,10 +138,11 @@ fn ultraface_finds_most_of_the_large_faces() {
     for (name, expected) in goldens() {
         let image = group(&name);
         let found = detector.detect(&image, &DetectOptions::default()).unwrap();
-        // Its 320x240 input makes a face smaller than a fifteenth of the photo's side a handful of pixels.
+        // Its 320x240 input makes a face smaller than a fifteenth of the photo's side a handful of
+        // pixels.
         let large = image.width().max(image.height()) as f32 / 12.0;
         for golden in expected.iter().filter(|g| g.score > 0.85) {
-            let bbox = to_box(golden.bbox);
+            let bbox = BoundingBox::from_array(golden.bbox);
             if bbox.width() > large {
                 n_large += 1;
                 n_found += usize::from(found.iter().any(|f| f.bbox.iou(&bbox) > 0.5));
@@ -162,22 +161,20 @@ fn many_threads_give_the_answers_of_one() {
         return;
     }
     let pipeline = pipeline(false);
-    let photos: Vec<Image> = [
+    let photos: Vec<Vec<u8>> = [
         "2007_007763.jpg",
         "2008_001009.jpg",
         "dogs.jpg",
         "2008_002506.jpg",
     ]
-    .map(group)
+    .map(group_bytes)
     .into();
-    let one: Vec<_> = photos
-        .iter()
-        .map(|p| pipeline.describe(p, &DetectOptions::default()).unwrap())
-        .collect();
-    let many: Vec<_> = photos
-        .par_iter()
-        .map(|p| pipeline.describe(p, &DetectOptions::default()).unwrap())
-        .collect();
+    let analyse = |bytes: &Vec<u8>| {
+        let photo = pipeline.analyse(bytes, &AnalyseOptions::default());
+        photo.unwrap().faces
+    };
+    let one: Vec<_> = photos.iter().map(analyse).collect();
+    let many: Vec<_> = photos.par_iter().map(analyse).collect();
     assert!(one == many);
     for face in one.iter().flatten() {
         let embedding = face.embedding.as_ref().unwrap();
@@ -187,7 +184,7 @@ fn many_threads_give_the_answers_of_one() {
     assert!(
         one[0]
             .windows(2)
-            .all(|w| w[0].face.score >= w[1].face.score)
+            .all(|w| w[0].detected.score >= w[1].detected.score)
     );
 }
 
@@ -199,15 +196,15 @@ fn a_face_is_like_itself_when_shrunk_and_unlike_others() {
     let photo = group("2008_002506.jpg");
     let pipeline = pipeline(false);
     let faces = pipeline
-        .describe(&photo, &DetectOptions::default())
+        .analyse_image(&photo, &DetectOptions::default())
         .unwrap();
     let small = photo.shrunk_to(photo.width().max(photo.height()) * 2 / 3);
     let again = pipeline
-        .describe(&small, &DetectOptions::default())
+        .analyse_image(&small, &DetectOptions::default())
         .unwrap();
     assert_eq!((faces.len(), again.len()), (3, 3));
     for face in &faces {
-        let like = |other: &DescribedFace| {
+        let like = |other: &Face| {
             other
                 .embedding
                 .as_ref()
@@ -231,7 +228,7 @@ fn mirrored_averaging_makes_a_crop_and_its_mirror_image_one() {
     }
     let plain = pipeline(false);
     let faces = plain
-        .describe(&group("2008_001009.jpg"), &DetectOptions::default())
+        .analyse_image(&group("2008_001009.jpg"), &DetectOptions::default())
         .unwrap();
     let crop = faces[0].aligned.clone();
     let mut flipped = crop.clone();
@@ -253,7 +250,7 @@ fn a_wrong_head_is_refused_by_name() {
         head: Head::UltraFace,
         ..DetectorSpec::default()
     };
-    let detector = Detector::new(session("yunet_n_dynamic.onnx"), spec).unwrap();
+    let detector = Detector::new(network("yunet_n_dynamic.onnx"), spec).unwrap();
     let error = detector
         .detect(&group("dogs.jpg"), &DetectOptions::default())
         .unwrap_err()

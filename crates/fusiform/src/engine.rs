@@ -1,27 +1,44 @@
-//! A pack at work. In: a [`Pack`] and photo bytes. Out: described faces and templates.
-//! The only file that turns a manifest into networks, and an `Embedding` into a `Template`.
+//! A pack at work. In: a [`Pack`], then photo bytes. Out: faces with their templates.
+//! The only file that makes networks of a manifest.
 
 use std::path::Path;
 
-use fusiform_album::scan::{Analyse, read_photo};
-use fusiform_album::{Album, FaceRecord, GroupSummary, ModelPair, PhotoRecord, QualityParts};
+use fusiform_face::backend::{Backend, Network, NnBackend, Precision};
 use fusiform_face::detect::{
-    ChannelOrder, DetectOptions, DetectedFace, Detector, DetectorSpec, Head, InputSize,
-    Normalisation,
+    ChannelOrder, DetectedFace, Detector, DetectorSpec, Head, InputSize, Normalisation,
 };
 use fusiform_face::embed::{Embedder, EmbedderSpec};
+use fusiform_face::geometry::Size;
 use fusiform_face::image::{DecodeLimits, Decoded, Image};
-use fusiform_face::pipeline::{DescribedFace, DescribedPhoto, Pipeline};
-use fusiform_nn::{Limits, Model, Precision, Session};
+use fusiform_face::pipeline::Pipeline;
 use fusiform_search::cluster::ClusterOptions;
-use fusiform_search::template::{ModelId, Template};
+use fusiform_search::template::ModelId;
 
 use crate::error::Error;
-use crate::models::{Channels, DetectorManifest, EmbedderManifest, HeadName, InputManifest, Pack};
+use crate::file::read_bounded;
+use crate::models::{
+    Channels, DetectorManifest, EmbedderManifest, HeadName, InputManifest, Pack, Role,
+};
 use crate::photo::{AnalyseOptions, Face, Photo};
-use crate::verify::{FLOOR_BALANCE, LINK_BALANCE, SAME_FMR, Thresholds};
+use crate::verify::{FLOOR_BALANCE, LINK_BALANCE, SAME_FMR, Thresholds, Verification};
 
-/// A detector and an embedder, ready to run from many threads at once.
+/// A detector and, in most packs, an embedder, ready to run.
+///
+/// An engine never changes: share it between threads by reference. One call works on the thread
+/// that makes it; called on a thread of a rayon pool, it shares the embedding of several faces with
+/// that pool. Every engine of one pack gives bit-identical templates, whatever the number of
+/// threads.
+///
+/// # Example
+/// ```
+/// use fusiform::Engine;
+/// let engine = Engine::builtin()?;
+/// let photo = engine.analyse_file("tests/data/ida.jpg")?;
+/// let face = photo.largest()?;
+/// println!("{:?}, quality {:.2}", face.bbox, face.quality.overall);
+/// assert_eq!(face.template()?.vector.len(), engine.dimensions());
+/// # Ok::<(), fusiform::Error>(())
+/// ```
 #[derive(Debug)]
 pub struct Engine {
     pack: String,
@@ -30,55 +47,60 @@ pub struct Engine {
     embedder: Option<(ModelId, Thresholds)>,
     precisions: [Precision; 2],
     dimensions: usize,
-    limits: DecodeLimits,
+    idle: Vec<Role>,
 }
 
 impl Engine {
-    /// Opens the networks of a pack.
+    /// Builds the networks of a pack.
+    ///
+    /// Takes the pack, so that the bytes of each file are dropped as soon as its network is built.
+    /// Networks of roles that this version does not run are named in the log and by
+    /// [`Engine::idle_roles`].
     ///
     /// # Errors
-    /// [`Error::Lacks`] without a detector; [`Error::Network`] if a network is not one the runtime covers.
-    pub fn open(pack: &Pack) -> Result<Engine, Error> {
-        let name = &pack.manifest.name;
-        let (Some(spec), Some(weights)) = (&pack.manifest.detector, &pack.detector) else {
-            return Err(Error::Lacks {
-                pack: name.clone(),
-                role: "detector",
-            });
-        };
-        let detector = Detector::new(
-            session(&spec.name, weights, spec.precision)?,
-            detector_spec(spec),
-        )?;
-        let detector_id = model_id(&spec.name, &spec.sha256);
-        let (embedder, identity) = match (&pack.manifest.embedder, &pack.embedder) {
-            (Some(spec), Some(weights)) => {
-                let network = session(&spec.name, weights, spec.precision)?;
-                let thresholds = Thresholds {
-                    pack: name.clone(),
-                    stated: spec.thresholds.clone(),
-                };
-                (
-                    Some(Embedder::new(network, embedder_spec(spec))?),
-                    Some((model_id(&spec.name, &spec.sha256), thresholds)),
-                )
-            }
-            _ => (None, None),
-        };
-        Ok(Engine {
+    /// [`Error::Lacks`] without a detector; [`Error::Network`] for a network that the runtime does
+    /// not cover; [`Error::Face`] for one with other inputs than its role has.
+    pub fn open(mut pack: Pack) -> Result<Engine, Error> {
+        let manifest = pack.manifest.clone();
+        let name = manifest.name;
+        let lacks = |role: Role| Error::Lacks {
             pack: name.clone(),
+            role: role.name(),
+        };
+        let spec = manifest.detector.ok_or_else(|| lacks(Role::Detector))?;
+        let network = load_network(&mut pack, Role::Detector, &spec.name, spec.precision)?;
+        let detector = Detector::new(network, detector_spec(&spec))?;
+        let (mut embedder, mut identity) = (None, None);
+        let (mut precisions, mut dimensions) = ([spec.precision, Precision::default()], 0);
+        if let Some(spec) = &manifest.embedder {
+            let network = load_network(&mut pack, Role::Embedder, &spec.name, spec.precision)?;
+            embedder = Some(Embedder::new(network, embedder_spec(spec))?);
+            let thresholds = Thresholds::of(&name, &spec.thresholds);
+            identity = Some((model_id(&spec.name, &spec.sha256), thresholds));
+            precisions[1] = spec.precision;
+            dimensions = spec.dimensions;
+        }
+        let idle: Vec<Role> = pack.roles().collect();
+        if !idle.is_empty() {
+            let roles = idle
+                .iter()
+                .map(Role::to_string)
+                .collect::<Vec<_>>()
+                .join(", ");
+            tracing::warn!(
+                pack = name,
+                roles,
+                "networks of the pack that are not run yet"
+            );
+        }
+        Ok(Engine {
             pipeline: Pipeline::new(detector, embedder),
-            detector_id,
+            detector_id: model_id(&spec.name, &spec.sha256),
+            pack: name,
             embedder: identity,
-            precisions: [
-                spec.precision,
-                pack.manifest
-                    .embedder
-                    .as_ref()
-                    .map_or(Precision::default(), |e| e.precision),
-            ],
-            dimensions: pack.manifest.embedder.as_ref().map_or(0, |e| e.dimensions),
-            limits: DecodeLimits::default(),
+            precisions,
+            dimensions,
+            idle,
         })
     }
 
@@ -87,53 +109,139 @@ impl Engine {
     /// # Errors
     /// [`Error::Pack`] or [`Error::Network`] if the build holds no usable pack.
     pub fn builtin() -> Result<Engine, Error> {
-        Engine::open(&crate::models::base_pack()?)
+        Engine::open(Pack::base()?)
     }
 
-    /// Bytes of a photo to its faces: the one road that everything takes which looks at photos.
+    /// Bytes of a photo to its faces: the one road that every photo takes.
     ///
     /// A large JPEG is decoded with no more pixels than its faces need.
     ///
+    /// # Shapes
+    /// Per face a crop of `[112, 112, 3]` RGB bytes and a template of [`Engine::dimensions`]
+    /// numbers.
+    ///
+    /// # Units
+    /// Pixels of the upright photo; see [`Photo`].
+    ///
     /// # Errors
-    /// [`Error::Image`] for bytes that are no photo; [`Error::Face`].
+    /// [`Error::Image`] for bytes that are not a photo, are damaged, or exceed the limits;
+    /// [`Error::Face`] for an option out of its range or a network that fails.
     pub fn analyse(&self, bytes: &[u8], options: &AnalyseOptions) -> Result<Photo, Error> {
-        let described = self
-            .pipeline
-            .describe_file(bytes, &options.limits, &options.detect)
-            .map_err(|e| match e {
-                fusiform_face::Error::Image(cause) => Error::Image(cause),
-                other => Error::Face(other),
-            })?;
+        let described = self.pipeline.analyse(bytes, options).map_err(of_image)?;
         let model = self.embedder.as_ref().map(|(id, _)| id);
         let faces = described.faces.into_iter();
         Ok(Photo {
-            width_px: described.size.0,
-            height_px: described.size.1,
+            width_px: described.size.width_px,
+            height_px: described.size.height_px,
             taken_at: described.taken_at,
+            notes: described.notes,
             faces: faces.map(|face| Face::of(face, model)).collect(),
         })
     }
 
-    /// As [`Engine::analyse`], for a file, with the usual options.
+    /// As [`Engine::analyse`], for a file, with the default options.
+    ///
+    /// # Errors
+    /// As [`Engine::analyse_file_with`].
+    pub fn analyse_file(&self, path: impl AsRef<Path>) -> Result<Photo, Error> {
+        self.analyse_file_with(path, &AnalyseOptions::default())
+    }
+
+    /// As [`Engine::analyse`], for a file.
+    ///
+    /// # Errors
+    /// [`Error::Io`] and [`Error::Photo`] name the file; [`Error::Face`].
+    pub fn analyse_file_with(
+        &self,
+        path: impl AsRef<Path>,
+        options: &AnalyseOptions,
+    ) -> Result<Photo, Error> {
+        let path = path.as_ref();
+        let bytes = read_photo(path, &options.limits)?;
+        let photo = self.analyse(&bytes, options);
+        photo.map_err(|e| of_file(path, e))
+    }
+
+    /// The faces of pixels that came from no file: a frame of a camera, a photo after drawing on
+    /// it.
+    ///
+    /// Bytes of a file go to [`Engine::analyse`], which decodes only what it needs.
+    ///
+    /// # Errors
+    /// [`Error::Face`].
+    pub fn analyse_image(&self, image: &Image, options: &AnalyseOptions) -> Result<Photo, Error> {
+        let described = self.pipeline.analyse_image(image, &options.detect)?;
+        let model = self.embedder.as_ref().map(|(id, _)| id);
+        let faces = described.into_iter();
+        Ok(Photo {
+            width_px: image.width(),
+            height_px: image.height(),
+            taken_at: None,
+            notes: Vec::new(),
+            faces: faces.map(|face| Face::of(face, model)).collect(),
+        })
+    }
+
+    /// Bytes of a photo to upright RGB pixels, all of them: to draw on, or to cut crops from.
+    ///
+    /// # Errors
+    /// [`Error::Image`] for bytes that are not a photo, are damaged, or exceed the limits.
+    pub fn decode(&self, bytes: &[u8]) -> Result<Decoded, Error> {
+        let limits = DecodeLimits::default();
+        Ok(fusiform_face::image::decode(bytes, &limits)?)
+    }
+
+    /// As [`Engine::decode`], for a file.
     ///
     /// # Errors
     /// [`Error::Io`] and [`Error::Photo`] name the file.
-    pub fn analyse_file(&self, path: impl AsRef<Path>) -> Result<Photo, Error> {
+    pub fn decode_file(&self, path: impl AsRef<Path>) -> Result<Decoded, Error> {
         let path = path.as_ref();
-        let bytes = read_photo(path).map_err(|e| Error::io(path, e))?;
-        let photo = self.analyse(&bytes, &AnalyseOptions::default());
-        photo.map_err(|e| match e {
-            Error::Image(source) => Error::Photo {
-                path: path.into(),
-                source,
-            },
-            other => other,
-        })
+        let bytes = read_photo(path, &DecodeLimits::default())?;
+        self.decode(&bytes).map_err(|e| of_file(path, e))
+    }
+
+    /// The template of a region where a face is known to be, whether or not the detector finds it.
+    ///
+    /// # Units
+    /// Pixels of `image`.
+    ///
+    /// # Errors
+    /// [`Error::Lacks`] if the pack has no embedder; [`Error::Face`] for an empty box or landmarks
+    /// that coincide.
+    pub fn embed_at(&self, image: &Image, face: &DetectedFace) -> Result<Vec<f32>, Error> {
+        let embedding = self.pipeline.embed_at(image, face)?;
+        Ok(embedding.ok_or_else(|| self.lacks_embedder())?.0)
+    }
+
+    /// Whether two faces are of one person, with the thresholds and error rates that decide.
+    ///
+    /// # Errors
+    /// [`Error::NoTemplate`] and [`Error::Lacks`] without an embedder; [`Error::Search`] for faces
+    /// of different models; [`Error::Uncalibrated`].
+    ///
+    /// # Example
+    /// ```
+    /// use fusiform::{Engine, verify::Verdict};
+    /// let engine = Engine::builtin()?;
+    /// let ida = engine.analyse_file("tests/data/ida.jpg")?;
+    /// let verification = engine.verify(ida.largest()?, ida.largest()?)?;
+    /// assert_eq!(verification.verdict, Verdict::Same);
+    /// assert_eq!(verification.same_at.fmr, 1e-3);
+    /// # Ok::<(), fusiform::Error>(())
+    /// ```
+    pub fn verify(&self, a: &Face, b: &Face) -> Result<Verification, Error> {
+        self.thresholds()?.judge(a.similarity(b)?)
     }
 
     /// Name of the pack.
     pub fn pack(&self) -> &str {
         &self.pack
+    }
+
+    /// Roles of networks that the pack holds and this version does not run.
+    pub fn idle_roles(&self) -> &[Role] {
+        &self.idle
     }
 
     /// Which detector this is: its name and the head of its hash.
@@ -146,10 +254,10 @@ impl Engine {
         self.precisions
     }
 
-    /// Which embedder this is.
+    /// Which embedder this is: its name and the head of its hash. Only templates of one id compare.
     ///
     /// # Errors
-    /// [`Error::Lacks`] if the pack only detects.
+    /// [`Error::Lacks`] if the pack has no embedder.
     pub fn embedder_id(&self) -> Result<&ModelId, Error> {
         self.identity().map(|(id, _)| id)
     }
@@ -157,131 +265,17 @@ impl Engine {
     /// The embedder's similarities at stated false-match rates.
     ///
     /// # Errors
-    /// [`Error::Lacks`] if the pack only detects.
+    /// [`Error::Lacks`] if the pack has no embedder.
     pub fn thresholds(&self) -> Result<&Thresholds, Error> {
         self.identity().map(|(_, thresholds)| thresholds)
     }
 
-    /// Numbers in an embedding; 0 if the pack only detects.
+    /// Numbers in a template; 0 if the pack has no embedder.
     pub fn dimensions(&self) -> usize {
         self.dimensions
     }
 
-    fn identity(&self) -> Result<&(ModelId, Thresholds), Error> {
-        self.embedder.as_ref().ok_or_else(|| Error::Lacks {
-            pack: self.pack.clone(),
-            role: "embedder",
-        })
-    }
-
-    /// Bytes of a photo to upright pixels.
-    ///
-    /// # Errors
-    /// [`Error::Image`] saying what is wrong with the bytes.
-    pub fn decode(&self, bytes: &[u8]) -> Result<Decoded, Error> {
-        Ok(fusiform_face::image::decode(bytes, &self.limits)?)
-    }
-
-    /// Finds the faces of a photo and describes each: box, landmarks, quality, embedding.
-    ///
-    /// # Errors
-    /// [`Error::Face`].
-    pub fn describe(
-        &self,
-        image: &Image,
-        options: &DetectOptions,
-    ) -> Result<Vec<DescribedFace>, Error> {
-        Ok(self.pipeline.describe(image, options)?)
-    }
-
-    /// The embedding of a place where a face is known to be, whatever the detector would say of it.
-    ///
-    /// # Errors
-    /// [`Error::Lacks`] if the pack only detects; [`Error::Face`].
-    pub fn embed_at(&self, image: &Image, face: &DetectedFace) -> Result<Vec<f32>, Error> {
-        let embedding = self.pipeline.embed_at(image, face)?;
-        let lacks = || Error::Lacks {
-            pack: self.pack.clone(),
-            role: "embedder",
-        };
-        Ok(embedding.ok_or_else(lacks)?.0)
-    }
-
-    /// The template of a described face: its embedding, tagged with the model that made it.
-    ///
-    /// # Errors
-    /// [`Error::Lacks`] if the pack only detects.
-    pub fn template(&self, face: &DescribedFace) -> Result<Template, Error> {
-        let id = self.embedder_id()?;
-        let embedding = face.embedding.as_ref().ok_or_else(|| Error::Lacks {
-            pack: self.pack.clone(),
-            role: "embedder",
-        })?;
-        Ok(Template {
-            model: id.clone(),
-            vector: embedding.0.clone(),
-            quality: face.quality.overall,
-        })
-    }
-
-    /// Reads a photo from its file.
-    ///
-    /// # Errors
-    /// [`Error::Photo`] naming the file and what is wrong with it.
-    pub fn read(&self, path: &Path) -> Result<Decoded, Error> {
-        let bytes = read_photo(path).map_err(|e| Error::io(path, e))?;
-        let of_photo = |source| Error::Photo {
-            path: path.into(),
-            source,
-        };
-        fusiform_face::image::decode(&bytes, &self.limits).map_err(of_photo)
-    }
-
-    /// The pair of models whose work the catalogue records.
-    pub fn models(&self) -> ModelPair {
-        let embedder = self.embedder.as_ref().map(|(id, _)| id.clone());
-        ModelPair {
-            detector: self.detector_id.clone(),
-            embedder,
-        }
-    }
-
-    /// All that the catalogue keeps of a photo.
-    ///
-    /// # Errors
-    /// [`Error::Image`] for bytes that are no photo; [`Error::Face`].
-    pub fn photo_record(
-        &self,
-        bytes: &[u8],
-        options: &DetectOptions,
-    ) -> Result<PhotoRecord, Error> {
-        let photo = self.describe_file(bytes, options)?;
-        Ok(PhotoRecord {
-            width_px: photo.size.0,
-            height_px: photo.size.1,
-            taken_at: photo.taken_at,
-            models: self.models(),
-            faces: photo.faces.into_iter().map(face_record).collect(),
-        })
-    }
-
-    /// Bytes of a photo to its faces, decoding no more pixels than they need.
-    ///
-    /// # Errors
-    /// [`Error::Image`] for bytes that are no photo; [`Error::Face`].
-    pub fn describe_file(
-        &self,
-        bytes: &[u8],
-        options: &DetectOptions,
-    ) -> Result<DescribedPhoto, Error> {
-        let described = self.pipeline.describe_file(bytes, &self.limits, options);
-        described.map_err(|e| match e {
-            fusiform_face::Error::Image(cause) => Error::Image(cause),
-            other => Error::Face(other),
-        })
-    }
-
-    /// How the faces of an album are grouped: from the error rates that the pack states.
+    /// How faces are grouped into people: from the error rates that the pack states.
     ///
     /// # Errors
     /// [`Error::Lacks`], [`Error::Uncalibrated`].
@@ -295,74 +289,38 @@ impl Engine {
         })
     }
 
-    /// Groups the catalogue's faces into people, if anything changed since that was last done.
-    ///
-    /// # Errors
-    /// [`Error::Uncalibrated`]; [`Error::Album`].
-    pub fn group(&self, catalogue: &mut Album) -> Result<GroupSummary, Error> {
-        Ok(catalogue.group(self.embedder_id()?, &self.cluster_options()?)?)
+    fn identity(&self) -> Result<&(ModelId, Thresholds), Error> {
+        self.embedder.as_ref().ok_or_else(|| self.lacks_embedder())
     }
 
-    /// The largest face of a photo, which is whom a portrait is of.
-    ///
-    /// # Errors
-    /// [`Error::NoFace`]; [`Error::Face`].
-    pub fn main_face(
-        &self,
-        image: &Image,
-        options: &DetectOptions,
-    ) -> Result<(DescribedFace, usize), Error> {
-        let faces = self.describe(image, options)?;
-        let n_faces = faces.len();
-        let area = |f: &DescribedFace| f.face.bbox.area();
-        faces
-            .into_iter()
-            .max_by(|a, b| area(a).total_cmp(&area(b)))
-            .map(|face| (face, n_faces))
-            .ok_or(Error::NoFace)
+    fn lacks_embedder(&self) -> Error {
+        Error::Lacks {
+            pack: self.pack.clone(),
+            role: Role::Embedder.name(),
+        }
     }
 }
 
-/// An engine that looks for faces in one way, as a scan needs it.
-#[derive(Debug)]
-pub struct Scanner<'a> {
-    /// The networks.
-    pub engine: &'a Engine,
-    /// How hard to look for faces.
-    pub options: DetectOptions,
+fn read_photo(path: &Path, limits: &DecodeLimits) -> Result<Vec<u8>, Error> {
+    read_bounded(path, limits.max_bytes).map_err(|e| Error::io(path, e))
 }
 
-impl Analyse for Scanner<'_> {
-    fn models(&self) -> ModelPair {
-        self.engine.models()
-    }
-
-    fn photo_record(&self, bytes: &[u8]) -> Result<PhotoRecord, String> {
-        let record = self.engine.photo_record(bytes, &self.options);
-        record.map_err(|e| e.to_string())
+/// A photo that cannot be read is another error than a network that fails.
+fn of_image(error: fusiform_face::Error) -> Error {
+    match error {
+        fusiform_face::Error::Image(cause) => Error::Image(cause),
+        other => Error::Face(other),
     }
 }
 
-fn face_record(face: DescribedFace) -> FaceRecord {
-    let (b, q) = (&face.face.bbox, &face.quality);
-    FaceRecord {
-        bbox: [b.x_min, b.y_min, b.x_max, b.y_max],
-        score: face.face.score,
-        landmarks: face
-            .face
-            .landmarks
-            .map(|l| l.as_array().map(|p| [p.x, p.y])),
-        quality: QualityParts {
-            overall: q.overall,
-            size: q.size,
-            sharpness: q.sharpness,
-            exposure: q.exposure,
-            frontal: q.frontal,
-            yaw_deg: q.pose.yaw_deg,
-            pitch_deg: q.pose.pitch_deg,
-            roll_deg: q.pose.roll_deg,
+/// The same error, naming the file if it is about the file's content.
+fn of_file(path: &Path, error: Error) -> Error {
+    match error {
+        Error::Image(source) => Error::Photo {
+            path: path.into(),
+            source,
         },
-        vector: face.embedding.map(|e| e.0),
+        other => other,
     }
 }
 
@@ -371,13 +329,26 @@ fn model_id(name: &str, sha256: &str) -> ModelId {
     ModelId(format!("{name}@{}", &sha256[..12]))
 }
 
-fn session(name: &str, weights: &[u8], precision: Precision) -> Result<Session, Error> {
-    Model::from_bytes(weights, &Limits::default())
-        .and_then(|model| Session::with_precision(model, precision))
-        .map_err(|source| Error::Network {
-            name: name.into(),
-            source,
-        })
+/// The network of a role; the pack no longer holds its file then.
+fn load_network(
+    pack: &mut Pack,
+    role: Role,
+    name: &str,
+    precision: Precision,
+) -> Result<Box<dyn Network>, Error> {
+    let failed = |source| Error::Network {
+        name: name.into(),
+        source,
+    };
+    let loaded = pack.take_weights(role, |reader, n_bytes| {
+        NnBackend
+            .load_from(reader, n_bytes, precision)
+            .map_err(failed)
+    })?;
+    loaded.ok_or_else(|| Error::Lacks {
+        pack: pack.manifest.name.clone(),
+        role: role.name(),
+    })
 }
 
 fn normalisation(input: &InputManifest) -> Normalisation {
@@ -394,12 +365,12 @@ fn normalisation(input: &InputManifest) -> Normalisation {
 fn detector_spec(manifest: &DetectorManifest) -> DetectorSpec {
     let input = &manifest.input;
     let input_size = match (input.width_px, input.height_px) {
-        (Some(width), Some(height)) => InputSize::Fixed {
-            width: width as usize,
-            height: height as usize,
-        },
+        (Some(width_px), Some(height_px)) => InputSize::Fixed(Size {
+            width_px,
+            height_px,
+        }),
         _ => InputSize::Dynamic {
-            multiple_of: input.multiple_of.unwrap_or(32) as usize,
+            multiple_of: input.multiple_of.unwrap_or(32),
         },
     };
     let head = match manifest.head {
@@ -433,32 +404,56 @@ mod tests {
     use super::*;
 
     #[test]
+    fn networks_that_are_not_run_are_named() {
+        let base = Pack::base().unwrap();
+        assert_eq!(Engine::open(base.clone()).unwrap().idle_roles(), []);
+        let mut files: Vec<(String, Vec<u8>)> = Vec::new();
+        for network in base.manifest.networks() {
+            let weights = base.weights(network.role).unwrap().unwrap();
+            files.push((network.file.into(), weights.to_vec()));
+        }
+        // Any bytes will do: they are checked by hash and kept, not read.
+        let detector = base.weights(Role::Detector).unwrap().unwrap();
+        let sha256 = &base.manifest.detector.as_ref().unwrap().sha256;
+        let text = format!(
+            "{}\n[[network]]\nrole = \"landmarks\"\nname = \"l\"\nfile = \"l.onnx\"\n\
+             sha256 = \"{sha256}\"\ncrop_scale = 1.5\npoints = 5\nlicence = \"l\"\n\
+             input = {{ channels = \"rgb\", width_px = 64, height_px = 64 }}\n\
+             training_data = \"t\"\n",
+            base.manifest.to_toml().unwrap()
+        );
+        files.push(("l.onnx".into(), detector.to_vec()));
+        let manifest = crate::models::Manifest::parse(&text).unwrap();
+        let pack = Pack::from_parts(manifest, files).unwrap();
+        assert!(
+            pack.roles()
+                .eq([Role::Detector, Role::Landmarks, Role::Embedder])
+        );
+        assert_eq!(Engine::open(pack).unwrap().idle_roles(), [Role::Landmarks]);
+    }
+
+    #[test]
     fn a_pool_of_threads_changes_no_embedding() {
-        let library = crate::models::Library::at(Path::new("/nowhere"));
-        let engine = Engine::open(&library.load(None).unwrap()).unwrap();
-        let album = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../samples/album");
-        let mut photos: Vec<_> = std::fs::read_dir(album)
-            .unwrap()
-            .map(|p| p.unwrap().path())
-            .collect();
-        photos.sort();
-        let options = DetectOptions::default();
-        let describe = |photo: &std::path::PathBuf| {
-            engine
-                .describe(&engine.read(photo).unwrap().image, &options)
-                .unwrap()
-        };
-        let alone: Vec<_> = photos.iter().map(describe).collect();
+        let engine = Engine::builtin().unwrap();
+        let photos = ["ida.jpg", "party.jpg"].map(|name| {
+            let path = Path::new(env!("CARGO_MANIFEST_DIR"))
+                .join("tests/data")
+                .join(name);
+            std::fs::read(path).unwrap()
+        });
+        let options = AnalyseOptions::default();
+        let analyse = |photo: &Vec<u8>| engine.analyse(photo, &options).unwrap().faces;
+        let alone: Vec<_> = photos.iter().map(analyse).collect();
         assert!(
             alone.iter().any(|faces| faces.len() > 2),
-            "no group in the album"
+            "no group in the data"
         );
         for threads in [1, 3] {
             let pool = rayon::ThreadPoolBuilder::new()
                 .num_threads(threads)
                 .build()
                 .unwrap();
-            let pooled: Vec<_> = pool.install(|| photos.iter().map(describe).collect());
+            let pooled: Vec<_> = pool.install(|| photos.iter().map(analyse).collect());
             assert!(pooled == alone, "{threads} threads");
         }
     }

@@ -11,7 +11,8 @@ use crate::models::PackError;
 
 pub use kind::ErrorKind;
 
-/// What went wrong; the source is kept. Programs branch on [`Error::kind`], people read the message.
+/// What went wrong; the source is kept. Programs branch on [`Error::kind`], people read the
+/// message.
 ///
 /// A message names the file or value and the remedy; it never names a flag, command or
 /// environment variable of a program, because the library may be inside any program.
@@ -26,8 +27,8 @@ pub enum Error {
     Network {
         /// Name of the network in its manifest.
         name: String,
-        /// What the runtime said.
-        source: fusiform_nn::Error,
+        /// The cause, from the runtime.
+        source: fusiform_face::backend::BackendError,
     },
     /// The file of a photo holds no photo that can be read.
     #[error("{path}: {source}")]
@@ -44,11 +45,16 @@ pub enum Error {
     #[error(transparent)]
     Face(#[from] fusiform_face::Error),
     /// The album.
+    #[cfg(feature = "album")]
     #[error(transparent)]
     Album(#[from] fusiform_album::Error),
     /// Templates that do not compare.
     #[error(transparent)]
     Search(#[from] fusiform_search::Error),
+    /// The people's gallery.
+    #[cfg(feature = "gallery")]
+    #[error(transparent)]
+    Gallery(#[from] fusiform_gallery::Error),
     /// The pack lacks the network that the task needs.
     #[error("pack {pack:?} has no {role}; open a pack that has one")]
     Lacks {
@@ -73,12 +79,21 @@ pub enum Error {
     Io {
         /// Which one.
         path: PathBuf,
-        /// What the system said.
+        /// The cause, from the system.
         source: std::io::Error,
     },
     /// No face in a photo that needs one.
     #[error("no face found; allow smaller faces, or use a photo that shows the face larger")]
     NoFace,
+    /// A face without a template in a task that compares faces.
+    #[error(
+        "the face has no template: the pack that found it has no embedder; analyse the photo with \
+         a pack that has one"
+    )]
+    NoTemplate,
+    /// A name that cannot be one.
+    #[error("{0:?} cannot be the name of a person; a name has at least one visible character")]
+    Name(String),
 }
 
 impl Error {
@@ -97,20 +112,25 @@ impl Error {
             Error::Network { .. } => ErrorKind::BadNetwork,
             Error::Photo { source, .. } | Error::Image(source) => image_kind(source),
             Error::Face(error) => face_kind(error),
+            #[cfg(feature = "album")]
             Error::Album(error) => album_kind(error),
+            #[cfg(feature = "gallery")]
+            Error::Gallery(error) => gallery_kind(error),
             Error::Search(_) => ErrorKind::ModelMismatch,
             Error::Lacks { role, .. } if *role == "detector" => ErrorKind::LacksDetector,
             Error::Lacks { .. } => ErrorKind::LacksEmbedder,
             Error::Uncalibrated { .. } => ErrorKind::Uncalibrated,
             Error::Io { .. } => ErrorKind::Io,
             Error::NoFace => ErrorKind::NoFace,
+            Error::NoTemplate => ErrorKind::LacksEmbedder,
+            Error::Name(_) => ErrorKind::BadName,
         }
     }
 }
 
 fn pack_kind(error: &PackError) -> ErrorKind {
     match error {
-        PackError::Manifest(_) => ErrorKind::BadManifest,
+        PackError::Manifest(_) | PackError::Missing { .. } => ErrorKind::BadManifest,
         PackError::Hash { .. } => ErrorKind::HashMismatch,
         PackError::Io { .. } => ErrorKind::Io,
         PackError::Unknown { .. } => ErrorKind::UnknownPack,
@@ -121,12 +141,15 @@ fn pack_kind(error: &PackError) -> ErrorKind {
 fn image_kind(error: &ImageError) -> ErrorKind {
     match error {
         ImageError::Empty | ImageError::UnknownFormat { .. } => ErrorKind::NotAPhoto,
-        ImageError::TooManyBytes { .. } | ImageError::TooManyPixels { .. } => {
-            ErrorKind::PhotoTooLarge
+        ImageError::TooManyBytes { .. }
+        | ImageError::TooManyPixels { .. }
+        | ImageError::TooManyScans { .. }
+        | ImageError::TooSlow { .. } => ErrorKind::PhotoTooLarge,
+        ImageError::Unsupported { .. } | ImageError::DecoderFailed { .. } => {
+            ErrorKind::UnsupportedPhoto
         }
-        ImageError::Unsupported { .. } => ErrorKind::UnsupportedPhoto,
         ImageError::Encode { .. } | ImageError::Shape { .. } => ErrorKind::BadOption,
-        // Truncated, damaged, and whatever the decoders learn to report.
+        // Truncated or damaged.
         _ => ErrorKind::DamagedPhoto,
     }
 }
@@ -141,21 +164,44 @@ fn face_kind(error: &fusiform_face::Error) -> ErrorKind {
     }
 }
 
+#[cfg(feature = "album")]
 fn album_kind(error: &fusiform_album::Error) -> ErrorKind {
     use fusiform_album::Error;
     match error {
-        Error::NotACatalogue { .. } => ErrorKind::BadFile,
+        Error::NotAnAlbum { .. } => ErrorKind::BadFile,
         Error::Newer { .. } => ErrorKind::NewerFile,
         Error::ReadOnly { .. } => ErrorKind::ReadOnly,
         Error::DiskFull { .. } => ErrorKind::DiskFull,
         Error::Busy { .. } => ErrorKind::Busy,
         Error::NoSuchPerson(_) => ErrorKind::UnknownPerson,
-        Error::NoSuchFace(_) | Error::NoSuchPhoto(_) => ErrorKind::NotFound,
+        Error::NoSuchFace(_)
+        | Error::NoSuchPhoto(_)
+        | Error::NoSuchDecision(_)
+        | Error::NoSuchQuestion(_) => ErrorKind::NotFound,
         Error::NameTaken { .. } => ErrorKind::NameTaken,
         Error::BadName(_) => ErrorKind::BadName,
         Error::Search(_) => ErrorKind::ModelMismatch,
-        Error::Pointless(_) => ErrorKind::Refused,
+        Error::InvalidRequest(_) => ErrorKind::Refused,
         // Whatever else SQLite reports.
+        _ => ErrorKind::Database,
+    }
+}
+
+#[cfg(feature = "gallery")]
+fn gallery_kind(error: &fusiform_gallery::Error) -> ErrorKind {
+    use fusiform_gallery::Error;
+    match error {
+        Error::WrongKey(_) | Error::BadKey(_) => ErrorKind::WrongKey,
+        Error::NotAGallery(_) => ErrorKind::BadFile,
+        Error::Newer { .. } => ErrorKind::NewerFile,
+        Error::Damaged | Error::Chain { .. } | Error::Remains { .. } => ErrorKind::Tampered,
+        Error::Model { .. } | Error::Search(_) => ErrorKind::ModelMismatch,
+        Error::KeyTaken => ErrorKind::NameTaken,
+        Error::Locked(_) => ErrorKind::Busy,
+        Error::File(..) => ErrorKind::Io,
+        Error::Unsupported(_) => ErrorKind::BadOption,
+        Error::Random => ErrorKind::Internal,
+        // Whatever else the database reports.
         _ => ErrorKind::Database,
     }
 }

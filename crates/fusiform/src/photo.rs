@@ -1,33 +1,32 @@
-//! What an engine says of one photo. In: nothing. Out: plain data: [`Photo`] and its [`Face`]s.
+//! An analysed photo. In: nothing. Out: plain data: [`Photo`] and its [`Face`]s.
 //! Knows nothing of how faces are found.
 
 use fusiform_face::align::AlignedFace;
+use fusiform_face::detect::DetectedFace;
 use fusiform_face::geometry::{BoundingBox, Landmarks};
-use fusiform_face::image::DecodeLimits;
+use fusiform_face::image::Note;
+use fusiform_face::pipeline;
 use fusiform_face::quality::Quality;
-use fusiform_face::{detect::DetectOptions, pipeline};
-use fusiform_search::template::{ModelId, Template};
+use fusiform_search::template::{ModelId, Similarity, Template};
 
 use crate::error::Error;
-
-/// How a photo is analysed.
-#[derive(Debug, Clone, Default, PartialEq)]
-pub struct AnalyseOptions {
-    /// How hard to look for faces.
-    pub detect: DetectOptions,
-    /// What the bytes of a photo may ask for.
-    pub limits: DecodeLimits,
-}
+pub use fusiform_face::pipeline::AnalyseOptions;
 
 /// One analysed photo.
+///
+/// # Units
+/// Sizes and coordinates are pixels of the whole upright photo (after its EXIF orientation),
+/// however much of it was decoded: origin at the top left, pixel centres at .5.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Photo {
     /// Width in pixels, upright.
     pub width_px: u32,
     /// Height in pixels, upright.
     pub height_px: u32,
-    /// When it was taken: EXIF `DateTimeOriginal`, local time without a zone, `2021-07-04T18:30:05`.
+    /// EXIF `DateTimeOriginal`, local time without a zone: `2021-07-04T18:30:05`.
     pub taken_at: Option<String>,
+    /// What in the file had no effect: a colour profile or EXIF block that could not be used.
+    pub notes: Vec<Note>,
     /// Best detector score first.
     pub faces: Vec<Face>,
 }
@@ -35,25 +34,26 @@ pub struct Photo {
 /// One face of a photo.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Face {
-    /// Where it is, in pixels of the upright photo.
+    /// Where it is, in pixels of the upright photo; may reach beyond its edges.
     pub bbox: BoundingBox,
     /// The detector's score, 0…1.
     pub score: f32,
-    /// Five points, where the detector gives them.
+    /// Eyes, nose, corners of the mouth, in pixels of the upright photo; `None` if the detector
+    /// gives boxes alone.
     pub landmarks: Option<Landmarks>,
-    /// How much the face is worth to a recogniser.
+    /// How much of a recogniser's accuracy the face keeps, 0…1, with the reasons.
     pub quality: Quality,
-    /// The upright crop that the embedder saw.
+    /// The upright crop of 112×112 RGB pixels that the embedder was given.
     pub aligned: AlignedFace,
-    /// The face's template; `None` if the pack only detects.
+    /// The embedding with the model that made it; `None` if the pack has no embedder.
     pub template: Option<Template>,
 }
 
 impl Photo {
-    /// The face with the largest box, which is whom a portrait is of.
+    /// The face with the largest box: the person whom a portrait shows.
     ///
     /// # Errors
-    /// [`Error::NoFace`] if there is none.
+    /// [`Error::NoFace`] if no face was found.
     pub fn largest(&self) -> Result<&Face, Error> {
         let by_area = |a: &&Face, b: &&Face| a.bbox.area().total_cmp(&b.bbox.area());
         self.faces.iter().max_by(by_area).ok_or(Error::NoFace)
@@ -62,7 +62,7 @@ impl Photo {
 
 impl Face {
     /// The face of the pipeline, its embedding tagged with the model that made it.
-    pub(crate) fn of(found: pipeline::DescribedFace, model: Option<&ModelId>) -> Face {
+    pub(crate) fn of(found: pipeline::Face, model: Option<&ModelId>) -> Face {
         let quality = found.quality;
         let template = model
             .zip(found.embedding)
@@ -72,12 +72,38 @@ impl Face {
                 quality: quality.overall,
             });
         Face {
-            bbox: found.face.bbox,
-            score: found.face.score,
-            landmarks: found.face.landmarks,
+            bbox: found.detected.bbox,
+            score: found.detected.score,
+            landmarks: found.detected.landmarks,
             quality,
             aligned: found.aligned,
             template,
+        }
+    }
+
+    /// The template, for a task that cannot do without.
+    ///
+    /// # Errors
+    /// [`Error::NoTemplate`] if the pack that found the face has no embedder.
+    pub fn template(&self) -> Result<&Template, Error> {
+        self.template.as_ref().ok_or(Error::NoTemplate)
+    }
+
+    /// Cosine similarity of two faces, -1…1; larger is nearer. What it means depends on the model:
+    /// [`Engine::verify`](crate::Engine::verify) judges it by measured error rates.
+    ///
+    /// # Errors
+    /// [`Error::NoTemplate`]; [`Error::Search`] for templates of different models.
+    pub fn similarity(&self, other: &Face) -> Result<Similarity, Error> {
+        Ok(self.template()?.similarity(other.template()?)?)
+    }
+
+    /// Box, score and landmarks alone, as [`Engine::embed_at`](crate::Engine::embed_at) takes them.
+    pub fn detected(&self) -> DetectedFace {
+        DetectedFace {
+            bbox: self.bbox,
+            score: self.score,
+            landmarks: self.landmarks,
         }
     }
 }

@@ -1,10 +1,33 @@
-//! What an answer says. In: a similarity and a pack's thresholds. Out: a verdict with its stated error rate.
-//! Knows nothing of networks or files.
+//! From a similarity to a decision. In: a similarity and a pack's measured thresholds. Out: a
+//! verdict with the threshold and the false-match rate it rests on. Knows nothing of networks or
+//! files.
+
+use std::fmt;
 
 use fusiform_search::template::Similarity;
 
 use crate::error::Error;
 use crate::models::Threshold;
+
+/// A false-match rate, 0…1: the share of comparisons of two different people that are called a
+/// match (ISO/IEC 19795-1).
+///
+/// It is a rate of single comparisons. Whoever is compared with N enrolled people is wrongly taken
+/// for one of them about N times as often.
+#[derive(Debug, Clone, Copy, PartialEq, PartialOrd)]
+pub struct Fmr(pub f64);
+
+impl fmt::Display for Fmr {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "1 in {:.0}", 1.0 / self.0)
+    }
+}
+
+impl From<f64> for Fmr {
+    fn from(rate: f64) -> Fmr {
+        Fmr(rate)
+    }
+}
 
 /// False-match rate at and above whose similarity two faces are called the same person.
 ///
@@ -12,19 +35,22 @@ use crate::models::Threshold;
 /// (NIST FRVT 1:1 reports it beside 1e-4 to 1e-6).
 pub const SAME_FMR: f64 = 1e-3;
 
-/// False-match rate below whose similarity they are called different; between the two the answer is unsure.
+/// False-match rate below whose similarity they are called different; between the two the verdict
+/// is unsure.
 pub const DIFFERENT_FMR: f64 = 1e-2;
 
-/// Lost pairs for each false pair (FNMR over FMR) at the similarity where two lone faces of an album are linked.
+/// Lost pairs for each false pair (FNMR over FMR) at the similarity where two lone faces of an
+/// album are linked.
 ///
-/// An album holds far more pairs of strangers than of one person, so it needs a stricter point than one comparison, and
-/// the weaker a model the less strict a point, or it would link nothing. Chosen on half of the identities of lfw-dev.
+/// An album holds far more pairs of strangers than of one person, so it needs a stricter point than
+/// one comparison, and the weaker a model the less strict a point, or it would link nothing. Chosen
+/// on half of the identities of lfw-dev.
 pub const LINK_BALANCE: f64 = 1000.0;
 
-/// The same at the similarity below which two faces say nothing for being one person.
+/// The same at the similarity below which two faces are no evidence for being one person.
 pub const FLOOR_BALANCE: f64 = 70.0;
 
-/// The answer of a one-to-one check.
+/// The verdict of a one-to-one check.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Verdict {
     /// At or above the similarity of [`SAME_FMR`].
@@ -36,18 +62,30 @@ pub enum Verdict {
 }
 
 /// The thresholds of one embedder, from its manifest.
+///
+/// # Example
+/// ```
+/// use fusiform::{Engine, Fmr, verify::Verdict};
+/// let engine = Engine::builtin()?;
+/// let thresholds = engine.thresholds()?;
+/// let strict = thresholds.at_fmr(Fmr(1e-4))?;
+/// assert!(strict.similarity > thresholds.at_fmr(Fmr(1e-3))?.similarity);
+/// // A rate that was not measured is an error; nothing is made up.
+/// assert!(thresholds.at_fmr(Fmr(1e-9)).is_err());
+/// # Ok::<(), fusiform::Error>(())
+/// ```
 #[derive(Debug, Clone, PartialEq)]
 pub struct Thresholds {
-    pub(crate) pack: String,
-    pub(crate) stated: Vec<Threshold>,
+    pack: String,
+    stated: Vec<Threshold>,
 }
 
-/// A similarity with what it means.
+/// A similarity, the decision, and the error rates it was measured at.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Verification {
     /// Cosine similarity, -1…1; larger is nearer.
     pub similarity: Similarity,
-    /// What follows.
+    /// The decision.
     pub verdict: Verdict,
     /// At or above: same.
     pub same_at: Threshold,
@@ -56,11 +94,25 @@ pub struct Verification {
 }
 
 impl Thresholds {
+    /// The thresholds that the embedder of the pack called `pack` states, loosest first.
+    pub(crate) fn of(pack: &str, stated: &[Threshold]) -> Thresholds {
+        Thresholds {
+            pack: pack.into(),
+            stated: stated.to_vec(),
+        }
+    }
+
+    /// Every threshold that the pack states, loosest first.
+    pub fn stated(&self) -> &[Threshold] {
+        &self.stated
+    }
+
     /// The threshold measured at `fmr`.
     ///
     /// # Errors
     /// [`Error::Uncalibrated`] if the pack states none; nothing is interpolated.
-    pub fn at_fmr(&self, fmr: f64) -> Result<Threshold, Error> {
+    pub fn at_fmr(&self, fmr: impl Into<Fmr>) -> Result<Threshold, Error> {
+        let Fmr(fmr) = fmr.into();
         // Rates pass through text, so they are compared with a tolerance.
         let near = |t: &&Threshold| (t.fmr / fmr - 1.0).abs() < 1e-6;
         self.stated
@@ -75,7 +127,8 @@ impl Thresholds {
 
     /// The similarity at which the rate of lost pairs is `balance` times the rate of false ones.
     ///
-    /// Between stated rates it is interpolated, in the logarithm of their balance; beyond them the last one counts.
+    /// Between stated rates it is interpolated, in the logarithm of their balance; beyond them the
+    /// last one counts.
     ///
     /// # Errors
     /// [`Error::Uncalibrated`] if the pack states none.
@@ -102,10 +155,10 @@ impl Thresholds {
         }))
     }
 
-    /// What a similarity means.
+    /// The verdict on a similarity.
     ///
     /// # Errors
-    /// [`Error::Uncalibrated`].
+    /// [`Error::Uncalibrated`] unless the pack states [`SAME_FMR`] and [`DIFFERENT_FMR`].
     pub fn judge(&self, similarity: Similarity) -> Result<Verification, Error> {
         let same_at = self.at_fmr(SAME_FMR)?;
         let different_below = self.at_fmr(DIFFERENT_FMR)?;
@@ -136,10 +189,7 @@ mod tests {
             similarity,
             fnmr: 0.1,
         });
-        Thresholds {
-            pack: "p".into(),
-            stated: stated.to_vec(),
-        }
+        Thresholds::of("p", &stated)
     }
 
     #[test]
@@ -158,11 +208,7 @@ mod tests {
         let at = |balance| thresholds().at_balance(balance).unwrap();
         assert_eq!((at(1.0), at(1e9)), (0.3, 0.4));
         assert!((at(1000f64.sqrt()) - 0.35).abs() < 1e-6);
-        let none = Thresholds {
-            pack: "p".into(),
-            stated: Vec::new(),
-        };
-        assert!(none.at_balance(1.0).is_err());
+        assert!(Thresholds::of("p", &[]).at_balance(1.0).is_err());
     }
 
     #[test]

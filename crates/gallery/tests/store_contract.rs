@@ -1,5 +1,6 @@
-//! What every store promises, run for each of them. A body takes a [`Fixture`]; `contract!` makes a test
-//! of each body for a kind of store. To check another store, add a fixture and one line at the end.
+//! What every store promises, run for each of them. A body takes a [`Fixture`]; `contract!` makes a
+//! test of each body for a kind of store. To check another store, add a fixture and one line at the
+//! end.
 
 use std::cell::RefCell;
 use std::sync::Barrier;
@@ -137,7 +138,8 @@ fn add_example(store: &dyn Store, example: NewExample<'_>) -> bool {
     added
 }
 
-/// What was committed is handed on by `load`, in its order and bit by bit, also after opening again.
+/// What was committed is handed on by `load`, in its order and bit by bit, also after opening
+/// again.
 fn keeps_what_was_committed<F: Fixture>() {
     let fixture = F::new();
     let store = fixture.open();

@@ -1,12 +1,12 @@
-//! The routines for aarch64. Every such CPU has NEON.
+//! The routines compiled for aarch64, with NEON, which every such CPU has. In: slices whose lengths
+//! the safe entries checked. Out: the same.
 
 use std::arch::aarch64::*;
 use std::ops::Range;
 
+use crate::compile::{compile_int8_conv, compile_rows};
 use crate::dot::block::{NIBBLES, Products, nibbles, products};
-use crate::pixels::eight::eight_bits;
-use crate::pixels::quads::Quads;
-use crate::pixels::routines;
+use crate::int8_dot::Int8Dot;
 use crate::vector::Vector;
 
 /// Four floats.
@@ -15,9 +15,9 @@ pub(crate) struct F32x4(float32x4_t);
 
 // SAFETY: NEON is part of every aarch64 CPU that Rust's targets name.
 unsafe impl Vector for F32x4 {
-    type Rest = F32x4;
+    type Tail = F32x4;
     const LANES: usize = 4;
-    const HIGH: [usize; 4] = [12, 12, 8, 6];
+    const TILE_PIXELS: [usize; 4] = [12, 12, 8, 6];
 
     #[inline(always)]
     unsafe fn splat(value: f32) -> Self {
@@ -51,7 +51,7 @@ unsafe impl Vector for F32x4 {
     }
     #[inline(always)]
     unsafe fn max(self, other: Self) -> Self {
-        // SAFETY: NEON is there. A comparison, because `vmaxq_f32` would keep what is not a number.
+        // SAFETY: NEON is there. A comparison, because `vmaxq_f32` would keep NaN.
         F32x4(unsafe { vbslq_f32(vcgtq_f32(self.0, other.0), self.0, other.0) })
     }
     #[inline(always)]
@@ -65,13 +65,13 @@ unsafe impl Vector for F32x4 {
         F32x4(unsafe { vbslq_f32(vcgtq_f32(self.0, vdupq_n_f32(0.0)), self.0, other.0) })
     }
     #[inline(always)]
-    unsafe fn store_woven(a: Self, b: Self, c: Self, to: *mut f32) {
+    unsafe fn store_interleaved(a: Self, b: Self, c: Self, to: *mut f32) {
         // SAFETY: the caller has room for twelve floats there.
         unsafe { vst3q_f32(to, float32x4x3_t(a.0, b.0, c.0)) }
     }
 }
 
-routines!(neon, crate::aarch64::F32x4, "neon");
+compile_rows!(neon, crate::aarch64::F32x4, "neon");
 
 /// Four sums of products of sixteen-bit and four-bit numbers.
 #[derive(Clone, Copy)]
@@ -138,54 +138,55 @@ products!(
     "neon"
 );
 
-/// Four sums of products of eight bits, each as two that are added up at the end.
+/// Four sums of products of eight bits, each in two halves that are added at the end.
 #[derive(Clone, Copy)]
-struct NeonQuads([int32x4_t; 2]);
+struct NeonInt8Dot([int32x4_t; 2]);
 
 // SAFETY: NEON is part of every aarch64 CPU that Rust's targets name.
-unsafe impl Quads for NeonQuads {
+unsafe impl Int8Dot for NeonInt8Dot {
     type Floats = F32x4;
-    type Rest = NeonQuads;
+    type Tail = NeonInt8Dot;
     type Bits = uint32x4_t;
-    type Numbers = int8x16_t;
+    type Activations = int8x16_t;
     type Weights = int8x16_t;
-    const HIGH: [usize; 4] = [10, 5, 3, 2];
+    const TILE_PIXELS: [usize; 4] = [10, 5, 3, 2];
 
     #[inline(always)]
     unsafe fn zero() -> Self {
         // SAFETY: NEON is there.
-        NeonQuads(unsafe { [vdupq_n_s32(0); 2] })
+        NeonInt8Dot(unsafe { [vdupq_n_s32(0); 2] })
     }
     #[inline(always)]
-    unsafe fn numbers(from: *const u8) -> int8x16_t {
-        // SAFETY: the caller has four numbers there.
+    unsafe fn broadcast_u8(from: *const u8) -> int8x16_t {
+        // SAFETY: the caller has four activations there.
         unsafe { vreinterpretq_s8_s32(vdupq_n_s32(from.cast::<i32>().read_unaligned())) }
     }
     #[inline(always)]
-    unsafe fn weights(from: *const i8) -> int8x16_t {
+    unsafe fn load_weights(from: *const i8) -> int8x16_t {
         // SAFETY: the caller has four weights for each lane there.
         unsafe { vld1q_s8(from) }
     }
     #[inline(always)]
-    unsafe fn add(self, numbers: int8x16_t, weights: int8x16_t) -> Self {
+    unsafe fn add_products(self, activations: int8x16_t, weights: int8x16_t) -> Self {
         let [low, high] = self.0;
-        // SAFETY: NEON is there. Numbers of seven bits are signed ones too, and a product fits 16 bits.
-        NeonQuads(unsafe {
-            let products = vmull_s8(vget_low_s8(numbers), vget_low_s8(weights));
+        // SAFETY: NEON is there. Numbers of seven bits are signed ones too, and a product fits 16
+        // bits.
+        NeonInt8Dot(unsafe {
+            let products = vmull_s8(vget_low_s8(activations), vget_low_s8(weights));
             [
                 vpadalq_s16(low, products),
-                vpadalq_s16(high, vmull_high_s8(numbers, weights)),
+                vpadalq_s16(high, vmull_high_s8(activations, weights)),
             ]
         })
     }
     #[inline(always)]
-    unsafe fn floats(self) -> F32x4 {
+    unsafe fn to_floats(self) -> F32x4 {
         // SAFETY: NEON is there.
         F32x4(unsafe { vcvtq_f32_s32(vpaddq_s32(self.0[0], self.0[1])) })
     }
     #[inline(always)]
-    unsafe fn keep(floats: F32x4, to: *mut u8) {
-        // SAFETY: NEON is there, and the caller has room for four numbers.
+    unsafe fn store_u8(floats: F32x4, to: *mut u8) {
+        // SAFETY: NEON is there, and the caller has room for four activations.
         unsafe {
             let words = vqmovn_s32(vcvtnq_s32_f32(floats.0));
             let bytes = vqmovn_s16(vcombine_s16(words, words));
@@ -194,27 +195,30 @@ unsafe impl Quads for NeonQuads {
         }
     }
     #[inline(always)]
-    unsafe fn nothing() -> uint32x4_t {
+    unsafe fn zero_bits() -> uint32x4_t {
         // SAFETY: NEON is there.
         unsafe { vdupq_n_u32(0) }
     }
     #[inline(always)]
-    unsafe fn highest([high, deep]: [uint32x4_t; 2], from: *const f32) -> [uint32x4_t; 2] {
+    unsafe fn fold_min_max(
+        [max_bits, min_bits]: [uint32x4_t; 2],
+        from: *const f32,
+    ) -> [uint32x4_t; 2] {
         // SAFETY: the caller has four floats there.
         unsafe {
             let bits = vreinterpretq_u32_f32(vld1q_f32(from));
-            let signed = vmaxq_s32(vreinterpretq_s32_u32(high), vreinterpretq_s32_u32(bits));
-            [vreinterpretq_u32_s32(signed), vmaxq_u32(deep, bits)]
+            let signed = vmaxq_s32(vreinterpretq_s32_u32(max_bits), vreinterpretq_s32_u32(bits));
+            [vreinterpretq_u32_s32(signed), vmaxq_u32(min_bits, bits)]
         }
     }
     #[inline(always)]
-    unsafe fn lane([high, deep]: [uint32x4_t; 2]) -> [u32; 2] {
+    unsafe fn reduce_min_max([max_bits, min_bits]: [uint32x4_t; 2]) -> [u32; 2] {
         // SAFETY: NEON is there.
         unsafe {
-            let high = vmaxvq_s32(vreinterpretq_s32_u32(high));
-            [high as u32, vmaxvq_u32(deep)]
+            let max = vmaxvq_s32(vreinterpretq_s32_u32(max_bits));
+            [max as u32, vmaxvq_u32(min_bits)]
         }
     }
 }
 
-eight_bits!(eight_neon, NeonQuads, "neon");
+compile_int8_conv!(int8_conv_neon, NeonInt8Dot, "neon");

@@ -1,4 +1,5 @@
-//! Numbers that begin on a cache line. In: a length. Out: a slice; no load of a vector straddles two lines.
+//! Arrays aligned to cache lines. In: a length. Out: a slice whose aligned vectors never cross a
+//! line. Knows nothing of what the numbers mean.
 
 use std::marker::PhantomData;
 use std::ops::{Deref, DerefMut};
@@ -11,7 +12,7 @@ const LINE: usize = 64;
 #[repr(C, align(64))]
 struct Line([u8; LINE]);
 
-/// A kind of number that a [`Buffer`] holds: any bytes are one, and zeros are zero.
+/// A number type for [`Buffer`]: every bit pattern is valid, and zero bits are zero.
 pub trait Number: Copy + sealed::Sealed {}
 
 impl Number for f32 {}
@@ -23,7 +24,7 @@ mod sealed {
     impl Sealed for i8 {}
 }
 
-/// A growable array of numbers whose first one lies on a cache line; new ones are zero.
+/// A growable array whose first element is aligned to a cache line; new elements are zero.
 ///
 /// # Example
 /// ```
@@ -56,14 +57,14 @@ impl<T: Number> Buffer<T> {
         buffer
     }
 
-    /// The same numbers on a cache line.
+    /// A copy of a slice.
     pub fn copied(from: &[T]) -> Buffer<T> {
         let mut buffer = Buffer::zeroed(from.len());
         buffer.copy_from_slice(from);
         buffer
     }
 
-    /// Changes the length; what is kept keeps its numbers.
+    /// Changes the length; elements within both lengths keep their values.
     pub fn resize(&mut self, len: usize) {
         let lines = len.div_ceil(LINE / size_of::<T>());
         self.lines.resize(lines, Line([0; LINE]));
@@ -75,7 +76,8 @@ impl<T: Number> Deref for Buffer<T> {
     type Target = [T];
 
     fn deref(&self) -> &[T] {
-        // SAFETY: the lines are bytes side by side without gaps, any of which are numbers, and hold at least `len`.
+        // SAFETY: the lines are bytes side by side without gaps, any of which are numbers, and hold
+        // at least `len`.
         unsafe { std::slice::from_raw_parts(self.lines.as_ptr().cast(), self.len) }
     }
 }

@@ -1,10 +1,10 @@
-//! What this CPU offers. In: nothing but the CPU. Out: the instruction set that every routine uses.
-//! Knows nothing of environment variables: a caller that wants another set says so.
+//! Instruction sets. In: the CPU, or a name. Out: the instruction set that every routine uses.
+//! Knows nothing of environment variables: a caller that wants another set calls [`force`].
 
 use std::fmt;
 use std::sync::atomic::{AtomicU8, Ordering};
 
-/// An instruction set that routines are written for, from the plainest to the widest.
+/// An instruction set that routines are compiled for, from the narrowest to the widest.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 #[repr(u8)]
 pub enum Isa {
@@ -18,7 +18,7 @@ pub enum Isa {
     Avx512 = 4,
 }
 
-/// An instruction set that this CPU lacks, or a name that means none.
+/// An instruction set that this CPU lacks, or an unknown name.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Unsupported {
     asked: String,
@@ -49,10 +49,10 @@ impl fmt::Display for Isa {
     }
 }
 
-/// 0 until the first question.
+/// The chosen [`Isa`] as a number; 0 until the first call of [`chosen`].
 static CHOSEN: AtomicU8 = AtomicU8::new(0);
 
-/// The instruction sets this CPU offers, plainest first.
+/// The instruction sets this CPU has, narrowest first.
 pub fn available() -> impl Iterator<Item = Isa> {
     [Isa::Scalar, Isa::Neon, Isa::Avx2, Isa::Avx512]
         .into_iter()
@@ -78,7 +78,7 @@ fn offers(isa: Isa) -> bool {
     }
 }
 
-/// The instruction set in force: the widest there is, unless [`force`] named another.
+/// The instruction set that routines use: the widest available, unless [`force`] named another.
 pub fn chosen() -> Isa {
     match CHOSEN.load(Ordering::Relaxed) {
         1 => Isa::Scalar,
@@ -93,9 +93,9 @@ pub fn chosen() -> Isa {
     }
 }
 
-/// Puts an instruction set in force by name, for tests and for `fusiform doctor`.
+/// Makes routines use an instruction set by name, for tests and measurements.
 ///
-/// Weights packed before keep the form they have; call it before a session is made.
+/// Weights that are packed already keep their layout and kernels; call this before packing.
 ///
 /// # Errors
 /// [`Unsupported`] if this CPU lacks it; nothing changes.
@@ -107,7 +107,7 @@ pub fn force(name: &str) -> Result<Isa, Unsupported> {
     Ok(isa)
 }
 
-/// Names of the CPU features that matter here, of those this CPU has.
+/// Names of the CPU features that the routines use and this CPU has.
 pub fn features() -> Vec<&'static str> {
     #[cfg(target_arch = "x86_64")]
     {

@@ -1,12 +1,15 @@
 //! Dot products. In: vectors, or rows of vectors. Out: a number for each pair.
+//! Knows nothing of what the vectors describe.
 
 use crate::cpu::{self, Isa};
 
 pub(crate) mod block;
+pub(crate) mod lanes;
 
 /// Sum of products of two vectors of one length.
 ///
-/// The order of additions depends on the instruction set alone, so equal input gives equal output on one machine.
+/// The order of additions depends on the instruction set alone, so equal input gives equal output
+/// on one machine.
 ///
 /// # Panics
 /// If the lengths differ.
@@ -24,29 +27,16 @@ pub fn f32(a: &[f32], b: &[f32]) -> f32 {
         #[cfg(target_arch = "x86_64")]
         // SAFETY: as above.
         Isa::Avx2 => unsafe { crate::x86_64::dot_avx2(a, b) },
-        _ => lanes::<8>(a, b),
+        _ => lanes::dot::<8>(a, b),
     }
 }
 
-/// The sum kept in `N` partial sums, which the compiler turns into vector registers.
-#[inline(always)]
-pub(crate) fn lanes<const N: usize>(a: &[f32], b: &[f32]) -> f32 {
-    let mut sums = [0.0f32; N];
-    let (a_chunks, a_rest) = a.as_chunks::<N>();
-    let (b_chunks, b_rest) = b.as_chunks::<N>();
-    for (x, y) in a_chunks.iter().zip(b_chunks) {
-        for lane in 0..N {
-            sums[lane] += x[lane] * y[lane];
-        }
-    }
-    let rest: f32 = a_rest.iter().zip(b_rest).map(|(x, y)| x * y).sum();
-    sums.iter().sum::<f32>() + rest
-}
-
-/// Dot product of every query with every template; `out` holds for each query a number for each template.
+/// Dot product of every query with every template; `out` holds for each query a number for each
+/// template.
 ///
-/// Templates should fit the first-level cache: each is read once for four queries. The sum of a pair does not depend
-/// on what else is in the block, but may differ from [`f32()`] in the last digits.
+/// Templates should fit the first-level cache: each is read once for four queries. The sum of a
+/// pair does not depend on what else is in the block, but may differ from [`f32()`] in the last
+/// digits.
 ///
 /// # Shapes
 /// `queries` and `templates` are rows of `length`, `out` has queries × templates numbers.
@@ -64,14 +54,15 @@ pub fn f32_block(queries: &[f32], templates: &[f32], length: usize, out: &mut [f
     f32_block_by(cpu::chosen(), queries, templates, length, out);
 }
 
-/// Numbers in a block of [`u4_block`]; rows are whole blocks.
+/// The length of a row of [`u4_block`] is a multiple of this.
 pub const U4_BLOCK: usize = block::NIBBLES;
 
-/// As [`f32_block`], of whole numbers and exact, where those of templates are of 0 to 15 and lie two to a byte, as
-/// [`pack_u4`] lays them. A sum beyond `i32` wraps, which queries of at most `i32::MAX / (15 · length)` rule out.
+/// As [`f32_block`], but exact, for integer queries and templates of 0 to 15 as [`pack_u4`] packs
+/// them. A sum beyond `i32` wraps; queries of at most `i32::MAX / (15 · length)` cannot reach it.
 ///
 /// # Shapes
-/// `queries` are rows of `length`, `templates` rows of `length / 2` bytes, `out` has queries × templates numbers.
+/// `queries` are rows of `length`, `templates` rows of `length / 2` bytes, `out` has queries ×
+/// templates numbers.
 ///
 /// # Panics
 /// If the slices are not of these shapes, or `length` is 0 or not a multiple of [`U4_BLOCK`].
@@ -90,7 +81,8 @@ pub fn u4_block(queries: &[i16], templates: &[u8], length: usize, out: &mut [i32
     u4_block_by(cpu::chosen(), queries, templates, length, out);
 }
 
-/// Appends numbers of 0 to 15, of which only the four lower bits count, in the layout that [`u4_block`] reads.
+/// Appends numbers of 0 to 15, of which only the four lower bits count, in the layout that
+/// [`u4_block`] reads.
 ///
 /// # Panics
 /// If they are not whole blocks.
@@ -175,16 +167,25 @@ mod tests {
             numbers in vec(any::<(i16, u8)>(), 2304),
         ) {
             let length = blocks * U4_BLOCK;
-            let queries: Vec<i16> = numbers.iter().map(|n| n.0).take(n_queries * length).collect();
-            let templates: Vec<u8> = numbers.iter().map(|n| n.1 & 15).take(n_templates * length).collect();
+            let queries: Vec<i16> = numbers
+                .iter()
+                .map(|n| n.0)
+                .take(n_queries * length)
+                .collect();
+            let templates: Vec<u8> = numbers
+                .iter()
+                .map(|n| n.1 & 15)
+                .take(n_templates * length)
+                .collect();
             let mut packed = Vec::new();
             pack_u4(&templates, &mut packed);
             for isa in cpu::available() {
                 let mut out = vec![7; n_queries * n_templates];
                 u4_block_by(isa, &queries, &packed, length, &mut out);
-                for (place, got) in out.into_iter().enumerate() {
-                    let (q, t) = (place / n_templates * length, place % n_templates * length);
-                    let products = (0..length).map(|i| i64::from(queries[q + i]) * i64::from(templates[t + i]));
+                for (pair, got) in out.into_iter().enumerate() {
+                    let (q, t) = (pair / n_templates * length, pair % n_templates * length);
+                    let products = (0..length)
+                        .map(|i| i64::from(queries[q + i]) * i64::from(templates[t + i]));
                     prop_assert_eq!(i64::from(got), products.sum::<i64>(), "{}", isa);
                 }
             }
@@ -195,16 +196,28 @@ mod tests {
             length in 1usize..70, n_queries in 0usize..10, n_templates in 0usize..10,
             numbers in vec((-1.0f32..1.0, -1.0f32..1.0), 700),
         ) {
-            let queries: Vec<f32> = numbers.iter().map(|n| n.0).take(n_queries * length).collect();
-            let templates: Vec<f32> = numbers.iter().map(|n| n.1).take(n_templates * length).collect();
+            let queries: Vec<f32> = numbers
+                .iter()
+                .map(|n| n.0)
+                .take(n_queries * length)
+                .collect();
+            let templates: Vec<f32> = numbers
+                .iter()
+                .map(|n| n.1)
+                .take(n_templates * length)
+                .collect();
             for isa in cpu::available() {
                 let mut out = vec![7.0; n_queries * n_templates];
                 f32_block_by(isa, &queries, &templates, length, &mut out);
-                for (place, got) in out.into_iter().enumerate() {
-                    let q = &queries[place / n_templates * length..][..length];
-                    let t = &templates[place % n_templates * length..][..length];
+                for (pair, got) in out.into_iter().enumerate() {
+                    let q = &queries[pair / n_templates * length..][..length];
+                    let t = &templates[pair % n_templates * length..][..length];
                     let products = q.iter().zip(t).map(|(q, t)| f64::from(*q) * f64::from(*t));
-                    prop_assert!((f64::from(got) - products.sum::<f64>()).abs() < 1e-5, "{}", isa);
+                    prop_assert!(
+                        (f64::from(got) - products.sum::<f64>()).abs() < 1e-5,
+                        "{}",
+                        isa
+                    );
                     let mut alone = [7.0];
                     f32_block_by(isa, q, t, length, &mut alone);
                     prop_assert_eq!(alone[0], got, "{}: depends on its neighbours", isa);

@@ -1,18 +1,20 @@
 //! One vector of floats, as an instruction set has it. In: pointers and vectors. Out: vectors.
-//! The routines for pixels of channels are written once over this and compiled for each instruction set.
+//! Knows nothing of images: the NHWC kernels are generic over [`Vector`].
 
 /// A vector of [`Vector::LANES`] floats.
 ///
 /// # Safety
-/// Who implements it may assume that the CPU has the instructions: only functions compiled for the instruction set
-/// call it, and those are called only through [`crate::cpu`].
+/// Methods may be called only from functions compiled for the instruction set, on a CPU that has
+/// it.
 pub(crate) unsafe trait Vector: Copy {
-    /// What takes the channels that do not fill a vector: half as wide where pixels are padded to half vectors.
-    type Rest: Vector;
+    /// The vector for channels that do not fill one of these: half as wide where pixels are padded
+    /// to half vectors, otherwise the same type.
+    type Tail: Vector;
     /// Floats in a vector.
     const LANES: usize;
-    /// Pixels of a tile of one, two, three and four vectors of channels, whose sums stay in registers.
-    const HIGH: [usize; 4];
+    /// Pixels of a tile of one, two, three and four vectors of channels, whose sums stay in
+    /// registers.
+    const TILE_PIXELS: [usize; 4];
 
     /// The same number in every lane.
     unsafe fn splat(value: f32) -> Self;
@@ -26,55 +28,55 @@ pub(crate) unsafe trait Vector: Copy {
     unsafe fn add(self, other: Self) -> Self;
     /// `self · other`.
     unsafe fn mul(self, other: Self) -> Self;
-    /// The larger of both; `other` where `self` is not a number, so that `x.max(bound)` is bounded as in Rust.
+    /// The larger of both; `other` where `self` is NaN, as `f32::max` of a value and a bound.
     unsafe fn max(self, other: Self) -> Self;
-    /// The smaller of both; `other` where `self` is not a number.
+    /// The smaller of both; `other` where `self` is NaN.
     unsafe fn min(self, other: Self) -> Self;
     /// `self` where `self > 0`, `other` elsewhere.
     unsafe fn if_positive(self, other: Self) -> Self;
     /// Writes `3 · LANES` floats: the first of each, then the second of each, and so on.
-    unsafe fn store_woven(a: Self, b: Self, c: Self, to: *mut f32);
+    unsafe fn store_interleaved(a: Self, b: Self, c: Self, to: *mut f32);
 }
 
 /// Eight floats in plain Rust: the definition, and what runs where no instruction set is known.
 #[derive(Clone, Copy)]
-pub(crate) struct Plain([f32; 8]);
+pub(crate) struct Scalar8([f32; 8]);
 
-impl Plain {
+impl Scalar8 {
     #[inline(always)]
-    fn zip(self, other: Plain, f: impl Fn(f32, f32) -> f32) -> Plain {
-        Plain(std::array::from_fn(|i| f(self.0[i], other.0[i])))
+    fn zip(self, other: Scalar8, f: impl Fn(f32, f32) -> f32) -> Scalar8 {
+        Scalar8(std::array::from_fn(|i| f(self.0[i], other.0[i])))
     }
 }
 
-impl From<[f32; 8]> for Plain {
+impl From<[f32; 8]> for Scalar8 {
     #[inline(always)]
-    fn from(lanes: [f32; 8]) -> Plain {
-        Plain(lanes)
+    fn from(lanes: [f32; 8]) -> Scalar8 {
+        Scalar8(lanes)
     }
 }
 
-impl From<Plain> for [f32; 8] {
+impl From<Scalar8> for [f32; 8] {
     #[inline(always)]
-    fn from(vector: Plain) -> [f32; 8] {
+    fn from(vector: Scalar8) -> [f32; 8] {
         vector.0
     }
 }
 
 // SAFETY: plain Rust runs everywhere.
-unsafe impl Vector for Plain {
-    type Rest = Plain;
+unsafe impl Vector for Scalar8 {
+    type Tail = Scalar8;
     const LANES: usize = 8;
-    const HIGH: [usize; 4] = [4, 2, 2, 1];
+    const TILE_PIXELS: [usize; 4] = [4, 2, 2, 1];
 
     #[inline(always)]
-    unsafe fn splat(value: f32) -> Plain {
-        Plain([value; 8])
+    unsafe fn splat(value: f32) -> Scalar8 {
+        Scalar8([value; 8])
     }
     #[inline(always)]
-    unsafe fn load(from: *const f32) -> Plain {
+    unsafe fn load(from: *const f32) -> Scalar8 {
         // SAFETY: the caller has eight floats there.
-        Plain(unsafe { from.cast::<[f32; 8]>().read_unaligned() })
+        Scalar8(unsafe { from.cast::<[f32; 8]>().read_unaligned() })
     }
     #[inline(always)]
     unsafe fn store(self, to: *mut f32) {
@@ -82,33 +84,33 @@ unsafe impl Vector for Plain {
         unsafe { to.cast::<[f32; 8]>().write_unaligned(self.0) }
     }
     #[inline(always)]
-    unsafe fn mul_add(self, factor: Plain, addend: Plain) -> Plain {
-        Plain(std::array::from_fn(|i| {
+    unsafe fn mul_add(self, factor: Scalar8, addend: Scalar8) -> Scalar8 {
+        Scalar8(std::array::from_fn(|i| {
             self.0[i] * factor.0[i] + addend.0[i]
         }))
     }
     #[inline(always)]
-    unsafe fn add(self, other: Plain) -> Plain {
+    unsafe fn add(self, other: Scalar8) -> Scalar8 {
         self.zip(other, |a, b| a + b)
     }
     #[inline(always)]
-    unsafe fn mul(self, other: Plain) -> Plain {
+    unsafe fn mul(self, other: Scalar8) -> Scalar8 {
         self.zip(other, |a, b| a * b)
     }
     #[inline(always)]
-    unsafe fn max(self, other: Plain) -> Plain {
+    unsafe fn max(self, other: Scalar8) -> Scalar8 {
         self.zip(other, |a, b| if a > b { a } else { b })
     }
     #[inline(always)]
-    unsafe fn min(self, other: Plain) -> Plain {
+    unsafe fn min(self, other: Scalar8) -> Scalar8 {
         self.zip(other, |a, b| if a < b { a } else { b })
     }
     #[inline(always)]
-    unsafe fn if_positive(self, other: Plain) -> Plain {
+    unsafe fn if_positive(self, other: Scalar8) -> Scalar8 {
         self.zip(other, |a, b| if a > 0.0 { a } else { b })
     }
     #[inline(always)]
-    unsafe fn store_woven(a: Plain, b: Plain, c: Plain, to: *mut f32) {
+    unsafe fn store_interleaved(a: Scalar8, b: Scalar8, c: Scalar8, to: *mut f32) {
         let woven: [[f32; 3]; 8] = std::array::from_fn(|i| [a.0[i], b.0[i], c.0[i]]);
         // SAFETY: the caller has room for 24 floats there.
         unsafe { to.cast::<[[f32; 3]; 8]>().write_unaligned(woven) }

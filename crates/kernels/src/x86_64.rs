@@ -1,14 +1,15 @@
-//! The routines for x86-64. In and out as their safe entries say, which check every length.
+//! The routines compiled for x86-64. In: slices whose lengths the safe entries checked. Out: the
+//! same. Knows nothing of which instruction set is chosen.
 
 use std::arch::x86_64::*;
 use std::ops::Range;
 
-mod quads;
+mod int8_dot;
 
-pub(crate) use quads::{eight_avx2, eight_vnni};
+pub(crate) use int8_dot::{int8_conv_avx2, int8_conv_vnni};
 
+use crate::compile::compile_rows;
 use crate::dot::block::{NIBBLES, Products, nibbles, products};
-use crate::pixels::routines;
 use crate::vector::Vector;
 
 /// Eight floats.
@@ -20,14 +21,15 @@ pub(crate) struct F32x8(__m256);
 pub(crate) struct F32x16(__m512);
 
 macro_rules! vector {
-    ($name:ident, $rest:ident, $lanes:literal, $high:expr, $splat:ident, $load:ident, $store:ident, $fma:ident, $add:ident,
-     $mul:ident, $max:ident, $min:ident, |$x:ident, $other:ident| $if_positive:expr,
-     |$a:ident, $b:ident, $c:ident, $to:ident| $woven:expr) => {
+    ($name:ident, $tail:ident, $lanes:literal, $tile_pixels:expr, $splat:ident, $load:ident,
+     $store:ident, $fma:ident, $add:ident, $mul:ident, $max:ident, $min:ident,
+     |$x:ident, $other:ident| $if_positive:expr,
+     |$a:ident, $b:ident, $c:ident, $to:ident| $interleaved:expr) => {
         // SAFETY: only routines compiled for the instruction set use it.
         unsafe impl Vector for $name {
-            type Rest = $rest;
+            type Tail = $tail;
             const LANES: usize = $lanes;
-            const HIGH: [usize; 4] = $high;
+            const TILE_PIXELS: [usize; 4] = $tile_pixels;
 
             #[inline(always)]
             unsafe fn splat(value: f32) -> Self {
@@ -61,7 +63,8 @@ macro_rules! vector {
             }
             #[inline(always)]
             unsafe fn max(self, other: Self) -> Self {
-                // SAFETY: the instruction set is there. The second operand wins where the first is not a number.
+                // SAFETY: the instruction set is there. The result is the second operand where the
+                // first is NaN.
                 $name(unsafe { $max(self.0, other.0) })
             }
             #[inline(always)]
@@ -76,9 +79,9 @@ macro_rules! vector {
                 $name(unsafe { $if_positive })
             }
             #[inline(always)]
-            unsafe fn store_woven($a: Self, $b: Self, $c: Self, $to: *mut f32) {
+            unsafe fn store_interleaved($a: Self, $b: Self, $c: Self, $to: *mut f32) {
                 // SAFETY: the instruction set is there, and the caller has room for three vectors.
-                unsafe { $woven }
+                unsafe { $interleaved }
             }
         }
     };
@@ -171,18 +174,20 @@ unsafe fn weave_x8([a, b, c]: [__m256; 3], to: *mut f32) {
     }
 }
 
-routines!(avx2, crate::x86_64::F32x8, "avx2,fma");
-routines!(avx512, crate::x86_64::F32x16, "avx512f,avx2,fma");
+compile_rows!(avx2, crate::x86_64::F32x8, "avx2,fma");
+compile_rows!(avx512, crate::x86_64::F32x16, "avx512f,avx2,fma");
 
 macro_rules! nibbles {
     ($name:ident, $vector:ty, $step:literal, $templates:literal, $zero:ident, $load:ident,
-     $half:ident as $half_type:ty, $widen:ident, $and:ident, $fifteen:ident, $shift:ident, $madd:ident, $add:ident,
+     $half:ident as $half_type:ty, $widen:ident, $and:ident, $fifteen:ident, $shift:ident,
+     $madd:ident, $add:ident,
      |$sums:ident| $total:expr) => {
         /// Sums of products of sixteen-bit and four-bit numbers.
         #[derive(Clone, Copy)]
         pub(crate) struct $name($vector);
 
-        // SAFETY: each method needs no more than the instruction set that is named where `products!` compiles it.
+        // SAFETY: each method needs no more than the instruction set that is named where
+        // `products!` compiles it.
         unsafe impl Products for $name {
             type Query = i16;
             type Template = u8;
@@ -214,7 +219,8 @@ macro_rules! nibbles {
             }
             #[inline(always)]
             unsafe fn add(self, query: [$vector; 2], template: [$vector; 2]) -> Self {
-                // SAFETY: the instruction set is there. A pair of products cannot overflow: templates have four bits.
+                // SAFETY: the instruction set is there. A pair of products cannot overflow:
+                // templates have four bits.
                 unsafe {
                     let low = $add(self.0, $madd(query[0], template[0]));
                     $name($add(low, $madd(query[1], template[1])))
@@ -290,13 +296,13 @@ products!(
 /// See [`crate::dot::f32`].
 #[target_feature(enable = "avx2,fma")]
 pub(crate) fn dot_avx2(a: &[f32], b: &[f32]) -> f32 {
-    crate::dot::lanes::<32>(a, b)
+    crate::dot::lanes::dot::<32>(a, b)
 }
 
 /// See [`crate::dot::f32`].
 #[target_feature(enable = "avx512f")]
 pub(crate) fn dot_avx512(a: &[f32], b: &[f32]) -> f32 {
-    crate::dot::lanes::<64>(a, b)
+    crate::dot::lanes::dot::<64>(a, b)
 }
 
 /// See [`crate::gemm::Gemm::tile`], with mr = 8 and nr = 32.
@@ -359,38 +365,38 @@ pub(crate) unsafe fn tile_avx2_6x16(depth: usize, a: &[f32], b: &[f32], tile: &m
     }
 }
 
-/// See [`crate::depthwise::row`].
+/// See [`crate::planar::depthwise_row`].
 #[target_feature(enable = "avx2,fma")]
 pub(crate) fn depthwise_row_avx2(taps: &[(f32, &[f32])], stride: usize, out: &mut [f32]) {
-    crate::depthwise::row_plain(taps, stride, out);
+    crate::planar::rows::depthwise_row(taps, stride, out);
 }
 
-/// See [`crate::depthwise::row`].
+/// See [`crate::planar::depthwise_row`].
 #[target_feature(enable = "avx512f")]
 pub(crate) fn depthwise_row_avx512(taps: &[(f32, &[f32])], stride: usize, out: &mut [f32]) {
-    crate::depthwise::row_plain(taps, stride, out);
+    crate::planar::rows::depthwise_row(taps, stride, out);
 }
 
-/// See [`crate::finish::row`].
+/// See [`crate::planar::epilogue_row`].
 #[target_feature(enable = "avx2,fma")]
-pub(crate) fn finish_row_avx2(
+pub(crate) fn epilogue_row_avx2(
     sums: &[f32],
     bias: f32,
     residual: Option<&[f32]>,
-    activation: crate::finish::Activation,
+    activation: crate::epilogue::Activation,
     out: &mut [f32],
 ) {
-    crate::finish::row_plain(sums, bias, residual, activation, out);
+    crate::planar::rows::epilogue_row(sums, bias, residual, activation, out);
 }
 
-/// See [`crate::finish::row`].
+/// See [`crate::planar::epilogue_row`].
 #[target_feature(enable = "avx512f")]
-pub(crate) fn finish_row_avx512(
+pub(crate) fn epilogue_row_avx512(
     sums: &[f32],
     bias: f32,
     residual: Option<&[f32]>,
-    activation: crate::finish::Activation,
+    activation: crate::epilogue::Activation,
     out: &mut [f32],
 ) {
-    crate::finish::row_plain(sums, bias, residual, activation, out);
+    crate::planar::rows::epilogue_row(sums, bias, residual, activation, out);
 }

@@ -1,6 +1,9 @@
-//! Runs a model on numbers from a file. In: `MODEL SHAPE IN.f32 OUT_DIR [ROUNDS]`. Out: one `.f32` file per output, and the
-//! median CPU and wall-clock time of the rounds, with the least that each step took when `PROFILE` is set; `ISA` names another
-//! instruction set, `PRECISION` what is multiplied (float32, int8). Used to compare with other engines on machines that others use too.
+//! Runs a model on numbers from a file, to compare with other engines.
+//!
+//! `run_model MODEL 1x3x112x112 IN.f32 OUT_DIR [ROUNDS]` writes one `.f32` file for each output and
+//! prints the median CPU and wall-clock time of the rounds. Three environment variables: `PROFILE`
+//! adds the least time of each step, `ISA` names an instruction set, `PRECISION` is float32 or
+//! int8.
 
 use std::error::Error;
 use std::fs;
@@ -31,7 +34,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         Ok(name) => name.parse()?,
         Err(_) => Precision::default(),
     };
-    let model = Model::from_bytes(&fs::read(model)?, &Limits::default())?;
+    let model = Model::open(model.as_ref(), &Limits::default())?;
     let session = Session::with_precision(model, precision)?;
     let name = session.inputs()[0].name.clone();
     let rounds: usize = rest.first().map_or(Ok(1), |r| r.parse())?;
@@ -70,7 +73,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// What this thread has had of the CPU.
+/// CPU time of this thread in milliseconds.
 fn cpu_ms() -> f64 {
     let now = clock_gettime(ClockId::ThreadCPUTime);
     now.tv_sec as f64 * 1e3 + now.tv_nsec as f64 / 1e6

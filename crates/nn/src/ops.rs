@@ -1,8 +1,11 @@
-//! The operators. In: values. Out: values. One file per family; attributes are read here, so that one that is not
-//! honoured is refused before anything runs.
+//! The operators. In: values. Out: values. One file per family of operators. Attributes are read
+//! when the model is loaded, so that one that would be ignored is refused before anything runs.
+//! Knows nothing of graphs; `docs/adding-an-operator.md` is the recipe for a new one.
 
 pub(crate) mod arithmetic;
 mod attributes;
+mod axis;
+pub(crate) mod context;
 pub(crate) mod conv;
 pub(crate) mod geometry;
 mod layout;
@@ -11,68 +14,13 @@ pub(crate) mod pool;
 pub(crate) mod resize;
 mod shapes;
 
-use fusiform_kernels::finish::Activation;
+use fusiform_kernels::epilogue::Activation;
 
 use crate::error::Error;
-use crate::format::Node;
-use crate::graph::Limits;
-use crate::session::Pool;
-use crate::tensor::{Tensor, Value, elements};
+use crate::onnx::{Attribute, Node};
+use crate::tensor::{Tensor, Value};
 use attributes::Attributes;
-
-/// What an operator works with.
-pub(crate) struct Work<'a> {
-    pub(crate) inputs: &'a [Option<&'a Value>],
-    pub(crate) pool: &'a Pool,
-    pub(crate) limits: &'a Limits,
-}
-
-impl<'a> Work<'a> {
-    pub(crate) fn input(&self, position: usize) -> Result<&'a Value, Error> {
-        self.optional(position)
-            .ok_or_else(|| Error::malformed(format!("input {position} is missing")))
-    }
-
-    pub(crate) fn optional(&self, position: usize) -> Option<&'a Value> {
-        self.inputs.get(position).copied().flatten()
-    }
-
-    pub(crate) fn float(&self, position: usize) -> Result<&'a Tensor, Error> {
-        self.input(position)?.float()
-    }
-
-    /// The whole numbers of a small input, such as a shape.
-    pub(crate) fn ints(&self, position: usize) -> Result<&'a [i64], Error> {
-        Ok(&self.input(position)?.ints()?.data)
-    }
-
-    /// A result of this shape with unspecified content, if the limits allow it.
-    pub(crate) fn result(&self, shape: Vec<usize>) -> Result<Tensor, Error> {
-        let n = elements(&shape).filter(|n| *n <= self.limits.max_tensor_elements);
-        let n = n.ok_or_else(|| {
-            let max = self.limits.max_tensor_elements;
-            Error::too_large(format!(
-                "a result of shape {shape:?}; {max} elements are allowed"
-            ))
-        })?;
-        Tensor::new(shape, self.pool.take(n))
-    }
-}
-
-/// How a convolution ends.
-#[derive(Debug, Clone, PartialEq)]
-pub(crate) enum Finish {
-    /// The same activation for every channel.
-    Same(Activation),
-    /// `x` where positive, the channel's slope times `x` elsewhere.
-    PerChannel(Vec<f32>),
-}
-
-impl Default for Finish {
-    fn default() -> Finish {
-        Finish::Same(Activation::None)
-    }
-}
+use context::OpContext;
 
 /// An operator with its attributes.
 #[derive(Debug, Clone)]
@@ -161,15 +109,19 @@ impl Op {
     /// Reads a node's operator and attributes.
     ///
     /// # Errors
-    /// [`Error`] for an operator or attribute that is not covered.
-    pub(crate) fn read(node: &Node, opset: i64) -> Result<Op, Error> {
+    /// [`Error`] for an operator or attribute that is not supported.
+    pub(crate) fn read(
+        node: &Node,
+        attributes: Vec<(String, Attribute)>,
+        opset: i64,
+    ) -> Result<Op, Error> {
         if !matches!(&*node.domain, "" | "ai.onnx") {
             let domain = &node.domain;
             return Err(Error::unsupported(format!(
                 "operators of domain {domain:?} are not covered"
             )));
         }
-        let mut a = Attributes::of(node);
+        let mut a = Attributes::new(attributes);
         let op = match &*node.op {
             "Conv" => Op::Conv(conv::Conv::read(&mut a)?),
             "BatchNormalization" => {
@@ -278,7 +230,7 @@ impl Op {
                 }
             },
         };
-        a.finish()?;
+        a.refuse_rest()?;
         Ok(op)
     }
 
@@ -324,67 +276,57 @@ impl Op {
     ///
     /// # Errors
     /// [`Error`] naming the shapes that do not fit.
-    pub(crate) fn run(&self, work: &Work) -> Result<Vec<Value>, Error> {
+    pub(crate) fn run(&self, context: &OpContext) -> Result<Vec<Value>, Error> {
         let one = |t: Tensor| vec![Value::Float(t)];
         Ok(match self {
-            Op::Conv(conv) => one(conv.run(work)?),
-            Op::BatchNorm { epsilon } => one(arithmetic::batch_norm(work, *epsilon)?),
-            Op::Relu => one(arithmetic::map(work, |x| x.max(0.0))?),
+            Op::Conv(conv) => one(conv.run(context)?),
+            Op::BatchNorm { epsilon } => one(arithmetic::batch_norm(context, *epsilon)?),
+            Op::Relu => one(arithmetic::map(context, |x| x.max(0.0))?),
             Op::LeakyRelu { slope } => {
                 let act = Activation::Slope(*slope);
-                one(arithmetic::map(work, |x| act.apply(x))?)
+                one(arithmetic::map(context, |x| act.apply(x))?)
             }
-            Op::PRelu => one(arithmetic::prelu(work)?),
-            Op::Clip { low, high } => one(arithmetic::clip(work, *low, *high)?),
-            Op::Unary(unary) => one(unary.run(work)?),
-            Op::Add => vec![arithmetic::Binary::Add.run(work)?],
-            Op::Binary(binary) => vec![binary.run(work)?],
-            Op::Softmax { axis, flatten } => one(arithmetic::softmax(work, *axis, *flatten)?),
-            Op::Pool(window) => one(window.run(work)?),
-            Op::GlobalAverage => one(pool::global_average(work)?),
-            Op::ReduceMean { axes, keep } => one(pool::reduce_mean(work, axes.as_deref(), *keep)?),
-            Op::Resize(resize) => one(resize.run(work)?),
-            Op::Concat { axis } => vec![layout::concat(work, *axis)?],
-            Op::Split { axis, parts, n } => layout::split(work, *axis, parts.as_deref(), *n)?,
-            Op::Reshape { allow_zero } => vec![shapes::reshape(work, *allow_zero)?],
-            Op::Transpose { order } => vec![layout::transpose(work, order.as_deref())?],
-            Op::Flatten { axis } => vec![shapes::flatten(work, *axis)?],
-            Op::Squeeze { axes } => vec![shapes::squeeze(work, axes.as_deref())?],
-            Op::Unsqueeze { axes } => vec![shapes::unsqueeze(work, axes.as_deref())?],
-            Op::Slice(bounds) => vec![layout::slice(work, bounds.as_ref())?],
-            Op::Gather { axis } => vec![layout::gather(work, *axis)?],
-            Op::Pad { pads, value } => one(layout::pad(work, pads.as_deref(), *value)?),
-            Op::Expand => one(layout::expand(work)?),
-            Op::Shape { start, end } => vec![shapes::shape(work, *start, *end)?],
-            Op::ConstantOfShape { value } => vec![shapes::constant(work, value.as_ref())?],
+            Op::PRelu => one(arithmetic::prelu(context)?),
+            Op::Clip { low, high } => one(arithmetic::clip(context, *low, *high)?),
+            Op::Unary(unary) => one(unary.run(context)?),
+            Op::Add => vec![arithmetic::Binary::Add.run(context)?],
+            Op::Binary(binary) => vec![binary.run(context)?],
+            Op::Softmax { axis, flatten } => one(arithmetic::softmax(context, *axis, *flatten)?),
+            Op::Pool(window) => one(window.run(context)?),
+            Op::GlobalAverage => one(pool::global_average(context)?),
+            Op::ReduceMean { axes, keep } => {
+                one(pool::reduce_mean(context, axes.as_deref(), *keep)?)
+            }
+            Op::Resize(resize) => one(resize.run(context)?),
+            Op::Concat { axis } => vec![layout::concat(context, *axis)?],
+            Op::Split { axis, parts, n } => layout::split(context, *axis, parts.as_deref(), *n)?,
+            Op::Reshape { allow_zero } => vec![shapes::reshape(context, *allow_zero)?],
+            Op::Transpose { order } => vec![layout::transpose(context, order.as_deref())?],
+            Op::Flatten { axis } => vec![shapes::flatten(context, *axis)?],
+            Op::Squeeze { axes } => vec![shapes::squeeze(context, axes.as_deref())?],
+            Op::Unsqueeze { axes } => vec![shapes::unsqueeze(context, axes.as_deref())?],
+            Op::Slice(bounds) => vec![layout::slice(context, bounds.as_ref())?],
+            Op::Gather { axis } => vec![layout::gather(context, *axis)?],
+            Op::Pad { pads, value } => one(layout::pad(context, pads.as_deref(), *value)?),
+            Op::Expand => one(layout::expand(context)?),
+            Op::Shape { start, end } => vec![shapes::shape(context, *start, *end)?],
+            Op::ConstantOfShape { value } => vec![shapes::constant(context, value.as_ref())?],
             Op::Constant(value) => vec![value.clone()],
-            Op::Cast { to_float } => vec![shapes::cast(work, *to_float)?],
+            Op::Cast { to_float } => vec![shapes::cast(context, *to_float)?],
             Op::Gemm {
                 alpha,
                 beta,
                 a_transposed,
                 b_transposed,
             } => one(matmul::gemm(
-                work,
+                context,
                 *alpha,
                 *beta,
                 *a_transposed,
                 *b_transposed,
             )?),
-            Op::MatMul => one(matmul::matmul(work)?),
-            Op::Identity => vec![work.input(0)?.clone()],
+            Op::MatMul => one(matmul::matmul(context)?),
+            Op::Identity => vec![context.input(0)?.clone()],
         })
     }
-}
-
-/// An axis counted from the end where negative.
-pub(crate) fn axis_of(axis: i64, rank: usize) -> Result<usize, Error> {
-    let rank_i = rank as i64;
-    let axis_i = if axis < 0 { axis + rank_i } else { axis };
-    if (0..rank_i).contains(&axis_i) {
-        return Ok(axis_i as usize);
-    }
-    Err(Error::shape(format!(
-        "axis {axis} is none of a tensor with {rank} axes"
-    )))
 }

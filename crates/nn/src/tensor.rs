@@ -1,4 +1,5 @@
 //! Numbers with a shape. In: a shape and as many numbers. Out: the same, checked once.
+//! Knows nothing of operators.
 
 use crate::error::Error;
 
@@ -18,7 +19,7 @@ pub struct Tensor {
 }
 
 impl Tensor {
-    /// Puts shape and numbers together.
+    /// A tensor of this shape and these numbers.
     ///
     /// # Errors
     /// [`Error`] if the shape does not have as many elements as there are numbers.
@@ -42,14 +43,24 @@ impl Tensor {
         &self.data
     }
 
-    /// The numbers, to be changed.
+    /// The numbers, mutable.
     pub fn data_mut(&mut self) -> &mut [f32] {
         &mut self.data
     }
 
-    /// The numbers, given up.
+    /// The numbers, without their shape.
     pub fn into_data(self) -> Vec<f32> {
         self.data
+    }
+
+    /// The four sizes of an image `[batch, channels, height, width]` or of weights.
+    pub(crate) fn nchw(&self) -> Result<[usize; 4], Error> {
+        <[usize; 4]>::try_from(self.shape()).map_err(|_| {
+            Error::shape(format!(
+                "{:?} where [batch, channels, height, width] belongs",
+                self.shape()
+            ))
+        })
     }
 
     /// The same numbers in another shape.
@@ -58,14 +69,14 @@ impl Tensor {
     }
 }
 
-/// Number of elements, if it can be counted.
+/// Number of elements; `None` if it overflows.
 pub(crate) fn elements(shape: &[usize]) -> Option<usize> {
     shape
         .iter()
         .try_fold(1usize, |n, side| n.checked_mul(*side))
 }
 
-/// What flows between operators.
+/// A value that operators read and write.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Value {
     Float(Tensor),
@@ -73,7 +84,7 @@ pub(crate) enum Value {
     Int(Ints),
 }
 
-/// Whole numbers with a shape.
+/// Integers with a shape.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Ints {
     pub(crate) shape: Vec<usize>,
@@ -111,7 +122,7 @@ impl Value {
         match self {
             Value::Float(t) => Ok(t),
             Value::Int(t) => Err(Error::shape(format!(
-                "whole numbers {:?} where floats belong",
+                "integers {:?} where floats belong",
                 t.shape
             ))),
         }
@@ -121,7 +132,7 @@ impl Value {
         match self {
             Value::Int(t) => Ok(t),
             Value::Float(t) => Err(Error::shape(format!(
-                "floats {:?} where whole numbers belong",
+                "floats {:?} where integers belong",
                 t.shape
             ))),
         }

@@ -1,7 +1,9 @@
-//! Every operator on odd shapes beside ONNX Runtime, with every instruction set of this CPU. In: `golden/cases.bin`, made
-//! by `golden/make_golden.py`. Out: the names of the cases that differ.
+//! Compares every operator on odd shapes with ONNX Runtime, with every instruction set of this CPU.
+//! In: `golden/cases.bin`, made by `golden/make_golden.py`. Out: the names of the cases that
+//! differ.
 //!
-//! One thread and no test harness, so that it also runs where threads do not: under qemu-user for aarch64.
+//! One thread and no test harness, so that it also runs where threads do not work: under qemu-user
+//! for aarch64.
 
 #[path = "golden_cases/cases.rs"]
 mod cases;
@@ -10,20 +12,20 @@ use cases::{Case, read_cases};
 use fusiform_kernels::cpu;
 use fusiform_nn::{Limits, Model, Precision, Session, Tensor};
 
-/// Relative to the largest number of an output; sums run in another order than ONNX Runtime's.
+/// Relative to the largest number of an output; ONNX Runtime adds in another order.
 const TOLERANCE: f32 = 1e-4;
 
-/// The same for eight bits, as far as they go: numbers are rounded to 1/127 of their range.
+/// The same in eight bits, where inputs are rounded to 1/127 of their range.
 const TOLERANCE_INT8: f32 = 0.06;
 
 fn difference(case: &Case, precision: Precision) -> Result<f32, String> {
-    let say = |e: fusiform_nn::Error| e.to_string();
-    let model = Model::from_bytes(&case.model, &Limits::default()).map_err(say)?;
-    let session = Session::with_precision(model, precision).map_err(say)?;
+    let text = |e: fusiform_nn::Error| e.to_string();
+    let model = Model::from_bytes(&case.model, &Limits::default()).map_err(text)?;
+    let session = Session::with_precision(model, precision).map_err(text)?;
     let inputs: Vec<(&str, &Tensor)> = case.inputs.iter().map(|(n, t)| (&**n, t)).collect();
-    // Twice, because the second run works in buffers the first one left.
-    session.run(&inputs).map_err(say)?;
-    let outputs = session.run(&inputs).map_err(say)?;
+    // Twice, because the second run reuses the buffers of the first.
+    session.run(&inputs).map_err(text)?;
+    let outputs = session.run(&inputs).map_err(text)?;
     let mut worst = 0.0f32;
     for ((name, got), wanted) in outputs.iter().zip(&case.outputs) {
         if got.shape() != wanted.shape() {

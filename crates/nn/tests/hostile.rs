@@ -1,4 +1,5 @@
-//! Models from strangers: cut, changed, contradictory. In: damaged golden models. Out: errors; never a panic.
+//! Untrusted models: truncated, mutated, contradictory. In: damaged golden models. Out: errors,
+//! never a panic.
 
 #[path = "golden_cases/cases.rs"]
 mod cases;
@@ -188,4 +189,32 @@ fn an_enormous_tensor_in_thirty_bytes_is_refused_before_it_is_made() {
         Model::from_bytes(&one, &none).unwrap_err().kind(),
         ErrorKind::TooLarge
     );
+}
+
+#[test]
+fn a_missing_and_a_truncated_file_are_named_with_their_path() {
+    let path = std::env::temp_dir().join(format!("nn-hostile-test-{}.onnx", std::process::id()));
+    let missing = Model::open(&path, &limits()).unwrap_err();
+    assert_eq!(missing.kind(), ErrorKind::Read);
+    let case = case("conv 3x3");
+    std::fs::write(&path, &case.model[..case.model.len() / 2]).unwrap();
+    let truncated = Model::open(&path, &limits()).unwrap_err();
+    std::fs::write(&path, &case.model).unwrap();
+    let whole = Model::open(&path, &limits());
+    std::fs::remove_file(&path).unwrap();
+    assert_eq!(truncated.kind(), ErrorKind::Malformed);
+    for error in [missing.to_string(), truncated.to_string()] {
+        assert!(error.starts_with(&path.display().to_string()), "{error}");
+    }
+    assert_eq!(whole.unwrap().inputs().len(), 1);
+}
+
+#[test]
+fn a_reader_that_ends_before_its_length_is_an_error() {
+    let model = case("conv 3x3").model;
+    for end in [0, 1, model.len() / 2, model.len() - 1] {
+        let mut reader = &model[..end];
+        let error = Model::from_reader(&mut reader, model.len() as u64, &limits()).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Malformed, "{error}");
+    }
 }

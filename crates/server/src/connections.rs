@@ -1,5 +1,6 @@
-//! Connections. In: a listening socket, limits, perhaps a certificate. Out: requests for the router, until told to stop.
-//! Knows nothing of routes. A client that is slow with its head, or one too many, is dropped or waits; it costs no thread.
+//! Connections. In: a listening socket, limits, perhaps a certificate. Out: requests for the
+//! router, until a stop. Knows nothing of routes. A client with a slow head is dropped and one
+//! beyond the limit waits; neither costs a thread.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -19,43 +20,42 @@ use tokio_rustls::rustls::crypto::ring;
 use tokio_rustls::rustls::pki_types::pem::PemObject;
 use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
 
-use super::escaping::Escaped;
+use crate::request_line::EscapedLine;
 
-/// How long a head may take to arrive at most; also how long an idle connection is kept.
-const HEAD: Duration = Duration::from_secs(30);
-const HANDSHAKE: Duration = Duration::from_secs(10);
-/// Connections may take this long to end; a page that watches a scan would never.
-const GRACE: Duration = Duration::from_secs(3);
-/// After the system refuses a connection (too many open files), before the next try.
-const PAUSE: Duration = Duration::from_millis(100);
+/// Longest time for the head of a request to arrive; also how long an idle connection is kept.
+const HEAD_TIMEOUT: Duration = Duration::from_secs(30);
+const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
+/// Time for requests to end after a stop; a page that watches a scan would never end.
+const STOP_TIMEOUT: Duration = Duration::from_secs(3);
+/// Wait after the system refused a connection (too many open files).
+const ACCEPT_RETRY: Duration = Duration::from_millis(100);
 
-/// What the socket is served with.
-pub struct Connections {
-    /// Where clients come in.
-    pub listener: TcpListener,
+/// A listening socket and its limits.
+pub(crate) struct Connections {
+    pub(crate) listener: TcpListener,
     /// Certificate and key, for TLS.
-    pub tls: Option<Arc<ServerConfig>>,
-    /// Open at once; more wait in the system's queue.
-    pub most: usize,
+    pub(crate) tls: Option<Arc<ServerConfig>>,
+    /// Connections open at once; more wait in the system's queue.
+    pub(crate) max_open: usize,
     /// How long a request may take, its head too.
-    pub patience: Duration,
+    pub(crate) timeout: Duration,
 }
 
 impl Connections {
-    /// Serves until `stop` says so, then lets requests under way end.
-    pub async fn serve(self, router: Router, mut stop: watch::Receiver<bool>) {
-        let places = Arc::new(Semaphore::new(self.most));
+    /// Serves until `stop` is true, then lets requests under way end.
+    pub(crate) async fn serve(self, router: Router, mut stop: watch::Receiver<bool>) {
+        let permits = Arc::new(Semaphore::new(self.max_open));
         let acceptor = self.tls.map(TlsAcceptor::from);
         let graceful = GracefulShutdown::new();
         let mut http = http1::Builder::new();
         http.timer(TokioTimer::new())
-            .header_read_timeout(self.patience.min(HEAD));
+            .header_read_timeout(self.timeout.min(HEAD_TIMEOUT));
         loop {
             let next = async {
-                let place = Arc::clone(&places).acquire_owned().await;
-                (self.listener.accept().await, place)
+                let permit = Arc::clone(&permits).acquire_owned().await;
+                (self.listener.accept().await, permit)
             };
-            let (accepted, place) = tokio::select! {
+            let (accepted, permit) = tokio::select! {
                 next = next => next,
                 _ = stop.wait_for(|on| *on) => break,
             };
@@ -63,34 +63,35 @@ impl Connections {
                 Ok(accepted) => accepted,
                 Err(e) => {
                     tracing::warn!("a connection was not accepted: {e}");
-                    tokio::time::sleep(PAUSE).await;
+                    tokio::time::sleep(ACCEPT_RETRY).await;
                     continue;
                 }
             };
             let (acceptor, router, http) = (acceptor.clone(), router.clone(), http.clone());
             let watcher = graceful.watcher();
             tokio::spawn(async move {
-                let _place = place;
+                let _permit = permit;
                 // Answers are small; waiting to fill a packet would only delay them.
                 drop(stream.set_nodelay(true));
                 if let Some(acceptor) = acceptor {
-                    let shaken = tokio::time::timeout(HANDSHAKE, acceptor.accept(stream)).await;
+                    let shaken =
+                        tokio::time::timeout(HANDSHAKE_TIMEOUT, acceptor.accept(stream)).await;
                     if let Ok(Ok(stream)) = shaken {
-                        talk(&http, Escaped::new(stream), router, watcher).await;
+                        answer_requests(&http, EscapedLine::new(stream), router, watcher).await;
                     }
                 } else {
-                    talk(&http, Escaped::new(stream), router, watcher).await;
+                    answer_requests(&http, EscapedLine::new(stream), router, watcher).await;
                 }
             });
         }
         drop(self.listener);
-        drop(tokio::time::timeout(GRACE, graceful.shutdown()).await);
+        drop(tokio::time::timeout(STOP_TIMEOUT, graceful.shutdown()).await);
     }
 }
 
-async fn talk<S>(
+async fn answer_requests<S>(
     http: &http1::Builder,
-    stream: Escaped<S>,
+    stream: EscapedLine<S>,
     router: Router,
     watcher: hyper_util::server::graceful::Watcher,
 ) where
@@ -98,7 +99,7 @@ async fn talk<S>(
 {
     let service = TowerToHyperService::new(router);
     let connection = http.serve_connection(TokioIo::new(stream), service);
-    // Clients break off; that is theirs to know.
+    // A client that breaks off is not the server's error.
     drop(watcher.watch(connection).await);
 }
 
@@ -106,17 +107,17 @@ async fn talk<S>(
 ///
 /// # Errors
 /// If a file cannot be read or the two do not belong together; names the file.
-pub fn tls(certificate: &Path, key: &Path) -> Result<Arc<ServerConfig>> {
-    let told = |file: &Path| format!("{}: PEM is wanted", file.display());
+pub(crate) fn tls(certificate: &Path, key: &Path) -> Result<Arc<ServerConfig>> {
+    let with_file = |file: &Path| format!("{}: PEM is wanted", file.display());
     let chain: Vec<CertificateDer<'static>> = CertificateDer::pem_file_iter(certificate)
         .and_then(Iterator::collect)
-        .with_context(|| told(certificate))?;
+        .with_context(|| with_file(certificate))?;
     anyhow::ensure!(
         !chain.is_empty(),
         "{}: no certificate is in it; give the full chain as PEM",
         certificate.display()
     );
-    let private = PrivateKeyDer::from_pem_file(key).with_context(|| told(key))?;
+    let private = PrivateKeyDer::from_pem_file(key).with_context(|| with_file(key))?;
     let config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
         .with_safe_default_protocol_versions()?
         .with_no_client_auth()

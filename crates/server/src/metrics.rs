@@ -1,8 +1,7 @@
-//! What was asked and how long it took. In: answers. Out: Prometheus text. No names, keys or paths in it.
+//! Counts of requests and their times. In: answers. Out: OpenMetrics text. No names, keys or paths
+//! in it.
 
-use std::collections::BTreeMap;
-use std::fmt::Write;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Instant;
 
 use axum::Router;
@@ -11,13 +10,18 @@ use axum::http::header;
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
+use prometheus_client::encoding::{EncodeLabelSet, text};
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::histogram::Histogram;
+use prometheus_client::registry::Registry;
 
-use super::Recognition;
+use crate::problem::Problem;
 
 const BOUNDS_S: [f64; 11] = [
     0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0,
 ];
-/// What a path is counted as: the first of these words in it.
+/// A path counts as the first of these words that is a segment of it, else as `other`.
 const KINDS: [&str; 13] = [
     "jobs",
     "collections",
@@ -33,87 +37,111 @@ const KINDS: [&str; 13] = [
     "static",
     "other",
 ];
+const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
-/// Requests by kind.
-#[derive(Debug, Default)]
-pub(super) struct Metrics(Mutex<BTreeMap<&'static str, Kind>>);
-
-#[derive(Debug, Default)]
-struct Kind {
-    by_status: BTreeMap<u16, u64>,
-    /// How many took at most each bound.
-    within: [u64; BOUNDS_S.len()],
-    sum_s: f64,
-    count: u64,
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Answered {
+    kind: &'static str,
+    status: u16,
 }
 
-pub(super) fn router(served: &Arc<Recognition>) -> Router {
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Timed {
+    kind: &'static str,
+}
+
+/// All metrics.
+#[derive(Debug)]
+pub(crate) struct Metrics {
+    registry: Registry,
+    requests: Family<Answered, Counter>,
+    seconds: Family<Timed, Histogram, fn() -> Histogram>,
+}
+
+impl Metrics {
+    pub(crate) fn new() -> Metrics {
+        let mut registry = Registry::default();
+        let requests = Family::<Answered, Counter>::default();
+        // The encoder appends `_total` to the name of a counter.
+        registry.register(
+            "fusiform_requests",
+            "Requests answered, by kind and HTTP status",
+            requests.clone(),
+        );
+        let histogram: fn() -> Histogram = || Histogram::new(BOUNDS_S);
+        let seconds = Family::new_with_constructor(histogram);
+        registry.register(
+            "fusiform_request_seconds",
+            "Seconds from the head of a request to its answer, by kind",
+            seconds.clone(),
+        );
+        Metrics {
+            registry,
+            requests,
+            seconds,
+        }
+    }
+
+    fn count(&self, kind: &'static str, status: u16, seconds: f64) {
+        self.requests
+            .get_or_create(&Answered { kind, status })
+            .inc();
+        self.seconds.get_or_create(&Timed { kind }).observe(seconds);
+    }
+}
+
+pub(crate) fn router(metrics: &Arc<Metrics>) -> Router {
     Router::new()
         .route("/metrics", get(show))
-        .with_state(served.clone())
+        .with_state(Arc::clone(metrics))
 }
 
-pub(super) async fn measure(
-    State(served): State<Arc<Recognition>>,
+/// Middleware that counts and times what it wraps.
+pub(crate) async fn measure(
+    State(metrics): State<Arc<Metrics>>,
     request: Request,
     next: Next,
 ) -> Response {
     let kind = kind_of(request.uri().path());
     let started = Instant::now();
     let response = next.run(request).await;
-    let took_s = started.elapsed().as_secs_f64();
-    let mut all = served
-        .metrics
-        .0
-        .lock()
-        .unwrap_or_else(PoisonError::into_inner);
-    let of = all.entry(kind).or_default();
-    *of.by_status.entry(response.status().as_u16()).or_default() += 1;
-    for (bound, n) in BOUNDS_S.iter().zip(&mut of.within) {
-        *n += u64::from(took_s <= *bound);
-    }
-    of.sum_s += took_s;
-    of.count += 1;
+    let seconds = started.elapsed().as_secs_f64();
+    metrics.count(kind, response.status().as_u16(), seconds);
     response
 }
 
 fn kind_of(path: &str) -> &'static str {
-    let has = |kind: &&&str| path.split('/').any(|word| word == **kind);
+    let has = |kind: &&&str| path.split('/').any(|segment| segment == **kind);
     KINDS.iter().find(has).copied().unwrap_or("other")
 }
 
-async fn show(State(served): State<Arc<Recognition>>) -> Response {
-    let mut text = String::from("# TYPE fusiform_requests_total counter\n");
-    let all = served
-        .metrics
-        .0
-        .lock()
-        .unwrap_or_else(PoisonError::into_inner);
-    // Writing to a String does not fail.
-    for (kind, of) in all.iter() {
-        for (status, n) in &of.by_status {
-            let _ = writeln!(
-                text,
-                "fusiform_requests_total{{kind=\"{kind}\",status=\"{status}\"}} {n}"
-            );
+async fn show(State(metrics): State<Arc<Metrics>>) -> Result<Response, Problem> {
+    let mut out = String::new();
+    text::encode(&mut out, &metrics.registry).map_err(|e| Problem::internal(e.to_string()))?;
+    Ok(([(header::CONTENT_TYPE, CONTENT_TYPE)], out).into_response())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_metric_has_help_and_type_and_keeps_its_name() {
+        let metrics = Metrics::new();
+        metrics.count(kind_of("/api/v1/recognition/recognize"), 200, 0.02);
+        metrics.count(kind_of("/api/v1/a/b"), 404, 0.001);
+        let mut out = String::new();
+        text::encode(&mut out, &metrics.registry).unwrap();
+        for line in [
+            "# HELP fusiform_requests Requests answered, by kind and HTTP status.",
+            "# TYPE fusiform_requests counter",
+            "fusiform_requests_total{kind=\"recognize\",status=\"200\"} 1",
+            "fusiform_requests_total{kind=\"other\",status=\"404\"} 1",
+            "# TYPE fusiform_request_seconds histogram",
+            "fusiform_request_seconds_count{kind=\"recognize\"} 1",
+            "# EOF",
+        ] {
+            assert!(out.lines().any(|l| l == line), "{line} is not in\n{out}");
         }
     }
-    text.push_str("# TYPE fusiform_request_seconds histogram\n");
-    for (kind, of) in all.iter() {
-        for (bound, n) in BOUNDS_S.iter().zip(&of.within) {
-            let _ = writeln!(
-                text,
-                "fusiform_request_seconds_bucket{{kind=\"{kind}\",le=\"{bound}\"}} {n}"
-            );
-        }
-        let (sum_s, count) = (of.sum_s, of.count);
-        let _ = write!(
-            text,
-            "fusiform_request_seconds_bucket{{kind=\"{kind}\",le=\"+Inf\"}} {count}\n\
-             fusiform_request_seconds_sum{{kind=\"{kind}\"}} {sum_s}\n\
-             fusiform_request_seconds_count{{kind=\"{kind}\"}} {count}\n"
-        );
-    }
-    drop(all);
-    ([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], text).into_response()
 }

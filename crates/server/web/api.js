@@ -15,19 +15,32 @@ const example = (all, given) => {
   const schema = resolve(all, given);
   if (schema.enum) return schema.enum[0];
   if (schema.properties) {
-    return Object.fromEntries(Object.entries(schema.properties).map(([name, of]) => [name, example(all, of)]));
+    return Object.fromEntries(
+      Object.entries(schema.properties).map(([name, of]) => [name, example(all, of)]),
+    );
   }
   const kind = [schema.type].flat()[0];
-  return { array: () => [example(all, schema.items)], integer: () => null, string: () => "", boolean: () => false }[kind]?.() ?? null;
+  return (
+    {
+      array: () => [example(all, schema.items)],
+      integer: () => null,
+      string: () => "",
+      boolean: () => false,
+    }[kind]?.() ?? null
+  );
 };
 
 function operation(all, path, method, about, parent) {
   const box = make("details", parent);
   const head = make("summary", box);
   make("code", head, `${method.toUpperCase()} ${path}`);
-  make("div", head, about.description ?? about.summary ?? "");
+  make("div", head, [about.summary, about.description].filter(Boolean).join(" "));
   const fields = (about.parameters ?? []).map((parameter) => {
-    const label = make("label", box, `${parameter.name}${parameter.required ? "" : " (may be empty)"}`);
+    const label = make(
+      "label",
+      box,
+      `${parameter.name}${parameter.required ? "" : " (may be empty)"}`,
+    );
     if (parameter.description) make("small", label, ` ${parameter.description}`);
     return [parameter, make("input", label)];
   });
@@ -49,7 +62,8 @@ function operation(all, path, method, about, parent) {
     let target = path;
     const query = new URLSearchParams();
     for (const [parameter, input] of fields) {
-      if (parameter.in === "path") target = target.replace(`{${parameter.name}}`, encodeURIComponent(input.value));
+      if (parameter.in === "path")
+        target = target.replace(`{${parameter.name}}`, encodeURIComponent(input.value));
       else if (input.value) query.set(parameter.name, input.value);
     }
     const headers = { "x-api-key": document.getElementById("key").value };
@@ -57,11 +71,18 @@ function operation(all, path, method, about, parent) {
     answer.hidden = false;
     answer.textContent = "…";
     try {
-      const reply = await fetch(query.size ? `${target}?${query}` : target,
-        { method: method.toUpperCase(), headers, body: file?.files[0] ?? text?.value });
+      const reply = await fetch(query.size ? `${target}?${query}` : target, {
+        method: method.toUpperCase(),
+        headers,
+        body: file?.files[0] ?? text?.value,
+      });
       const said = await reply.text();
       let shown = said;
-      try { shown = JSON.stringify(JSON.parse(said), null, 2); } catch { /* not JSON: as it is */ }
+      try {
+        shown = JSON.stringify(JSON.parse(said), null, 2);
+      } catch {
+        /* not JSON: as it is */
+      }
       answer.textContent = `${reply.status} ${reply.statusText}\n${shown}`;
     } catch (error) {
       answer.textContent = String(error);
@@ -69,10 +90,13 @@ function operation(all, path, method, about, parent) {
   };
 }
 
-fetch("openapi.json").then((reply) => reply.json()).then((all) => {
-  document.getElementById("about").textContent = all.info.description;
-  const parent = document.getElementById("operations");
-  for (const [path, methods] of Object.entries(all.paths)) {
-    for (const [method, about] of Object.entries(methods)) operation(all, path, method, about, parent);
-  }
-});
+fetch("openapi.json")
+  .then((reply) => reply.json())
+  .then((all) => {
+    document.getElementById("about").textContent = all.info.description;
+    const parent = document.getElementById("operations");
+    for (const [path, methods] of Object.entries(all.paths)) {
+      for (const [method, about] of Object.entries(methods))
+        operation(all, path, method, about, parent);
+    }
+  });

@@ -1,12 +1,14 @@
-// What the pages do more with scripts than without: keys, counting and ranges in selections, the next page of a grid
-// on scrolling down, progress without reloading. Nothing here is needed to do anything.
+// What scripts add to the pages: keys, counts and ranges in selections, the next page of a grid on
+// scrolling down, progress without reloading. Everything can be done without it.
 "use strict";
 
-const typing = (at) => at.closest("input:not([type=checkbox]), textarea, select, [contenteditable]");
+const typing = (at) =>
+    at.closest("input:not([type=checkbox]), textarea, select, [contenteditable]");
 
 // Review: one key per answer, shown on the buttons.
 document.addEventListener("keydown", (event) => {
-    if (event.ctrlKey || event.metaKey || event.altKey || event.repeat || typing(event.target)) return;
+    if (event.ctrlKey || event.metaKey || event.altKey || event.repeat || typing(event.target))
+        return;
     const key = event.key.toLowerCase();
     const button = document.querySelector(`button[data-key="${CSS.escape(key)}"]`);
     if (button) {
@@ -53,8 +55,12 @@ for (const form of document.querySelectorAll("form.select")) {
             for (const box of all) box.checked = false;
             tell();
         } else if (at >= 0 && event.key.startsWith("Arrow")) {
-            const columns = all.filter((box) => box.closest("li").offsetTop === all[0].closest("li").offsetTop).length;
-            const step = { ArrowRight: 1, ArrowLeft: -1, ArrowDown: columns, ArrowUp: -columns }[event.key];
+            const columns = all.filter(
+                (box) => box.closest("li").offsetTop === all[0].closest("li").offsetTop,
+            ).length;
+            const step = { ArrowRight: 1, ArrowLeft: -1, ArrowDown: columns, ArrowUp: -columns }[
+                event.key
+            ];
             const next = all[at + step];
             if (next) {
                 event.preventDefault();
@@ -92,11 +98,14 @@ const grow = async (link) => {
     }
 };
 const watch = (link) => {
-    const near = new IntersectionObserver((seen) => {
-        if (!seen.some((entry) => entry.isIntersecting)) return;
-        near.disconnect();
-        grow(link).catch(() => {});
-    }, { rootMargin: "800px" });
+    const near = new IntersectionObserver(
+        (seen) => {
+            if (!seen.some((entry) => entry.isIntersecting)) return;
+            near.disconnect();
+            grow(link).catch(() => {});
+        },
+        { rootMargin: "800px" },
+    );
     near.observe(link);
 };
 const more = document.querySelector(".more a");

@@ -1,5 +1,5 @@
-//! One file of a scan. In: a path. Out: what the catalogue records of it.
-//! Knows nothing of the other files; whatever is wrong with this one stays with it.
+//! One file of a scan. In: a path. Out: what the album records of it.
+//! Knows nothing of the other files; an error of this one never reaches them.
 
 use std::collections::HashSet;
 use std::fs::{self, File};
@@ -10,8 +10,8 @@ use std::time::UNIX_EPOCH;
 
 use fusiform_face::image::DecodeLimits;
 
-use super::Analyse;
-use crate::{Outcome, ScannedFile};
+use super::analyse::Analyse;
+use crate::record::{Outcome, ScannedFile};
 
 /// A file to be read, with the size and time it had when it was listed.
 #[derive(Debug)]
@@ -21,10 +21,10 @@ pub(super) struct Work {
     pub(super) mtime_ns: i64,
 }
 
-/// Reads a whole file, refusing more than the decoder would take.
+/// Reads a whole file, unless it is larger than the decoder accepts.
 ///
 /// # Errors
-/// What the system said; `FileTooLarge` for more bytes than a photo may have.
+/// The error of the operating system; `FileTooLarge` for more bytes than a photo may have.
 pub fn read_photo(path: &Path) -> io::Result<Vec<u8>> {
     let max_bytes = DecodeLimits::default().max_bytes;
     let mut bytes = Vec::new();
@@ -42,8 +42,8 @@ pub fn read_photo(path: &Path) -> io::Result<Vec<u8>> {
 }
 
 impl Work {
-    /// The file as it is now, or the record of why it cannot be looked at.
-    pub(super) fn on(path: PathBuf) -> Result<Work, Box<ScannedFile>> {
+    /// The file as it is now, or the record of why it cannot be read.
+    pub(super) fn new(path: PathBuf) -> Result<Work, Box<ScannedFile>> {
         match size_and_mtime(&path) {
             Ok((size_bytes, mtime_ns)) => Ok(Work {
                 path,
@@ -61,7 +61,7 @@ impl Work {
         }
     }
 
-    /// Reads, hashes and describes the file.
+    /// Reads, hashes and analyses the file.
     pub(super) fn run(self, engine: &impl Analyse, known: &HashSet<[u8; 32]>) -> ScannedFile {
         let read = match read_photo(&self.path) {
             Ok(bytes) => bytes,
@@ -71,9 +71,9 @@ impl Work {
         if known.contains(&hash) {
             return self.with(Some(hash), Outcome::KnownContent);
         }
-        // A decoder that panics on one photo must not end the scan of the others.
-        let described = catch_unwind(AssertUnwindSafe(|| engine.photo_record(&read)));
-        let outcome = match described {
+        // A panic on one photo must not end the scan of the others.
+        let analysed = catch_unwind(AssertUnwindSafe(|| engine.photo_record(&read)));
+        let outcome = match analysed {
             Ok(Ok(photo)) => Outcome::New(photo),
             Ok(Err(e)) => Outcome::Problem(e),
             Err(_) => Outcome::Problem(
@@ -111,7 +111,7 @@ fn size_and_mtime(path: &Path) -> io::Result<(u64, i64)> {
     Ok((metadata.len(), mtime_ns))
 }
 
-/// What the system said, with the remedy where there is one.
+/// The error of the operating system, with the remedy where there is one.
 fn io_reason(error: &io::Error) -> String {
     match error.kind() {
         io::ErrorKind::NotFound => "vanished while scanning; scan again if it comes back".into(),

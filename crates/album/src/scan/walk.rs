@@ -1,5 +1,5 @@
-//! Which files a scan looks at. In: folders and photos. Out: sorted paths, and the places that could not be entered.
-//! Knows nothing of what the files hold.
+//! Which files a scan reads. In: folders and files. Out: sorted paths, and folders that cannot be
+//! read. Knows nothing of what the files hold.
 
 use std::path::{Path, PathBuf};
 
@@ -9,20 +9,20 @@ use walkdir::{DirEntry, WalkDir};
 /// What was found below the roots.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Found {
-    /// Files whose name says photo, sorted by their bytes, none twice.
+    /// Files with the name of a photo, sorted by the bytes of their paths, none twice.
     pub photos: Vec<PathBuf>,
-    /// Places that could not be entered, each with reason and remedy.
+    /// Paths that could not be read, each with reason and remedy.
     pub problems: Vec<(PathBuf, String)>,
 }
 
-/// Lists the photos below `roots`; a root that is a file is taken whatever its name.
+/// Lists the photos below `roots`; a root that is a file counts as one whatever its name.
 ///
-/// Links are followed, and a loop is a problem, not a hang. Hidden folders and the thumbnail folders of NAS systems
-/// (`@eaDir`) are left out.
+/// Symbolic links are followed; a loop of links ends with a problem. Hidden folders and the
+/// thumbnail folders of Synology systems (`@eaDir`) are left out.
 pub fn photos_below(roots: &[PathBuf]) -> Found {
     let mut found = Found::default();
     for root in roots {
-        // An absolute path is what the catalogue remembers; `.` and a link to the root mean different files elsewhere.
+        // The album stores absolute paths: relative ones depend on the current folder.
         let root = match std::path::absolute(root) {
             Ok(root) => root,
             Err(e) => {
@@ -44,8 +44,8 @@ pub fn photos_below(roots: &[PathBuf]) -> Found {
                 }
                 Ok(_) => {}
                 Err(e) => {
-                    let place = e.path().unwrap_or(&root).to_owned();
-                    found.problems.push((place, reason(&e)));
+                    let path = e.path().unwrap_or(&root).to_owned();
+                    found.problems.push((path, reason(&e)));
                 }
             }
         }
@@ -60,7 +60,7 @@ fn wanted(entry: &DirEntry) -> bool {
     entry.depth() == 0 || !(name.starts_with(b".") || name == b"@eaDir")
 }
 
-/// Whether the name says photo.
+/// Whether a file has the name of a photo.
 pub fn looks_like_photo(path: &Path) -> bool {
     path.extension()
         .and_then(|e| e.to_str())

@@ -1,5 +1,5 @@
-//! 200 random decisions of a human, and that no grouping, placing of new photos, re-scan, scan from scratch or change of
-//! model contradicts one.
+//! 200 random decisions of a human, and that no grouping, assignment of new photos, re-scan, scan
+//! from scratch or change of model contradicts one.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -42,12 +42,12 @@ fn step() -> impl Strategy<Value = Step> {
     ]
 }
 
-/// What must hold from now on. Faces are named by photo and place, which outlive their numbers.
+/// What must hold from now on. Faces are keyed by photo and position, which outlive their numbers.
 #[derive(Debug, Clone, Default)]
-struct Said {
+struct Decided {
     is: BTreeMap<Spot, PersonId>,
     is_not: BTreeSet<(Spot, PersonId)>,
-    aside: BTreeSet<Spot>,
+    excluded: BTreeSet<Spot>,
     names: BTreeMap<PersonId, String>,
     hidden: BTreeSet<PersonId>,
 }
@@ -61,15 +61,15 @@ fn spots(c: &Album) -> BTreeMap<FaceId, Spot> {
         let left: f64 = row.get(2)?;
         Ok((FaceId(row.get(0)?), (row.get(1)?, left.round() as i64)))
     };
-    c.rows(sql, [], row).unwrap().into_iter().collect()
+    c.query_rows(sql, [], row).unwrap().into_iter().collect()
 }
 
-impl Said {
+impl Decided {
     fn is(&mut self, faces: &[Spot], person: PersonId) {
         for face in faces {
             self.is.insert(face.clone(), person);
             self.is_not.remove(&(face.clone(), person));
-            self.aside.remove(face);
+            self.excluded.remove(face);
         }
     }
 
@@ -82,9 +82,9 @@ impl Said {
         }
     }
 
-    fn aside(&mut self, face: Spot) {
+    fn excluded(&mut self, face: Spot) {
         self.is.remove(&face);
-        self.aside.insert(face);
+        self.excluded.insert(face);
     }
 
     fn merge(&mut self, into: PersonId, from: PersonId, both: &[Spot]) {
@@ -113,9 +113,9 @@ impl Said {
     }
 
     #[track_caller]
-    fn holds_in(&self, catalogue: &Album) {
-        let spots = spots(catalogue);
-        let now: BTreeMap<&Spot, PersonId> = members(catalogue)
+    fn holds_in(&self, album: &Album) {
+        let spots = spots(album);
+        let now: BTreeMap<&Spot, PersonId> = members(album)
             .into_iter()
             .map(|(face, person)| (&spots[&FaceId(face)], PersonId(person)))
             .collect();
@@ -125,21 +125,23 @@ impl Said {
         for (face, person) in &self.is_not {
             assert_ne!(now.get(face), Some(person), "face {face:?} is not {person}");
         }
-        for face in &self.aside {
-            assert!(!now.contains_key(face), "face {face:?} is set aside");
+        for face in &self.excluded {
+            assert!(!now.contains_key(face), "face {face:?} is excluded");
         }
-        let named = catalogue.people().unwrap().into_iter();
+        let named = album.people().unwrap().into_iter();
         let named: BTreeMap<_, _> = named.filter_map(|p| Some((p.id, p.name?))).collect();
         assert_eq!(named, self.names);
-        let hidden = catalogue.cards(Which::Hidden, Page::default()).unwrap();
+        let hidden = album
+            .people_page(PeopleFilter::Hidden, Page::default())
+            .unwrap();
         let hidden: BTreeSet<PersonId> = hidden.items.iter().map(|c| c.id).collect();
         assert_eq!(hidden, self.hidden);
-        assert!(catalogue.health().unwrap().problems.is_empty());
+        assert!(album.health().unwrap().problems.is_empty());
     }
 }
 
-/// Takes the decision; says what holds after it, or nothing if it was refused.
-fn decide(c: &mut Album, step: &Step, said: &Said) -> Option<Said> {
+/// Makes the decision; gives what holds after it, or `None` if it was refused.
+fn decide(c: &mut Album, step: &Step, decided: &Decided) -> Option<Decided> {
     let people: Vec<PersonId> = c.people().unwrap().iter().map(|p| p.id).collect();
     let at = |i: usize| people[i % people.len()];
     let spot = spots(c);
@@ -153,7 +155,7 @@ fn decide(c: &mut Album, step: &Step, said: &Said) -> Option<Said> {
     let at_spots = |faces: &[FaceId]| faces.iter().map(|f| spot[f].clone()).collect::<Vec<_>>();
     let of = |p: PersonId| at_spots(&faces(p));
     let both = |a, b| [of(a), of(b)].concat();
-    let mut after = said.clone();
+    let mut after = decided.clone();
     match step {
         Step::Name(p, n) => {
             c.name(at(*p), &format!("name {n}")).ok()?;
@@ -193,11 +195,11 @@ fn decide(c: &mut Album, step: &Step, said: &Said) -> Option<Said> {
         }
         Step::Ignore(f) => {
             c.ignore(&[face(*f)]).unwrap();
-            after.aside(spot[&face(*f)].clone());
+            after.excluded(spot[&face(*f)].clone());
         }
         Step::NotAFace(f) => {
             c.not_a_face(&[face(*f)]).unwrap();
-            after.aside(spot[&face(*f)].clone());
+            after.excluded(spot[&face(*f)].clone());
         }
         Step::Hide(p, hidden) => {
             c.hide(at(*p), *hidden).unwrap();
@@ -211,12 +213,12 @@ fn decide(c: &mut Album, step: &Step, said: &Said) -> Option<Said> {
             let open = c.questions(Page::default()).unwrap().items;
             let asked = open.get(q % open.len().max(1))?;
             c.reply(asked.id, *reply).unwrap();
-            let who = asked.candidate;
+            let person = asked.candidate;
             match (asked.subject, reply) {
-                (Subject::Group(g), Reply::Yes) => after.merge(who, g, &both(who, g)),
-                (Subject::Group(g), Reply::No) => after.differ(g, who, of),
-                (Subject::Face(f), Reply::Yes) => after.is(&at_spots(&[f]), who),
-                (Subject::Face(f), Reply::No) => after.is_not(&at_spots(&[f]), who),
+                (Subject::Group(g), Reply::Yes) => after.merge(person, g, &both(person, g)),
+                (Subject::Group(g), Reply::No) => after.differ(g, person, of),
+                (Subject::Face(f), Reply::Yes) => after.is(&at_spots(&[f]), person),
+                (Subject::Face(f), Reply::No) => after.is_not(&at_spots(&[f]), person),
                 (_, Reply::NotSure) => {}
             }
         }
@@ -230,48 +232,51 @@ proptest! {
 
     #[test]
     fn nothing_contradicts_a_human(steps in proptest::collection::vec(step(), 200)) {
-        let (_stage, mut catalogue) = filled();
+        let (_stage, mut album) = filled();
         let options = ClusterOptions {
             link_similarity: 0.5,
             ask_similarity: 0.1,
-            // So few are many here, so that new photos are placed.
+            // So low that new photos are assigned and not grouped.
             exact_up_to: 4,
             ..ClusterOptions::default()
         };
         let mut n_new = 0;
         let new = |n: usize, e: &str| photo(20 + n, &[n % 4], e);
         // What held before each decision that stands, to be gone back to.
-        let mut past: Vec<Said> = Vec::new();
-        let mut said = Said::default();
+        let mut past: Vec<Decided> = Vec::new();
+        let mut decided = Decided::default();
         for (number, step) in steps.iter().enumerate() {
             if matches!(step, Step::Undo) {
                 match past.pop() {
                     Some(before) => {
-                        prop_assert_eq!(catalogue.undo(1).unwrap().len(), 1);
-                        said = before;
+                        prop_assert_eq!(album.undo(1).unwrap().len(), 1);
+                        decided = before;
                     }
-                    None => prop_assert!(catalogue.undo(1).is_err()),
+                    None => prop_assert!(album.undo(1).is_err()),
                 }
-            } else if let Some(after) = decide(&mut catalogue, step, &said) {
-                past.push(std::mem::replace(&mut said, after));
+            } else if let Some(after) = decide(&mut album, step, &decided) {
+                past.push(std::mem::replace(&mut decided, after));
             }
             if number % 7 == 0 {
-                catalogue.group(&ModelId("e@1".into()), &options).unwrap();
-                catalogue.record(&[new(n_new, "e@1")]).unwrap();
+                album.group(&ModelId("e@1".into()), &options).unwrap();
+                album.record(&[new(n_new, "e@1")]).unwrap();
                 n_new += 1;
-                catalogue.group(&ModelId("e@1".into()), &options).unwrap();
+                album.group(&ModelId("e@1".into()), &options).unwrap();
             }
-            said.holds_in(&catalogue);
+            decided.holds_in(&album);
         }
         // The same photos seen by another model …
-        let all = |e: &str| album(e).into_iter().chain((0..n_new).map(|n| new(n, e))).collect::<Vec<_>>();
-        catalogue.record(&all("e@2")).unwrap();
+        let all = |e: &str| -> Vec<ScannedFile> {
+            photos(e).into_iter().chain((0..n_new).map(|n| new(n, e))).collect()
+        };
+        album.record(&all("e@2")).unwrap();
         for model in ["e@1", "e@2"] {
-            catalogue.group(&ModelId(model.into()), &options).unwrap();
-            said.holds_in(&catalogue);
+            album.group(&ModelId(model.into()), &options).unwrap();
+            decided.holds_in(&album);
         }
-        // … and read again from scratch, in another order, from other places, by a detector with other boxes.
-        catalogue.start_afresh().unwrap();
+        // … and read again from scratch, in another order, from other places, by a detector with
+        // other boxes.
+        album.clear_photos().unwrap();
         let mut moved = all("e@3");
         moved.reverse();
         for file in &mut moved {
@@ -280,33 +285,33 @@ proptest! {
             photo.models.detector = ModelId("d@2".into());
             photo.faces.reverse();
             for face in &mut photo.faces {
-                face.bbox[3] += 30.0;
+                face.bbox.y_max += 30.0;
             }
         }
-        catalogue.record(&moved).unwrap();
-        catalogue.group(&ModelId("e@3".into()), &options).unwrap();
-        said.holds_in(&catalogue);
+        album.record(&moved).unwrap();
+        album.group(&ModelId("e@3".into()), &options).unwrap();
+        decided.holds_in(&album);
     }
 }
 
 #[test]
 fn a_decision_on_which_a_later_one_rests_is_not_taken_back_before_it() {
-    let (_stage, mut catalogue) = filled();
-    let ids: Vec<PersonId> = catalogue.people().unwrap().iter().map(|p| p.id).collect();
-    catalogue.act_as("web");
-    catalogue.name(ids[0], "Ida").unwrap();
-    catalogue.name(ids[1], "Bo").unwrap();
-    catalogue.merge(ids[0], ids[2]).unwrap();
-    let history = catalogue.history(Page::default()).unwrap();
+    let (_stage, mut album) = filled();
+    let ids: Vec<PersonId> = album.people().unwrap().iter().map(|p| p.id).collect();
+    album.set_actor("web");
+    album.name(ids[0], "Ida").unwrap();
+    album.name(ids[1], "Bo").unwrap();
+    album.merge(ids[0], ids[2]).unwrap();
+    let history = album.history(Page::default()).unwrap();
     assert_eq!(history.total, 3);
-    assert!(history.items.iter().all(|d| d.who == "web"));
+    assert!(history.items.iter().all(|d| d.actor == "web"));
     let [merge, bo, ida] = [0, 1, 2].map(|i| history.items[i].id);
-    let refused = catalogue.undo_decision(ida).unwrap_err().to_string();
+    let refused = album.undo_decision(ida).unwrap_err().to_string();
     assert!(refused.contains(&merge.to_string()), "{refused}");
-    catalogue.undo_decision(bo).unwrap();
-    assert!(catalogue.find_person("Bo").is_err());
-    catalogue.undo_decision(merge).unwrap();
-    catalogue.undo_decision(ida).unwrap();
-    assert!(catalogue.find_person("Ida").is_err());
-    assert_eq!(catalogue.person(ids[2]).unwrap().n_faces, 4);
+    album.undo_decision(bo).unwrap();
+    assert!(album.find_person("Bo").is_err());
+    album.undo_decision(merge).unwrap();
+    album.undo_decision(ida).unwrap();
+    assert!(album.find_person("Ida").is_err());
+    assert_eq!(album.person(ids[2]).unwrap().n_faces, 4);
 }

@@ -1,17 +1,18 @@
-//! `fusiform calibrate`. In: labelled photos. Out: the similarity at each stated false-match rate, written on demand.
+//! `fusiform calibrate`. In: labelled photos. Out: the similarity at each stated false-match rate,
+//! written on demand.
 
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context as _, Result, bail};
 use fusiform::models::{Origin, Threshold};
 use fusiform_eval::calibration::{CALIBRATED_FMRS, LabelledEmbedding, impostor_thresholds};
 use fusiform_eval::dataset::identities;
 use serde::Serialize;
 
 use super::eval::{embed, interval};
-use crate::args::Looking;
+use crate::args::DetectArgs;
+use crate::context::{Context, shown};
 use crate::exit::Exit;
-use crate::session::{Session, shown};
 
 #[derive(Serialize)]
 struct Answer {
@@ -24,11 +25,11 @@ struct Answer {
     written_to: Option<String>,
 }
 
-pub(crate) fn run(session: &Session, images: &Path, write: bool) -> Result<Exit> {
-    let library = session.library();
-    let wanted = session.config.pack.as_deref();
-    let place = if write {
-        match library.origin(wanted)? {
+pub(crate) fn run(context: &Context, images: &Path, write: bool) -> Result<Exit> {
+    let library = context.library();
+    let pack = context.config.pack.as_deref();
+    let folder = if write {
+        match library.origin(pack)? {
             Origin::Folder(dir) => Some(dir),
             Origin::CompiledIn => bail!(
                 "the compiled-in pack cannot be written to; copy it to a folder and name that \
@@ -38,7 +39,7 @@ pub(crate) fn run(session: &Session, images: &Path, write: bool) -> Result<Exit>
     } else {
         None
     };
-    let engine = session.engine()?;
+    let engine = context.engine()?;
     let identities = identities(images)?;
     let photos: Vec<PathBuf> = identities
         .iter()
@@ -49,11 +50,11 @@ pub(crate) fn run(session: &Session, images: &Path, write: bool) -> Result<Exit>
         .enumerate()
         .flat_map(|(i, who)| vec![i as u32; who.photos.len()]);
     let people: Vec<u32> = people.collect();
-    let looking = Looking {
+    let detect = DetectArgs {
         min_face: None,
         min_score: None,
     };
-    let (faces, problems) = embed(session, &engine, &photos, looking)?;
+    let (faces, problems) = embed(context, &engine, &photos, detect)?;
     let labelled: Vec<LabelledEmbedding> = faces
         .iter()
         .zip(people)
@@ -66,7 +67,7 @@ pub(crate) fn run(session: &Session, images: &Path, write: bool) -> Result<Exit>
         .collect();
     let calibration = impostor_thresholds(&labelled, &CALIBRATED_FMRS)?;
 
-    let printer = session.printer;
+    let printer = context.printer;
     printer.row(format_args!(
         "{} faces of {} people: {} genuine and {} impostor pairs",
         calibration.n_faces, calibration.n_people, calibration.n_genuine, calibration.n_impostor
@@ -90,9 +91,10 @@ pub(crate) fn run(session: &Session, images: &Path, write: bool) -> Result<Exit>
             fnmr: point.fnmr.value(),
         });
     }
-    if let Some(dir) = &place {
+    if let Some(dir) = &folder {
         let evidence = format!(
-            "{} faces of {} people in {}: {} genuine and {} impostor pairs, by `fusiform calibrate`",
+            "{} faces of {} people in {}: {} genuine and {} impostor pairs, by \
+             `fusiform calibrate`",
             calibration.n_faces,
             calibration.n_people,
             images.file_name().unwrap_or_default().to_string_lossy(),
@@ -114,7 +116,7 @@ pub(crate) fn run(session: &Session, images: &Path, write: bool) -> Result<Exit>
         n_genuine_pairs: calibration.n_genuine,
         n_impostor_pairs: calibration.n_impostor,
         thresholds,
-        written_to: place.as_deref().map(shown),
+        written_to: folder.as_deref().map(shown),
     })?;
     Ok(if problems.is_empty() {
         Exit::Done

@@ -1,19 +1,20 @@
 //! `fusiform detect`. In: photos. Out: one row per face, and drawings if asked.
 
-use std::fs;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result, bail};
-use fusiform::detect::DetectOptions;
-use fusiform::engine::Engine;
-use fusiform::image::{self, Image};
-use fusiform::pipeline::DescribedFace;
+use anyhow::Result;
+#[cfg(not(feature = "draw"))]
+use fusiform::image::Image;
+use fusiform::scan::read_photo;
+use fusiform::{AnalyseOptions, Engine, Face};
 use serde::Serialize;
 
-use crate::args::Looking;
+#[cfg(feature = "draw")]
+use super::draw::Drawing;
+use crate::args::DetectArgs;
+use crate::context::{Context, corners, shown};
 use crate::exit::Exit;
-use crate::pictures::{Marked, RgbCanvas, draw_faces};
-use crate::session::{Session, shown};
+use crate::remedy::explain;
 
 /// A face as JSON; boxes and points in pixels of the upright photo.
 #[derive(Debug, Serialize)]
@@ -59,15 +60,12 @@ struct Answer {
 }
 
 impl FaceRow {
-    pub(crate) fn of(face: &DescribedFace) -> FaceRow {
-        let (b, q) = (&face.face.bbox, &face.quality);
+    pub(crate) fn of(face: &Face) -> FaceRow {
+        let q = &face.quality;
         FaceRow {
-            bbox: [b.x_min, b.y_min, b.x_max, b.y_max],
-            score: face.face.score,
-            landmarks: face
-                .face
-                .landmarks
-                .map(|l| l.as_array().map(|p| [p.x, p.y])),
+            bbox: corners(&face.bbox),
+            score: face.score,
+            landmarks: face.landmarks.map(|l| l.as_array().map(|p| [p.x, p.y])),
             quality: QualityRow {
                 overall: q.overall,
                 size: q.size,
@@ -83,28 +81,28 @@ impl FaceRow {
 }
 
 pub(crate) fn run(
-    session: &Session,
+    context: &Context,
     files: &[PathBuf],
     draw: Option<&Path>,
-    looking: Looking,
+    detect: DetectArgs,
 ) -> Result<Exit> {
     let drawing = draw.map(|out| Drawing::new(out, files.len())).transpose()?;
-    let engine = session.engine()?;
-    let options = looking.options();
-    let printer = session.printer;
+    let engine = context.engine()?;
+    let options = detect.options();
+    let printer = context.printer;
     let mut answer = Answer {
         photos: Vec::new(),
         problems: Vec::new(),
     };
-    session.on_all_threads(|| -> Result<()> {
+    context.on_all_threads(|| -> Result<()> {
         for file in files {
             match one(&engine, file, &options, drawing.as_ref()) {
                 Ok(row) => {
-                    show(session, &row)?;
+                    show(context, &row)?;
                     answer.photos.push(row);
                 }
                 Err(e) => {
-                    let problem = crate::printer::chain(&e.context(shown(file)));
+                    let problem = explain(&e.context(shown(file)));
                     printer.problem(&problem);
                     answer.problems.push(Problem {
                         photo: shown(file),
@@ -126,36 +124,35 @@ pub(crate) fn run(
 fn one(
     engine: &Engine,
     file: &Path,
-    options: &DetectOptions,
+    options: &AnalyseOptions,
     drawing: Option<&Drawing>,
 ) -> Result<PhotoRow> {
-    let image = engine.read(file)?.image;
-    let faces = engine.describe(&image, options)?;
-    let (width_px, height_px) = (image.width(), image.height());
-    let rows = faces.iter().map(FaceRow::of).collect();
+    let bytes = read_photo(file)?;
+    let photo = engine.analyse(&bytes, options)?;
     if let Some(drawing) = drawing {
-        drawing.draw(file, image, &faces)?;
+        // Every pixel is needed to draw on; the faces may come from a smaller decoding.
+        drawing.draw(file, engine.decode(&bytes)?.image, &photo.faces)?;
     }
     Ok(PhotoRow {
         photo: shown(file),
-        width_px,
-        height_px,
-        faces: rows,
+        width_px: photo.width_px,
+        height_px: photo.height_px,
+        faces: photo.faces.iter().map(FaceRow::of).collect(),
     })
 }
 
-fn show(session: &Session, photo: &PhotoRow) -> Result<()> {
+fn show(context: &Context, photo: &PhotoRow) -> Result<()> {
     let n = photo.faces.len();
     let noun = if n == 1 { "face" } else { "faces" };
     let (width_px, height_px) = (photo.width_px, photo.height_px);
-    session.printer.row(format_args!(
+    context.printer.row(format_args!(
         "{}\t{n} {noun}\t{width_px}x{height_px}",
         photo.photo
     ))?;
     for (i, face) in photo.faces.iter().enumerate() {
         let [x_min, y_min, x_max, y_max] = face.bbox;
         let q = &face.quality;
-        session.printer.row(format_args!(
+        context.printer.row(format_args!(
             "  {:>3}  box {x_min:.0},{y_min:.0} {:.0}x{:.0}  score {:.2}  quality {:.2} \
              (size {:.2}, sharpness {:.2}, exposure {:.2}, frontal {:.2})  \
              yaw {:.0}° pitch {:.0}° roll {:.0}°",
@@ -176,78 +173,21 @@ fn show(session: &Session, photo: &PhotoRow) -> Result<()> {
     Ok(())
 }
 
-/// Where drawings go.
-enum Drawing {
-    File(PathBuf),
-    Folder(PathBuf),
-}
+/// Stands in for the drawing that this build lacks: nothing can make one.
+#[cfg(not(feature = "draw"))]
+enum Drawing {}
 
+#[cfg(not(feature = "draw"))]
 impl Drawing {
-    fn new(out: &Path, n_files: usize) -> Result<Drawing> {
-        if is_picture(out) && !out.is_dir() {
-            if n_files > 1 {
-                bail!(
-                    "{}: one file cannot hold {n_files} drawings; name a folder",
-                    out.display()
-                );
-            }
-            return Ok(Drawing::File(out.into()));
-        }
-        fs::create_dir_all(out).with_context(|| {
-            format!(
-                "{}: not a .jpg or .png file, and no folder can be made there",
-                out.display()
-            )
-        })?;
-        Ok(Drawing::Folder(out.into()))
+    fn new(out: &Path, _n_files: usize) -> Result<Drawing> {
+        anyhow::bail!(
+            "{}: this build cannot draw (--draw); build fusiform with its feature `draw`, which is \
+             on unless it is turned off",
+            out.display()
+        )
     }
 
-    fn place(&self, photo: &Path) -> PathBuf {
-        match self {
-            Drawing::File(file) => file.clone(),
-            Drawing::Folder(dir) => {
-                let mut name = photo.file_stem().unwrap_or_default().to_owned();
-                name.push("-faces.jpg");
-                dir.join(name)
-            }
-        }
-    }
-
-    fn draw(&self, photo: &Path, image: Image, faces: &[DescribedFace]) -> Result<()> {
-        let out = self.place(photo);
-        let marks: Vec<Marked> = faces.iter().map(marked).collect();
-        let (width, height) = (image.width(), image.height());
-        let mut canvas = RgbCanvas {
-            width: width as usize,
-            height: height as usize,
-            rgb: image.into_rgb(),
-        };
-        draw_faces(&mut canvas, &marks)?;
-        let drawn = Image::new(width, height, canvas.rgb)?;
-        let bytes = if out
-            .extension()
-            .is_some_and(|e| e.eq_ignore_ascii_case("png"))
-        {
-            image::encode_png(&drawn)?
-        } else {
-            image::encode_jpeg(&drawn, 90)?
-        };
-        fs::write(&out, bytes).with_context(|| out.display().to_string())
-    }
-}
-
-fn is_picture(path: &Path) -> bool {
-    let picture = |e: &str| ["jpg", "jpeg", "png"].contains(&e.to_ascii_lowercase().as_str());
-    path.extension()
-        .and_then(|e| e.to_str())
-        .is_some_and(picture)
-}
-
-fn marked(face: &DescribedFace) -> Marked {
-    let row = FaceRow::of(face);
-    Marked {
-        bbox: row.bbox,
-        landmarks: row.landmarks.map(|l| l.map(|[x, y]| (x, y))),
-        label: format!("{:.0}%", face.face.score * 100.0),
+    fn draw(&self, _photo: &Path, _image: Image, _faces: &[Face]) -> Result<()> {
+        match *self {}
     }
 }

@@ -1,12 +1,14 @@
-//! `fusiform doctor`. In: this machine. Out: what its CPU offers, and whether packs and catalogue are sound.
+//! `fusiform doctor`. In: this machine. Out: what its CPU offers, and whether packs and catalogue
+//! are sound.
 
 use anyhow::Result;
 use fusiform::album::{Album, OpenOptions};
 use fusiform::cpu;
 use serde::Serialize;
 
+use crate::context::{Context, shown};
 use crate::exit::Exit;
-use crate::session::{Session, shown};
+use crate::remedy::explain;
 
 #[derive(Serialize)]
 struct Answer {
@@ -34,27 +36,27 @@ impl Finding {
             Ok(says) => Finding { sound: true, says },
             Err(e) => Finding {
                 sound: false,
-                says: crate::printer::chain(&e),
+                says: explain(&e),
             },
         }
     }
 }
 
-pub(crate) fn run(session: &Session) -> Result<Exit> {
-    let vault = session.config.serve.vault.as_deref();
+pub(crate) fn run(context: &Context) -> Result<Exit> {
+    let vault = context.config.serve.vault.as_deref();
     let answer = Answer {
         version: env!("CARGO_PKG_VERSION"),
         architecture: std::env::consts::ARCH,
         cores: std::thread::available_parallelism().map_or(1, usize::from),
         cpu_features: cpu::features(),
         instruction_set: cpu::chosen().to_string(),
-        pack: Finding::of(pack(session)),
-        catalogue_file: shown(&session.config.catalogue),
-        catalogue: Finding::of(catalogue(session)),
+        pack: Finding::of(pack(context)),
+        catalogue_file: shown(&context.config.catalogue),
+        catalogue: Finding::of(catalogue(context)),
         vault_file: vault.map(shown),
         vault_there: vault.is_some_and(std::path::Path::exists),
     };
-    let printer = session.printer;
+    let printer = context.printer;
     printer.row(format_args!(
         "fusiform      {} on {}",
         answer.version, answer.architecture
@@ -90,8 +92,8 @@ pub(crate) fn run(session: &Session) -> Result<Exit> {
     Ok(if sound { Exit::Done } else { Exit::Failed })
 }
 
-fn pack(session: &Session) -> Result<String> {
-    let engine = session.engine()?;
+fn pack(context: &Context) -> Result<String> {
+    let engine = context.engine()?;
     let [detecting, embedding] = engine.precisions();
     let embedder = engine.embedder_id().map_or_else(
         |_| "no embedder".into(),
@@ -104,8 +106,8 @@ fn pack(session: &Session) -> Result<String> {
     ))
 }
 
-fn catalogue(session: &Session) -> Result<String> {
-    let path = &session.config.catalogue;
+fn catalogue(context: &Context) -> Result<String> {
+    let path = &context.config.catalogue;
     if !path.exists() {
         return Ok("none yet; `fusiform scan DIR` makes one".into());
     }

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
 
-use anyhow::{Context, Result};
+use anyhow::{Context as _, Result};
 use fusiform::engine::Engine;
 use fusiform::template::similarity;
 use fusiform_eval::Proportion;
@@ -14,9 +14,9 @@ use fusiform_eval::lfw::Pairs;
 use fusiform_eval::verification::{PairScore, VerificationReport, evaluate};
 use serde::Serialize;
 
-use crate::args::Looking;
+use crate::args::DetectArgs;
+use crate::context::Context;
 use crate::exit::Exit;
-use crate::session::Session;
 
 #[derive(Serialize)]
 struct LfwAnswer {
@@ -43,16 +43,16 @@ struct TarRow {
 }
 
 pub(crate) fn lfw(
-    session: &Session,
+    context: &Context,
     images: &Path,
     pairs: &Path,
     svg: Option<&Path>,
-    looking: Looking,
+    detect: DetectArgs,
 ) -> Result<Exit> {
     let of_pairs = || pairs.display().to_string();
     let text = std::fs::read_to_string(pairs).with_context(of_pairs)?;
     let pairs = Pairs::parse(&text).with_context(of_pairs)?;
-    let engine = session.engine()?;
+    let engine = context.engine()?;
 
     let mut photos: Vec<PathBuf> = pairs
         .pairs
@@ -62,7 +62,7 @@ pub(crate) fn lfw(
         .collect();
     photos.sort();
     photos.dedup();
-    let (faces, problems) = embed(session, &engine, &photos, looking)?;
+    let (faces, problems) = embed(context, &engine, &photos, detect)?;
     let by_photo: HashMap<&PathBuf, &Labelled> = photos
         .iter()
         .zip(&faces)
@@ -85,15 +85,15 @@ pub(crate) fn lfw(
     let report = evaluate(&scores)?;
 
     let photos_without_face = faces.iter().filter(|f| f.is_none()).count();
-    print_verification(session, &engine, &report, photos.len(), photos_without_face)?;
+    print_verification(context, &engine, &report, photos.len(), photos_without_face)?;
     if let Some(file) = svg {
         let drawing = det_curve(&[(engine.pack(), &report)]);
         std::fs::write(file, drawing).with_context(|| file.display().to_string())?;
-        session
+        context
             .printer
             .note(format_args!("DET curve written to {}", file.display()));
     }
-    session.printer.record(&LfwAnswer {
+    context.printer.record(&LfwAnswer {
         pack: engine.pack().into(),
         n_pairs: scores.len(),
         n_photos: photos.len(),
@@ -124,13 +124,13 @@ pub(crate) fn lfw(
 }
 
 fn print_verification(
-    session: &Session,
+    context: &Context,
     engine: &Engine,
     report: &VerificationReport,
     n_photos: usize,
     without_face: usize,
 ) -> Result<()> {
-    let printer = session.printer;
+    let printer = context.printer;
     let (genuine, impostor) = (report.n_genuine, report.n_impostor);
     printer.row(format_args!("pack          {}", engine.pack()))?;
     printer.row(format_args!(
@@ -162,17 +162,18 @@ pub(crate) fn interval(p: &Proportion) -> String {
     format!("{:.4} [{:.4}, {:.4}]", p.value(), p.low, p.high)
 }
 
-/// Embeds photos behind a progress bar; problems are listed, and their photos count as without a face.
+/// Embeds photos behind a progress bar; problems are listed, and their photos count as without a
+/// face.
 pub(crate) fn embed(
-    session: &Session,
+    context: &Context,
     engine: &Engine,
     photos: &[PathBuf],
-    looking: Looking,
+    detect: DetectArgs,
 ) -> Result<(Vec<Option<Labelled>>, Vec<String>)> {
-    let bar = session.printer.bar(photos.len() as u64, "embedding");
+    let bar = context.printer.bar(photos.len() as u64, "embedding");
     let never = AtomicBool::new(false);
-    let options = looking.options();
-    let done = embed_photos(engine, photos, &options, session.threads(), &never, || {
+    let options = detect.options();
+    let done = embed_photos(engine, photos, &options, context.threads(), &never, || {
         bar.inc(1)
     })?;
     bar.finish_and_clear();
@@ -187,7 +188,7 @@ pub(crate) fn embed(
         })
         .collect();
     for problem in &problems {
-        session.printer.problem(problem);
+        context.printer.problem(problem);
     }
     Ok((faces, problems))
 }

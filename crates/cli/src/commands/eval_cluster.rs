@@ -1,17 +1,19 @@
-//! `fusiform eval cluster`. In: photos in a folder per person. Out: BCubed and pairwise scores of the grouping.
+//! `fusiform eval cluster`. In: photos in a folder per person. Out: BCubed and pairwise scores of
+//! the grouping.
 
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result};
+use anyhow::{Context as _, Result};
 use fusiform::cluster::{self, ClusterFace, Constraints};
 use fusiform::metrics;
 use fusiform_eval::dataset::identities;
+use fusiform_eval::npy;
 use serde::Serialize;
 
 use super::eval::embed;
-use crate::args::Looking;
+use crate::args::DetectArgs;
+use crate::context::{Context, shown};
 use crate::exit::Exit;
-use crate::session::{Session, shown};
 
 #[derive(Serialize)]
 struct ClusterAnswer {
@@ -35,21 +37,21 @@ struct Score {
 }
 
 /// How to group, and what to write beside the answer.
-pub(crate) struct Wanted {
+pub(crate) struct Settings {
     pub(crate) link: Option<f32>,
     pub(crate) export: Option<PathBuf>,
     pub(crate) exact_up_to: Option<usize>,
 }
 
 pub(crate) fn run(
-    session: &Session,
+    context: &Context,
     images: &Path,
-    wanted: &Wanted,
-    looking: Looking,
+    settings: &Settings,
+    detect: DetectArgs,
 ) -> Result<Exit> {
-    let engine = session.engine()?;
+    let engine = context.engine()?;
     let mut options = engine.cluster_options()?;
-    if let Some(link) = wanted.link {
+    if let Some(link) = settings.link {
         // The floor keeps its distance.
         options.floor_similarity += link - options.link_similarity;
         options.link_similarity = link;
@@ -65,7 +67,7 @@ pub(crate) fn run(
         .iter()
         .flat_map(|who| who.photos.clone())
         .collect();
-    let (faces, problems) = embed(session, &engine, &photos, looking)?;
+    let (faces, problems) = embed(context, &engine, &photos, detect)?;
 
     // Every photo is one face here, so no two faces share one.
     let found: Vec<ClusterFace> = faces
@@ -81,7 +83,7 @@ pub(crate) fn run(
             ))
         })
         .collect();
-    options.exact_up_to = wanted.exact_up_to.unwrap_or(options.exact_up_to);
+    options.exact_up_to = settings.exact_up_to.unwrap_or(options.exact_up_to);
     let clustering = cluster::cluster(&found, &Constraints::default(), &options)?;
     let truth: Vec<usize> = faces
         .iter()
@@ -89,7 +91,7 @@ pub(crate) fn run(
         .filter_map(|(f, l)| f.as_ref().map(|_| *l))
         .collect();
     let assigned = clustering.labels();
-    if let Some(dir) = &wanted.export {
+    if let Some(dir) = &settings.export {
         export(dir, &found, &truth, &assigned).with_context(|| shown(dir))?;
     }
     let bcubed = metrics::bcubed(&truth, &assigned);
@@ -115,7 +117,7 @@ pub(crate) fn run(
         },
         problems,
     };
-    let printer = session.printer;
+    let printer = context.printer;
     printer.row(format_args!(
         "pack          {} at link similarity {link_similarity:.3}, floor {:.3}",
         answer.pack, answer.floor_similarity
@@ -142,7 +144,7 @@ pub(crate) fn run(
     })
 }
 
-/// Writes what was grouped in NumPy's format (version 1.0), little-endian.
+/// Writes what was grouped, for NumPy.
 fn export(
     dir: &Path,
     faces: &[ClusterFace],
@@ -150,34 +152,14 @@ fn export(
     assigned: &[usize],
 ) -> std::io::Result<()> {
     std::fs::create_dir_all(dir)?;
-    let write = |file: &str, kind: &str, shape: &str, data: Vec<u8>| {
-        let mut header =
-            format!("{{'descr': '<{kind}', 'fortran_order': False, 'shape': ({shape}), }}");
-        while (header.len() + 11) % 64 != 0 {
-            header.push(' ');
-        }
-        header.push('\n');
-        let mut bytes = b"\x93NUMPY\x01\x00".to_vec();
-        bytes.extend((header.len() as u16).to_le_bytes());
-        bytes.extend(header.into_bytes());
-        bytes.extend(data);
-        std::fs::write(dir.join(file), bytes)
-    };
-    let width = faces.first().map_or(0, |f| f.vector.len());
-    let shape = format!("{}, {width}", faces.len());
-    let bytes = |values: &mut dyn Iterator<Item = f32>| values.flat_map(f32::to_le_bytes).collect();
-    let vectors = bytes(&mut faces.iter().flat_map(|f| f.vector.iter().copied()));
-    write("embeddings.npy", "f4", &shape, vectors)?;
-    let qualities = bytes(&mut faces.iter().map(|f| f.quality));
-    write(
-        "qualities.npy",
-        "f4",
-        &format!("{},", faces.len()),
-        qualities,
-    )?;
+    let (n, width) = (faces.len(), faces.first().map_or(0, |f| f.vector.len()));
+    let vectors = faces.iter().flat_map(|f| f.vector.iter().copied());
+    npy::write_f32(&dir.join("embeddings.npy"), &[n, width], vectors)?;
+    let qualities = faces.iter().map(|f| f.quality);
+    npy::write_f32(&dir.join("qualities.npy"), &[n], qualities)?;
     for (file, labels) in [("labels.npy", truth), ("groups.npy", assigned)] {
-        let data = labels.iter().flat_map(|l| (*l as i64).to_le_bytes());
-        write(file, "i8", &format!("{},", labels.len()), data.collect())?;
+        let labels = labels.iter().map(|label| *label as i64);
+        npy::write_i64(&dir.join(file), &[n], labels)?;
     }
     Ok(())
 }

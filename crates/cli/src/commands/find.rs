@@ -1,16 +1,18 @@
-//! `fusiform find`. In: a photo. Out: who of the catalogue is in it, with similarity and stated error rate.
+//! `fusiform find`. In: a photo. Out: who of the catalogue is in it, with similarity and stated
+//! error rate.
 
 use std::path::Path;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
+use fusiform::template::Template;
 use fusiform::verify::Verdict;
 use serde::Serialize;
 
 use super::detect::FaceRow;
 use super::verify::share;
-use crate::args::Looking;
+use crate::args::DetectArgs;
+use crate::context::{Context, analyse, shown};
 use crate::exit::Exit;
-use crate::session::{Session, shown};
 
 #[derive(Serialize)]
 struct Answer {
@@ -35,22 +37,20 @@ struct Candidate {
     similarity: f32,
 }
 
-pub(crate) fn run(session: &Session, photo: &Path, top: usize, looking: Looking) -> Result<Exit> {
-    let catalogue = session.existing_catalogue()?;
-    let engine = session.engine()?;
-    let of_photo = || shown(photo);
-    let image = engine.read(photo)?.image;
-    let options = looking.options();
-    let faces = session
-        .on_all_threads(|| engine.describe(&image, &options))?
-        .with_context(of_photo)?;
+pub(crate) fn run(context: &Context, photo: &Path, top: usize, detect: DetectArgs) -> Result<Exit> {
+    let catalogue = context.existing_catalogue()?;
+    let engine = context.engine()?;
+    let options = detect.options();
+    let faces = context
+        .on_all_threads(|| analyse(&engine, photo, &options))??
+        .faces;
     let thresholds = engine.thresholds()?;
     let index = catalogue.index(engine.embedder_id()?)?;
 
     let mut found = Vec::new();
     let mut same_at = None;
-    let probes = faces.iter().map(|face| engine.template(face));
-    let probes = probes.collect::<Result<Vec<_>, _>>()?;
+    // The pack has an embedder, or it would have no thresholds: every face has a template.
+    let probes: Vec<Template> = faces.iter().filter_map(|f| f.template.clone()).collect();
     let matches = index.identify_all(&probes, top.max(1))?;
     for (face, matches) in faces.iter().zip(matches) {
         let mut candidates = Vec::new();
@@ -87,17 +87,17 @@ pub(crate) fn run(session: &Session, photo: &Path, top: usize, looking: Looking)
         false_match_rate: same_at.fmr,
         faces: found,
     };
-    tell(session, &answer)?;
-    session.printer.record(&answer)?;
+    tell(context, &answer)?;
+    context.printer.record(&answer)?;
     let known = answer.faces.iter().any(|f| f.answer == "known");
     Ok(if known { Exit::Done } else { Exit::No })
 }
 
-fn tell(session: &Session, answer: &Answer) -> Result<()> {
-    let printer = session.printer;
+fn tell(context: &Context, answer: &Answer) -> Result<()> {
+    let printer = context.printer;
     for found in &answer.faces {
         let [x_min, y_min, x_max, y_max] = found.face.bbox;
-        let place = format!(
+        let position = format!(
             "face at {x_min:.0},{y_min:.0} {:.0}x{:.0}",
             x_max - x_min,
             y_max - y_min
@@ -111,7 +111,7 @@ fn tell(session: &Session, answer: &Answer) -> Result<()> {
             })
             .collect();
         printer.row(format_args!(
-            "{}\t{place}\t{}",
+            "{}\t{position}\t{}",
             found.answer,
             candidates.join(", ")
         ))?;

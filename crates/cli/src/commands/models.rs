@@ -1,4 +1,5 @@
-//! `fusiform models …`. In: the library of packs. Out: what they are, on what terms, and whether they are sound.
+//! `fusiform models …`. In: the library of packs. Out: what they are, on what terms, and whether
+//! they are sound.
 
 use std::path::Path;
 
@@ -6,15 +7,17 @@ use anyhow::Result;
 use fusiform::models::{Listing, Manifest, Origin};
 use serde::Serialize;
 
+use crate::context::{Context, shown};
 use crate::exit::Exit;
-use crate::session::{Session, shown};
 
 #[derive(Serialize)]
 struct Row {
     name: Option<String>,
     origin: String,
     detector: Option<String>,
+    landmarks: Option<String>,
     embedder: Option<String>,
+    liveness: Option<String>,
     licence: Option<String>,
     summary: Option<String>,
     problem: Option<String>,
@@ -27,19 +30,11 @@ fn origin(listing: &Listing) -> String {
     }
 }
 
-/// The terms of both networks, once if they are the same.
+/// The terms of all networks, once if they are the same.
 fn licence(manifest: &Manifest) -> String {
-    let detector = manifest
-        .detector
-        .iter()
-        .map(|d| (&d.licence, &d.training_data));
-    let embedder = manifest
-        .embedder
-        .iter()
-        .map(|e| (&e.licence, &e.training_data));
-    let mut terms: Vec<String> = detector
-        .chain(embedder)
-        .map(|(l, t)| format!("{l}; trained on {t}"))
+    let networks = manifest.networks();
+    let mut terms: Vec<String> = networks
+        .map(|n| format!("{}; trained on {}", n.licence, n.training_data))
         .collect();
     terms.dedup();
     terms.join(" | ")
@@ -52,7 +47,9 @@ fn row(listing: &Listing) -> Row {
             name: Some(m.name.clone()),
             origin,
             detector: m.detector.as_ref().map(|d| d.name.clone()),
+            landmarks: m.landmarks.as_ref().map(|l| l.name.clone()),
             embedder: m.embedder.as_ref().map(|e| e.name.clone()),
+            liveness: m.liveness.as_ref().map(|l| l.name.clone()),
             licence: Some(licence(m)),
             summary: Some(m.summary.clone()),
             problem: None,
@@ -61,7 +58,9 @@ fn row(listing: &Listing) -> Row {
             name: None,
             origin,
             detector: None,
+            landmarks: None,
             embedder: None,
+            liveness: None,
             licence: None,
             summary: None,
             problem: Some(e.to_string()),
@@ -69,9 +68,9 @@ fn row(listing: &Listing) -> Row {
     }
 }
 
-pub(crate) fn list(session: &Session) -> Result<Exit> {
-    let printer = session.printer;
-    let rows: Vec<Row> = session.library().list()?.iter().map(row).collect();
+pub(crate) fn list(context: &Context) -> Result<Exit> {
+    let printer = context.printer;
+    let rows: Vec<Row> = context.library().list()?.iter().map(row).collect();
     printer.record(&rows)?;
     if rows.is_empty() {
         printer.note("no model pack yet; `fusiform models add DIR` adds one");
@@ -90,6 +89,13 @@ pub(crate) fn list(session: &Session) -> Result<Exit> {
         ))?;
         printer.row(format_args!("    detector  {}", network(&row.detector)))?;
         printer.row(format_args!("    embedder  {}", network(&row.embedder)))?;
+        for (role, name) in [("landmarks", &row.landmarks), ("liveness", &row.liveness)] {
+            if let Some(name) = name {
+                printer.row(format_args!(
+                    "    {role:<9} {name} (not run by this version)"
+                ))?;
+            }
+        }
         printer.row(format_args!(
             "    licence   {}",
             row.licence.as_deref().unwrap_or("")
@@ -103,18 +109,18 @@ pub(crate) fn list(session: &Session) -> Result<Exit> {
     })
 }
 
-pub(crate) fn show(session: &Session, name: Option<&str>) -> Result<Exit> {
-    let wanted = name.or(session.config.pack.as_deref());
-    let manifest = session.library().load(wanted)?.manifest;
-    session.printer.record(&manifest)?;
-    session.printer.row(manifest.to_toml()?.trim_end())?;
+pub(crate) fn show(context: &Context, name: Option<&str>) -> Result<Exit> {
+    let pack = name.or(context.config.pack.as_deref());
+    let manifest = context.library().load(pack)?.manifest;
+    context.printer.record(&manifest)?;
+    context.printer.row(manifest.to_toml()?.trim_end())?;
     Ok(Exit::Done)
 }
 
-pub(crate) fn add(session: &Session, dir: &Path) -> Result<Exit> {
-    let manifest = session.library().add(dir)?;
-    session.printer.record(&manifest)?;
-    session.printer.row(format_args!(
+pub(crate) fn add(context: &Context, dir: &Path) -> Result<Exit> {
+    let manifest = context.library().add(dir)?;
+    context.printer.record(&manifest)?;
+    context.printer.row(format_args!(
         "added {}; use it with --pack {0}\n    licence   {}",
         manifest.name,
         licence(&manifest)
@@ -130,8 +136,8 @@ struct Check {
     problem: Option<String>,
 }
 
-pub(crate) fn verify(session: &Session) -> Result<Exit> {
-    let library = session.library();
+pub(crate) fn verify(context: &Context) -> Result<Exit> {
+    let library = context.library();
     let mut checks = Vec::new();
     for listing in library.list()? {
         let problem = library.verify(&listing).err().map(|e| e.to_string());
@@ -146,10 +152,10 @@ pub(crate) fn verify(session: &Session) -> Result<Exit> {
             problem,
         });
     }
-    session.printer.record(&checks)?;
+    context.printer.record(&checks)?;
     for check in &checks {
         let verdict = check.problem.as_deref().unwrap_or("sound");
-        session
+        context
             .printer
             .row(format_args!("{}\t{}\t{verdict}", check.name, check.origin))?;
     }

@@ -1,11 +1,15 @@
-//! `fusiform people` and `fusiform person`. In: the catalogue. Out: who is in it, and in which photos.
+//! `fusiform people | person | photo | together | leftovers`. In: the catalogue. Out: who is in it,
+//! and in which photos; faces of one photo, and faces of nobody.
+
+use std::path::Path;
 
 use anyhow::Result;
+use fusiform::album::{Exclusion, FaceSummary, PersonId};
 use serde::Serialize;
 
-use super::decide::person_id;
+use crate::args::PageArgs;
+use crate::context::{Context, corners, shown};
 use crate::exit::Exit;
-use crate::session::{Session, shown};
 
 #[derive(Serialize)]
 struct PersonRow {
@@ -19,13 +23,13 @@ struct PersonRow {
 struct PersonAnswer {
     id: i64,
     name: Option<String>,
-    photos: Vec<PhotoRow>,
+    photos: Vec<PersonPhotoRow>,
 }
 
 #[derive(Serialize)]
-struct PhotoRow {
+struct PersonPhotoRow {
     face: i64,
-    /// Every place where this content lies; names that are not UTF-8 are shown with replacement characters.
+    /// Every path with this content; bytes that are not UTF-8 become replacement characters.
     paths: Vec<String>,
     taken_at: Option<String>,
     /// `x_min, y_min, x_max, y_max` in pixels of the upright photo.
@@ -34,8 +38,8 @@ struct PhotoRow {
     similarity: Option<f32>,
 }
 
-pub(crate) fn list(session: &Session, named: bool, limit: Option<usize>) -> Result<Exit> {
-    let catalogue = session.existing_catalogue()?;
+pub(crate) fn list(context: &Context, named: bool, limit: Option<usize>) -> Result<Exit> {
+    let catalogue = context.existing_catalogue()?;
     let rows: Vec<PersonRow> = catalogue
         .people()?
         .into_iter()
@@ -48,7 +52,7 @@ pub(crate) fn list(session: &Session, named: bool, limit: Option<usize>) -> Resu
             n_faces: p.n_faces,
         })
         .collect();
-    let printer = session.printer;
+    let printer = context.printer;
     for row in &rows {
         let name = row.name.as_deref().unwrap_or("(no name yet)");
         printer.row(format_args!(
@@ -66,22 +70,22 @@ pub(crate) fn list(session: &Session, named: bool, limit: Option<usize>) -> Resu
     Ok(Exit::Done)
 }
 
-pub(crate) fn show(session: &Session, person: &str) -> Result<Exit> {
-    let catalogue = session.existing_catalogue()?;
-    let id = person_id(&catalogue, person)?;
+pub(crate) fn show(context: &Context, person: &str) -> Result<Exit> {
+    let catalogue = context.existing_catalogue()?;
+    let id = catalogue.find_person(person)?;
     let summary = catalogue.person(id)?;
-    let photos: Vec<PhotoRow> = catalogue
+    let photos: Vec<PersonPhotoRow> = catalogue
         .photos_of(id)?
         .into_iter()
-        .map(|p| PhotoRow {
+        .map(|p| PersonPhotoRow {
             face: p.face.0,
             paths: p.paths.iter().map(|path| shown(path)).collect(),
             taken_at: p.taken_at,
-            bbox: p.bbox,
+            bbox: corners(&p.bbox),
             similarity: p.similarity,
         })
         .collect();
-    let printer = session.printer;
+    let printer = context.printer;
     let name = summary.name.as_deref().unwrap_or("(no name yet)");
     printer.row(format_args!("{name} ({})", id.0))?;
     for photo in &photos {
@@ -101,4 +105,119 @@ pub(crate) fn show(session: &Session, person: &str) -> Result<Exit> {
         photos,
     })?;
     Ok(Exit::Done)
+}
+
+#[derive(Serialize)]
+struct FaceRow {
+    face: i64,
+    photo: i64,
+    taken_at: Option<String>,
+    /// `x_min, y_min, x_max, y_max` in pixels of the upright photo.
+    bbox: [f32; 4],
+    quality: f32,
+    person: Option<i64>,
+    name: Option<String>,
+    /// Similarity to the person; none where a human said so.
+    similarity: Option<f32>,
+    /// Why it belongs to nobody: `ignored`, `not a face`.
+    aside: Option<&'static str>,
+}
+
+impl FaceRow {
+    fn of(card: &FaceSummary) -> FaceRow {
+        FaceRow {
+            face: card.face.0,
+            photo: card.photo.0,
+            taken_at: card.taken_at.clone(),
+            bbox: corners(&card.bbox),
+            quality: card.quality,
+            person: card.person.map(|p| p.0),
+            name: card.name.clone(),
+            similarity: card.similarity,
+            aside: card.excluded.map(|why| match why {
+                Exclusion::Ignored => "ignored",
+                Exclusion::NotAFace => "not a face",
+                Exclusion::Erased => "erased",
+            }),
+        }
+    }
+}
+
+fn print_faces(context: &Context, faces: &[FaceSummary], total: usize) -> Result<Exit> {
+    let items: Vec<FaceRow> = faces.iter().map(FaceRow::of).collect();
+    for row in &items {
+        let [x_min, y_min, x_max, y_max] = row.bbox;
+        let who = match (&row.name, row.person, row.aside) {
+            (Some(name), _, _) => name.clone(),
+            (None, Some(person), _) => format!("person {person}"),
+            (None, None, why) => why.unwrap_or("nobody yet").into(),
+        };
+        context.printer.row(format_args!(
+            "  face {:>6}  {x_min:.0},{y_min:.0} {:.0}x{:.0}\t{who}",
+            row.face,
+            x_max - x_min,
+            y_max - y_min
+        ))?;
+    }
+    context.printer.record_page(total, &items)?;
+    Ok(Exit::Done)
+}
+
+pub(crate) fn photo(context: &Context, photo: &Path) -> Result<Exit> {
+    let catalogue = context.existing_catalogue()?;
+    let path = std::path::absolute(photo)?;
+    let view = catalogue.photo(catalogue.photo_at(&path)?)?;
+    let taken = view.taken_at.as_deref().unwrap_or("-");
+    context.printer.row(format_args!(
+        "{} x {}\t{taken}\t{}",
+        view.width_px,
+        view.height_px,
+        shown(&path)
+    ))?;
+    print_faces(context, &view.faces, view.faces.len())
+}
+
+pub(crate) fn leftovers(context: &Context, aside: bool, page: PageArgs) -> Result<Exit> {
+    let catalogue = context.existing_catalogue()?;
+    let faces = if aside {
+        catalogue.excluded_faces(page.page())?
+    } else {
+        catalogue.unassigned_faces(page.page())?
+    };
+    print_faces(context, &faces.items, faces.total)
+}
+
+#[derive(Serialize)]
+struct PhotoRow {
+    photo: i64,
+    taken_at: Option<String>,
+    paths: Vec<String>,
+    n_faces: usize,
+}
+
+pub(crate) fn together(context: &Context, people: &[String], page: PageArgs) -> Result<Exit> {
+    let catalogue = context.existing_catalogue()?;
+    let people = people.iter().map(|p| catalogue.find_person(p));
+    let people: Vec<PersonId> = people.collect::<Result<_, _>>()?;
+    let found = catalogue.photos_with(&people, page.page())?;
+    let mut items = Vec::new();
+    for card in found.items {
+        let paths = catalogue.photo(card.photo)?.paths;
+        let paths: Vec<String> = paths.iter().map(|p| shown(p)).collect();
+        let taken = card.taken_at.as_deref().unwrap_or("-");
+        context
+            .printer
+            .row(format_args!("{taken}\t{}", paths.join(", ")))?;
+        items.push(PhotoRow {
+            photo: card.photo.0,
+            taken_at: card.taken_at,
+            paths,
+            n_faces: card.n_faces,
+        });
+    }
+    context.printer.record_page(found.total, &items)?;
+    Ok(match found.total {
+        0 => Exit::No,
+        _ => Exit::Done,
+    })
 }

@@ -1,18 +1,19 @@
-//! `fusiform report`. In: the catalogue and the photos it names. Out: one page with a strip of faces per person.
+//! `fusiform report`. In: the catalogue and the photos it names. Out: one page with a strip of
+//! faces per person.
 
 use std::fs::{self, File};
 use std::io::{BufWriter, Write};
 use std::path::Path;
 
-use anyhow::{Context, Result};
+use anyhow::{Context as _, Result};
 use fusiform::album::{Album, PersonPhoto, PersonSummary};
 use fusiform::image;
 use fusiform::scan::read_photo;
 use serde::Serialize;
 
+use crate::context::{Context, shown};
 use crate::exit::Exit;
 use crate::report::{Crop, Page, PersonStrip, Problem, render};
-use crate::session::{Session, shown};
 use fusiform::image::{CROP_PX, square};
 
 #[derive(Serialize)]
@@ -22,19 +23,19 @@ struct Answer {
     size_bytes: u64,
 }
 
-pub(crate) fn run(session: &Session, out: &Path, faces: usize, people: usize) -> Result<Exit> {
-    let catalogue = session.existing_catalogue()?;
+pub(crate) fn run(context: &Context, out: &Path, faces: usize, people: usize) -> Result<Exit> {
+    let catalogue = context.existing_catalogue()?;
     let mut shown_people = catalogue.people()?;
     shown_people.truncate(people);
     let health = catalogue.health()?;
     let page = Page {
         title: "People in your photos".into(),
-        created: catalogue.now()?,
+        created: catalogue.local_now()?,
         n_photos: health.n_photos,
         n_faces: health.n_faces,
         n_named: health.n_named,
         n_unnamed: health.n_people - health.n_named,
-        n_unsorted_faces: health.n_unsorted,
+        n_unsorted_faces: health.n_unassigned,
         problems: catalogue
             .problems()?
             .into_iter()
@@ -44,12 +45,12 @@ pub(crate) fn run(session: &Session, out: &Path, faces: usize, people: usize) ->
             })
             .collect(),
     };
-    // Written beside its place and renamed: a page is there whole or not at all.
+    // Written under another name and renamed: the page is there whole or not at all.
     let mut partial = out.as_os_str().to_owned();
     partial.push(".part");
     let of_out = || out.display().to_string();
     let mut file = BufWriter::new(File::create(&partial).with_context(of_out)?);
-    let bar = session
+    let bar = context
         .printer
         .bar(shown_people.len() as u64, "cutting faces");
     let strips = shown_people.iter().map(|person| {
@@ -71,13 +72,13 @@ pub(crate) fn run(session: &Session, out: &Path, faces: usize, people: usize) ->
         people: shown_people.len(),
         size_bytes,
     };
-    session.printer.row(format_args!(
+    context.printer.row(format_args!(
         "{}: {} people, {:.1} MB; open it in a browser",
         answer.page,
         answer.people,
         size_bytes as f64 / 1e6
     ))?;
-    session.printer.record(&answer)?;
+    context.printer.record(&answer)?;
     Ok(Exit::Done)
 }
 
@@ -107,7 +108,7 @@ fn crop(photo: &PersonPhoto) -> Option<Crop> {
         let decoded = image::decode(&bytes, &image::DecodeLimits::default()).ok()?;
         Some((path, decoded.image))
     })?;
-    let jpeg = image::encode_jpeg(&square(&image, photo.bbox, CROP_PX)?, 85).ok()?;
+    let jpeg = image::encode_jpeg(&square(&image, &photo.bbox, CROP_PX)?, 85).ok()?;
     Some(Crop {
         jpeg,
         photo_name: path

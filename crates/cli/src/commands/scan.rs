@@ -5,14 +5,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
-use anyhow::{Context, Result};
-use fusiform::engine::Scanner;
-use fusiform::scan::{Event, ScanOptions, scan};
+use anyhow::{Context as _, Result};
+use fusiform::scan::{Event, ScanOptions};
 use serde::Serialize;
 
-use crate::args::Looking;
+use crate::args::DetectArgs;
+use crate::context::{Context, shown};
 use crate::exit::Exit;
-use crate::session::{Session, shown};
 
 /// Problems shown in full at the end; `--json` lists all of them.
 const SHOWN_PROBLEMS: usize = 50;
@@ -37,12 +36,12 @@ struct Problem {
     problem: String,
 }
 
-pub(crate) fn run(session: &Session, roots: &[PathBuf], looking: Looking) -> Result<Exit> {
+pub(crate) fn run(context: &Context, roots: &[PathBuf], detect: DetectArgs) -> Result<Exit> {
     let started = Instant::now();
-    let engine = session.engine()?;
+    let engine = context.engine()?;
     // A pack that cannot group is better refused before an hour of reading than after.
     engine.cluster_options()?;
-    let mut catalogue = session.catalogue()?;
+    let mut catalogue = context.catalogue()?;
     let stop = Arc::new(AtomicBool::new(false));
     let flag = Arc::clone(&stop);
     ctrlc::set_handler(move || {
@@ -53,18 +52,15 @@ pub(crate) fn run(session: &Session, roots: &[PathBuf], looking: Looking) -> Res
     })
     .context("Ctrl-C cannot be caught")?;
 
-    let printer = session.printer;
+    let printer = context.printer;
     let options = ScanOptions {
-        threads: session.threads(),
+        threads: context.threads(),
     };
     let bar = printer.bar(0, "scanning");
-    let summary = scan(
-        &Scanner {
-            engine: &engine,
-            options: looking.options(),
-        },
+    let summary = engine.scan_with(
         &mut catalogue,
         roots,
+        &detect.options(),
         &options,
         &stop,
         |event| match event {
@@ -87,10 +83,10 @@ pub(crate) fn run(session: &Session, roots: &[PathBuf], looking: Looking) -> Res
         photos: summary.files,
         unchanged: summary.unchanged,
         known_content: summary.known_content,
-        new_photos: summary.described,
+        new_photos: summary.analysed,
         new_faces: summary.new_faces,
         people: people.as_ref().map_or(0, |p| p.n_people),
-        unsorted_faces: people.as_ref().map_or(0, |p| p.n_unsorted),
+        unsorted_faces: people.as_ref().map_or(0, |p| p.n_unassigned),
         seconds: started.elapsed().as_secs_f64(),
         interrupted: summary.interrupted,
         problems: summary
@@ -102,7 +98,7 @@ pub(crate) fn run(session: &Session, roots: &[PathBuf], looking: Looking) -> Res
             })
             .collect(),
     };
-    tell(session, &answer)?;
+    tell(context, &answer)?;
     printer.record(&answer)?;
     Ok(match answer {
         Answer {
@@ -113,8 +109,8 @@ pub(crate) fn run(session: &Session, roots: &[PathBuf], looking: Looking) -> Res
     })
 }
 
-fn tell(session: &Session, answer: &Answer) -> Result<()> {
-    let printer = session.printer;
+fn tell(context: &Context, answer: &Answer) -> Result<()> {
+    let printer = context.printer;
     printer.row(format_args!(
         "{} photos ({} new, {} unchanged, {} with known content), {} new faces, {:.1} s",
         answer.photos,

@@ -1,119 +1,63 @@
-//! `fusiform serve`. In: settings. Out: a server that runs until Ctrl-C or SIGTERM, then finishes what it began.
+//! `fusiform serve`. In: settings and flags. Out: a server until Ctrl-C or SIGTERM, and where it
+//! listens.
 
 use std::path::Path;
-use std::sync::Arc;
-use std::time::Duration;
 
-use anyhow::{Context, Result};
-use fusiform::engine::Engine;
-use fusiform_gallery::Lock;
+use anyhow::{Context as _, Result};
+use fusiform_server::{Parts, Server, Settings};
 
-use crate::args::Serving;
+use crate::args::ServeArgs;
+use crate::context::Context;
 use crate::exit::Exit;
-use crate::session::Session;
-use fusiform_server::pages::{Guard, Web};
-use fusiform_server::{self as http, Connections, Recognition, Served};
 
 /// Longest password file, in bytes.
 const MAX_PASSWORD: u64 = 1024;
 
-pub(crate) fn run(session: &Session, serving: &Serving) -> Result<Exit> {
-    let settings = &session.config.serve;
-    let listen = serving.listen.unwrap_or(settings.listen);
-    let certificate = serving.tls_cert.as_ref().or(settings.tls_cert.as_ref());
-    let tls = match (
-        certificate,
-        serving.tls_key.as_ref().or(settings.tls_key.as_ref()),
-    ) {
-        (Some(certificate), Some(key)) => Some(http::tls(certificate, key)?),
-        (None, None) => None,
-        _ => anyhow::bail!("TLS needs both a certificate and its key; one of the two is not set"),
-    };
-    let engine = Arc::new(session.engine()?);
-    let password = serving.password.as_deref().map(read_password).transpose()?;
-    let pages = settings.pages && !serving.no_pages;
-    let album = if pages {
-        let guard = Guard::new(listen.ip(), password.as_deref(), tls.is_some())?;
-        // A pack that cannot group is better refused before the first scan than after it.
-        engine.cluster_options()?;
-        drop(session.catalogue()?);
-        let catalogue = session.config.catalogue.clone();
-        let web = Web::new(Arc::clone(&engine), catalogue, session.threads(), guard);
-        Some(web)
-    } else {
-        None
-    };
-    let claimed = recognition(session, &engine)?;
-    let (recognition, _claim) = claimed.map_or((None, None), |(r, c)| (Some(Arc::new(r)), Some(c)));
-    anyhow::ensure!(
-        pages || recognition.is_some(),
-        "without pages and without an API key there is nothing to serve; `fusiform key recognition` makes a key"
-    );
-    let served = Arc::new(Served {
-        recognition,
+pub(crate) fn run(context: &Context, args: &ServeArgs) -> Result<Exit> {
+    let settings = settings(context, args);
+    let engine = context.engine()?;
+    let password = args.password.as_deref().map(read_password).transpose()?;
+    if settings.pages {
+        // Made, with its folder, if it is not there yet.
+        drop(context.catalogue()?);
+    }
+    let vault_exists = settings.vault.as_deref().is_some_and(Path::exists);
+    let parts = Parts {
         engine,
-        album,
-        ready: true.into(),
+        secret: match vault_exists {
+            true => Some(super::vault::secret(context, true)?),
+            false => None,
+        },
+        album: context.config.catalogue.clone(),
+        password,
+        threads: context.threads(),
+    };
+    let server = Server::bind(&settings, parts)?;
+    let (printer, url) = (context.printer, server.url());
+    if settings.tls_cert.is_none() && !settings.listen.ip().is_loopback() {
+        printer.note("keys and photos can be read on the way: no TLS (--tls-cert, --tls-key)");
+    }
+    printer.row(format_args!("{url}/"))?;
+    printer.note(format_args!("serving on {url} (Ctrl-C stops)"));
+    printer.note(if server.serves_programs() {
+        "programs may use their API keys under /api/v1 and /api/fusiform/v1"
+    } else {
+        "no API key yet: `fusiform key recognition` and a restart let programs in"
     });
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        .build()
-        .context("the server's threads")?;
-    runtime.block_on(async {
-        let listener = tokio::net::TcpListener::bind(listen)
-            .await
-            .with_context(|| format!("{listen}: cannot listen there; choose with --listen"))?;
-        let address = listener.local_addr()?;
-        let scheme = if tls.is_some() { "https" } else { "http" };
-        if tls.is_none() && !listen.ip().is_loopback() {
-            let why = "keys and photos can be read on the way: no TLS (--tls-cert, --tls-key)";
-            session.printer.note(format_args!("{why}"));
-        }
-        session.printer.row(format_args!("{scheme}://{address}/"))?;
-        session.printer.note(format_args!(
-            "serving on {scheme}://{address} (Ctrl-C stops)"
-        ));
-        if let Some(recognition) = &served.recognition {
-            tokio::spawn(Arc::clone(recognition).erase_ended());
-            session
-                .printer
-                .note("programs may use their API keys under /api/v1 and /api/fusiform/v1");
-        } else {
-            session
-                .printer
-                .note("no API key yet: `fusiform key recognition` and a restart let programs in");
-        }
-        let (stopping, stop) = tokio::sync::watch::channel(false);
-        let ending = Arc::clone(&served);
-        tokio::spawn(async move {
-            http::stop_signal(ending).await;
-            // Nobody waits any more if the server has ended by itself.
-            let _ = stopping.send(true);
-        });
-        let connections = Connections {
-            listener,
-            tls,
-            most: settings.connections,
-            patience: Duration::from_millis(settings.timeout_ms),
-        };
-        connections.serve(http::router(&served), stop).await;
-        anyhow::Ok(())
-    })?;
-    // Work on an image may still run; nobody waits for it.
-    runtime.shutdown_background();
+    server.run()?;
     Ok(Exit::Done)
 }
 
-/// The recognition service, once `fusiform key` made a vault; and the claim on the vault.
-fn recognition(session: &Session, engine: &Arc<Engine>) -> Result<Option<(Recognition, Lock)>> {
-    let settings = &session.config.serve;
-    let Some(path) = settings.vault.as_deref().filter(|p| p.exists()) else {
-        return Ok(None);
-    };
-    let claim = Lock::take(path)?;
-    let vault = super::vault::open(session, &engine.embedder_id()?.to_string())?;
-    let recognition = Recognition::new(Arc::clone(engine), vault, settings, session.threads())?;
-    Ok(Some((recognition, claim)))
+/// The settings, with flags before file and environment.
+fn settings(context: &Context, args: &ServeArgs) -> Settings {
+    let settings = context.config.serve.clone();
+    Settings {
+        listen: args.listen.unwrap_or(settings.listen),
+        tls_cert: args.tls_cert.clone().or(settings.tls_cert),
+        tls_key: args.tls_key.clone().or(settings.tls_key),
+        pages: settings.pages && !args.no_pages,
+        ..settings
+    }
 }
 
 fn read_password(file: &Path) -> Result<String> {

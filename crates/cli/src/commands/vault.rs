@@ -1,25 +1,26 @@
-//! `fusiform key`, `audit` and `vault`. In: settings and secrets. Out: API keys, entries, copies; an open vault for others.
+//! `fusiform key`, `audit` and `vault`. In: settings and secrets. Out: API keys, entries, copies;
+//! an open vault for others.
 
 use std::fs;
 use std::io::Write;
 use std::path::Path;
 
-use anyhow::{Context, Result};
+use anyhow::{Context as _, Result};
 use fusiform_gallery::{Gallery, Kind, Lock, Secret, Terms, Uuid, private_file};
 use serde_json::json;
 
-use crate::args::{Audit, KeyKind, KeyTerms, VaultVerb};
+use crate::args::{AuditCommand, KeyKind, KeyTerms, VaultCommand};
+use crate::context::Context;
 use crate::exit::Exit;
-use crate::session::Session;
 
 /// Makes a service and prints its key, which is shown this once: only its hash is kept.
 pub(crate) fn key(
-    session: &Session,
+    context: &Context,
     kind: KeyKind,
     key: Option<Uuid>,
     terms: KeyTerms,
 ) -> Result<Exit> {
-    let vault = open(session, &model(session)?)?;
+    let vault = open(context, &model(context)?)?;
     let key = key.unwrap_or_else(Uuid::new_v4);
     let kind = match kind {
         KeyKind::Recognition => Kind::Recognition,
@@ -28,8 +29,8 @@ pub(crate) fn key(
         KeyKind::Admin => Kind::Admin,
     };
     vault.add_service(kind, &key, Terms::from(&terms))?;
-    session.printer.row(key)?;
-    session.printer.record(&json!({"key": key.to_string()}))?;
+    context.printer.row(key)?;
+    context.printer.record(&json!({"key": key.to_string()}))?;
     Ok(Exit::Done)
 }
 
@@ -43,18 +44,18 @@ impl From<&KeyTerms> for Terms {
     }
 }
 
-pub(crate) fn audit(session: &Session, verb: &Audit) -> Result<Exit> {
-    let vault = existing(session)?;
+pub(crate) fn audit(context: &Context, verb: &AuditCommand) -> Result<Exit> {
+    let vault = existing(context)?;
     let mut entries = Vec::new();
     let verified = vault.verify_audit(|e| entries.push(e))?;
-    if matches!(verb, Audit::List) {
+    if matches!(verb, AuditCommand::List) {
         for e in &entries {
             let (what, of) = (e.action.name(), e.subject);
-            session.printer.row(format_args!(
+            context.printer.row(format_args!(
                 "{}\t{}\t{what}\tservice {}\tperson {of}\tcount {}",
                 e.seq, e.at_ms, e.service, e.count
             ))?;
-            session
+            context
                 .printer
                 .record(&json!({"seq": e.seq, "at_ms": e.at_ms, "action": what,
                 "service": e.service, "person": of, "count": e.count}))?;
@@ -62,113 +63,121 @@ pub(crate) fn audit(session: &Session, verb: &Audit) -> Result<Exit> {
         return Ok(Exit::Done);
     }
     let (n, newest) = (verified.n_entries, verified.newest);
-    let traces = vault.verify_erased()?;
-    let printer = session.printer;
+    let check = vault.verify_erased()?;
+    let printer = context.printer;
     printer.row(format_args!(
         "{n} entries, none altered or missing; the newest is {newest}"
     ))?;
     printer.row(format_args!(
         "{} people and {} faces are in the vault, nobody who was erased",
-        traces.people, traces.faces
+        check.people, check.faces
     ))?;
-    if traces.wal_bytes > 0 {
+    if check.wal_bytes > 0 {
         printer.note(
             "another process works with the vault: its write-ahead log empties within seconds",
         );
     }
-    if !traces.copies_ms.is_empty() {
+    if !check.copies_ms.is_empty() {
         printer.row(format_args!(
-            "{} copies were made before the latest erasures and still hold who was erased since; delete them",
-            traces.copies_ms.len()
+            "{} copies were made before the latest erasures and still hold who was \
+             erased since; delete them",
+            check.copies_ms.len()
         ))?;
     }
-    printer.record(&json!({"entries": n, "intact": true, "newest": newest, "people": traces.people,
-        "faces": traces.faces, "wal_bytes": traces.wal_bytes, "outdated_copies_at_ms": traces.copies_ms}))?;
+    printer.record(&json!({
+        "entries": n,
+        "intact": true,
+        "newest": newest,
+        "people": check.people,
+        "faces": check.faces,
+        "wal_bytes": check.wal_bytes,
+        "outdated_copies_at_ms": check.copies_ms,
+    }))?;
     Ok(Exit::Done)
 }
 
-pub(crate) fn run(session: &Session, verb: &VaultVerb) -> Result<Exit> {
+pub(crate) fn run(context: &Context, verb: &VaultCommand) -> Result<Exit> {
     match verb {
-        VaultVerb::Backup { file } => {
-            existing(session)?.backup(file)?;
-            session.printer.row(file.display())?;
+        VaultCommand::Backup { file } => {
+            existing(context)?.backup(file)?;
+            context.printer.row(file.display())?;
         }
-        VaultVerb::Restore { file } => restore(session, file)?,
-        VaultVerb::Rekey { file } => {
-            let vault = existing(session)?;
-            let _claim = Lock::take(place(session)?)?;
+        VaultCommand::Restore { file } => restore(context, file)?,
+        VaultCommand::Rekey { file } => {
+            let vault = existing(context)?;
+            let _claim = Lock::take(path(context)?)?;
             let key = key_of(file, false)?;
             vault.rekey(&Secret::Hex(key.into()))?;
-            session.printer.row(file.display())?;
+            context.printer.row(file.display())?;
         }
     }
     Ok(Exit::Done)
 }
 
-fn restore(session: &Session, file: &Path) -> Result<()> {
-    let path = place(session)?;
+fn restore(context: &Context, file: &Path) -> Result<()> {
+    let path = path(context)?;
     anyhow::ensure!(
         !path.exists(),
         "{}: a vault is there; stop the server and move it away first",
         path.display()
     );
     let coming = path.with_extension("restoring");
-    let told = || {
+    let of_file = || {
         format!(
             "{}: cannot be copied to {}",
             file.display(),
             coming.display()
         )
     };
-    fs::copy(file, &coming).with_context(told)?;
-    let checked = Gallery::open(&coming, &secret(session, true)?, &model(session)?)
+    fs::copy(file, &coming).with_context(of_file)?;
+    let checked = Gallery::open(&coming, &secret(context, true)?, &model(context)?)
         .and_then(|vault| vault.verify_audit(|_| ()));
     if let Err(why) = checked {
         drop(fs::remove_file(&coming));
         return Err(why).with_context(|| file.display().to_string());
     }
     fs::rename(&coming, path)?;
-    Ok(session.printer.row(path.display())?)
+    Ok(context.printer.row(path.display())?)
 }
 
-fn model(session: &Session) -> Result<String> {
-    Ok(session.engine()?.embedder_id()?.to_string())
+fn model(context: &Context) -> Result<String> {
+    Ok(context.engine()?.embedder_id()?.to_string())
 }
 
-pub(super) fn place(session: &Session) -> Result<&Path> {
-    let path = session.config.serve.vault.as_deref();
+pub(super) fn path(context: &Context) -> Result<&Path> {
+    let path = context.config.serve.vault.as_deref();
     path.context("no home folder is known; set FUSIFORM_VAULT")
 }
 
-fn existing(session: &Session) -> Result<Gallery> {
-    let path = place(session)?;
+fn existing(context: &Context) -> Result<Gallery> {
+    let path = path(context)?;
     anyhow::ensure!(
         path.exists(),
         "{}: no vault yet; `fusiform key recognition` makes one",
         path.display()
     );
-    open(session, &model(session)?)
+    open(context, &model(context)?)
 }
 
 /// The vault, made with its folder and key file if it is not there yet.
-pub(super) fn open(session: &Session, model: &str) -> Result<Gallery> {
-    let path = place(session)?;
+pub(super) fn open(context: &Context, model: &str) -> Result<Gallery> {
+    let path = path(context)?;
     if let Some(dir) = path.parent().filter(|d| !d.as_os_str().is_empty()) {
         fs::create_dir_all(dir).with_context(|| dir.display().to_string())?;
     }
     Ok(Gallery::open(
         path,
-        &secret(session, path.exists())?,
+        &secret(context, path.exists())?,
         model,
     )?)
 }
 
-fn secret(session: &Session, vault_exists: bool) -> Result<Secret> {
+pub(super) fn secret(context: &Context, vault_exists: bool) -> Result<Secret> {
     Ok(match crate::config::vault_secrets() {
         (Some(key), _) => Secret::Hex(key.into()),
         (None, Some(passphrase)) => Secret::Passphrase(passphrase.into()),
         (None, None) => {
-            let file = session.config.serve.key_file.as_deref();
+            let file = context.config.serve.key_file.as_deref();
             let file = file.context("no key file is known; set FUSIFORM_VAULT_KEY_FILE")?;
             Secret::Hex(key_of(file, vault_exists)?.into())
         }
@@ -177,14 +186,14 @@ fn secret(session: &Session, vault_exists: bool) -> Result<Secret> {
 
 /// The key in a file; made, readable by its owner alone, if there is neither key nor vault.
 fn key_of(file: &Path, vault_exists: bool) -> Result<String> {
-    let told = || format!("{}: the vault's key file", file.display());
+    let of_file = || format!("{}: the vault's key file", file.display());
     if file.exists() || vault_exists {
-        return fs::read_to_string(file).with_context(told);
+        return fs::read_to_string(file).with_context(of_file);
     }
     let key = fusiform_gallery::new_key()?;
     let mut options = fs::OpenOptions::new();
     options.write(true).create_new(true);
-    let mut out = private_file(file, &mut options).with_context(told)?;
+    let mut out = private_file(file, &mut options).with_context(of_file)?;
     out.write_all(key.as_bytes())?;
     out.sync_all()?;
     Ok(key.to_string())

@@ -1,17 +1,17 @@
-//! `fusiform verify`. In: two photos. Out: similarity, what it means, and at which stated error rate.
+//! `fusiform verify`. In: two photos. Out: similarity, what it means, and at which stated error
+//! rate.
 
 use std::path::Path;
 
-use anyhow::{Context, Result};
-use fusiform::detect::DetectOptions;
-use fusiform::engine::Engine;
+use anyhow::{Context as _, Result};
 use fusiform::template::Template;
 use fusiform::verify::Verdict;
+use fusiform::{AnalyseOptions, Engine};
 use serde::Serialize;
 
-use crate::args::Looking;
+use crate::args::DetectArgs;
+use crate::context::{Context, analyse, shown};
 use crate::exit::Exit;
-use crate::session::{Session, shown};
 
 #[derive(Serialize)]
 struct Answer {
@@ -47,10 +47,10 @@ impl From<fusiform::models::Threshold> for Point {
     }
 }
 
-pub(crate) fn run(session: &Session, a: &Path, b: &Path, looking: Looking) -> Result<Exit> {
-    let engine = session.engine()?;
+pub(crate) fn run(context: &Context, a: &Path, b: &Path, detect: DetectArgs) -> Result<Exit> {
+    let engine = context.engine()?;
     let thresholds = engine.thresholds()?;
-    let options = looking.options();
+    let options = detect.options();
     let (first, photo_a) = template(&engine, a, &options)?;
     let (second, photo_b) = template(&engine, b, &options)?;
     let verification = thresholds.judge(first.similarity(&second)?)?;
@@ -60,7 +60,7 @@ pub(crate) fn run(session: &Session, a: &Path, b: &Path, looking: Looking) -> Re
         Verdict::Different => "different",
         Verdict::Unsure => "unsure",
     };
-    let printer = session.printer;
+    let printer = context.printer;
     for photo in [&photo_a, &photo_b] {
         if photo.n_faces > 1 {
             printer.note(format_args!(
@@ -96,16 +96,19 @@ pub(crate) fn run(session: &Session, a: &Path, b: &Path, looking: Looking) -> Re
     })
 }
 
-fn template(engine: &Engine, file: &Path, options: &DetectOptions) -> Result<(Template, Photo)> {
+fn template(engine: &Engine, file: &Path, options: &AnalyseOptions) -> Result<(Template, Photo)> {
+    let analysed = analyse(engine, file, options)?;
     let of_file = || shown(file);
-    let image = engine.read(file)?.image;
-    let (face, n_faces) = engine.main_face(&image, options).with_context(of_file)?;
+    let face = analysed.largest().with_context(of_file)?;
+    // The pack has an embedder, or it would have no thresholds.
+    let template = face.template.clone();
+    let template = template.context("the pack has no embedder")?;
     let photo = Photo {
         photo: shown(file),
-        n_faces,
+        n_faces: analysed.faces.len(),
         quality: face.quality.overall,
     };
-    Ok((engine.template(&face).with_context(of_file)?, photo))
+    Ok((template, photo))
 }
 
 /// A rate in words: `1 in 1000`.

@@ -1,18 +1,20 @@
-//! `fusiform export xmp` and `fusiform import xmp`. In: names of the catalogue, or regions of other programs. Out: sidecars,
-//! or human decisions. The photos themselves are only read.
+//! `fusiform export xmp` and `fusiform import xmp`. In: names of the catalogue, or regions of other
+//! programs. Out: sidecars, or human decisions. The photos themselves are only read.
 
 use std::collections::{BTreeMap, HashMap};
 use std::fs::{self, File};
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result, ensure};
-use fusiform::album::{Album, FaceId, PhotoId, PhotoView};
-use fusiform::regions::{self, Region, Regions};
+use anyhow::{Context as _, Result, ensure};
+use fusiform::album::regions::{Region, Regions, RelativeBox};
+use fusiform::album::{Album, FaceId, PhotoId, PhotoView, picasa, xmp};
+use fusiform::geometry::BoundingBox;
 use serde::Serialize;
 
+use crate::context::{Context, shown};
 use crate::exit::Exit;
-use crate::session::{Session, shown};
+use crate::remedy::explain;
 
 /// Photos read from the catalogue at a time.
 const BATCH: usize = 500;
@@ -24,8 +26,8 @@ struct Answer {
     problems: Vec<String>,
 }
 
-fn finish(session: &Session, done: &str, answer: &Answer) -> Result<Exit> {
-    let printer = session.printer;
+fn finish(context: &Context, done: &str, answer: &Answer) -> Result<Exit> {
+    let printer = context.printer;
     printer.row(format_args!(
         "{done}: {} faces in {} photos",
         answer.faces, answer.photos
@@ -62,8 +64,8 @@ fn sidecar(photo: &Path) -> PathBuf {
     name.into()
 }
 
-pub(crate) fn export(session: &Session, out: Option<&Path>) -> Result<Exit> {
-    let catalogue = session.existing_catalogue()?;
+pub(crate) fn export(context: &Context, out: Option<&Path>) -> Result<Exit> {
+    let catalogue = context.existing_catalogue()?;
     let mut answer = Answer {
         photos: 0,
         faces: 0,
@@ -73,31 +75,28 @@ pub(crate) fn export(session: &Session, out: Option<&Path>) -> Result<Exit> {
         fs::create_dir_all(out).with_context(|| shown(out))?;
     }
     every_photo(&catalogue, |photo| {
-        let (width, height) = (f64::from(photo.width_px), f64::from(photo.height_px));
-        let region = |f: &fusiform::album::FaceCard| {
-            let [x_min, y_min, x_max, y_max] = f.bbox.map(f64::from);
-            let share = [x_min / width, y_min / height, x_max / width, y_max / height];
+        let region = |f: &fusiform::album::FaceSummary| {
             Some(Region {
                 name: f.name.clone()?,
-                share: share.map(|s| s.clamp(0.0, 1.0)),
+                area: RelativeBox::from_pixels(&f.bbox, photo.width_px, photo.height_px),
             })
         };
         let faces: Vec<Region> = photo.faces.iter().filter_map(region).collect();
         if faces.is_empty() {
             return Ok(());
         }
-        let text = regions::write_xmp(photo.width_px, photo.height_px, &faces);
+        let text = xmp::write(photo.width_px, photo.height_px, &faces);
         let mut written = 0;
         for path in &photo.paths {
             let beside = sidecar(path);
-            let place = match out {
+            let target = match out {
                 None => beside,
                 Some(out) => out.join(beside.file_name().unwrap_or_default()),
             };
-            match put(&place, &text) {
+            match put(&target, &text) {
                 Ok(()) => written += 1,
                 Err(e) => {
-                    let problem = crate::printer::chain(&e.context(shown(&place)));
+                    let problem = explain(&e.context(shown(&target)));
                     answer.problems.push(problem);
                 }
             }
@@ -106,29 +105,29 @@ pub(crate) fn export(session: &Session, out: Option<&Path>) -> Result<Exit> {
         answer.faces += faces.len() * written.min(1);
         Ok(())
     })?;
-    finish(session, "written", &answer)
+    finish(context, "written", &answer)
 }
 
 /// Writes a sidecar; one that another program wrote holds more than faces, and is left alone.
-fn put(place: &Path, text: &str) -> Result<()> {
-    if place.exists() {
-        let there = fs::read(place)?;
-        let ours = regions::packet(&there).is_some_and(|p| p.contains(regions::TOOLKIT));
+fn put(sidecar: &Path, text: &str) -> Result<()> {
+    if sidecar.exists() {
+        let there = fs::read(sidecar)?;
+        let ours = xmp::packet(&there).is_some_and(|p| p.contains(xmp::TOOLKIT));
         ensure!(
             ours,
             "another program's sidecar; left as it is, name a folder with -o"
         );
     }
-    let mut partial = place.as_os_str().to_owned();
+    let mut partial = sidecar.as_os_str().to_owned();
     partial.push(".part");
     fs::write(&partial, text)?;
-    Ok(fs::rename(&partial, place)?)
+    Ok(fs::rename(&partial, sidecar)?)
 }
 
-pub(crate) fn import(session: &Session) -> Result<Exit> {
-    let mut catalogue = session.existing_catalogue()?;
+pub(crate) fn import(context: &Context) -> Result<Exit> {
+    let mut catalogue = context.existing_catalogue()?;
     let mut problems = Vec::new();
-    let mut found: Vec<(PhotoId, &'static str, String, [f32; 4])> = Vec::new();
+    let mut found: Vec<(PhotoId, &'static str, String, BoundingBox)> = Vec::new();
     let mut picasa: HashMap<PathBuf, HashMap<String, Regions>> = HashMap::new();
     every_photo(&catalogue, |photo| {
         for path in &photo.paths {
@@ -138,7 +137,7 @@ pub(crate) fn import(session: &Session) -> Result<Exit> {
                         take(&photo, source, regions, &mut found, &mut problems);
                     }
                 }
-                Err(e) => problems.push(crate::printer::chain(&e.context(shown(path)))),
+                Err(e) => problems.push(explain(&e.context(shown(path)))),
             }
         }
         Ok(())
@@ -160,10 +159,10 @@ pub(crate) fn import(session: &Session) -> Result<Exit> {
     photos.dedup();
     let mut faces = 0;
     for ((source, name), named) in said.into_iter().filter(|(_, named)| !named.is_empty()) {
-        catalogue.act_as(source);
+        catalogue.set_actor(source);
         match catalogue.assert_is_called(&named, &name) {
             Ok(_) => faces += named.len(),
-            Err(e) => problems.push(format!("{name:?}: {e}")),
+            Err(e) => problems.push(format!("{name:?}: {}", explain(&e.into()))),
         }
     }
     let answer = Answer {
@@ -171,7 +170,7 @@ pub(crate) fn import(session: &Session) -> Result<Exit> {
         faces,
         problems,
     };
-    finish(session, "taken as your word", &answer)
+    finish(context, "taken as your word", &answer)
 }
 
 /// The regions that lie beside a photo or in it, with where they come from.
@@ -180,20 +179,20 @@ fn regions_of(
     picasa: &mut HashMap<PathBuf, HashMap<String, Regions>>,
 ) -> Result<Vec<(&'static str, Regions)>> {
     let mut sources = Vec::new();
-    for place in [sidecar(path), path.with_extension("xmp")] {
-        if place.is_file() {
-            let bytes = head(&place)?;
-            let text = regions::packet(&bytes).context("its sidecar holds no XMP")?;
+    for file in [sidecar(path), path.with_extension("xmp")] {
+        if file.is_file() {
+            let bytes = head(&file)?;
+            let text = xmp::packet(&bytes).context("its sidecar holds no XMP")?;
             sources.push((
                 "import of a sidecar",
-                regions::read_xmp(text).map_err(anyhow::Error::msg)?,
+                xmp::read(text).map_err(anyhow::Error::msg)?,
             ));
         }
     }
     if path.is_file()
-        && let Some(text) = regions::packet(&head(path)?)
+        && let Some(text) = xmp::packet(&head(path)?)
     {
-        let inside = regions::read_xmp(text).map_err(anyhow::Error::msg)?;
+        let inside = xmp::read(text).map_err(anyhow::Error::msg)?;
         sources.push(("import of the photo's XMP", inside));
     }
     if let (Some(dir), Some(name)) = (path.parent(), path.file_name()) {
@@ -202,9 +201,7 @@ fn regions_of(
                 let bytes = head(&dir.join(f)).ok()?;
                 Some(String::from_utf8_lossy(&bytes).into_owned())
             });
-            let read = text
-                .map(|text| regions::read_picasa(&text))
-                .unwrap_or_default();
+            let read = text.map(|text| picasa::read(&text)).unwrap_or_default();
             picasa.insert(dir.into(), read);
         }
         let known = picasa
@@ -219,7 +216,7 @@ fn regions_of(
 fn head(path: &Path) -> Result<Vec<u8>> {
     let mut bytes = Vec::new();
     File::open(path)?
-        .take(regions::MAX_BYTES as u64)
+        .take(xmp::MAX_BYTES as u64)
         .read_to_end(&mut bytes)?;
     Ok(bytes)
 }
@@ -228,7 +225,7 @@ fn take(
     photo: &PhotoView,
     source: &'static str,
     regions: Regions,
-    found: &mut Vec<(PhotoId, &'static str, String, [f32; 4])>,
+    found: &mut Vec<(PhotoId, &'static str, String, BoundingBox)>,
     problems: &mut Vec<String>,
 ) {
     let (width, height) = (photo.width_px, photo.height_px);
@@ -240,15 +237,13 @@ fn take(
     {
         let path = photo.paths.first().map(|p| shown(p)).unwrap_or_default();
         problems.push(format!(
-            "{path}: its regions were drawn on {w} x {h}, the upright photo has {width} x {height}; \
-             not taken, since the boxes would lie elsewhere"
+            "{path}: its regions were drawn on {w} x {h}, the upright photo has {width} x \
+             {height}; not taken, since the boxes would lie elsewhere"
         ));
         return;
     }
-    for Region { name, share } in regions.faces {
-        let [x_min, y_min, x_max, y_max] = share;
-        let (w, h) = (f64::from(width), f64::from(height));
-        let bbox = [x_min * w, y_min * h, x_max * w, y_max * h].map(|v| v as f32);
+    for Region { name, area } in regions.faces {
+        let bbox = area.to_pixels(width, height);
         found.push((photo.photo, source, name, bbox));
     }
 }

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use fusiform_server::Settings;
 use serde::Deserialize;
 
-use super::ConfigError;
+use super::error::ConfigError;
 
 /// One layer of the server's settings.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
@@ -77,8 +77,9 @@ impl ServeLayer {
     }
 }
 
-/// The vault's key and passphrase, where the environment gives one: `FUSIFORM_VAULT_KEY` (64 hexadecimal digits) and
-/// `FUSIFORM_VAULT_PASSPHRASE`. They are kept out of [`Settings`], which may be printed.
+/// The vault's key and passphrase, where the environment gives one: `FUSIFORM_VAULT_KEY` (64
+/// hexadecimal digits) and `FUSIFORM_VAULT_PASSPHRASE`. They are kept out of [`Settings`], which
+/// may be printed.
 pub(crate) fn vault_secrets() -> (Option<String>, Option<String>) {
     (
         env::var("FUSIFORM_VAULT_KEY").ok(),
@@ -86,9 +87,9 @@ pub(crate) fn vault_secrets() -> (Option<String>, Option<String>) {
     )
 }
 
-/// Variables: `FUSIFORM_LISTEN`, `FUSIFORM_VAULT`, `FUSIFORM_VAULT_KEY_FILE`, `FUSIFORM_QUEUE`, `FUSIFORM_TIMEOUT_MS`,
-/// `FUSIFORM_RATE_PER_S`, `FUSIFORM_TLS_CERT`, `FUSIFORM_TLS_KEY`, `FUSIFORM_PAGES`, `FUSIFORM_CONNECTIONS`,
-/// `FUSIFORM_BACKUP_DIR`.
+/// Variables: `FUSIFORM_LISTEN`, `FUSIFORM_VAULT`, `FUSIFORM_VAULT_KEY_FILE`, `FUSIFORM_QUEUE`,
+/// `FUSIFORM_TIMEOUT_MS`, `FUSIFORM_RATE_PER_S`, `FUSIFORM_TLS_CERT`, `FUSIFORM_TLS_KEY`,
+/// `FUSIFORM_PAGES`, `FUSIFORM_CONNECTIONS`, `FUSIFORM_BACKUP_DIR`.
 pub(super) fn environment(
     text: &impl Fn(&'static str) -> Result<Option<String>, ConfigError>,
 ) -> Result<ServeLayer, ConfigError> {

@@ -1,4 +1,4 @@
-// The page of Fusiform's own API: every operation of the document as a form, sent with a key and answered.
+// The page of the v1 API: every operation of the document as a form, sent with a key and answered.
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
@@ -17,7 +17,9 @@ const browser = await browse();
 const page = await (await browser.newContext({ baseURL: server.url })).newPage();
 page.setDefaultTimeout(20_000);
 const foreign = [];
-page.on("request", (r) => { if (!r.url().startsWith(server.url)) foreign.push(r.url()); });
+page.on("request", (r) => {
+    if (!r.url().startsWith(server.url)) foreign.push(r.url());
+});
 
 await page.goto("/api/fusiform/v1/", { waitUntil: "networkidle" });
 const document = await (await page.request.get("/api/fusiform/v1/openapi.json")).json();
@@ -37,17 +39,30 @@ const path = "/api/fusiform/v1";
 assert.match(await operation(`GET ${path}/people`, () => {}), /^401/);
 await page.fill("#key", key);
 const consent = { basis: "consent", purpose: "door", expires_at_ms: null };
-assert.match(await operation(`PUT ${path}/people/{name}`, async (box) => {
-    await box.locator("input").fill("Ida & Bo");
-    assert.deepEqual(Object.keys(JSON.parse(await box.locator("textarea").inputValue())).sort(), Object.keys(consent).sort());
-    await box.locator("textarea").fill(JSON.stringify(consent));
-}), /^200[\s\S]*"Ida & Bo"/);
-assert.match(await operation(`POST ${path}/identify`, (box) => box.locator("input[type=file]").setInputFiles(join(album, "01-portrait.jpg"))),
-    /^200[\s\S]*"person": null/);
+assert.match(
+    await operation(`PUT ${path}/people/{name}`, async (box) => {
+        await box.locator("input").fill("Ida & Bo");
+        assert.deepEqual(
+            Object.keys(JSON.parse(await box.locator("textarea").inputValue())).sort(),
+            Object.keys(consent).sort(),
+        );
+        await box.locator("textarea").fill(JSON.stringify(consent));
+    }),
+    /^200[\s\S]*"Ida & Bo"/,
+);
+assert.match(
+    await operation(`POST ${path}/identify`, (box) =>
+        box.locator("input[type=file]").setInputFiles(join(album, "01-portrait.jpg")),
+    ),
+    /^200[\s\S]*"person": null/,
+);
 
 await page.evaluate(axe);
 const { violations } = await page.evaluate(() => window.axe.run());
-assert.deepEqual(violations.map((v) => v.id), []);
+assert.deepEqual(
+    violations.map((v) => v.id),
+    [],
+);
 assert.deepEqual(foreign, []);
 await browser.close();
 await server.end();

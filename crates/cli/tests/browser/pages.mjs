@@ -1,4 +1,5 @@
-// Every page and every decision of `fusiform serve`, as a person uses them: pointer, keyboard alone, phone, dark, no scripts.
+// Every page and every decision of `fusiform serve`, as a person uses them: pointer, keyboard alone,
+// phone, dark, no scripts.
 import assert from "node:assert/strict";
 import { mkdirSync, readFileSync, readdirSync } from "node:fs";
 import { createRequire } from "node:module";
@@ -18,13 +19,20 @@ async function test(name, work) {
 
 const browser = await browse();
 const server = await serve(binary);
-const context = await browser.newContext({ baseURL: server.url, viewport: { width: 1280, height: 860 } });
+const context = await browser.newContext({
+    baseURL: server.url,
+    viewport: { width: 1280, height: 860 },
+});
 const page = await context.newPage();
 page.setDefaultTimeout(20_000);
 const foreign = [];
 const complaints = [];
-page.on("request", (r) => { if (!r.url().startsWith(server.url)) foreign.push(r.url()); });
-page.on("console", (m) => { if (m.type() === "error") complaints.push(m.text()); });
+page.on("request", (r) => {
+    if (!r.url().startsWith(server.url)) foreign.push(r.url());
+});
+page.on("console", (m) => {
+    if (m.type() === "error") complaints.push(m.text());
+});
 page.on("pageerror", (e) => complaints.push(String(e)));
 
 const go = (path) => page.goto(path, { waitUntil: "networkidle" });
@@ -34,19 +42,33 @@ const notice = () => page.locator(".notice").innerText();
 const tiles = () => page.locator(".tile").count();
 const pictured = async (name, options = {}) => {
     if (!shots) return;
-    const seen = () => [...document.images].every((i) => i.complete && i.naturalWidth > 0 || i.loading === "lazy");
+    const seen = () =>
+        [...document.images].every(
+            (i) => (i.complete && i.naturalWidth > 0) || i.loading === "lazy",
+        );
     await page.waitForFunction(seen);
-    await page.screenshot({ path: join(shots, `${name}.jpg`), type: "jpeg", quality: 82, ...options });
+    await page.screenshot({
+        path: join(shots, `${name}.jpg`),
+        type: "jpeg",
+        quality: 82,
+        ...options,
+    });
 };
 /** The numbers of the people on a page, largest first. */
 const people = async (path) => {
     await go(path);
-    const links = await page.locator(".grid a[href^='/people/']").evaluateAll((all) => all.map((a) => a.getAttribute("href")));
+    const links = await page
+        .locator(".grid a[href^='/people/']")
+        .evaluateAll((all) => all.map((a) => a.getAttribute("href")));
     return links.map((href) => Number(href.split("/")[2]));
 };
 const nameThem = async (id, name) => {
     await go(`/people/${id}`);
-    await page.getByRole("textbox", { name: "Name", exact: true }).or(page.getByRole("combobox", { name: "Name", exact: true })).first().fill(name);
+    await page
+        .getByRole("textbox", { name: "Name", exact: true })
+        .or(page.getByRole("combobox", { name: "Name", exact: true }))
+        .first()
+        .fill(name);
     await press("Save name");
 };
 
@@ -63,10 +85,17 @@ let ids;
 await test("faces are shown as pictures, cut on demand and not fetched twice", async () => {
     ids = await people("/people");
     assert.ok(ids.length >= 6, `${ids}`);
-    const widths = await page.locator(".grid img").evaluateAll((all) => all.map((i) => i.naturalWidth));
-    assert.ok(widths.every((w) => w > 50), `${widths}`);
+    const widths = await page
+        .locator(".grid img")
+        .evaluateAll((all) => all.map((i) => i.naturalWidth));
+    assert.ok(
+        widths.every((w) => w > 50),
+        `${widths}`,
+    );
     const first = await page.request.get("/faces/1/crop.jpg");
-    const again = await page.request.get("/faces/1/crop.jpg", { headers: { "if-none-match": first.headers().etag } });
+    const again = await page.request.get("/faces/1/crop.jpg", {
+        headers: { "if-none-match": first.headers().etag },
+    });
     assert.deepEqual([first.status(), again.status()], [200, 304]);
 });
 
@@ -81,7 +110,9 @@ await test("a group gets a name", async () => {
 
 await test("names are offered for completion", async () => {
     await go(`/people/${ids[4]}`);
-    const offered = await page.locator("#names option").evaluateAll((all) => all.map((o) => o.value));
+    const offered = await page
+        .locator("#names option")
+        .evaluateAll((all) => all.map((o) => o.value));
     assert.deepEqual(offered, ["Ada", "Bela", "Cleo", "Dario"]);
 });
 
@@ -164,7 +195,9 @@ await test("hide and show again", async () => {
 
 await test("photo page: boxes with names, and a face named there", async () => {
     await go("/photos");
-    const photos = await page.locator(".grid.photos a").evaluateAll((all) => all.map((a) => [a.getAttribute("href"), a.innerText]));
+    const photos = await page
+        .locator(".grid.photos a")
+        .evaluateAll((all) => all.map((a) => [a.getAttribute("href"), a.innerText]));
     assert.equal(photos.length, 25);
     const group = photos.find(([, text]) => !/1 face/.test(text));
     await go(group[0]);
@@ -172,11 +205,16 @@ await test("photo page: boxes with names, and a face named there", async () => {
     assert.ok(n >= 2);
     assert.equal(await page.locator(".faces > li").count(), n);
     // The drawing lies exactly over the photo.
-    const [image, drawing] = await page.evaluate(() => [".photo img", ".photo svg"].map((s) => {
-        const r = document.querySelector(s).getBoundingClientRect();
-        return [r.height, r.top];
-    }));
-    assert.ok(image.every((v, i) => Math.abs(v - drawing[i]) < 1.5), `${image} ${drawing}`);
+    const [image, drawing] = await page.evaluate(() =>
+        [".photo img", ".photo svg"].map((s) => {
+            const r = document.querySelector(s).getBoundingClientRect();
+            return [r.height, r.top];
+        }),
+    );
+    assert.ok(
+        image.every((v, i) => Math.abs(v - drawing[i]) < 1.5),
+        `${image} ${drawing}`,
+    );
     await pictured("photo");
     const row = page.locator(".faces > li").first();
     await row.getByRole("combobox").fill("Greta");
@@ -189,11 +227,15 @@ await test("two named people together", async () => {
     const together = await page.evaluate(async () => {
         const names = ["Ada Ilves", "Bela", "Cleo", "Dario"];
         const found = [];
-        for (const a of names) for (const b of names) if (a < b) {
-            const text = await (await fetch(`/photos?who=${a}&who=${b}`)).text();
-            const shown = new DOMParser().parseFromString(text, "text/html").querySelectorAll(".grid.photos li").length;
-            if (shown) found.push([a, b, shown]);
-        }
+        for (const a of names)
+            for (const b of names)
+                if (a < b) {
+                    const text = await (await fetch(`/photos?who=${a}&who=${b}`)).text();
+                    const shown = new DOMParser()
+                        .parseFromString(text, "text/html")
+                        .querySelectorAll(".grid.photos li").length;
+                    if (shown) found.push([a, b, shown]);
+                }
         return found;
     });
     assert.ok(together.length > 0, "the album shows people together");
@@ -214,9 +256,11 @@ await test("two named people together", async () => {
 await test("review by the keys Y, N and S", async () => {
     await go("/review");
     // What was named may have settled them: sort again.
-    if (await page.getByRole("button", { name: "Sort faces again" }).count()) await press("Sort faces again");
+    if (await page.getByRole("button", { name: "Sort faces again" }).count())
+        await press("Sort faces again");
     await go("/review");
-    const open = async () => Number((await page.locator(".head p").innerText()).match(/\d+/)?.[0] ?? 0);
+    const open = async () =>
+        Number((await page.locator(".head p").innerText()).match(/\d+/)?.[0] ?? 0);
     let left = await open();
     assert.ok(left > 0, "the album leaves questions open");
     await pictured("review");
@@ -255,7 +299,12 @@ await test("keyboard alone: name somebody, select faces, split", async () => {
     await tabTo(".tile input");
     await page.keyboard.press("Space");
     await page.keyboard.press("ArrowRight");
-    assert.equal(await page.evaluate(() => document.activeElement.matches(".tile:nth-of-type(2) input, .tile input")), true);
+    assert.equal(
+        await page.evaluate(() =>
+            document.activeElement.matches(".tile:nth-of-type(2) input, .tile input"),
+        ),
+        true,
+    );
     assert.equal(await page.locator(".toolbar output").innerText(), "1 selected");
     await tabTo("button[value=split]");
     await page.keyboard.press("Enter");
@@ -280,18 +329,37 @@ await test("without scripts: name and undo", async () => {
     await plain.close();
 });
 
-const everyPage = ["/people", `/people/${ids[0]}`, `/people/${ids[5]}`, `/people/${ids[0]}/erase`, `/people/${ids[0]}/same/${ids[1]}`,
-    "/groups", "/faces", "/aside", "/review", "/photos", "/photos?who=Bela", "/photos/22", "/scan", "/scan?at=/", "/history"];
+const everyPage = [
+    "/people",
+    `/people/${ids[0]}`,
+    `/people/${ids[5]}`,
+    `/people/${ids[0]}/erase`,
+    `/people/${ids[0]}/same/${ids[1]}`,
+    "/groups",
+    "/faces",
+    "/aside",
+    "/review",
+    "/photos",
+    "/photos?who=Bela",
+    "/photos/22",
+    "/scan",
+    "/scan?at=/",
+    "/history",
+];
 await test("axe finds no serious fault, in light and in dark", async () => {
     for (const colorScheme of ["light", "dark"]) {
         await page.emulateMedia({ colorScheme, reducedMotion: "reduce" });
         for (const path of everyPage) {
             await go(path);
-            for (const summary of await page.locator("details > summary").all()) await summary.click();
-            if (await page.locator(".tile input").count()) await page.locator(".tile input").first().check();
-            // The page's own rules allow no foreign script; the protocol may run one.
-            const faults = await page.evaluate(`${axe}; axe.run(document, { resultTypes: ["violations"] }).then((r) =>
-                r.violations.filter((v) => ["serious", "critical"].includes(v.impact)).map((v) => v.id + " " + v.nodes.map((n) => n.html).join(" ").slice(0, 300)))`);
+            for (const summary of await page.locator("details > summary").all())
+                await summary.click();
+            if (await page.locator(".tile input").count())
+                await page.locator(".tile input").first().check();
+            // The page's policy allows no foreign script; the browser's protocol runs one all the same.
+            const faults = await page.evaluate(`${axe};
+                axe.run(document, { resultTypes: ["violations"] }).then((r) => r.violations
+                    .filter((v) => ["serious", "critical"].includes(v.impact))
+                    .map((v) => v.id + " " + v.nodes.map((n) => n.html).join(" ").slice(0, 300)))`);
             assert.deepEqual(faults, [], `${path}, ${colorScheme}`);
         }
     }
@@ -301,8 +369,14 @@ await test("axe finds no serious fault, in light and in dark", async () => {
 await test("no animation where none is wanted", async () => {
     await page.emulateMedia({ reducedMotion: "reduce" });
     await go("/people");
-    const moves = await page.evaluate(() => [...document.querySelectorAll("*")].filter((e) =>
-        parseFloat(getComputedStyle(e).transitionDuration) > 0 || getComputedStyle(e).animationName !== "none").length);
+    const moves = await page.evaluate(
+        () =>
+            [...document.querySelectorAll("*")].filter(
+                (e) =>
+                    parseFloat(getComputedStyle(e).transitionDuration) > 0 ||
+                    getComputedStyle(e).animationName !== "none",
+            ).length,
+    );
     assert.equal(moves, 0);
     await page.emulateMedia({ reducedMotion: "no-preference" });
 });
@@ -342,12 +416,13 @@ await test("a scan again keeps every decision", async () => {
     await page.getByRole("link", { name: "To the people" }).waitFor({ timeout: 60_000 });
     await go("/people");
     const text = await page.locator("main").innerText();
-    for (const name of ["Ada Ilves", "Bela", "Cleo", "Dario", "Keyla"]) assert.ok(text.includes(name), `${name}: ${before}`);
+    for (const name of ["Ada Ilves", "Bela", "Cleo", "Dario", "Keyla"])
+        assert.ok(text.includes(name), `${name}: ${before}`);
 });
 
 await test("erase asks, then leaves nothing", async () => {
     await go(`/people/${ids[1]}`);
-    const face = (await page.locator(".tile input").first().getAttribute("value"));
+    const face = await page.locator(".tile input").first().getAttribute("value");
     await page.getByRole("link", { name: "Erase…" }).click();
     await press("Erase");
     assert.equal(await heading(), "Erase Bela?", "the box must be ticked first");
@@ -358,14 +433,20 @@ await test("erase asks, then leaves nothing", async () => {
     assert.equal((await page.request.get(`/faces/${face}/crop.jpg`)).status(), 404);
     assert.equal((await page.request.get(`/people/${ids[1]}`)).status(), 404);
     for (const file of readdirSync(server.home).filter((f) => f.startsWith("catalogue.db"))) {
-        assert.ok(!readFileSync(join(server.home, file)).includes("Bela"), `${file} still holds the name`);
+        assert.ok(
+            !readFileSync(join(server.home, file)).includes("Bela"),
+            `${file} still holds the name`,
+        );
     }
 });
 
 await test("nothing was asked of others, and no page broke a rule of its own", async () => {
     assert.deepEqual(foreign, []);
     // The refused pages above are told to the console as well.
-    assert.deepEqual(complaints.filter((c) => !/status of 4\d\d/.test(c)), []);
+    assert.deepEqual(
+        complaints.filter((c) => !/status of 4\d\d/.test(c)),
+        [],
+    );
 });
 
 await test("forged requests are refused", async () => {
@@ -374,12 +455,26 @@ await test("forged requests are refused", async () => {
     const first = await ask(url, { path: "/people", headers: { host } });
     const cookie = first.headers["set-cookie"][0].split(";")[0];
     assert.match(first.headers["set-cookie"][0], /HttpOnly; SameSite=Strict/);
-    const token = first.text.match(/name="token" value="([0-9a-f]{64})"/)?.[1]
-        ?? (await ask(url, { path: "/groups", headers: { host, cookie } })).text.match(/name="token" value="([0-9a-f]{64})"/)[1];
-    const change = async (more, sent = token) => (await ask(url, {
-        method: "POST", path: `/people/${ids[0]}/hide`, body: `token=${sent}`,
-        headers: { host, cookie, origin: url, "content-type": "application/x-www-form-urlencoded", ...more },
-    })).status;
+    const token =
+        first.text.match(/name="token" value="([0-9a-f]{64})"/)?.[1] ??
+        (await ask(url, { path: "/groups", headers: { host, cookie } })).text.match(
+            /name="token" value="([0-9a-f]{64})"/,
+        )[1];
+    const change = async (more, sent = token) =>
+        (
+            await ask(url, {
+                method: "POST",
+                path: `/people/${ids[0]}/hide`,
+                body: `token=${sent}`,
+                headers: {
+                    host,
+                    cookie,
+                    origin: url,
+                    "content-type": "application/x-www-form-urlencoded",
+                    ...more,
+                },
+            })
+        ).status;
     assert.equal(await change({ origin: "http://evil.example" }), 403);
     assert.equal(await change({ origin: "null" }), 403);
     assert.equal(await change({ cookie: "" }), 403);
@@ -387,8 +482,25 @@ await test("forged requests are refused", async () => {
     assert.equal(await change({}, "0".repeat(64)), 403);
     assert.equal(await change({}, ""), 403);
     assert.equal(await change({ host: "evil.example", origin: "http://evil.example" }), 421);
-    assert.equal((await ask(url, { path: "/people", headers: { host: "evil.example" } })).status, 421);
-    assert.equal((await ask(url, { path: "/faces/1/crop.jpg", headers: { host, cookie, "sec-fetch-site": "cross-site", "sec-fetch-mode": "no-cors", "sec-fetch-dest": "image" } })).status, 403);
+    assert.equal(
+        (await ask(url, { path: "/people", headers: { host: "evil.example" } })).status,
+        421,
+    );
+    assert.equal(
+        (
+            await ask(url, {
+                path: "/faces/1/crop.jpg",
+                headers: {
+                    host,
+                    cookie,
+                    "sec-fetch-site": "cross-site",
+                    "sec-fetch-mode": "no-cors",
+                    "sec-fetch-dest": "image",
+                },
+            })
+        ).status,
+        403,
+    );
     assert.equal(await change({}), 303, "the page's own form passes");
 });
 

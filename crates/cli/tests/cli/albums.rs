@@ -1,13 +1,11 @@
 //! Keeping the sample album right from the command line, with nothing but the binary.
 
-use std::path::Path;
-
-use crate::stage::Stage;
+use crate::stage::{Stage, sample_album};
 
 #[test]
 fn an_album_is_corrected_questioned_and_undone() {
     let stage = Stage::bare();
-    let album = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../samples/album");
+    let album = sample_album();
     stage
         .run(&["scan".as_ref(), album.as_os_str()])
         .ended_with(0);
@@ -117,7 +115,7 @@ fn an_album_is_corrected_questioned_and_undone() {
 #[test]
 fn a_photo_to_be_shared_shows_who_was_kept_and_nobody_else() {
     let stage = Stage::bare();
-    let album = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../samples/album");
+    let album = sample_album();
     stage
         .run(&["scan".as_ref(), album.as_os_str()])
         .ended_with(0);

@@ -1,9 +1,14 @@
-//! The real binary, driven as a user would. In: fresh folders. Out: what it prints, writes and answers.
+//! The real binary, driven as a user would. In: fresh folders. Out: what it prints, writes and
+//! answers.
 
 mod albums;
 mod bad_input;
 mod help;
 mod models;
+mod one_road;
 mod scan;
+#[path = "../service/server_fixture.rs"]
+#[allow(dead_code)]
+mod server_fixture;
 mod siblings;
 mod stage;

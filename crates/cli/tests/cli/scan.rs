@@ -1,25 +1,29 @@
-//! The main job on real photos: scan, people, names, find, report, and a scan that is killed again and again.
+//! The main job on real photos: scan, people, names, find, report, and a scan that is killed again
+//! and again.
 
 use std::fs;
 use std::os::unix::process::ExitStatusExt;
+use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;
 
 use fusiform::album::{Album, OpenOptions};
 
-use crate::stage::{Stage, shared};
+use crate::stage::{LFW, Stage, sample_album};
 
-/// Photos of a few people of `lfw-dev`, several each.
-fn portraits(stage: &Stage) -> Option<std::path::PathBuf> {
+/// Photos of a few people of `lfw-dev`, several each, in a home with YuNet and MobileFaceNet.
+#[track_caller]
+fn lfw_portraits() -> Option<(Stage, PathBuf)> {
     let people = [
         "Alejandro_Toledo",
         "Jacques_Chirac",
         "Laura_Bush",
         "Atal_Bihari_Vajpayee",
     ];
+    let stage = Stage::with_models(&[LFW])?;
+    let lfw = fusiform_skips::shared(&[LFW])?.join(LFW);
     let dir = stage.path("photos");
     fs::create_dir_all(&dir).unwrap();
-    let lfw = shared()?.join("data/lfw-dev/images");
     let mut n = 0;
     for person in people {
         let Ok(files) = fs::read_dir(lfw.join(person)) else {
@@ -33,7 +37,18 @@ fn portraits(stage: &Stage) -> Option<std::path::PathBuf> {
         }
     }
     assert!(n >= 12, "only {n} portraits");
-    Some(dir)
+    Some((stage, dir))
+}
+
+/// The sample album, in a home with nothing but the binary and its base pack.
+fn sample_portraits() -> (Stage, PathBuf) {
+    let stage = Stage::bare();
+    let names = fs::read_dir(sample_album()).unwrap();
+    let names = names.map(|f| f.unwrap().file_name().into_string().unwrap());
+    let names: Vec<String> = names.collect();
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    let dir = stage.photos(&names);
+    (stage, dir)
 }
 
 fn dump(stage: &Stage) -> String {
@@ -47,10 +62,18 @@ fn dump(stage: &Stage) -> String {
 
 #[test]
 fn photos_become_people_that_can_be_named_found_and_shown() {
-    let Some(stage) = Stage::with_models() else {
-        return;
-    };
-    let Some(dir) = portraits(&stage) else { return };
+    if let Some((stage, dir)) = lfw_portraits() {
+        become_people(&stage, &dir);
+    }
+}
+
+#[test]
+fn photos_become_people_that_can_be_named_found_and_shown_with_the_base_pack() {
+    let (stage, dir) = sample_portraits();
+    become_people(&stage, &dir);
+}
+
+fn become_people(stage: &Stage, dir: &Path) {
     let scanned = stage.json(&["scan".as_ref(), dir.as_os_str()]);
     assert!(scanned["people"].as_u64().unwrap() >= 2, "{scanned}");
 
@@ -114,10 +137,9 @@ fn photos_become_people_that_can_be_named_found_and_shown() {
 
 #[test]
 fn two_photos_of_one_person_are_the_same_and_of_two_people_are_not() {
-    let Some(stage) = Stage::with_models() else {
+    let Some((stage, dir)) = lfw_portraits() else {
         return;
     };
-    let Some(dir) = portraits(&stage) else { return };
     let photo = |name: &str| dir.join(name);
     let verify = |a: &str, b: &str| {
         stage.json(&[
@@ -144,18 +166,26 @@ fn two_photos_of_one_person_are_the_same_and_of_two_people_are_not() {
 
 #[test]
 fn a_scan_killed_at_any_instant_ends_as_an_undisturbed_one() {
-    let Some(stage) = Stage::with_models() else {
-        return;
-    };
-    let Some(dir) = portraits(&stage) else { return };
+    if let Some((stage, dir)) = lfw_portraits() {
+        survive_kills(&stage, &dir);
+    }
+}
+
+#[test]
+fn a_scan_killed_at_any_instant_ends_as_an_undisturbed_one_with_the_base_pack() {
+    let (stage, dir) = sample_portraits();
+    survive_kills(&stage, &dir);
+}
+
+fn survive_kills(stage: &Stage, dir: &Path) {
     stage.run(&["scan".as_ref(), dir.as_os_str()]).ended_with(0);
-    let whole = dump(&stage);
+    let whole = dump(stage);
     fs::remove_file(stage.path("home/catalogue.db")).unwrap();
     let mut killed = 0;
     for delay_ms in [60, 150, 300, 450, 600, 800] {
         let mut scan = stage.command();
         scan.arg("scan")
-            .arg(&dir)
+            .arg(dir)
             .stdout(Stdio::null())
             .stderr(Stdio::null());
         let mut scan = scan.spawn().unwrap();
@@ -166,15 +196,23 @@ fn a_scan_killed_at_any_instant_ends_as_an_undisturbed_one() {
     }
     assert!(killed > 0, "no scan was slow enough to be killed");
     stage.run(&["scan".as_ref(), dir.as_os_str()]).ended_with(0);
-    assert_eq!(dump(&stage), whole);
+    assert_eq!(dump(stage), whole);
 }
 
 #[test]
 fn several_photos_at_once_leave_the_same_catalogue_as_one() {
-    let Some(stage) = Stage::with_models() else {
-        return;
-    };
-    let Some(dir) = portraits(&stage) else { return };
+    if let Some((stage, dir)) = lfw_portraits() {
+        are_the_same_at_once(&stage, &dir);
+    }
+}
+
+#[test]
+fn several_photos_at_once_leave_the_same_catalogue_as_one_with_the_base_pack() {
+    let (stage, dir) = sample_portraits();
+    are_the_same_at_once(&stage, &dir);
+}
+
+fn are_the_same_at_once(stage: &Stage, dir: &Path) {
     let mut dumps = Vec::new();
     for threads in ["1", "5"] {
         let args = [
@@ -184,7 +222,7 @@ fn several_photos_at_once_leave_the_same_catalogue_as_one() {
             threads.as_ref(),
         ];
         stage.run(&args).ended_with(0);
-        dumps.push(dump(&stage));
+        dumps.push(dump(stage));
         fs::remove_file(stage.path("home/catalogue.db")).unwrap();
     }
     assert_eq!(dumps[0], dumps[1]);
@@ -193,7 +231,7 @@ fn several_photos_at_once_leave_the_same_catalogue_as_one() {
 #[test]
 fn the_sample_album_shows_its_eight_people_with_nothing_but_the_binary() {
     let stage = Stage::bare();
-    let album = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../samples/album");
+    let album = sample_album();
     let scanned = stage.json(&["scan".as_ref(), album.as_os_str()]);
     assert_eq!(
         (scanned["photos"].as_u64(), scanned["people"].as_u64()),

@@ -1,14 +1,17 @@
-//! People who look alike and stand in one photo: the hardest pairs of strangers of `lfw-dev`, pasted side by side.
+//! People who look alike and stand in one photo: the hardest pairs of strangers of `lfw-dev`,
+//! pasted side by side.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use fusiform::album::{Album, OpenOptions};
+use fusiform::geometry::BoundingBox;
 
-use crate::stage::{Stage, shared};
+use crate::stage::{LFW, Stage};
 
-/// Pairs with the most similar faces, by `fusiform eval cluster --export`: half by MobileFaceNet, half by the base pack.
+/// Pairs with the most similar faces, by `fusiform eval cluster --export`: half by MobileFaceNet,
+/// half by the base pack.
 const PAIRS: [[&str; 2]; 9] = [
     ["Wen_Jiabao", "Hu_Jintao"],
     ["Vicente_Fox", "Saddam_Hussein"],
@@ -23,7 +26,8 @@ const PAIRS: [[&str; 2]; 9] = [
 /// Photos of each person that are used.
 const PHOTOS: usize = 8;
 
-/// Pastes the first half of each pair's photos side by side and copies the others; says who is where.
+/// Pastes the first half of each pair's photos side by side and copies the others; says who is
+/// where.
 fn paste(lfw: &Path, dir: &Path) -> Vec<(PathBuf, Vec<&'static str>)> {
     fs::create_dir_all(dir).unwrap();
     let mut album = Vec::new();
@@ -75,7 +79,7 @@ fn who_has_whom(
         for (at, who) in who.iter().enumerate() {
             // The face of LFW lies in the middle of its picture; others are bystanders.
             let middle = part * (at as f32 + 0.5);
-            let off = |b: [f32; 4]| ((b[0] + b[2]) / 2.0 - middle).abs();
+            let off = |b: BoundingBox| (b.center().x - middle).abs();
             let nearest = photo
                 .faces
                 .iter()
@@ -91,9 +95,11 @@ fn who_has_whom(
 
 #[track_caller]
 fn keeps_them_apart(stage: &Stage, least_found: usize) {
-    let Some(shared) = shared() else { return };
+    let Some(shared) = fusiform_skips::shared(&[LFW]) else {
+        return;
+    };
     let dir = stage.path("photos");
-    let album = paste(&shared.join("data/lfw-dev/images"), &dir);
+    let album = paste(&shared.join(LFW), &dir);
     stage.run(&["scan".as_ref(), dir.as_os_str()]).ended_with(0);
     let has = who_has_whom(stage, &album);
     for pair in PAIRS {
@@ -109,7 +115,7 @@ fn keeps_them_apart(stage: &Stage, least_found: usize) {
 
 #[test]
 fn look_alikes_in_one_photo_stay_two_people() {
-    if let Some(stage) = Stage::with_models() {
+    if let Some(stage) = Stage::with_models(&[LFW]) {
         keeps_them_apart(&stage, 2 * PAIRS.len());
     }
 }

@@ -1,4 +1,4 @@
-//! A fresh home for one test. In: a pack from `../shared` and photos. Out: the binary's answers.
+//! A fresh home for one test. In: a pack and photos. Out: the answers of the binary.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -7,19 +7,19 @@ use std::process::{Command, Output};
 use serde_json::Value;
 use tempfile::TempDir;
 
-/// A temporary home with the development pack added, if `../shared` is there.
+/// A temporary home, which is also the working directory of the commands it runs.
 pub(crate) struct Stage {
     dir: TempDir,
 }
 
-pub(crate) fn shared() -> Option<PathBuf> {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared");
-    if path.is_dir() {
-        return Some(path);
-    }
-    println!("skipped: ../shared is not there");
-    None
+/// The photos that are in the repository: eight people who do not exist.
+pub(crate) fn sample_album() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../samples/album")
 }
+
+/// What YuNet and MobileFaceNet are made of.
+pub(crate) const MODELS: [&str; 2] = ["models/yunet_n_dynamic.onnx", "models/mobilefacenet.onnx"];
+pub(crate) const LFW: &str = "data/lfw-dev/images";
 
 /// A pack of `tests/packs` with its weights, put together in `dir`.
 pub(crate) fn assemble_pack(shared: &Path, name: &str, dir: &Path) {
@@ -43,9 +43,11 @@ impl Stage {
         }
     }
 
-    /// A home with YuNet and MobileFaceNet as its pack; `None` where `../shared` is missing.
-    pub(crate) fn with_models() -> Option<Stage> {
-        let shared = shared()?;
+    /// A home with YuNet and MobileFaceNet as its pack; `None`, and listed as skipped, where they
+    /// or the other things `needed` below `../shared` are missing.
+    #[track_caller]
+    pub(crate) fn with_models(needed: &[&str]) -> Option<Stage> {
+        let shared = fusiform_skips::shared(&[&MODELS, needed].concat())?;
         let stage = Stage::bare();
         assemble_pack(
             &shared,
@@ -64,13 +66,12 @@ impl Stage {
         self.dir.path().join(below)
     }
 
-    /// Copies photos of `../shared/data` into `photos/`, which it returns.
+    /// Copies photos of the sample album into `photos/`, which it returns.
     pub(crate) fn photos(&self, names: &[&str]) -> PathBuf {
         let dir = self.path("photos");
         fs::create_dir_all(&dir).unwrap();
         for name in names {
-            let from = shared().unwrap().join("data").join(name);
-            fs::copy(&from, dir.join(from.file_name().unwrap())).unwrap();
+            fs::copy(sample_album().join(name), dir.join(name)).unwrap();
         }
         dir
     }

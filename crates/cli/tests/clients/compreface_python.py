@@ -1,6 +1,7 @@
 """Every call of the Python SDK (compreface-sdk 0.6.0) against a running server.
 
-In: port, three keys, photos of one face, a photo of nobody. Out: a line for each check; exit 1 if one fails.
+In: port, three keys, photos of one face, a photo of nobody. Out: a line for each check; exit 1 if
+one fails.
 """
 
 import sys
@@ -52,31 +53,69 @@ check("faces.add of A&B=1, which the client cuts", odd, lambda a: a["subject"] =
 check("faces.list", faces.list(), lambda a: a["total_elements"] == 3 and a["page_size"] == 20)
 best = lambda a: a["result"][0]["subjects"][0]
 check("recognize", recognition.recognize(image_path=first), lambda a: best(a)["similarity"] > 0.9)
-check("recognize bytes", recognition.recognize(image_path=data), lambda a: best(a)["similarity"] > 0.9)
+check(
+    "recognize bytes", recognition.recognize(image_path=data), lambda a: best(a)["similarity"] > 0.9
+)
 full = recognition.recognize(image_path=first, options=everything)
-check("recognize with all options", full, lambda a: len(a["result"][0]["subjects"]) == 3
-      and len(a["result"][0]["landmarks"]) == 5 and len(a["result"][0]["embedding"]) > 64
-      and "detector" in a["plugins_versions"] and "detector" in a["result"][0]["execution_time"])
-check("boxes are integers", full, lambda a: all(
-    type(a["result"][0]["box"][k]) is int for k in ("x_min", "x_max", "y_min", "y_max")))
-capital = recognition.recognize(image_path=first, options={"status": True, "face_plugins": "age, gender"})
+check(
+    "recognize with all options",
+    full,
+    lambda a: (
+        len(a["result"][0]["subjects"]) == 3
+        and len(a["result"][0]["landmarks"]) == 5
+        and len(a["result"][0]["embedding"]) > 64
+        and "detector" in a["plugins_versions"]
+        and "detector" in a["result"][0]["execution_time"]
+    ),
+)
+check(
+    "boxes are integers",
+    full,
+    lambda a: all(
+        type(a["result"][0]["box"][k]) is int for k in ("x_min", "x_max", "y_min", "y_max")
+    ),
+)
+capital = recognition.recognize(
+    image_path=first, options={"status": True, "face_plugins": "age, gender"}
+)
 check("recognize with status=True", capital, lambda a: "plugins_versions" in a)
 check("recognize nobody", recognition.recognize(image_path=nobody), lambda a: a["code"] == 28)
-check("faces.verify", faces.verify(image_path=second, image_id=added["image_id"]),
-      lambda a: 0 <= a["result"][0]["similarity"] <= 1 and a["result"][0]["subject"] == name)
-check("faces.verify with options",
-      faces.verify(image_path=first, image_id=added["image_id"], options=without_count),
-      lambda a: a["result"][0]["similarity"] > 0.9)
+check(
+    "faces.verify",
+    faces.verify(image_path=second, image_id=added["image_id"]),
+    lambda a: 0 <= a["result"][0]["similarity"] <= 1 and a["result"][0]["subject"] == name,
+)
+check(
+    "faces.verify with options",
+    faces.verify(image_path=first, image_id=added["image_id"], options=without_count),
+    lambda a: a["result"][0]["similarity"] > 0.9,
+)
 unknown = "00000000-0000-4000-8000-000000000000"
-check("faces.verify of an unknown id", faces.verify(image_path=first, image_id=unknown), lambda a: a["code"] == 44)
-check("detect", detection.detect(image_path=first), lambda a: a["result"][0]["box"]["probability"] > 0.8)
-check("detect with options", detection.detect(image_path=first, options=without_count),
-      lambda a: len(a["result"][0]["landmarks"]) == 5)
-check("verify", verification.verify(source_image_path=first, target_image_path=first),
-      lambda a: a["result"][0]["face_matches"][0]["similarity"] > 0.9)
-check("verify with options",
-      verification.verify(source_image_path=first, target_image_path=second, options=without_count),
-      lambda a: "plugins_versions" in a["result"][0])
+check(
+    "faces.verify of an unknown id",
+    faces.verify(image_path=first, image_id=unknown),
+    lambda a: a["code"] == 44,
+)
+check(
+    "detect",
+    detection.detect(image_path=first),
+    lambda a: a["result"][0]["box"]["probability"] > 0.8,
+)
+check(
+    "detect with options",
+    detection.detect(image_path=first, options=without_count),
+    lambda a: len(a["result"][0]["landmarks"]) == 5,
+)
+check(
+    "verify",
+    verification.verify(source_image_path=first, target_image_path=first),
+    lambda a: a["result"][0]["face_matches"][0]["similarity"] > 0.9,
+)
+check(
+    "verify with options",
+    verification.verify(source_image_path=first, target_image_path=second, options=without_count),
+    lambda a: "plugins_versions" in a["result"][0],
+)
 check("subjects.update", subjects.update(name, "Anna"), lambda a: a == {"updated": True})
 check("subjects.update of nobody", subjects.update("Nobody", "X"), lambda a: a["code"] == 42)
 check("faces.delete", faces.delete(added["image_id"]), lambda a: a["subject"] == "Anna")

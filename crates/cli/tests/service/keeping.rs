@@ -20,7 +20,7 @@ fn who(server: &Server, key: &str, number: usize) -> Option<String> {
     (best["similarity"].as_f64()? > 0.99).then(|| best["subject"].as_str().unwrap().to_owned())
 }
 
-/// The sealed vector and image of every example, as they stand in the file.
+/// The sealed vector and image of every example, as they are in the file.
 fn sealed(home: &Home) -> Vec<Vec<u8>> {
     let db = Connection::open(home.path("vault.db")).unwrap();
     let mut rows = db.prepare("SELECT vector, image FROM example").unwrap();

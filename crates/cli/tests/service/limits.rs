@@ -1,4 +1,4 @@
-//! Too much, too slow, too many: refused in words, and the server goes on.
+//! Requests that are too many, too large or too slow are refused, and the server goes on.
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
@@ -37,7 +37,7 @@ fn a_full_queue_refuses_and_goes_on() {
     assert_eq!(recognise().status, 200);
 }
 
-/// Sends some bytes and no more; what comes back until the server hangs up.
+/// Sends some bytes and no more; gives what comes back until the server closes.
 fn half(server: &Server, bytes: &[u8]) -> String {
     let mut line = TcpStream::connect(("127.0.0.1", server.port)).unwrap();
     line.set_read_timeout(Some(Duration::from_secs(30)))
@@ -57,7 +57,8 @@ fn slow_heads_and_bodies_are_given_up_on() {
         b"POST /api/v1/recognition/recognize HTTP/1.1\r\nHost:",
     );
     let head = format!(
-        "POST /api/v1/recognition/recognize HTTP/1.1\r\nHost: a\r\nConnection: close\r\nx-api-key: {}\r\n\
+        "POST /api/v1/recognition/recognize HTTP/1.1\r\nHost: a\r\nConnection: close\r\nx-api-key: \
+            {}\r\n\
          Content-Type: application/json\r\nContent-Length: 1000\r\n\r\n{{",
         home.key
     );
@@ -83,7 +84,7 @@ fn a_stop_lets_the_request_under_way_end() {
     )
     .unwrap();
     line.write_all(&body[..100]).unwrap();
-    // The server has the head by the time that it answers another.
+    // The server has read the head once it answers another request.
     assert_eq!(server.get("/readyz", "").status, 200);
     server.signal("-TERM");
     line.write_all(&body[100..]).unwrap();
@@ -122,7 +123,7 @@ fn it_speaks_tls_with_the_certificate_given() {
         .arg(&certificate)
         .output();
     if !made.is_ok_and(|o| o.status.success()) {
-        println!("skipped: openssl is not here");
+        fusiform_skips::skip("openssl is not here", "install openssl");
         return;
     }
     let mut command = home.command(&["-q", "serve", "--listen", "127.0.0.1:0"]);

@@ -1,7 +1,8 @@
-//! `fusiform serve` as a whole, by the real binary over real sockets. In: fresh homes. Out: what clients are answered.
+//! `fusiform serve` as a whole: the real binary over real sockets. In: fresh home folders. Out: the
+//! answers to clients.
 
 mod keeping;
 mod limits;
 mod moving;
-mod own_api;
 mod server_fixture;
+mod v1;

@@ -1,4 +1,5 @@
-//! A home with a vault, and servers over it. In: settings. Out: answers, and what the server said on stderr.
+//! A home folder with a vault, and servers over it. In: settings. Out: answers, and the server's
+//! stderr.
 
 use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
@@ -109,7 +110,7 @@ impl Home {
         Server::start(command)
     }
 
-    /// Every file that holds people or could.
+    /// Every file directly in the home folder, any of which could hold people.
     pub(crate) fn bytes(&self) -> Vec<(PathBuf, Vec<u8>)> {
         let files = std::fs::read_dir(self.dir.path()).unwrap();
         let paths = files.map(|f| f.unwrap().path()).filter(|p| p.is_file());
@@ -194,13 +195,13 @@ impl Server {
         self.ask("POST", &path, key, Some((&kind, &form(image))))
     }
 
-    /// An image in our own way.
+    /// An image to the v1 API.
     pub(crate) fn put_image(&self, path: &str, key: &str, image: &[u8]) -> Answer {
         let body = Some(("application/octet-stream", image));
         self.ask("POST", &format!("/api/fusiform/v1/{path}"), key, body)
     }
 
-    /// Asks until it is so; fails after half a minute.
+    /// Repeats a GET until `so` is true of the answer; fails after half a minute.
     pub(crate) fn wait_for(&self, path: &str, key: &str, so: impl Fn(&Value) -> bool) -> Value {
         let begun = Instant::now();
         loop {
@@ -225,7 +226,7 @@ impl Server {
         self.child.wait().unwrap().code()
     }
 
-    /// Stops it as a supervisor would: exit code and what it said.
+    /// Stops it as a supervisor would: exit code and stderr.
     pub(crate) fn stop(mut self) -> (Option<i32>, String) {
         self.signal("-TERM");
         let mut said = String::new();

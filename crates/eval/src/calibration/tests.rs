@@ -24,7 +24,8 @@ fn calibrate(faces: &[(u32, [f32; 2])], fmrs: &[f64]) -> Result<Calibration, Eva
 
 #[test]
 fn three_people_by_hand() {
-    // Impostor angles: 30 (20–50), 50 (0–50), 40 (50–90), 70 (20–90), 90 (0–90). Genuine: 20 (0–20).
+    // Impostor angles: 30 (20–50), 50 (0–50), 40 (50–90), 70 (20–90), 90 (0–90). Genuine: 20
+    // (0–20).
     let faces = circle(&[(7, 0.0), (7, 20.0), (3, 50.0), (5, 90.0)]);
     let result = calibrate(&faces, &[0.2, 0.5, 0.01]).unwrap();
     assert_eq!((result.n_faces, result.n_people), (4, 3));
@@ -146,8 +147,10 @@ proptest! {
 
         let point = result.points[0];
         prop_assert_eq!(point.threshold, expected);
-        prop_assert_eq!(point.fmr.count as usize, impostor.iter().filter(|s| **s >= expected).count());
-        prop_assert_eq!(point.fnmr.count as usize, genuine.iter().filter(|s| **s < expected).count());
+        let n_false = impostor.iter().filter(|s| **s >= expected).count();
+        prop_assert_eq!(point.fmr.count as usize, n_false);
+        let n_lost = genuine.iter().filter(|s| **s < expected).count();
+        prop_assert_eq!(point.fnmr.count as usize, n_lost);
         prop_assert_eq!(point.fmr.trials as usize, impostor.len());
         prop_assert_eq!(point.fnmr.trials as usize, genuine.len());
         prop_assert!(point.fmr.value() <= fmr);

@@ -79,7 +79,8 @@ fn a_face_not_found_is_a_non_match() {
     assert_eq!((report.n_genuine, report.n_impostor), (4, 4));
     // 0.8 is lost: two of four genuine pairs reach what is above every impostor.
     assert_eq!(report.tar_at_far[0].tar.count, 2);
-    // Genuine 0.9 0.65 above four impostors, 0.3 above two, the lost one ties with the lost impostor.
+    // Genuine 0.9 0.65 above four impostors, 0.3 above two, the lost one ties with the lost
+    // impostor.
     assert!((report.auc - (4.0 + 4.0 + 2.0 + 0.5) / 16.0).abs() < 1e-12);
     let last = report.det.last().unwrap();
     assert_eq!(
@@ -152,18 +153,22 @@ proptest! {
             prop_assert_eq!(side(true).filter(|s| *s >= at.threshold).count() as u64, at.tar.count);
         }
         for point in &report.det {
-            let fmr = side(false).filter(|s| *s >= point.threshold).count() as f64 / report.n_impostor as f64;
-            let fnmr = side(true).filter(|s| *s < point.threshold).count() as f64 / report.n_genuine as f64;
+            let n_false = side(false).filter(|s| *s >= point.threshold).count();
+            let fmr = n_false as f64 / report.n_impostor as f64;
+            let n_lost = side(true).filter(|s| *s < point.threshold).count();
+            let fnmr = n_lost as f64 / report.n_genuine as f64;
             prop_assert!((fmr - point.fmr).abs() < 1e-12 && (fnmr - point.fnmr).abs() < 1e-12);
         }
         for pair in report.det.windows(2) {
             prop_assert!(pair[0].threshold > pair[1].threshold);
             prop_assert!(pair[0].fmr <= pair[1].fmr && pair[0].fnmr >= pair[1].fnmr);
         }
+        let win = |g, i| if g > i { 1.0 } else if g == i { 0.5 } else { 0.0 };
         let wins: f64 = side(true)
-            .flat_map(|g| side(false).map(move |i| if g > i { 1.0 } else if g == i { 0.5 } else { 0.0 }))
+            .flat_map(|g| side(false).map(move |i| win(g, i)))
             .sum();
-        prop_assert!((report.auc - wins / (report.n_genuine * report.n_impostor) as f64).abs() < 1e-9);
+        let n_pairs = (report.n_genuine * report.n_impostor) as f64;
+        prop_assert!((report.auc - wins / n_pairs).abs() < 1e-9);
         prop_assert!((0.0..=1.0).contains(&report.eer) && (0.0..=1.0).contains(&report.accuracy));
     }
 
@@ -171,7 +176,8 @@ proptest! {
     fn no_threshold_beats_the_chosen_one(list in material()) {
         let mut descending: Vec<&PairScore> = list.iter().collect();
         descending.sort_by(|a, b| ranked(b).total_cmp(&ranked(a)));
-        let right = |threshold: f32| list.iter().filter(|p| (ranked(p) >= threshold) == p.same).count();
+        let is_right = |p: &PairScore, threshold| (ranked(p) >= threshold) == p.same;
+        let right = |threshold: f32| list.iter().filter(|p| is_right(p, threshold)).count();
         let chosen = right(best_threshold(descending.iter()));
         for step in -21i8..=21 {
             prop_assert!(right(f32::from(step) / 20.0 - 0.025) <= chosen);

@@ -1,15 +1,16 @@
-//! Sampling through a similarity. In: a photo and the map from it to a square crop. Out: the crop's pixels.
-//! Knows nothing of faces.
+//! Sampling through a similarity. In: a photo and the map from it to a square crop. Out: the crop's
+//! pixels. Knows nothing of faces.
 
-use super::Similarity;
+use super::similarity_transform::SimilarityTransform;
 use crate::geometry::Point;
 use crate::image::Image;
 
 /// `side * side * 3` bytes of RGB; black where the crop reaches over the photo's edge.
 ///
-/// Sampling is bilinear. Where the photo has more than one and a half pixels per crop pixel, its pixels are first
-/// averaged in whole squares, so that the remaining step is between 0.75 and 1.5 and no detail folds over.
-pub(super) fn warp(image: &Image, to_crop: &Similarity, side: usize) -> Vec<u8> {
+/// Sampling is bilinear. Where the photo has more than one and a half pixels per crop pixel, its
+/// pixels are first averaged in whole squares, so that the remaining step is between 0.75 and 1.5
+/// and nothing aliases.
+pub(super) fn warp(image: &Image, to_crop: &SimilarityTransform, side: usize) -> Vec<u8> {
     let to_photo = to_crop.inverse();
     let step = to_photo.scale();
     let square = (step.round() as usize).max(1);
@@ -31,7 +32,7 @@ pub(super) fn warp(image: &Image, to_crop: &Similarity, side: usize) -> Vec<u8> 
         height: region.height,
     };
     let n = square as f32;
-    let shrunk = Similarity {
+    let shrunk = SimilarityTransform {
         a: to_photo.a / n,
         b: to_photo.b / n,
         tx: (to_photo.tx - region.left as f32) / n,
@@ -50,7 +51,12 @@ struct Region {
 
 impl Region {
     /// `None` if the crop misses the photo.
-    fn under(image: &Image, to_photo: &Similarity, side: usize, square: usize) -> Option<Region> {
+    fn under(
+        image: &Image,
+        to_photo: &SimilarityTransform,
+        side: usize,
+        square: usize,
+    ) -> Option<Region> {
         let far = side as f32;
         let corners = [(0.0, 0.0), (far, 0.0), (0.0, far), (far, far)]
             .map(|(x, y)| to_photo.apply(Point { x, y }));
@@ -108,7 +114,7 @@ struct Patch<'a> {
 }
 
 impl Patch<'_> {
-    fn sample(&self, from_crop: &Similarity, side: usize) -> Vec<u8> {
+    fn sample(&self, from_crop: &SimilarityTransform, side: usize) -> Vec<u8> {
         let mut rgb = Vec::with_capacity(side * side * 3);
         for row in 0..side {
             for column in 0..side {
@@ -125,8 +131,8 @@ impl Patch<'_> {
 
     /// Colour between four pixels, in indices of pixels.
     fn bilinear(&self, x: f32, y: f32) -> [u8; 3] {
-        // Without SSE4.1, which the build does not ask for, `floor` and `round` are calls; casts are not. A cast
-        // saturates, so that places far outside stay outside.
+        // Without SSE4.1, which the build does not ask for, `floor` and `round` are calls; casts
+        // are not. A cast saturates, so that positions far outside stay outside.
         let floor = |v: f32| (v as i32).saturating_sub(i32::from(v < 0.0));
         let (column, row) = (floor(x), floor(y));
         let (fx, fy) = (x - column as f32, y - row as f32);
@@ -173,8 +179,8 @@ mod tests {
         Image::new(width, height, rgb).unwrap()
     }
 
-    fn scaled(scale: f32, turn: f32, tx: f32, ty: f32) -> Similarity {
-        Similarity {
+    fn scaled(scale: f32, turn: f32, tx: f32, ty: f32) -> SimilarityTransform {
+        SimilarityTransform {
             a: scale * turn.cos(),
             b: scale * turn.sin(),
             tx,
@@ -230,7 +236,7 @@ mod tests {
     }
 
     #[test]
-    fn stripes_finer_than_the_crop_become_grey() {
+    fn stripes_too_narrow_for_the_crop_become_grey() {
         let image = drawn(900, 900, |x, _| {
             [if (x as u32).is_multiple_of(2) {
                 0.0

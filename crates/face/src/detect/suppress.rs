@@ -1,9 +1,9 @@
-//! One box per face. In: overlapping candidates. Out: the best of each pile, best first.
-//! Knows nothing of how candidates came about.
+//! One box per face. In: overlapping candidates. Out: the best of each overlapping group, best
+//! first. Knows nothing of how candidates came about.
 
-use super::DetectedFace;
+use super::spec::DetectedFace;
 
-/// Candidates beyond the best this many are not looked at: the pairwise step is quadratic.
+/// Candidates after the best so many are dropped: the pairwise step is quadratic.
 const MAX_CANDIDATES: usize = 5000;
 
 /// Greedy non-maximum suppression.
@@ -49,7 +49,7 @@ mod tests {
     }
 
     #[test]
-    fn the_best_of_each_pile_stays() {
+    fn the_best_of_each_group_stays() {
         let (a, b, c) = (face(0.0, 0.7), face(2.0, 0.9), face(40.0, 0.8));
         check(&[a, b.clone(), c.clone()], &[b, c]);
     }

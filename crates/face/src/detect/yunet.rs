@@ -1,25 +1,27 @@
 //! YuNet's head. In: its twelve outputs. Out: candidate faces in input pixels.
 
-use super::{DetectedFace, cells, landmarks_at};
+use super::grid::{cells, landmarks_at, n_cells};
+use super::spec::DetectedFace;
 use crate::Error;
-use crate::geometry::BoundingBox;
-use crate::network::Outputs;
+use crate::geometry::{BoundingBox, Size};
+use crate::stage::Outputs;
 
-/// One anchor point per cell at its top left corner: class and objectness multiply, the box is a shifted centre and a
-/// logarithmic size, landmarks are shifts; all in strides.
+/// One anchor point per cell at its top left corner: class and objectness multiply, the box is a
+/// shifted centre and a logarithmic size, landmarks are shifts; all in strides.
 ///
 /// # Source
 /// Wu, Peng and Yu 2023, and the published decoder of libfacedetection: score `sqrt(cls * obj)`.
-/// That a pixel's centre is at .5 was measured: over 300 LFW photos of 250 px the places of a landmark and of its twin in
-/// the mirrored photo add up to 249.8, where centres at whole numbers would give 249.
+/// That a pixel's centre is at .5 was measured: over 300 LFW photos of 250 px the positions of a
+/// landmark and of its twin in the mirrored photo add up to 249.8, where centres at whole numbers
+/// would give 249.
 pub(super) fn read(
     outputs: &Outputs,
-    (width, height): (usize, usize),
+    input: Size,
     min_score: f32,
 ) -> Result<Vec<DetectedFace>, Error> {
     let mut found = Vec::new();
     for stride in [8, 16, 32] {
-        let n = (width / stride) * (height / stride);
+        let n = n_cells(input, stride);
         let class = outputs.named(&format!("cls_{stride}"), n)?;
         let object = outputs.named(&format!("obj_{stride}"), n)?;
         let boxes = outputs
@@ -31,7 +33,7 @@ pub(super) fn read(
             .as_chunks::<10>()
             .0;
         let step = stride as f32;
-        for (i, x, y) in cells(width, height, stride) {
+        for (i, x, y) in cells(input, stride) {
             let score = (class[i].clamp(0.0, 1.0) * object[i].clamp(0.0, 1.0)).sqrt();
             if score < min_score || score.is_nan() {
                 continue;
@@ -59,6 +61,13 @@ pub(super) fn read(
 mod tests {
     use super::*;
 
+    fn size(width_px: u32, height_px: u32) -> Size {
+        Size {
+            width_px,
+            height_px,
+        }
+    }
+
     fn outputs(n: [usize; 3]) -> Vec<(String, Vec<f32>)> {
         let mut ports = Vec::new();
         for (stride, n) in [8, 16, 32].into_iter().zip(n) {
@@ -78,7 +87,7 @@ mod tests {
         ports[5].1[6] = 1.2;
         ports[6].1[24..28].copy_from_slice(&[0.5, 0.25, 0.0, 2f32.ln()]);
         ports[7].1[60..70].copy_from_slice(&[0., 0., 1., 0., 0.5, 0.5, 0., 1., 1., 1.]);
-        let faces = read(&Outputs::new(ports), (64, 32), 0.6).unwrap();
+        let faces = read(&Outputs::new(ports), size(64, 32), 0.6).unwrap();
         assert_eq!(faces.len(), 1);
         assert!(
             (faces[0].score - 0.9).abs() < 1e-6,
@@ -103,7 +112,7 @@ mod tests {
     fn a_missing_or_short_output_is_named() {
         let mut ports = outputs([32, 8, 2]);
         ports[6].1.pop();
-        let error = read(&Outputs::new(ports), (64, 32), 0.6)
+        let error = read(&Outputs::new(ports), size(64, 32), 0.6)
             .err()
             .unwrap()
             .to_string();
@@ -111,7 +120,7 @@ mod tests {
             error.contains("bbox_16") && error.contains("31") && error.contains("32"),
             "{error}"
         );
-        let error = read(&Outputs::new(Vec::new()), (64, 32), 0.6)
+        let error = read(&Outputs::new(Vec::new()), size(64, 32), 0.6)
             .err()
             .unwrap()
             .to_string();

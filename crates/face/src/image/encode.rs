@@ -5,7 +5,9 @@ use image::codecs::jpeg::JpegEncoder;
 use image::codecs::png::PngEncoder;
 use image::{ExtendedColorType, ImageEncoder};
 
-use super::{Format, Image, ImageError};
+use super::error::ImageError;
+use super::format::Format;
+use super::pixels::Image;
 
 /// Writes a JPEG; `quality` is 1 (smallest) to 100 (best), clamped.
 ///

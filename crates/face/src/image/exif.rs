@@ -1,7 +1,14 @@
-//! The two EXIF facts a face pipeline needs. In: an EXIF block (TIFF structure) of unknown honesty. Out: orientation, time.
-//! Knows nothing of the file around the block; never allocates more than one date.
+//! The two EXIF facts a face pipeline needs. In: an EXIF block (TIFF structure) of unknown honesty.
+//! Out: orientation and time. Knows nothing of the file around the block.
+//!
+//! Not `kamadak-exif` (read in version 0.6.2): it wants a `Vec` of the block, which for a TIFF is
+//! the whole file (up to 256 MiB copied to read two entries), builds a record of every entry of up
+//! to eight directories, and after the first loop or cut pointer gives nothing unless errors are
+//! collected one by one. This reader compares tags where they stand, allocates one date and follows
+//! one pointer.
 
-use super::Orientation;
+use super::orientation::Orientation;
+use super::tiff_directory::Tiff;
 
 /// What was found; anything missing, malformed or out of range is `None`.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -13,121 +20,43 @@ pub struct Exif {
 }
 
 const ORIENTATION: u16 = 0x0112;
-const EXIF_IFD: u16 = 0x8769;
+const EXIF_DIRECTORY: u16 = 0x8769;
 const DATE_TIME_ORIGINAL: u16 = 0x9003;
 
 /// Reads a block as JPEG APP1, PNG `eXIf`, WebP `EXIF` or a whole TIFF file hold it.
 ///
-/// A photo is worth more than its metadata: a broken block reads as far as it makes sense and is never an error.
+/// A photo is worth more than its metadata: a broken block reads as far as it makes sense and is
+/// never an error.
 ///
 /// # Source
 /// TIFF 6.0, section 2 (structure); EXIF 2.32 (CIPA DC-008), 4.6 (tags).
 pub fn read(block: &[u8]) -> Exif {
     let block = block.strip_prefix(b"Exif\0\0").unwrap_or(block);
     Tiff::open(block)
-        .map(|tiff| tiff.facts())
+        .and_then(|tiff| facts(&tiff))
         .unwrap_or_default()
 }
 
-struct Tiff<'a> {
-    bytes: &'a [u8],
-    big_endian: bool,
+fn facts(tiff: &Tiff) -> Option<Exif> {
+    let main = tiff.first_directory()?;
+    let orientation = tiff
+        .find(main, ORIENTATION)
+        .and_then(|entry| tiff.number(&entry))
+        .and_then(Orientation::from_exif);
+    let taken_at = tiff
+        .find(main, EXIF_DIRECTORY)
+        .and_then(|entry| tiff.number(&entry))
+        .and_then(|details| tiff.find(details, DATE_TIME_ORIGINAL))
+        .and_then(|entry| tiff.text(&entry))
+        .and_then(iso_8601);
+    Some(Exif {
+        orientation,
+        taken_at,
+    })
 }
 
-/// One directory entry: its type, its count and the four bytes that hold the value or say where it is.
-struct Entry {
-    kind: u16,
-    count: u32,
-    at: usize,
-}
-
-impl<'a> Tiff<'a> {
-    fn open(bytes: &'a [u8]) -> Option<Tiff<'a>> {
-        let big_endian = match bytes.get(..4)? {
-            b"II*\0" => false,
-            b"MM\0*" => true,
-            _ => return None,
-        };
-        Some(Tiff { bytes, big_endian })
-    }
-
-    fn facts(&self) -> Exif {
-        let Some(main) = self.u32(4) else {
-            return Exif::default();
-        };
-        let orientation = self
-            .find(main, ORIENTATION)
-            .and_then(|entry| self.number(&entry))
-            .and_then(Orientation::from_exif);
-        let taken_at = self
-            .find(main, EXIF_IFD)
-            .and_then(|entry| self.number(&entry))
-            .and_then(|details| self.find(details, DATE_TIME_ORIGINAL))
-            .and_then(|entry| self.text(&entry))
-            .and_then(iso_8601);
-        Exif {
-            orientation,
-            taken_at,
-        }
-    }
-
-    fn u16(&self, at: usize) -> Option<u16> {
-        let raw = self.bytes.get(at..at.checked_add(2)?)?.try_into().ok()?;
-        Some(if self.big_endian {
-            u16::from_be_bytes(raw)
-        } else {
-            u16::from_le_bytes(raw)
-        })
-    }
-
-    fn u32(&self, at: usize) -> Option<u32> {
-        let raw = self.bytes.get(at..at.checked_add(4)?)?.try_into().ok()?;
-        Some(if self.big_endian {
-            u32::from_be_bytes(raw)
-        } else {
-            u32::from_le_bytes(raw)
-        })
-    }
-
-    fn find(&self, directory: u32, tag: u16) -> Option<Entry> {
-        let start = directory as usize;
-        let n_entries = usize::from(self.u16(start)?);
-        (0..n_entries)
-            .map(|i| start + 2 + i * 12)
-            .take_while(|&at| at + 12 <= self.bytes.len())
-            .find(|&at| self.u16(at) == Some(tag))
-            .and_then(|at| {
-                Some(Entry {
-                    kind: self.u16(at + 2)?,
-                    count: self.u32(at + 4)?,
-                    at: at + 8,
-                })
-            })
-    }
-
-    /// A single SHORT or LONG; some writers use the other one than the standard says.
-    fn number(&self, entry: &Entry) -> Option<u32> {
-        match (entry.kind, entry.count) {
-            (3, 1) => self.u16(entry.at).map(u32::from),
-            (4, 1) => self.u32(entry.at),
-            _ => None,
-        }
-    }
-
-    fn text(&self, entry: &Entry) -> Option<&'a [u8]> {
-        let length = entry.count as usize;
-        let start = if length <= 4 {
-            entry.at
-        } else {
-            self.u32(entry.at)? as usize
-        };
-        (entry.kind == 2)
-            .then(|| self.bytes.get(start..start.checked_add(length)?))
-            .flatten()
-    }
-}
-
-/// `2021:07:04 18:30:05` to `2021-07-04T18:30:05`; cameras without a set clock write zeros or spaces.
+/// `2021:07:04 18:30:05` to `2021-07-04T18:30:05`; cameras without a set clock write zeros or
+/// spaces.
 fn iso_8601(exif: &[u8]) -> Option<String> {
     let text = str::from_utf8(exif.get(..19)?).ok()?;
     let separators = [(4, ':'), (7, ':'), (10, ' '), (13, ':'), (16, ':')];
@@ -156,7 +85,8 @@ fn iso_8601(exif: &[u8]) -> Option<String> {
 mod tests {
     use super::*;
 
-    /// A block with orientation in the first directory and a date in the second, in either byte order.
+    /// A block with orientation in the first directory and a date in the second, in either byte
+    /// order.
     fn block(big_endian: bool, orientation: u16, date: &[u8; 20]) -> Vec<u8> {
         let short = |v: u16| {
             if big_endian {
@@ -186,7 +116,7 @@ mod tests {
             ]
             .concat(),
         );
-        b.extend([&short(EXIF_IFD)[..], &short(4), &long(1), &long(38)].concat());
+        b.extend([&short(EXIF_DIRECTORY)[..], &short(4), &long(1), &long(38)].concat());
         b.extend(long(0));
         assert_eq!(b.len(), 38);
         b.extend(short(1));
@@ -209,7 +139,7 @@ mod tests {
     fn both_byte_orders_are_read() {
         for big_endian in [false, true] {
             let found = read(&block(big_endian, 6, b"2021:07:04 18:30:05\0"));
-            assert_eq!(found.orientation, Some(Orientation::TurnedLeft));
+            assert_eq!(found.orientation, Some(Orientation::RotatedLeft));
             assert_eq!(found.taken_at.as_deref(), Some("2021-07-04T18:30:05"));
         }
     }

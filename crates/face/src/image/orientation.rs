@@ -1,7 +1,8 @@
 //! The eight ways a camera can be held. In: stored pixels. Out: upright pixels.
 //! Knows nothing of EXIF's bytes.
 
-use super::Image;
+use super::pixels::Image;
+use crate::geometry::Size;
 
 /// How stored pixels lie, by the number EXIF gives it.
 ///
@@ -20,12 +21,12 @@ pub enum Orientation {
     MirroredUpsideDown = 4,
     /// 5: first row at the left, first column at the top.
     Transposed = 5,
-    /// 6: first row at the right, first column at the top; turned clockwise to be upright.
-    TurnedLeft = 6,
+    /// 6: first row at the right, first column at the top; rotated clockwise to be upright.
+    RotatedLeft = 6,
     /// 7: first row at the right, first column at the bottom.
     Transversed = 7,
-    /// 8: first row at the left, first column at the bottom; turned anticlockwise to be upright.
-    TurnedRight = 8,
+    /// 8: first row at the left, first column at the bottom; rotated anticlockwise to be upright.
+    RotatedRight = 8,
 }
 
 impl Orientation {
@@ -36,9 +37,9 @@ impl Orientation {
         Orientation::UpsideDown,
         Orientation::MirroredUpsideDown,
         Orientation::Transposed,
-        Orientation::TurnedLeft,
+        Orientation::RotatedLeft,
         Orientation::Transversed,
-        Orientation::TurnedRight,
+        Orientation::RotatedRight,
     ];
 
     /// The orientation with this EXIF number.
@@ -47,36 +48,39 @@ impl Orientation {
     }
 
     /// Width and height upright, from those stored.
-    pub(super) fn upright_size(self, (width, height): (u32, u32)) -> (u32, u32) {
+    pub(super) fn upright_size(self, stored: Size) -> Size {
         use Orientation::*;
         match self {
-            Transposed | TurnedLeft | Transversed | TurnedRight => (height, width),
-            _ => (width, height),
+            Transposed | RotatedLeft | Transversed | RotatedRight => Size {
+                width_px: stored.height_px,
+                height_px: stored.width_px,
+            },
+            _ => stored,
         }
     }
 
-    /// Turns stored pixels upright.
+    /// Stored pixels brought upright.
     pub fn upright(self, stored: Image) -> Image {
         use Orientation::*;
-        let (width, height) = (stored.width as isize, stored.height as isize);
-        // Index of the stored pixel that comes first, and the steps from it to the right and down in the upright image.
+        let upright = self.upright_size(stored.size());
+        let (width, height) = (stored.width() as isize, stored.height() as isize);
+        // Index of the stored pixel that comes first, and the steps from it to the right and down
+        // in the upright image.
         let (first, right, down) = match self {
             Upright => return stored,
             Mirrored => (width - 1, -1, width),
             UpsideDown => (width * height - 1, -1, -width),
             MirroredUpsideDown => (width * (height - 1), 1, -width),
             Transposed => (0, width, 1),
-            TurnedLeft => (width * (height - 1), -width, 1),
+            RotatedLeft => (width * (height - 1), -width, 1),
             Transversed => (width * height - 1, -width, -1),
-            TurnedRight => (width - 1, width, -1),
+            RotatedRight => (width - 1, width, -1),
         };
-        let (width, height) = match self {
-            Transposed | TurnedLeft | Transversed | TurnedRight => (height, width),
-            _ => (width, height),
-        };
-        let mut rgb = vec![0; stored.rgb.len()];
-        let (from, to) = (stored.rgb.as_chunks::<3>().0, rgb.as_chunks_mut::<3>().0);
-        // Square tiles: a turned row of the whole photo would touch a new cache line at every pixel.
+        let (width, height) = (upright.width_px as isize, upright.height_px as isize);
+        let mut rgb = vec![0; stored.rgb().len()];
+        let (from, to) = (stored.rgb().as_chunks::<3>().0, rgb.as_chunks_mut::<3>().0);
+        // Square tiles: a rotated row of the whole photo would touch a new cache line at every
+        // pixel.
         const TILE: usize = 32;
         for tile_y in (0..height).step_by(TILE) {
             for tile_x in (0..width).step_by(TILE) {
@@ -90,11 +94,8 @@ impl Orientation {
                 }
             }
         }
-        Image {
-            width: width as u32,
-            height: height as u32,
-            rgb,
-        }
+        Image::new(upright.width_px, upright.height_px, rgb)
+            .unwrap_or_else(|_| unreachable!("as many pixels as before"))
     }
 }
 
@@ -140,15 +141,15 @@ mod tests {
         let (width, height) = (77, 45);
         let rgb = (0..width * height * 3).map(|i| (i % 251) as u8).collect();
         let image = Image::new(width, height, rgb).unwrap();
-        let there = Orientation::TurnedLeft.upright(image.clone());
-        assert_eq!((there.width, there.height), (45, 77));
-        assert!(Orientation::TurnedRight.upright(there) == image);
+        let there = Orientation::RotatedLeft.upright(image.clone());
+        assert_eq!((there.width(), there.height()), (45, 77));
+        assert!(Orientation::RotatedRight.upright(there) == image);
     }
 
     #[test]
     fn numbers_outside_1_to_8_are_no_orientation() {
         assert_eq!(Orientation::from_exif(0), None);
-        assert_eq!(Orientation::from_exif(6), Some(Orientation::TurnedLeft));
+        assert_eq!(Orientation::from_exif(6), Some(Orientation::RotatedLeft));
         assert_eq!(Orientation::from_exif(9), None);
     }
 }

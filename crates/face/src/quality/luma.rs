@@ -1,14 +1,16 @@
 //! Light and dark of a crop. In: aligned RGB. Out: detail, contrast, clipping of the face itself.
 //! Knows nothing of what is good.
 
-/// Lightness (ITU-R BT.601) of the part of a crop that is face in every pose: from the brows to the chin, cheek to cheek.
+/// Lightness (ITU-R BT.601) of the part of a crop that is face in every pose: from the brows to the
+/// chin, cheek to cheek.
 pub(super) struct Luma {
     values: Vec<f32>,
     width: usize,
 }
 
-/// Variance that rounding each channel to 8 bits gives the Laplacian: 1/12 per channel, times the squared weights of
-/// the channels (0.447) and of the Laplacian (20). Without this a dim, blurred crop would pass as sharp.
+/// Variance that rounding each channel to 8 bits gives the Laplacian: 1/12 per channel, times the
+/// squared weights of the channels (0.447) and of the Laplacian (20). Without this a dim, blurred
+/// crop would pass as sharp.
 const ROUNDING: f32 = 0.447 * 20.0 / 12.0;
 
 impl Luma {
@@ -30,10 +32,12 @@ impl Luma {
         deviation(self.values.iter().copied())
     }
 
-    /// Standard deviation of the four-neighbour Laplacian over the contrast: what is left of the finest octave.
+    /// Standard deviation of the four-neighbour Laplacian over the contrast: energy left in the
+    /// finest octave.
     ///
     /// # Source
-    /// The focus measure of Pech-Pacheco et al. (ICPR 2000), divided by contrast so that light does not change it.
+    /// The focus measure of Pech-Pacheco et al. (ICPR 2000), divided by contrast so that light does
+    /// not change it.
     pub(super) fn detail(&self) -> f32 {
         let at = |i: usize| self.values[i];
         let w = self.width;
@@ -45,7 +49,7 @@ impl Luma {
         rounding_removed / self.contrast().max(1.0)
     }
 
-    /// Share of pixels that are as good as black or white.
+    /// Share of pixels that are nearly black or white.
     pub(super) fn clipped(&self) -> f32 {
         let lost = self
             .values

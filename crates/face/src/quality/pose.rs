@@ -1,9 +1,10 @@
-//! Where a face looks. In: five landmarks. Out: three angles.
+//! Where a face is directed. In: five landmarks. Out: three angles.
 //! Knows nothing of pixels.
 
 use crate::geometry::Landmarks;
 
-/// Direction of a face, estimated from five points: good to tell a glance from a profile, not a measured head pose.
+/// Direction of a face, estimated from five points: good to tell a glance from a profile, not a
+/// measured head pose.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct Pose {
     /// Turned towards the subject's left (the right of the picture) is positive.
@@ -16,12 +17,12 @@ pub struct Pose {
 
 /// How far the tip of the nose stands before the plane of eyes and mouth, in eye distances.
 ///
-/// About 34 of 63 mm in generic face models; an assumption about all faces, so angles carry some 10 % of error for
-/// each of us.
+/// About 34 of 63 mm in generic face models; an assumption about all faces, so angles carry some 10
+/// % of error for each of us.
 const NOSE_DEPTH: f32 = 0.54;
 
-/// Where the nose lies between eyes (0) and mouth (1) on a face that looks at the camera: median of 3,000 LFW photos,
-/// YuNet's landmarks.
+/// Where the nose lies between eyes (0) and mouth (1) on a face directed at the camera: median of
+/// 3,000 LFW photos, YuNet's landmarks.
 const NOSE_DOWN: f32 = 0.555;
 
 /// Eyes to mouth in eye distances: median of the same photos.
@@ -30,9 +31,9 @@ const MOUTH_BELOW: f32 = 1.037;
 impl Pose {
     /// Reads the angles off the triangle of eyes, nose and mouth.
     ///
-    /// Seen from afar (weak perspective) a turn by `yaw` moves the nose aside by `depth * sin(yaw)` while the eyes draw
-    /// together by `cos(yaw)`; a nod does the same between eyes and mouth. Both quotients are tangents. Landmarks on
-    /// one spot give zeros.
+    /// Seen from afar (weak perspective) a turn by `yaw` moves the nose aside by `depth * sin(yaw)`
+    /// while the eyes draw together by `cos(yaw)`; a nod does the same between eyes and mouth. Both
+    /// quotients are tangents. Landmarks on one spot give zeros.
     pub fn of(landmarks: &Landmarks) -> Pose {
         let [right, left, nose, right_mouth, left_mouth] = landmarks.as_array();
         let eyes = landmarks.inter_eye_px();
@@ -101,7 +102,9 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_turned_head_is_read_back(yaw in -60f32..60.0, roll in -170f32..170.0, scale in 10f32..300.0) {
+        fn a_turned_head_is_read_back(
+            yaw in -60f32..60.0, roll in -170f32..170.0, scale in 10f32..300.0,
+        ) {
             let pose = Pose::of(&head(yaw, 0.0, roll, scale));
             prop_assert!((pose.yaw_deg - yaw).abs() < 0.5);
             prop_assert!((pose.roll_deg - roll).abs() < 0.5);
@@ -117,7 +120,7 @@ mod tests {
     }
 
     #[test]
-    fn landmarks_without_extent_look_nowhere() {
+    fn landmarks_without_extent_have_no_direction() {
         assert_eq!(Pose::of(&Landmarks::default()), Pose::default());
         let nan = Landmarks::from_array(
             [Point {

@@ -34,7 +34,7 @@ pub enum ErrorKind {
     DamagedPhoto = 11,
     /// A known format with content that no decoder here covers.
     UnsupportedPhoto = 12,
-    /// More bytes or pixels than the limits allow.
+    /// More bytes, pixels, scans or time than the limits allow.
     PhotoTooLarge = 13,
     /// No face in a photo that needs one.
     NoFace = 14,

@@ -1,30 +1,32 @@
-//! The pack that is compiled into the binary. Out: its manifest and files, from `crates/fusiform/packs/base`.
+//! The pack that is compiled in. Out: its manifest and files, from `crates/fusiform/packs/base`.
 //! Knows nothing of folders at run time.
 
-use super::{Manifest, Pack, PackError};
+use std::borrow::Cow;
+
+use super::error::PackError;
+use super::manifest::{Manifest, Role};
+use super::pack::Pack;
+use super::weights::Weights;
 
 const MANIFEST: &str = include_str!("../../packs/base/manifest.toml");
-const FILES: &[(&str, &[u8])] = &[
-    (
-        "detector.onnx",
-        include_bytes!("../../packs/base/detector.onnx"),
-    ),
-    (
-        "embedder.onnx",
-        include_bytes!("../../packs/base/embedder.onnx"),
-    ),
-];
+const DETECTOR: &[u8] = include_bytes!("../../packs/base/detector.onnx");
+const EMBEDDER: &[u8] = include_bytes!("../../packs/base/embedder.onnx");
 
-/// The pack that needs no file and no network.
-///
-/// # Errors
-/// [`PackError`] if the build put together files that do not belong together.
-pub fn base_pack() -> Result<Pack, PackError> {
-    Pack::assemble(Manifest::parse(MANIFEST)?, |file| {
-        let found = FILES.iter().find(|(name, _)| *name == file);
-        let missing = || PackError::Manifest(format!("the build does not hold {file:?}"));
-        found.map(|(_, bytes)| bytes.to_vec()).ok_or_else(missing)
-    })
+impl Pack {
+    /// The pack that needs no file: it is part of the library, and its bytes are not copied.
+    ///
+    /// # Errors
+    /// [`PackError`] if the build put together files that do not belong together.
+    pub fn base() -> Result<Pack, PackError> {
+        Pack::assemble(Manifest::parse(MANIFEST)?, |role, file| match role {
+            Role::Detector => Ok(Weights::Memory(Cow::Borrowed(DETECTOR))),
+            Role::Embedder => Ok(Weights::Memory(Cow::Borrowed(EMBEDDER))),
+            _ => Err(PackError::Missing {
+                file: file.into(),
+                role: role.name(),
+            }),
+        })
+    }
 }
 
 #[cfg(test)]
@@ -33,9 +35,9 @@ mod tests {
 
     #[test]
     fn the_compiled_pack_is_whole_small_and_says_what_it_was_trained_on() {
-        let pack = base_pack().unwrap();
-        let (detector, embedder) = (pack.detector.unwrap(), pack.embedder.unwrap());
-        assert!(detector.len() + embedder.len() <= 3_000_000);
+        let pack = Pack::base().unwrap();
+        let length = |role| pack.weights(role).unwrap().unwrap().len();
+        assert!(length(Role::Detector) + length(Role::Embedder) <= 3_000_000);
         let manifest = pack.manifest.embedder.unwrap();
         assert!(manifest.licence.contains("research") && manifest.thresholds.len() == 4);
     }

@@ -1,13 +1,17 @@
 //! The packs of one machine. In: a folder of packs. Out: lists, checks, loaded packs.
 //! Knows nothing of what a network computes.
 
-use std::fs::{self, File};
-use std::io::{self, Read};
 use std::path::{Path, PathBuf};
+use std::{fs, io};
 
-use super::{
-    MAX_MANIFEST_BYTES, MAX_WEIGHTS_BYTES, Manifest, Pack, PackError, Threshold, base_pack,
-};
+use super::error::PackError;
+use super::manifest::{Manifest, Threshold};
+use super::pack::Pack;
+use super::weights::Weights;
+use crate::file::read_bounded;
+
+/// Largest manifest that is read, in bytes.
+pub const MAX_MANIFEST_BYTES: u64 = 1 << 20;
 
 /// Where a pack comes from.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -28,6 +32,16 @@ pub struct Listing {
 }
 
 /// The packs compiled in and those below one folder.
+///
+/// # Example
+/// ```
+/// use fusiform::models::{Library, Origin};
+/// let library = Library::at("packs");
+/// let names = library.list()?.into_iter().filter_map(|l| l.manifest.ok()).map(|m| m.name);
+/// assert!(names.collect::<Vec<_>>().contains(&"base".to_owned()));
+/// assert_eq!(library.origin(None)?, Origin::CompiledIn);
+/// # Ok::<(), fusiform::models::PackError>(())
+/// ```
 #[derive(Debug, Clone)]
 pub struct Library {
     dir: PathBuf,
@@ -42,9 +56,10 @@ impl Library {
     /// Every pack, the compiled one first, the others by folder name.
     ///
     /// # Errors
-    /// [`PackError::Io`] if the folder is there and cannot be listed. A broken pack is listed with its error.
+    /// [`PackError::Io`] if the folder is there and cannot be listed. A broken pack is listed with
+    /// its error.
     pub fn list(&self) -> Result<Vec<Listing>, PackError> {
-        let base = base_pack().map(|pack| pack.manifest);
+        let base = Pack::base().map(|pack| pack.manifest);
         let mut all = vec![Listing {
             origin: Origin::CompiledIn,
             manifest: base,
@@ -75,8 +90,8 @@ impl Library {
     /// [`PackError`] if there is no such pack, or its files are not what its manifest states.
     pub fn load(&self, name: Option<&str>) -> Result<Pack, PackError> {
         match self.origin(name)? {
-            Origin::Folder(dir) => read_pack(&dir),
-            Origin::CompiledIn => base_pack(),
+            Origin::Folder(dir) => Pack::open(dir),
+            Origin::CompiledIn => Pack::base(),
         }
     }
 
@@ -87,7 +102,7 @@ impl Library {
     /// # Errors
     /// [`PackError::Taken`] if another pack has that name; [`PackError`] for a bad pack or disk.
     pub fn add(&self, from: &Path) -> Result<Manifest, PackError> {
-        let pack = read_pack(from)?;
+        let pack = Pack::open(from)?;
         let name = &pack.manifest.name;
         for listing in self.list()? {
             match listing.manifest {
@@ -96,12 +111,12 @@ impl Library {
                 _ => {}
             }
         }
-        // Written beside its place and renamed, so that a kill leaves no half pack behind.
+        // Written under another name and renamed, so that a kill leaves no half pack behind.
         let staging = self.dir.join(format!(".{name}.{}", std::process::id()));
-        let place = self.dir.join(name);
+        let target = self.dir.join(name);
         fs::create_dir_all(&staging).map_err(|e| PackError::io(&staging, e))?;
         let written = write_pack(&pack, &staging)
-            .and_then(|()| fs::rename(&staging, &place).map_err(|e| PackError::io(&place, e)));
+            .and_then(|()| fs::rename(&staging, &target).map_err(|e| PackError::io(&target, e)));
         if written.is_err() {
             // The first error is the one to report; a leftover folder is ignored by `list`.
             let _ = fs::remove_dir_all(&staging);
@@ -150,9 +165,9 @@ impl Library {
         }
         let text = manifest.to_toml()?;
         Manifest::parse(&text)?;
-        let (place, partial) = (dir.join("manifest.toml"), dir.join("manifest.toml.part"));
+        let (target, partial) = (dir.join("manifest.toml"), dir.join("manifest.toml.part"));
         fs::write(&partial, text).map_err(|e| PackError::io(&partial, e))?;
-        fs::rename(&partial, &place).map_err(|e| PackError::io(&place, e))
+        fs::rename(&partial, &target).map_err(|e| PackError::io(&target, e))
     }
 
     /// Reads every file of a listed pack and compares the hashes.
@@ -161,8 +176,8 @@ impl Library {
     /// The first thing that is wrong with the pack.
     pub fn verify(&self, listing: &Listing) -> Result<(), PackError> {
         match &listing.origin {
-            Origin::CompiledIn => base_pack().map(drop),
-            Origin::Folder(dir) => read_pack(dir).map(drop),
+            Origin::CompiledIn => Pack::base().map(drop),
+            Origin::Folder(dir) => Pack::open(dir).map(drop),
         }
     }
 }
@@ -172,46 +187,32 @@ fn write_pack(pack: &Pack, dir: &Path) -> Result<(), PackError> {
         let path = dir.join(name);
         fs::write(&path, bytes).map_err(|e| PackError::io(path, e))
     };
-    for (role, file, _) in pack.manifest.files() {
-        let bytes = if role == "detector" {
-            &pack.detector
-        } else {
-            &pack.embedder
-        };
-        write(file, bytes.as_deref().unwrap_or_default())?;
+    for network in pack.manifest.networks() {
+        let weights = pack.weights(network.role)?;
+        write(network.file, &weights.unwrap_or_default())?;
     }
     write("manifest.toml", pack.manifest.to_toml()?.as_bytes())
 }
 
+impl Pack {
+    /// The pack in a folder with a `manifest.toml`, its hashes compared.
+    ///
+    /// # Errors
+    /// [`PackError`] naming the file that cannot be read, or that is not what the manifest states.
+    pub fn open(dir: impl AsRef<Path>) -> Result<Pack, PackError> {
+        let dir = dir.as_ref();
+        Pack::assemble(read_manifest(dir)?, |_, file| {
+            Ok(Weights::File(dir.join(file)))
+        })
+    }
+}
+
 fn read_manifest(dir: &Path) -> Result<Manifest, PackError> {
-    let bytes = read_bounded(&dir.join("manifest.toml"), MAX_MANIFEST_BYTES)?;
+    let path = dir.join("manifest.toml");
+    let bytes = read_bounded(&path, MAX_MANIFEST_BYTES).map_err(|e| PackError::io(path, e))?;
     let text =
         String::from_utf8(bytes).map_err(|_| PackError::Manifest("it is not UTF-8 text".into()))?;
     Manifest::parse(&text)
-}
-
-fn read_pack(dir: &Path) -> Result<Pack, PackError> {
-    let manifest = read_manifest(dir)?;
-    Pack::assemble(manifest, |file| {
-        read_bounded(&dir.join(file), MAX_WEIGHTS_BYTES)
-    })
-}
-
-/// Reads a file that may grow while it is read, up to a limit.
-fn read_bounded(path: &Path, max_bytes: u64) -> Result<Vec<u8>, PackError> {
-    let mut bytes = Vec::new();
-    let file = File::open(path).map_err(|e| PackError::io(path, e))?;
-    file.take(max_bytes + 1)
-        .read_to_end(&mut bytes)
-        .map_err(|e| PackError::io(path, e))?;
-    if bytes.len() as u64 > max_bytes {
-        let what = format!("larger than the {max_bytes} bytes allowed for it");
-        return Err(PackError::io(
-            path,
-            io::Error::new(io::ErrorKind::FileTooLarge, what),
-        ));
-    }
-    Ok(bytes)
 }
 
 #[cfg(test)]
@@ -219,10 +220,10 @@ mod tests {
     use sha2::{Digest, Sha256};
 
     use super::*;
-    use crate::models::hex;
+    use crate::models::Role;
 
     fn pack_in(dir: &Path, weights: &[u8]) {
-        let sha256 = hex(&Sha256::digest(weights));
+        let sha256 = hex::encode(Sha256::digest(weights));
         let text = format!(
             "format = 1\nname = \"p\"\nversion = \"1\"\nsummary = \"s\"\n[embedder]\nname = \"e\"\n\
              file = \"e.onnx\"\nsha256 = \"{sha256}\"\ninput = {{ channels = \"rgb\" }}\n\
@@ -240,10 +241,9 @@ mod tests {
         pack_in(&source, b"weights");
         library.add(&source).unwrap();
         library.add(&source).unwrap();
-        assert_eq!(
-            library.load(Some("p")).unwrap().embedder.unwrap(),
-            b"weights"
-        );
+        let pack = library.load(Some("p")).unwrap();
+        let weights = pack.weights(Role::Embedder).unwrap();
+        assert_eq!(weights.as_deref(), Some(&b"weights"[..]));
         let folder = |l: &Listing| matches!(l.origin, Origin::Folder(_));
         assert_eq!(
             library.list().unwrap().iter().filter(|l| folder(l)).count(),
@@ -260,7 +260,12 @@ mod tests {
         let (source, library) = (tmp.path().join("from"), Library::at(tmp.path().join("lib")));
         pack_in(&source, b"weights");
         library.add(&source).unwrap();
+        let opened = library.load(Some("p")).unwrap();
         fs::write(tmp.path().join("lib/p/e.onnx"), b"weightz").unwrap();
+        assert!(matches!(
+            opened.weights(Role::Embedder),
+            Err(PackError::Hash { .. })
+        ));
         let error = library.load(Some("p")).unwrap_err().to_string();
         assert!(
             error.contains("e.onnx") && error.contains("fetch it again"),

@@ -1,15 +1,23 @@
-//! What a model pack says of itself. In: the text of `manifest.toml`. Out: a checked [`Manifest`].
-//! Knows nothing of where packs lie, and never opens a model.
+//! The manifest of a model pack. In: the text of `manifest.toml`, of format 1 or 2. Out: a checked
+//! [`Manifest`]. Knows nothing of where packs lie, and never opens a model.
 
-use fusiform_nn::Precision;
+mod network;
+
 use serde::{Deserialize, Serialize};
 
-use super::PackError;
+use super::error::PackError;
+pub use network::{
+    Channels, DetectorManifest, EmbedderManifest, HeadName, InputManifest, LandmarksManifest,
+    LivenessManifest, NetworkInfo, Role, Threshold,
+};
 
-/// The manifest format this build writes and reads.
-pub const FORMAT: u32 = 1;
+/// The manifest format this build writes: networks are `[[network]]` tables with a `role`.
+///
+/// Format 1, which it reads too, knew the two tables `[detector]` and `[embedder]` alone.
+pub const FORMAT: u32 = 2;
 
-/// One pack: a detector, an embedder, or both, with their terms and measured thresholds.
+/// One pack: its networks by role, with their terms and measured thresholds. At most one network of
+/// each role.
 ///
 /// # Source
 /// `DESIGN.md`, decision 2: models are data with a manifest.
@@ -17,12 +25,13 @@ pub const FORMAT: u32 = 1;
 /// # Example
 /// ```
 /// let text = r#"
-/// format = 1
+/// format = 2
 /// name = "doors"
 /// version = "1"
 /// summary = "a detector for a door camera"
 ///
-/// [detector]
+/// [[network]]
+/// role = "detector"
 /// name = "yunet-n"
 /// file = "yunet.onnx"
 /// sha256 = "0000000000000000000000000000000000000000000000000000000000000000"
@@ -38,220 +47,158 @@ pub const FORMAT: u32 = 1;
 /// assert!(manifest.embedder.is_none());
 /// # Ok::<(), fusiform::models::PackError>(())
 /// ```
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[non_exhaustive]
 pub struct Manifest {
-    /// Version of this file's format; [`FORMAT`].
+    /// Version of the format that [`Manifest::to_toml`] writes; [`FORMAT`].
     pub format: u32,
     /// Name of the pack: lower-case letters, digits and `-`, unique on one machine.
     pub name: String,
     /// Version of the pack, free text.
     pub version: String,
-    /// One sentence for `fusiform models list`.
+    /// One sentence for lists of packs.
     pub summary: String,
     /// The network that finds faces.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub detector: Option<DetectorManifest>,
-    /// The network that turns an upright crop into an embedding.
+    /// The network that refines landmarks; read and checked, not run yet.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub landmarks: Option<LandmarksManifest>,
+    /// The network that makes an embedding of an upright crop.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub embedder: Option<EmbedderManifest>,
+    /// The network that tells a living face from a picture of one; read and checked, not run yet.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub liveness: Option<LivenessManifest>,
 }
 
-/// How the outputs of a detector are to be read.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum HeadName {
-    /// YuNet: per stride `cls`, `obj`, `bbox`, `kps`.
-    YuNet,
-    /// SCRFD: distance boxes, two anchors per cell.
-    Scrfd,
-    /// UltraFace: scores and normalised boxes, no landmarks.
-    UltraFace,
-}
-
-/// Order of the colour channels a network was trained on.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Channels {
-    /// Red first.
-    Rgb,
-    /// Blue first, as OpenCV reads photos.
-    Bgr,
-}
-
-/// What a network wants to see: `(x - mean) * scale` per channel, in the named order.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+/// The file as it is written, in either format.
+#[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct InputManifest {
-    /// Channel order.
-    pub channels: Channels,
-    /// Subtracted from each 0–255 value.
-    #[serde(default)]
-    pub mean: [f32; 3],
-    /// Multiplied after the subtraction.
-    #[serde(default = "ones")]
-    pub scale: [f32; 3],
-    /// Width in pixels of a network with a fixed input.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub width_px: Option<u32>,
-    /// Height in pixels of a network with a fixed input.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub height_px: Option<u32>,
-    /// For a network of any size: both sides must be a multiple of this.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub multiple_of: Option<u32>,
-}
-
-fn ones() -> [f32; 3] {
-    [1.0; 3]
-}
-
-/// The detector of a pack.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct DetectorManifest {
-    /// Name of the network.
-    pub name: String,
-    /// File beside the manifest.
-    pub file: String,
-    /// SHA-256 of that file, 64 lower-case hexadecimal digits.
-    pub sha256: String,
-    /// What its dense layers multiply: `"float32"`, or `"int8"`, which is faster (`bench/RESULTS.md`).
-    #[serde(default, with = "precision", skip_serializing_if = "is_default")]
-    pub precision: Precision,
-    /// How to read its outputs.
-    pub head: HeadName,
-    /// What it wants to see.
-    pub input: InputManifest,
-    /// Faces scored lower are dropped, 0…1.
-    pub min_score: f32,
-    /// Boxes that overlap more than this are one face, 0…1.
-    pub nms_iou: f32,
-    /// Side in detector pixels of the smallest face it finds reliably.
+struct ManifestFile {
+    format: u32,
+    name: String,
+    version: String,
+    summary: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub smallest_face_px: Option<f32>,
-    /// Licence of the weights.
-    pub licence: String,
-    /// What it was trained on, and on what terms.
-    pub training_data: String,
-    /// Where it comes from.
-    #[serde(default, skip_serializing_if = "String::is_empty")]
-    pub source: String,
+    detector: Option<DetectorManifest>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    embedder: Option<EmbedderManifest>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    network: Vec<Network>,
 }
 
-/// The embedder of a pack.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct EmbedderManifest {
-    /// Name of the network.
-    pub name: String,
-    /// File beside the manifest.
-    pub file: String,
-    /// SHA-256 of that file, 64 lower-case hexadecimal digits.
-    pub sha256: String,
-    /// What its dense layers multiply: `"float32"`, or `"int8"`, which is faster (`bench/RESULTS.md`).
-    #[serde(default, with = "precision", skip_serializing_if = "is_default")]
-    pub precision: Precision,
-    /// What it wants to see; the crop is always 112×112.
-    pub input: InputManifest,
-    /// Length of the embedding.
-    pub dimensions: usize,
-    /// Whether to average with the embedding of the mirrored crop.
-    #[serde(default)]
-    pub mirror: bool,
-    /// Licence of the weights.
-    pub licence: String,
-    /// What it was trained on, and on what terms.
-    pub training_data: String,
-    /// Where it comes from.
-    #[serde(default, skip_serializing_if = "String::is_empty")]
-    pub source: String,
-    /// What was measured, in words, with the command that printed it.
-    #[serde(default, skip_serializing_if = "String::is_empty")]
-    pub accuracy: String,
-    /// What the thresholds were measured on.
-    #[serde(default, skip_serializing_if = "String::is_empty")]
-    pub threshold_evidence: String,
-    /// Similarities for stated false-match rates, loosest first.
-    #[serde(default, rename = "threshold", skip_serializing_if = "Vec::is_empty")]
-    pub thresholds: Vec<Threshold>,
-}
-
-/// A similarity at which a stated share of impostor pairs is wrongly accepted.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Threshold {
-    /// False-match rate (ISO/IEC 19795-1), share of impostor pairs at or above `similarity`.
-    pub fmr: f64,
-    /// Cosine similarity; larger is nearer.
-    pub similarity: f32,
-    /// False-non-match rate there: share of genuine pairs below it.
-    pub fnmr: f64,
-}
-
-fn is_default(precision: &Precision) -> bool {
-    *precision == Precision::default()
-}
-
-/// A precision by its name.
-mod precision {
-    use super::Precision;
-    use serde::{Deserialize, Deserializer, Serializer, de::Error};
-
-    pub(super) fn serialize<S: Serializer>(
-        precision: &Precision,
-        to: S,
-    ) -> Result<S::Ok, S::Error> {
-        to.collect_str(precision)
-    }
-
-    pub(super) fn deserialize<'d, D: Deserializer<'d>>(from: D) -> Result<Precision, D::Error> {
-        let name = String::deserialize(from)?;
-        name.parse().map_err(D::Error::custom)
-    }
+#[derive(Serialize, Deserialize)]
+#[serde(tag = "role", rename_all = "lowercase")]
+enum Network {
+    Detector(DetectorManifest),
+    Landmarks(LandmarksManifest),
+    Embedder(EmbedderManifest),
+    Liveness(LivenessManifest),
 }
 
 impl Manifest {
-    /// Reads and checks a manifest.
+    /// Reads and checks a manifest of format 1 or 2.
     ///
     /// # Errors
-    /// [`PackError::Manifest`] naming the field, its value and the remedy.
+    /// [`PackError::Manifest`] naming the field, its value and the remedy: an unknown role or
+    /// field, two networks of one role, a value out of range, a file name that leaves the folder.
     pub fn parse(text: &str) -> Result<Manifest, PackError> {
-        let manifest: Manifest =
+        let file: ManifestFile =
             toml::from_str(text).map_err(|e| PackError::Manifest(e.to_string()))?;
+        let manifest = Manifest::of_file(file)?;
         manifest.check()?;
         Ok(manifest)
     }
 
-    /// The manifest as TOML, as `fusiform calibrate` writes it back.
+    /// The manifest as TOML of format [`FORMAT`].
     ///
     /// # Errors
     /// [`PackError::Manifest`] if a value has no TOML form.
     pub fn to_toml(&self) -> Result<String, PackError> {
-        toml::to_string_pretty(self).map_err(|e| PackError::Manifest(e.to_string()))
+        let Manifest {
+            name,
+            version,
+            summary,
+            ..
+        } = self.clone();
+        let detector = self.detector.clone().map(Network::Detector);
+        let landmarks = self.landmarks.clone().map(Network::Landmarks);
+        let embedder = self.embedder.clone().map(Network::Embedder);
+        let liveness = self.liveness.clone().map(Network::Liveness);
+        let file = ManifestFile {
+            format: FORMAT,
+            name,
+            version,
+            summary,
+            detector: None,
+            embedder: None,
+            network: [detector, landmarks, embedder, liveness]
+                .into_iter()
+                .flatten()
+                .collect(),
+        };
+        toml::to_string_pretty(&file).map_err(|e| PackError::Manifest(e.to_string()))
     }
 
-    /// The networks of the pack as (role, file, sha256).
-    pub fn files(&self) -> impl Iterator<Item = (&'static str, &str, &str)> {
-        let detector = self
-            .detector
-            .iter()
-            .map(|d| ("detector", &*d.file, &*d.sha256));
-        let embedder = self
-            .embedder
-            .iter()
-            .map(|e| ("embedder", &*e.file, &*e.sha256));
-        detector.chain(embedder)
+    /// What every network of the pack states, in the order of the pipeline.
+    pub fn networks(&self) -> impl Iterator<Item = NetworkInfo<'_>> {
+        let detector = self.detector.iter().map(DetectorManifest::info);
+        let landmarks = self.landmarks.iter().map(LandmarksManifest::info);
+        let embedder = self.embedder.iter().map(EmbedderManifest::info);
+        let liveness = self.liveness.iter().map(LivenessManifest::info);
+        detector.chain(landmarks).chain(embedder).chain(liveness)
+    }
+
+    fn of_file(file: ManifestFile) -> Result<Manifest, PackError> {
+        let bad = |what: String| Err(PackError::Manifest(what));
+        match file.format {
+            1 if !file.network.is_empty() => {
+                return bad("format = 1 has no [[network]]; write format = 2".into());
+            }
+            2 if file.detector.is_some() || file.embedder.is_some() => {
+                return bad(
+                    "format = 2 has no [detector] or [embedder]; write them as [[network]] with \
+                     role = \"detector\" or \"embedder\", or write format = 1"
+                        .into(),
+                );
+            }
+            1 | 2 => {}
+            other => {
+                return bad(format!(
+                    "format = {other} is not one this version reads (it reads 1 and {FORMAT}); \
+                     use a newer version of Fusiform"
+                ));
+            }
+        }
+        let mut manifest = Manifest {
+            format: FORMAT,
+            name: file.name,
+            version: file.version,
+            summary: file.summary,
+            detector: file.detector,
+            landmarks: None,
+            embedder: file.embedder,
+            liveness: None,
+        };
+        for network in file.network {
+            let (taken, role) = match network {
+                Network::Detector(n) => (manifest.detector.replace(n).is_some(), Role::Detector),
+                Network::Landmarks(n) => (manifest.landmarks.replace(n).is_some(), Role::Landmarks),
+                Network::Embedder(n) => (manifest.embedder.replace(n).is_some(), Role::Embedder),
+                Network::Liveness(n) => (manifest.liveness.replace(n).is_some(), Role::Liveness),
+            };
+            if taken {
+                return bad(format!(
+                    "two networks have role = \"{role}\"; a pack has one of each role"
+                ));
+            }
+        }
+        Ok(manifest)
     }
 
     fn check(&self) -> Result<(), PackError> {
         let bad = |what: String| Err(PackError::Manifest(what));
-        if self.format != FORMAT {
-            return bad(format!(
-                "format = {} is not one this build reads (it reads {FORMAT}); use a newer fusiform",
-                self.format
-            ));
-        }
         let named = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
         if self.name.is_empty() || self.name.len() > 64 || !self.name.chars().all(named) {
             return bad(format!(
@@ -259,89 +206,36 @@ impl Manifest {
                 self.name
             ));
         }
-        if self.detector.is_none() && self.embedder.is_none() {
-            return bad("it needs a [detector], an [embedder] or both".into());
-        }
-        for (role, file, sha256) in self.files() {
-            // A manifest comes from outside: it must not reach out of its own folder.
-            if file == "manifest.toml"
-                || file.is_empty()
-                || file.starts_with('.')
-                || file.contains(['/', '\\', '\0', ':'])
-            {
-                return bad(format!("{role} file = {file:?} must be a plain file name"));
+        let mut files = Vec::new();
+        for network in self.networks() {
+            network.check()?;
+            if files.contains(&network.file) {
+                return bad(format!("two networks have file = {:?}", network.file));
             }
-            let hex = |b: u8| b.is_ascii_digit() || (b'a'..=b'f').contains(&b);
-            if sha256.len() != 64 || !sha256.bytes().all(hex) {
-                return bad(format!(
-                    "{role} sha256 = {sha256:?} must be 64 lower-case hexadecimal digits"
-                ));
-            }
+            files.push(network.file);
         }
-        if let Some(d) = &self.detector {
-            d.input.check("detector")?;
-            for (field, value) in [("min_score", d.min_score), ("nms_iou", d.nms_iou)] {
-                if !(0.0..=1.0).contains(&value) {
-                    return bad(format!("detector {field} = {value} must lie in 0…1"));
-                }
-            }
-            if d.smallest_face_px
-                .is_some_and(|px| !(1.0..=1000.0).contains(&px))
-            {
-                return bad("detector smallest_face_px must lie in 1…1000".into());
-            }
+        if files.is_empty() {
+            return bad("it needs a [[network]] with role = \"detector\" or \"embedder\"".into());
         }
-        if let Some(e) = &self.embedder {
-            e.input.check("embedder")?;
-            if !(1..=4096).contains(&e.dimensions) {
-                return bad(format!(
-                    "embedder dimensions = {} must lie in 1…4096",
-                    e.dimensions
-                ));
-            }
-            for pair in e.thresholds.windows(2) {
-                if pair[0].fmr <= pair[1].fmr || pair[0].similarity > pair[1].similarity {
-                    return bad("thresholds must go from the largest fmr to the smallest, \
-                         with rising similarity"
-                        .into());
-                }
-            }
-            for t in &e.thresholds {
-                let rates = (0.0..=1.0).contains(&t.fmr) && (0.0..=1.0).contains(&t.fnmr);
-                if !rates || !(-1.0..=1.0).contains(&t.similarity) {
-                    return bad(format!("threshold {t:?} has a value out of range"));
-                }
-            }
-        }
-        Ok(())
-    }
-}
-
-impl InputManifest {
-    fn check(&self, role: &str) -> Result<(), PackError> {
-        let finite = |v: &[f32; 3]| v.iter().all(|x| x.is_finite());
-        if !finite(&self.mean) || !finite(&self.scale) || self.scale.contains(&0.0) {
-            return Err(PackError::Manifest(format!(
-                "{role} input: mean and scale must be finite numbers, scale not zero"
-            )));
-        }
-        let sides = [self.width_px, self.height_px, self.multiple_of];
-        if sides.iter().flatten().any(|px| !(1..=4096).contains(px)) {
-            return Err(PackError::Manifest(format!(
-                "{role} input: width_px, height_px and multiple_of must lie in 1…4096"
-            )));
-        }
-        if self.width_px.is_some() != self.height_px.is_some() {
-            return Err(PackError::Manifest(format!(
-                "{role} input: width_px and height_px go together"
-            )));
-        }
-        Ok(())
+        self.detector
+            .as_ref()
+            .map_or(Ok(()), DetectorManifest::check)?;
+        self.landmarks
+            .as_ref()
+            .map_or(Ok(()), LandmarksManifest::check)?;
+        self.embedder
+            .as_ref()
+            .map_or(Ok(()), EmbedderManifest::check)?;
+        self.liveness
+            .as_ref()
+            .map_or(Ok(()), LivenessManifest::check)
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use fusiform_nn::Precision;
+
     use super::*;
 
     const GOOD: &str = r#"
@@ -362,6 +256,122 @@ mod tests {
             { fmr = 1e-3, similarity = 0.4, fnmr = 0.02 },
         ]
     "#;
+
+    /// The same pack in format 2, with all four roles.
+    const ROLES: &str = r#"
+        format = 2
+        name = "a-1"
+        version = "1"
+        summary = "s"
+        [[network]]
+        role = "embedder"
+        name = "e"
+        file = "e.onnx"
+        sha256 = "00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff"
+        input = { channels = "rgb" }
+        dimensions = 128
+        licence = "l"
+        training_data = "t"
+        threshold = [
+            { fmr = 1e-2, similarity = 0.3, fnmr = 0.01 },
+            { fmr = 1e-3, similarity = 0.4, fnmr = 0.02 },
+        ]
+        [[network]]
+        role = "landmarks"
+        name = "l"
+        file = "l.onnx"
+        sha256 = "00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff"
+        input = { channels = "rgb", width_px = 64, height_px = 64 }
+        crop_scale = 1.5
+        points = 5
+        licence = "l"
+        training_data = "t"
+        [[network]]
+        role = "detector"
+        name = "d"
+        file = "d.onnx"
+        sha256 = "00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff"
+        head = "scrfd"
+        input = { channels = "rgb", multiple_of = 32 }
+        min_score = 0.5
+        nms_iou = 0.3
+        licence = "l"
+        training_data = "t"
+        [[network]]
+        role = "liveness"
+        name = "v"
+        file = "v.onnx"
+        sha256 = "00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff"
+        input = { channels = "rgb", width_px = 80, height_px = 80 }
+        crop_scale = 2.7
+        live_output = 1
+        min_score = 0.5
+        licence = "l"
+        training_data = "t"
+    "#;
+
+    #[test]
+    fn both_formats_state_the_same_embedder_and_the_new_one_every_role() {
+        let (old, new) = (
+            Manifest::parse(GOOD).unwrap(),
+            Manifest::parse(ROLES).unwrap(),
+        );
+        assert_eq!(old.embedder, new.embedder);
+        assert!(new.networks().map(|n| n.role).eq(Role::ALL.iter().copied()));
+        assert_eq!(Manifest::parse(&new.to_toml().unwrap()).unwrap(), new);
+        assert!(old.to_toml().unwrap().contains("[[network]]"));
+    }
+
+    #[test]
+    fn each_bad_network_is_named() {
+        let cases = [
+            ("\"liveness\"", "\"gender\"", "gender"),
+            ("role = \"liveness\"\n", "", "role"),
+            (
+                "role = \"liveness\"",
+                "role = \"detector\"",
+                "unknown field",
+            ),
+            ("\"v.onnx\"", "\"d.onnx\"", "two networks have file"),
+            (
+                "crop_scale = 1.5",
+                "crop_scale = 0.0",
+                "landmarks crop_scale",
+            ),
+            (
+                "live_output = 1",
+                "live_output = 5000",
+                "live_output = 5000",
+            ),
+            (
+                "width_px = 64, height_px = 64",
+                "multiple_of = 8",
+                "landmarks input",
+            ),
+            ("format = 2", "format = 1", "format = 1"),
+            ("format = 2", "format = 3", "format = 3"),
+        ];
+        for (from, to, named) in cases {
+            let text = ROLES.replacen(from, to, 1);
+            assert_ne!(text, ROLES, "{from}");
+            let error = Manifest::parse(&text).unwrap_err().to_string();
+            assert!(error.contains(named), "{to}: {error}");
+        }
+        let detector = &ROLES[ROLES
+            .find("[[network]]\n        role = \"detector\"")
+            .unwrap()..];
+        let twice = format!(
+            "{ROLES}\n{}",
+            &detector[..detector
+                .find("[[network]]\n        role = \"liveness\"")
+                .unwrap()]
+        );
+        let error = Manifest::parse(&twice).unwrap_err().to_string();
+        assert!(
+            error.contains("two networks have role = \"detector\""),
+            "{error}"
+        );
+    }
 
     #[test]
     fn a_manifest_survives_a_round_trip() {

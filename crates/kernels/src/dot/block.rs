@@ -1,8 +1,10 @@
-//! Every query times every template. In: rows of numbers. Out: a sum of products for each pair.
-//! Written once over [`Products`]. The additions of a pair come in the same order whatever stands beside it.
+//! Dot products of every query with every template. In: rows of numbers. Out: a sum for each pair.
+//! Knows nothing of instruction sets: generic over [`Products`]. The order of additions of a pair
+//! does not depend on the other rows of the block.
 //!
-//! Numbers of four bits lie two to a byte, in blocks of 64 numbers: byte `i` of a block's 32 holds number `i` below and
-//! number `32 + i` above, so that every instruction set parts whole vectors of them by a mask and a shift.
+//! Four-bit numbers are packed two to a byte in blocks of 64: byte `i` of the 32 holds number `i`
+//! in its low half and number `32 + i` in its high half, so that a mask and a shift unpack whole
+//! vectors.
 
 use std::ops::Range;
 
@@ -11,12 +13,12 @@ use crate::vector::Vector;
 /// How an instruction set multiplies two rows and adds up the products.
 ///
 /// # Safety
-/// Who implements it may assume that the CPU has the instructions: only functions compiled for the instruction set
-/// call it, and those are called only through [`crate::cpu`].
+/// Methods may be called only from functions compiled for the instruction set, on a CPU that has
+/// it.
 pub(crate) unsafe trait Products: Copy {
     /// A number of a query.
     type Query: Copy;
-    /// What a template's numbers lie in.
+    /// What a template's numbers are stored in.
     type Template: Copy;
     /// A sum of products.
     type Sum: Copy;
@@ -24,14 +26,14 @@ pub(crate) unsafe trait Products: Copy {
     type Numbers: Copy;
     /// Numbers of a template in one `Template`.
     const IN_ONE: usize;
-    /// Rows are whole blocks of so many numbers.
+    /// The length of a row is a multiple of this.
     const BLOCK: usize;
-    /// Numbers taken at once; no fewer than a block, or a part of one.
+    /// Numbers that one operation multiplies; divides `BLOCK`, or is a multiple of it.
     const STEP: usize;
     /// Templates of a tile of four queries, two or three: as many as leave all sums in registers.
     const TEMPLATES: usize;
 
-    /// Sums of nothing.
+    /// Zero in every lane.
     unsafe fn zero() -> Self;
     /// Reads `STEP` numbers of a row from number `at` on, aligned or not.
     unsafe fn query(row: *const Self::Query, at: usize) -> Self::Numbers;
@@ -39,9 +41,10 @@ pub(crate) unsafe trait Products: Copy {
     unsafe fn template(row: *const Self::Template, at: usize) -> Self::Numbers;
     /// Adds the products.
     unsafe fn add(self, query: Self::Numbers, template: Self::Numbers) -> Self;
-    /// All sums as one.
+    /// The sum over the lanes.
     unsafe fn total(self) -> Self::Sum;
-    /// Adds the products of two rows from number `at` on: fewer than `STEP`, none where `STEP` divides a block.
+    /// Adds the products of two rows from number `at` on: fewer than `STEP`, none where `STEP`
+    /// divides a block.
     unsafe fn rest(
         sum: Self::Sum,
         query: *const Self::Query,
@@ -50,7 +53,7 @@ pub(crate) unsafe trait Products: Copy {
     ) -> Self::Sum;
 }
 
-/// What is multiplied with what; checked before it is run.
+/// Queries and templates whose lengths were checked.
 pub(crate) struct Block<'a, P: Products> {
     pub(crate) queries: &'a [P::Query],
     pub(crate) templates: &'a [P::Template],
@@ -84,7 +87,7 @@ impl<'a, P: Products> Block<'a, P> {
         }
     }
 
-    /// Runs it.
+    /// Computes every sum.
     ///
     /// # Safety
     /// The CPU has the instruction set of `P`.
@@ -129,11 +132,13 @@ impl<'a, P: Products> Block<'a, P> {
     }
 
     /// # Safety
-    /// There are `Q` queries from `q` on and `T` templates from `t` on, and the CPU has the instruction set.
+    /// There are `Q` queries from `q` on and `T` templates from `t` on, and the CPU has the
+    /// instruction set.
     #[inline(always)]
     unsafe fn tile<const Q: usize, const T: usize>(&mut self, q: usize, t: usize) {
         let (length, row) = (self.length, self.length / P::IN_ONE);
-        // SAFETY: rows of `length` numbers lie there, of which whole steps are read; `out` has a place for each pair.
+        // SAFETY: rows of `length` numbers lie there, of which whole steps are read; `out` has an
+        // element for each pair.
         unsafe {
             let queries = self.queries.as_ptr().add(q * length);
             let templates = self.templates.as_ptr().add(t * row);
@@ -216,10 +221,11 @@ unsafe impl<V: Vector> Products for Floats<V> {
     }
 }
 
-/// Numbers of four bits to a block.
+/// Four-bit numbers in a block.
 pub(crate) const NIBBLES: usize = 64;
 
-/// Where in a row the bytes of number `at` begin, and the two runs of a query's numbers that belong to them.
+/// The byte of a row where number `at` begins, and where the two runs of a query's numbers begin
+/// that are multiplied with its low and its high halves.
 #[inline(always)]
 pub(crate) fn nibbles(at: usize) -> (usize, [usize; 2]) {
     let byte = at / 2;
@@ -227,12 +233,13 @@ pub(crate) fn nibbles(at: usize) -> (usize, [usize; 2]) {
     (byte, [first, first + NIBBLES / 2])
 }
 
-/// Numbers of four bits in plain Rust: the definition, and what runs where no instruction set is known.
+/// Numbers of four bits in plain Rust: the definition, and what runs where no instruction set is
+/// known.
 #[derive(Clone, Copy)]
-pub(crate) struct PlainNibbles([i32; 8]);
+pub(crate) struct ScalarNibbles([i32; 8]);
 
 // SAFETY: plain Rust runs everywhere.
-unsafe impl Products for PlainNibbles {
+unsafe impl Products for ScalarNibbles {
     type Query = i16;
     type Template = u8;
     type Sum = i32;
@@ -244,7 +251,7 @@ unsafe impl Products for PlainNibbles {
 
     #[inline(always)]
     unsafe fn zero() -> Self {
-        PlainNibbles([0; 8])
+        ScalarNibbles([0; 8])
     }
     #[inline(always)]
     unsafe fn query(row: *const i16, at: usize) -> [[i16; 8]; 2] {
@@ -267,7 +274,7 @@ unsafe impl Products for PlainNibbles {
     unsafe fn add(self, query: [[i16; 8]; 2], template: [[i16; 8]; 2]) -> Self {
         let product =
             |half: usize, i: usize| i32::from(query[half][i]) * i32::from(template[half][i]);
-        PlainNibbles(std::array::from_fn(|i| {
+        ScalarNibbles(std::array::from_fn(|i| {
             self.0[i]
                 .wrapping_add(product(0, i))
                 .wrapping_add(product(1, i))
@@ -292,14 +299,24 @@ macro_rules! products {
             /// # Safety
             /// The CPU has the instruction set.
             $(#[target_feature(enable = $features)])?
-            pub(crate) unsafe fn floats(queries: &[f32], templates: &[f32], length: usize, out: &mut [f32]) {
+            pub(crate) unsafe fn floats(
+                queries: &[f32],
+                templates: &[f32],
+                length: usize,
+                out: &mut [f32],
+            ) {
                 // SAFETY: as promised.
                 unsafe { Block::<Floats<$floats>>::new(queries, templates, length, out).run() }
             }
             /// # Safety
             /// The CPU has the instruction set.
             $(#[target_feature(enable = $features)])?
-            pub(crate) unsafe fn nibbles(queries: &[i16], templates: &[u8], length: usize, out: &mut [i32]) {
+            pub(crate) unsafe fn nibbles(
+                queries: &[i16],
+                templates: &[u8],
+                length: usize,
+                out: &mut [i32],
+            ) {
                 // SAFETY: as promised.
                 unsafe { Block::<$nibbles>::new(queries, templates, length, out).run() }
             }
@@ -308,4 +325,8 @@ macro_rules! products {
 }
 pub(crate) use products;
 
-products!(plain, crate::vector::Plain, crate::dot::block::PlainNibbles);
+products!(
+    plain,
+    crate::vector::Scalar8,
+    crate::dot::block::ScalarNibbles
+);

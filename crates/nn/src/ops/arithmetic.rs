@@ -1,13 +1,15 @@
-//! Element by element. In: one or two tensors. Out: one of the broadcast shape.
+//! Element-wise operators, softmax and batch normalisation. In: one or two tensors. Out: one of the
+//! broadcast shape. Knows nothing of fusion.
 
-use fusiform_kernels::finish::Activation;
+use fusiform_kernels::epilogue::Activation;
 
 use super::attributes::Attributes;
-use super::{Work, axis_of};
+use super::axis::axis_of;
+use super::context::OpContext;
 use crate::error::Error;
 use crate::tensor::{Ints, Tensor, Value};
 
-/// One number in, one out.
+/// An element-wise operator of one input.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) enum Unary {
     Sigmoid,
@@ -63,20 +65,22 @@ impl Unary {
         }
     }
 
-    pub(super) fn run(self, work: &Work) -> Result<Tensor, Error> {
+    pub(super) fn run(self, context: &OpContext) -> Result<Tensor, Error> {
         match self {
-            Unary::Sigmoid => map(work, |x| 1.0 / (1.0 + (-x).exp())),
-            Unary::HardSigmoid { alpha, beta } => map(work, |x| (alpha * x + beta).clamp(0.0, 1.0)),
-            Unary::HardSwish => map(work, |x| x * (x / 6.0 + 0.5).clamp(0.0, 1.0)),
-            Unary::Exp => map(work, f32::exp),
-            Unary::Log => map(work, f32::ln),
-            Unary::Sqrt => map(work, f32::sqrt),
-            Unary::Floor => map(work, f32::floor),
-            Unary::Ceil => map(work, f32::ceil),
-            Unary::Neg => map(work, |x| -x),
-            Unary::Abs => map(work, f32::abs),
-            Unary::Tanh => map(work, f32::tanh),
-            Unary::Erf => map(work, erf),
+            Unary::Sigmoid => map(context, |x| 1.0 / (1.0 + (-x).exp())),
+            Unary::HardSigmoid { alpha, beta } => {
+                map(context, |x| (alpha * x + beta).clamp(0.0, 1.0))
+            }
+            Unary::HardSwish => map(context, |x| x * (x / 6.0 + 0.5).clamp(0.0, 1.0)),
+            Unary::Exp => map(context, f32::exp),
+            Unary::Log => map(context, f32::ln),
+            Unary::Sqrt => map(context, f32::sqrt),
+            Unary::Floor => map(context, f32::floor),
+            Unary::Ceil => map(context, f32::ceil),
+            Unary::Neg => map(context, |x| -x),
+            Unary::Abs => map(context, f32::abs),
+            Unary::Tanh => map(context, f32::tanh),
+            Unary::Erf => map(context, erf),
         }
     }
 }
@@ -92,17 +96,17 @@ fn erf(x: f32) -> f32 {
     ((1.0 - poly * (-a * a).exp()) as f32).copysign(x)
 }
 
-pub(super) fn map(work: &Work, f: impl Fn(f32) -> f32) -> Result<Tensor, Error> {
-    let input = work.float(0)?;
-    let mut out = work.result(input.shape().to_vec())?;
+pub(super) fn map(context: &OpContext, f: impl Fn(f32) -> f32) -> Result<Tensor, Error> {
+    let input = context.float(0)?;
+    let mut out = context.result(input.shape().to_vec())?;
     for (to, from) in out.data_mut().iter_mut().zip(input.data()) {
         *to = f(*from);
     }
     Ok(out)
 }
 
-pub(super) fn clip(work: &Work, low: f32, high: f32) -> Result<Tensor, Error> {
-    let bound = |position: usize, default: f32| match work.optional(position) {
+pub(super) fn clip(context: &OpContext, low: f32, high: f32) -> Result<Tensor, Error> {
+    let bound = |position: usize, default: f32| match context.optional(position) {
         None => Ok(default),
         Some(value) => value
             .float()?
@@ -112,14 +116,14 @@ pub(super) fn clip(work: &Work, low: f32, high: f32) -> Result<Tensor, Error> {
             .ok_or_else(|| Error::shape("an empty bound")),
     };
     let (low, high) = (bound(1, low)?, bound(2, high)?);
-    map(work, |x| x.max(low).min(high))
+    map(context, |x| x.max(low).min(high))
 }
 
 /// `x` where positive, `slope · x` elsewhere; the slope is broadcast to `x`.
-pub(super) fn prelu(work: &Work) -> Result<Tensor, Error> {
-    let (input, slope) = (work.float(0)?, work.float(1)?);
+pub(super) fn prelu(context: &OpContext) -> Result<Tensor, Error> {
+    let (input, slope) = (context.float(0)?, context.float(1)?);
     let act = |x: f32, s: f32| Activation::Slope(s).apply(x);
-    broadcast(work, input, slope, act).and_then(|out| {
+    broadcast(context, input, slope, act).and_then(|out| {
         if out.shape() == input.shape() {
             return Ok(out);
         }
@@ -128,10 +132,11 @@ pub(super) fn prelu(work: &Work) -> Result<Tensor, Error> {
     })
 }
 
-/// `(x − μ)·g/√(σ² + ε) + β` per channel, for one that no convolution took in.
-pub(super) fn batch_norm(work: &Work, epsilon: f32) -> Result<Tensor, Error> {
-    let input = work.float(0)?;
-    let part = |i: usize| work.float(i).map(Tensor::data);
+/// `(x − μ)·g/√(σ² + ε) + β` per channel, where it was not folded into a
+/// convolution.
+pub(super) fn batch_norm(context: &OpContext, epsilon: f32) -> Result<Tensor, Error> {
+    let input = context.float(0)?;
+    let part = |i: usize| context.float(i).map(Tensor::data);
     let (gain, shift, mean, variance) = (part(1)?, part(2)?, part(3)?, part(4)?);
     let n = input.shape().get(1).copied().unwrap_or(1);
     if [gain, shift, mean, variance].iter().any(|p| p.len() != n) {
@@ -140,7 +145,7 @@ pub(super) fn batch_norm(work: &Work, epsilon: f32) -> Result<Tensor, Error> {
         )));
     }
     let area: usize = input.shape().iter().skip(2).product();
-    let mut out = work.result(input.shape().to_vec())?;
+    let mut out = context.result(input.shape().to_vec())?;
     if area == 0 {
         return Ok(out);
     }
@@ -159,7 +164,7 @@ pub(super) fn batch_norm(work: &Work, epsilon: f32) -> Result<Tensor, Error> {
     Ok(out)
 }
 
-/// Two numbers in, one out.
+/// An element-wise operator of two inputs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Binary {
     Add,
@@ -196,23 +201,23 @@ impl Binary {
         }
     }
 
-    pub(super) fn run(self, work: &Work) -> Result<Value, Error> {
-        if work.inputs.len() != 2 {
+    pub(super) fn run(self, context: &OpContext) -> Result<Value, Error> {
+        if context.inputs.len() != 2 {
             return Err(Error::unsupported(format!(
                 "{} inputs; two are covered",
-                work.inputs.len()
+                context.inputs.len()
             )));
         }
-        match (work.input(0)?, work.input(1)?) {
+        match (context.input(0)?, context.input(1)?) {
             (Value::Float(a), Value::Float(b)) => {
                 let out = match self {
-                    Binary::Add => broadcast(work, a, b, |a, b| a + b),
-                    Binary::Sub => broadcast(work, a, b, |a, b| a - b),
-                    Binary::Mul => broadcast(work, a, b, |a, b| a * b),
-                    Binary::Div => broadcast(work, a, b, |a, b| a / b),
-                    Binary::Pow => broadcast(work, a, b, f32::powf),
-                    Binary::Min => broadcast(work, a, b, f32::min),
-                    Binary::Max => broadcast(work, a, b, f32::max),
+                    Binary::Add => broadcast(context, a, b, |a, b| a + b),
+                    Binary::Sub => broadcast(context, a, b, |a, b| a - b),
+                    Binary::Mul => broadcast(context, a, b, |a, b| a * b),
+                    Binary::Div => broadcast(context, a, b, |a, b| a / b),
+                    Binary::Pow => broadcast(context, a, b, f32::powf),
+                    Binary::Min => broadcast(context, a, b, f32::min),
+                    Binary::Max => broadcast(context, a, b, f32::max),
                 };
                 out.map(Value::Float)
             }
@@ -220,13 +225,13 @@ impl Binary {
             (a, b) => {
                 let (a, b) = (a.shape(), b.shape());
                 Err(Error::shape(format!(
-                    "floats and whole numbers mixed: {a:?}, {b:?}"
+                    "floats and integers together: {a:?}, {b:?}"
                 )))
             }
         }
     }
 
-    /// Arithmetic on shapes: equal lengths, or one number with many.
+    /// Integer arithmetic, on shapes: equal lengths, or one number and several.
     fn on_ints(self, a: &Ints, b: &Ints) -> Result<Ints, Error> {
         let n = a.data.len().max(b.data.len());
         let fits = |v: &Ints| v.data.len() == n || v.data.len() == 1;
@@ -257,12 +262,12 @@ impl Binary {
         };
         Ints::new(
             shape,
-            data.ok_or_else(|| Error::shape("whole numbers out of range"))?,
+            data.ok_or_else(|| Error::shape("integers out of range"))?,
         )
     }
 }
 
-/// The shape that both broadcast to (NumPy's rule, which ONNX takes over).
+/// The shape that both broadcast to, by NumPy's rule, which is ONNX's.
 pub(super) fn broadcast_shape(a: &[usize], b: &[usize]) -> Result<Vec<usize>, Error> {
     let rank = a.len().max(b.len());
     let at = |s: &[usize], i: usize| (i + s.len()).checked_sub(rank).map_or(1, |j| s[j]);
@@ -281,21 +286,21 @@ pub(super) fn strides_in(of: &[usize], shape: &[usize]) -> Vec<usize> {
     let mut strides = vec![0; shape.len()];
     let mut step = 1;
     for (axis, size) in of.iter().enumerate().rev() {
-        let place = axis + shape.len() - of.len();
-        strides[place] = if *size == 1 { 0 } else { step };
+        let at = axis + shape.len() - of.len();
+        strides[at] = if *size == 1 { 0 } else { step };
         step *= size;
     }
     strides
 }
 
 fn broadcast(
-    work: &Work,
+    context: &OpContext,
     a: &Tensor,
     b: &Tensor,
     f: impl Fn(f32, f32) -> f32,
 ) -> Result<Tensor, Error> {
     let shape = broadcast_shape(a.shape(), b.shape())?;
-    let mut out = work.result(shape.clone())?;
+    let mut out = context.result(shape.clone())?;
     if a.shape() == b.shape() {
         for ((to, x), y) in out.data_mut().iter_mut().zip(a.data()).zip(b.data()) {
             *to = f(*x, *y);
@@ -340,8 +345,8 @@ pub(super) fn advance(index: &mut [usize], shape: &[usize]) {
 }
 
 /// Exponentials that sum to one along an axis; before opset 13 along all axes from there on.
-pub(super) fn softmax(work: &Work, axis: i64, flatten: bool) -> Result<Tensor, Error> {
-    let input = work.float(0)?;
+pub(super) fn softmax(context: &OpContext, axis: i64, flatten: bool) -> Result<Tensor, Error> {
+    let input = context.float(0)?;
     let shape = input.shape();
     let axis = axis_of(axis, shape.len())?;
     let (n, inner) = if flatten {
@@ -349,7 +354,7 @@ pub(super) fn softmax(work: &Work, axis: i64, flatten: bool) -> Result<Tensor, E
     } else {
         (shape[axis], shape[axis + 1..].iter().product::<usize>())
     };
-    let mut out = work.result(shape.to_vec())?;
+    let mut out = context.result(shape.to_vec())?;
     if out.data().is_empty() {
         return Ok(out);
     }

@@ -1,19 +1,18 @@
-//! A node's attributes. In: what the file holds. Out: typed values; one that nobody asked for is an error.
+//! A node's attributes. In: attributes as the file has them. Out: typed values; one that no
+//! operator reads is an error. Knows nothing of what they mean.
 
 use crate::error::Error;
-use crate::format::{Attribute, Node};
+use crate::onnx::Attribute;
 use crate::tensor::{Ints, Tensor, Value};
 
-/// Attributes not yet asked for.
+/// Attributes that were not read yet.
 pub(super) struct Attributes {
     left: Vec<(String, Attribute)>,
 }
 
 impl Attributes {
-    pub(super) fn of(node: &Node) -> Attributes {
-        Attributes {
-            left: node.attributes.clone(),
-        }
+    pub(super) fn new(all: Vec<(String, Attribute)>) -> Attributes {
+        Attributes { left: all }
     }
 
     fn take(&mut self, name: &str) -> Option<Attribute> {
@@ -37,7 +36,7 @@ impl Attributes {
         match self.take(name) {
             None => Ok(None),
             Some(Attribute::Int(value)) => Ok(Some(value)),
-            Some(_) => Err(wrong(name, "a whole number")),
+            Some(_) => Err(wrong(name, "an integer")),
         }
     }
 
@@ -45,7 +44,7 @@ impl Attributes {
         match self.take(name) {
             None => Ok(None),
             Some(Attribute::Ints(values)) if values.len() <= 64 => Ok(Some(values)),
-            Some(_) => Err(wrong(name, "a short list of whole numbers")),
+            Some(_) => Err(wrong(name, "a short list of integers")),
         }
     }
 
@@ -92,7 +91,7 @@ impl Attributes {
         )))
     }
 
-    /// Drops attributes that do not matter when a network only runs.
+    /// Drops attributes that matter in training only, or in modes that are refused.
     pub(super) fn ignore(&mut self, names: &[&str]) {
         self.left.retain(|(name, _)| !names.contains(&&**name));
     }
@@ -115,8 +114,8 @@ impl Attributes {
         }
     }
 
-    /// Refuses what nobody asked for: an attribute that is not honoured would change the result.
-    pub(super) fn finish(self) -> Result<(), Error> {
+    /// Refuses attributes that were not read: one that is ignored would change the result.
+    pub(super) fn refuse_rest(self) -> Result<(), Error> {
         match self.left.first() {
             None => Ok(()),
             Some((name, _)) => Err(Error::unsupported(format!(
@@ -130,7 +129,7 @@ fn wrong(name: &str, wanted: &str) -> Error {
     Error::malformed(format!("attribute {name:?} is not {wanted}"))
 }
 
-/// ONNX number formats that become floats here, and those that become whole numbers.
+/// Whether an ONNX number format becomes a float here; the others become integers.
 pub(super) fn cast_to_float(to: i64) -> Result<bool, Error> {
     match to {
         1 | 10 | 11 => Ok(true),

@@ -1,35 +1,60 @@
-//! Convolution. In: image, weights, bias, and perhaps a residual. Out: the finished image.
+//! Convolution on planes (NCHW). In: image, weights, bias, and perhaps a residual. Out: the image
+//! with its epilogue applied. Knows nothing of fused partitions, which take most convolutions.
 //!
-//! Dense: for each run of output pixels the input patch is packed once (im2col of one panel; Chellapilla et al., 2006)
-//! and multiplied by every panel of packed weights. Depthwise: one padded channel at a time, row by row.
+//! Dense: for each run of output pixels the input patch is packed once (im2col of one panel;
+//! Chellapilla et al., 2006) and multiplied by every panel of packed weights. Depthwise: one padded
+//! channel at a time, row by row.
 
-use std::collections::HashMap;
-
-use fusiform_kernels::depthwise;
-use fusiform_kernels::finish::{self, Activation};
+use fusiform_kernels::epilogue::Activation;
 use fusiform_kernels::gemm::{Gemm, MAX_TILE};
+use fusiform_kernels::planar;
 
 use super::attributes::Attributes;
+use super::context::OpContext;
 use super::geometry::{Geometry, Plane, numbers};
-use super::{Finish, Work};
 use crate::error::Error;
 use crate::tensor::{Tensor, Value};
 
+/// The activation that a convolution applies before it stores.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum ConvEpilogue {
+    /// The same activation for every channel.
+    Same(Activation),
+    /// `x` where positive, the channel's slope times `x` elsewhere.
+    PerChannel(Vec<f32>),
+}
+
+impl Default for ConvEpilogue {
+    fn default() -> ConvEpilogue {
+        ConvEpilogue::Same(Activation::None)
+    }
+}
+
+/// A convolution and what is fused into it.
 #[derive(Debug, Clone)]
 pub(crate) struct Conv {
     pub(crate) groups: usize,
     kernel: Option<[usize; 2]>,
     pub(crate) geometry: Geometry,
-    pub(crate) finish: Finish,
-    packed: Option<Packed>,
+    pub(crate) epilogue: ConvEpilogue,
+    /// Constant weights, packed once. Input 1 is not read then.
+    packed: Option<PackedWeights>,
 }
 
-/// Weights in the form the inner loops want.
+/// Weights in the layout that the inner loops read.
 #[derive(Debug, Clone)]
-struct Packed {
-    form: Gemm,
+struct PackedWeights {
+    /// `[out, in / groups, kh, kw]`.
+    sizes: [usize; 4],
+    layout: Layout,
+}
+
+#[derive(Debug, Clone)]
+enum Layout {
     /// One packed matrix per group.
-    groups: Vec<Vec<f32>>,
+    Panels(Gemm, Vec<Vec<f32>>),
+    /// One kernel per channel, as in the file.
+    Depthwise(Vec<f32>),
 }
 
 impl Conv {
@@ -45,74 +70,74 @@ impl Conv {
             groups,
             kernel,
             geometry,
-            finish: Finish::default(),
+            epilogue: ConvEpilogue::default(),
             packed: None,
         })
     }
 
-    /// Whether the kernel stated in the node is another than that of the weights.
+    /// Whether the node states another kernel size than that of the weights.
     pub(crate) fn kernel_differs(&self, of_weights: [usize; 2]) -> bool {
         self.kernel.is_some_and(|k| k != of_weights)
     }
 
-    /// Packs constant weights, once.
-    pub(crate) fn pack(
-        &mut self,
-        inputs: &[Option<usize>],
-        constants: &HashMap<usize, Value>,
-    ) -> Result<(), Error> {
-        let weight = inputs
-            .get(1)
-            .copied()
-            .flatten()
-            .and_then(|v| constants.get(&v));
-        let Some(weight) = weight else { return Ok(()) };
-        self.packed = Some(self.packed_form(weight.float()?)?);
+    /// Packs constant weights, which are not needed afterwards.
+    ///
+    /// # Errors
+    /// [`Error`] if the weights do not fit the attributes.
+    pub(crate) fn set_weights(&mut self, weights: &Tensor) -> Result<(), Error> {
+        self.packed = Some(self.pack(weights)?);
         Ok(())
     }
 
-    fn packed_form(&self, weight: &Tensor) -> Result<Packed, Error> {
-        let [n_out, per_group, kh, kw] = dims(weight)?;
+    fn pack(&self, weight: &Tensor) -> Result<PackedWeights, Error> {
+        let sizes = weight.nchw()?;
+        let [n_out, per_group, kh, kw] = sizes;
         if n_out == 0 || per_group == 0 || kh == 0 || kw == 0 || n_out % self.groups != 0 {
             let (shape, groups) = (weight.shape(), self.groups);
             return Err(Error::shape(format!(
                 "weights {shape:?} do not fit {groups} groups"
             )));
         }
-        if self.kernel.is_some_and(|k| k != [kh, kw]) {
+        if self.kernel_differs([kh, kw]) {
             let (shape, kernel) = (weight.shape(), self.kernel);
             return Err(Error::shape(format!(
                 "weights {shape:?} contradict kernel_shape {kernel:?}"
             )));
         }
-        let form = Gemm::chosen();
-        let (rows, depth) = (n_out / self.groups, per_group * kh * kw);
-        let groups = weight.data().chunks_exact(rows * depth);
-        Ok(Packed {
-            form,
-            groups: groups.map(|g| form.pack_a(g, rows, depth)).collect(),
-        })
+        let layout = if per_group == 1 && n_out == self.groups && self.groups > 1 {
+            Layout::Depthwise(weight.data().to_vec())
+        } else {
+            let gemm = Gemm::chosen();
+            let (rows, depth) = (n_out / self.groups, per_group * kh * kw);
+            let groups = weight.data().chunks_exact(rows * depth);
+            Layout::Panels(gemm, groups.map(|g| gemm.pack_a(g, rows, depth)).collect())
+        };
+        Ok(PackedWeights { sizes, layout })
     }
 
-    pub(super) fn run(&self, work: &Work) -> Result<Tensor, Error> {
-        let (input, weight) = (work.float(0)?, work.float(1)?);
-        let [batch, channels, height, width] = dims(input)?;
-        let [n_out, per_group, kh, kw] = dims(weight)?;
-        if channels != per_group * self.groups || n_out % self.groups != 0 {
-            let (i, w, g) = (input.shape(), weight.shape(), self.groups);
-            return Err(Error::shape(format!(
-                "input {i:?}, weights {w:?}, {g} groups do not fit"
-            )));
-        }
+    pub(super) fn run(&self, context: &OpContext) -> Result<Tensor, Error> {
+        self.run_with(context, &self.epilogue)
+    }
+
+    fn run_with(&self, context: &OpContext, epilogue: &ConvEpilogue) -> Result<Tensor, Error> {
+        let input = context.float(0)?;
         let fresh;
         let packed = match &self.packed {
             Some(packed) => packed,
             None => {
-                fresh = self.packed_form(weight)?;
+                fresh = self.pack(context.float(1)?)?;
                 &fresh
             }
         };
-        let bias = work
+        let [batch, channels, height, width] = input.nchw()?;
+        let [n_out, per_group, kh, kw] = packed.sizes;
+        if channels != per_group * self.groups {
+            let (i, w, g) = (input.shape(), packed.sizes, self.groups);
+            return Err(Error::shape(format!(
+                "input {i:?}, weights {w:?}, {g} groups do not fit"
+            )));
+        }
+        let bias = context
             .optional(2)
             .map(|b| b.float())
             .transpose()?
@@ -122,7 +147,7 @@ impl Conv {
                 "a bias for other than {n_out} channels"
             )));
         }
-        if let Finish::PerChannel(slopes) = &self.finish
+        if let ConvEpilogue::PerChannel(slopes) = epilogue
             && slopes.len() != n_out
             && slopes.len() != 1
         {
@@ -133,15 +158,15 @@ impl Conv {
         }
         let plane = self.geometry.plane([height, width], [kh, kw], false)?;
         let shape = vec![batch, n_out, plane.out[0], plane.out[1]];
-        let residual = work.optional(3).map(|r| r.float()).transpose()?;
+        let residual = context.optional(3).map(|r| r.float()).transpose()?;
         if let Some(other) = residual.filter(|r| r.shape() != shape) {
-            return self.broadcast_residual(work, other);
+            return self.broadcast_residual(context, other);
         }
-        let mut out = work.result(shape)?;
+        let mut out = context.result(shape)?;
         let area = plane.out[0] * plane.out[1];
         let job = Job {
             conv: self,
-            packed,
+            epilogue,
             bias,
             kernel: [kh, kw],
             size: [height, width],
@@ -154,30 +179,30 @@ impl Conv {
             let here = image * n_out * area..(image + 1) * n_out * area;
             let residual = residual.map(|r| &r[here.clone()]);
             let out = &mut out.data_mut()[here];
-            if per_group == 1 && n_out == channels && self.groups > 1 {
-                job.depthwise(work, input, weight.data(), residual, out);
-            } else {
-                job.dense(work, input, per_group, residual, out);
+            match &packed.layout {
+                Layout::Depthwise(weights) => {
+                    job.depthwise(context, input, weights, residual, out);
+                }
+                Layout::Panels(gemm, groups) => {
+                    job.dense(context, input, (*gemm, groups), per_group, residual, out);
+                }
             }
         }
         Ok(out)
     }
 
-    /// A residual of another shape is rare; it is added as a step of its own.
-    fn broadcast_residual(&self, work: &Work, other: &Tensor) -> Result<Tensor, Error> {
-        let plain = Conv {
-            finish: Finish::default(),
-            ..self.clone()
+    /// A residual of another shape is rare; it is broadcast and added in a second pass.
+    fn broadcast_residual(&self, context: &OpContext, other: &Tensor) -> Result<Tensor, Error> {
+        let without_residual = OpContext {
+            inputs: &context.inputs[..3],
+            ..*context
         };
-        let sums = plain.run(&Work {
-            inputs: &work.inputs[..3],
-            ..*work
-        })?;
+        let sums = self.run_with(&without_residual, &ConvEpilogue::default())?;
         let (sums, other) = (Value::Float(sums), Value::Float(other.clone()));
         let inputs = [Some(&sums), Some(&other)];
-        let added = super::arithmetic::Binary::Add.run(&Work {
+        let added = super::arithmetic::Binary::Add.run(&OpContext {
             inputs: &inputs,
-            ..*work
+            ..*context
         })?;
         let Value::Float(mut added) = added else {
             return Err(Error::shape("floats expected"));
@@ -187,16 +212,19 @@ impl Conv {
             added.shape()[2..].iter().product::<usize>(),
         );
         for (row, out) in added.data_mut().chunks_exact_mut(area.max(1)).enumerate() {
-            let act = self.activation(row % n_out);
+            let act = self.epilogue.activation(row % n_out);
             out.iter_mut().for_each(|x| *x = act.apply(*x));
         }
         Ok(added)
     }
+}
 
+impl ConvEpilogue {
+    /// The activation of one channel.
     fn activation(&self, channel: usize) -> Activation {
-        match &self.finish {
-            Finish::Same(activation) => *activation,
-            Finish::PerChannel(slopes) => Activation::Slope(if slopes.len() == 1 {
+        match self {
+            ConvEpilogue::Same(activation) => *activation,
+            ConvEpilogue::PerChannel(slopes) => Activation::Slope(if slopes.len() == 1 {
                 slopes[0]
             } else {
                 slopes[channel]
@@ -208,7 +236,7 @@ impl Conv {
 /// One image of one convolution.
 struct Job<'a> {
     conv: &'a Conv,
-    packed: &'a Packed,
+    epilogue: &'a ConvEpilogue,
     bias: Option<&'a [f32]>,
     kernel: [usize; 2],
     size: [usize; 2],
@@ -222,45 +250,47 @@ impl Job<'_> {
 
     fn dense(
         &self,
-        work: &Work,
+        context: &OpContext,
         input: &[f32],
+        (gemm, groups): (Gemm, &[Vec<f32>]),
         per_group: usize,
         residual: Option<&[f32]>,
         out: &mut [f32],
     ) {
-        let Gemm { mr, nr, .. } = self.packed.form;
+        let Gemm { mr, nr, .. } = gemm;
         let [height, width] = self.size;
         let area = self.plane.out[0] * self.plane.out[1];
         let depth = per_group * self.kernel[0] * self.kernel[1];
         let rows = out.len() / area / self.conv.groups;
-        let mut panel = work.pool.take(depth * nr);
+        let mut panel = context.buffers.take(depth * nr);
         let mut tile = [0.0; MAX_TILE];
-        for (group, weights) in self.packed.groups.iter().enumerate() {
+        for (group, weights) in groups.iter().enumerate() {
             let input = &input[group * per_group * height * width..][..per_group * height * width];
             for first in (0..area).step_by(nr) {
                 let n = nr.min(area - first);
                 self.pack_panel(input, first, n, nr, &mut panel);
                 for top in (0..rows).step_by(mr) {
                     let weights = &weights[top * depth..][..mr * depth];
-                    self.packed.form.tile(depth, weights, &panel, &mut tile);
+                    gemm.tile(depth, weights, &panel, &mut tile);
                     for row in 0..mr.min(rows - top) {
                         let channel = group * rows + top + row;
-                        let place = channel * area + first;
-                        finish::row(
+                        let at = channel * area + first;
+                        planar::epilogue_row(
                             &tile[row * nr..][..n],
                             self.bias(channel),
-                            residual.map(|r| &r[place..place + n]),
-                            self.conv.activation(channel),
-                            &mut out[place..place + n],
+                            residual.map(|r| &r[at..at + n]),
+                            self.epilogue.activation(channel),
+                            &mut out[at..at + n],
                         );
                     }
                 }
             }
         }
-        work.pool.give(panel);
+        context.buffers.give(panel);
     }
 
-    /// Gathers what `n` output pixels from `first` on read: for each channel and tap a row of `nr` numbers.
+    /// Gathers what `n` output pixels from `first` on read: for each channel and tap a row of `nr`
+    /// numbers.
     fn pack_panel(&self, input: &[f32], first: usize, n: usize, nr: usize, panel: &mut [f32]) {
         let ([kh, kw], [height, width]) = (self.kernel, self.size);
         let [sy, sx] = self.conv.geometry.strides;
@@ -318,7 +348,7 @@ impl Job<'_> {
 
     fn depthwise(
         &self,
-        work: &Work,
+        context: &OpContext,
         input: &[f32],
         weight: &[f32],
         residual: Option<&[f32]>,
@@ -328,21 +358,21 @@ impl Job<'_> {
         let [sy, sx] = self.conv.geometry.strides;
         let [dy, dx] = self.conv.geometry.dilations;
         let [out_height, out_width] = self.plane.out;
-        // Borders are written once; each channel overwrites the middle.
+        // The padding is written once; each channel overwrites the middle.
         let (ph, pw) = (
             (out_height - 1) * sy + (kh - 1) * dy + 1,
             (out_width - 1) * sx + (kw - 1) * dx + 1,
         );
-        let mut padded = work.pool.take(ph * pw);
+        let mut padded = context.buffers.take(ph * pw);
         padded.fill(0.0);
-        let mut sums = work.pool.take(out_width);
+        let mut sums = context.buffers.take(out_width);
         let mut taps: Vec<(f32, &[f32])> = Vec::with_capacity(kh * kw);
         let area = out_height * out_width;
         for (channel, image) in input.chunks_exact(height * width).enumerate() {
             let columns = width.min(pw.saturating_sub(self.plane.left));
             for y in 0..height.min(ph.saturating_sub(self.plane.top)) {
-                let place = (y + self.plane.top) * pw + self.plane.left;
-                padded[place..place + columns].copy_from_slice(&image[y * width..][..columns]);
+                let at = (y + self.plane.top) * pw + self.plane.left;
+                padded[at..at + columns].copy_from_slice(&image[y * width..][..columns]);
             }
             let weight = &weight[channel * kh * kw..][..kh * kw];
             for y in 0..out_height {
@@ -355,20 +385,20 @@ impl Job<'_> {
                     }
                 }
                 sums.fill(0.0);
-                depthwise::row(&taps, sx, &mut sums);
-                let place = channel * area + y * out_width;
-                finish::row(
+                planar::depthwise_row(&taps, sx, &mut sums);
+                let at = channel * area + y * out_width;
+                planar::epilogue_row(
                     &sums,
                     self.bias(channel),
-                    residual.map(|r| &r[place..place + out_width]),
-                    self.conv.activation(channel),
-                    &mut out[place..place + out_width],
+                    residual.map(|r| &r[at..at + out_width]),
+                    self.epilogue.activation(channel),
+                    &mut out[at..at + out_width],
                 );
             }
             taps = recycle(taps);
         }
-        work.pool.give(padded);
-        work.pool.give(sums);
+        context.buffers.give(padded);
+        context.buffers.give(sums);
     }
 }
 
@@ -376,14 +406,4 @@ impl Job<'_> {
 fn recycle<'b>(mut taps: Vec<(f32, &[f32])>) -> Vec<(f32, &'b [f32])> {
     taps.clear();
     taps.into_iter().map(|_| (0.0, &[][..])).collect()
-}
-
-/// The four sizes of an image or of weights.
-pub(super) fn dims(tensor: &Tensor) -> Result<[usize; 4], Error> {
-    <[usize; 4]>::try_from(tensor.shape()).map_err(|_| {
-        Error::shape(format!(
-            "{:?} where [batch, channels, height, width] belongs",
-            tensor.shape()
-        ))
-    })
 }

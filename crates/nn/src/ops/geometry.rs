@@ -1,10 +1,10 @@
-//! Where windows lie. In: strides, gaps, borders, sizes. Out: the size of the result, and where its first window begins.
-//! Knows nothing of what is computed in a window.
+//! Geometry of sliding windows. In: strides, dilations, padding, sizes. Out: the size of the
+//! result, and where its first window begins. Knows nothing of what is computed in a window.
 
 use super::attributes::Attributes;
 use crate::error::Error;
 
-/// Strides, gaps and borders, shared with pooling.
+/// Strides, dilations and padding of a convolution or pooling.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Geometry {
     pub(crate) strides: [usize; 2],
@@ -21,7 +21,7 @@ enum AutoPad {
     SameLower,
 }
 
-/// Where the windows of one image lie.
+/// The output size of one image, and its padding before the first window.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Plane {
     pub(crate) out: [usize; 2],
@@ -55,14 +55,20 @@ impl Geometry {
         })
     }
 
+    /// Whether the file states no padding.
+    pub(crate) fn is_unpadded(&self) -> bool {
+        self.auto == AutoPad::No && self.pads == [0; 4]
+    }
+
     /// Top, left, bottom, right, as written in the model.
-    pub(super) fn borders(&self) -> [usize; 4] {
+    pub(super) fn pads(&self) -> [usize; 4] {
         self.pads
     }
 
-    /// Output size and first border for windows of `kernel` over `height × width`.
+    /// Output size and padding before the first window, for windows of `kernel` over `height ×
+    /// width`.
     ///
-    /// `ceil` counts a last window that hangs over the border, as pooling may.
+    /// With `ceil`, a last window may reach beyond the padding, as in pooling.
     pub(crate) fn plane(
         &self,
         [height, width]: [usize; 2],
@@ -77,7 +83,8 @@ impl Geometry {
                 let (before, after) = (self.pads[axis], self.pads[axis + 2]);
                 let room = (size + before + after).checked_sub(reach).ok_or_else(|| {
                     Error::shape(format!(
-                        "a window of {reach} is larger than {size} with borders {before} and {after}"
+                        "a window of {reach} is larger than {size} padded by {before} and \
+                         {after}"
                     ))
                 })?;
                 first[axis] = before;
@@ -87,12 +94,12 @@ impl Geometry {
                 }
             } else {
                 out[axis] = size.div_ceil(stride);
-                let border = ((out[axis] - 1) * stride + reach).saturating_sub(size);
+                let padding = ((out[axis] - 1) * stride + reach).saturating_sub(size);
                 let upper = self.auto == AutoPad::SameUpper;
                 first[axis] = if upper {
-                    border / 2
+                    padding / 2
                 } else {
-                    border.div_ceil(2)
+                    padding.div_ceil(2)
                 };
             }
         }

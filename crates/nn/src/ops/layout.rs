@@ -1,35 +1,37 @@
-//! Numbers moved, none changed. In: tensors. Out: the same numbers joined, cut, turned or repeated.
+//! Operators that move numbers and change none. In: tensors. Out: the same numbers concatenated,
+//! split, sliced, gathered, transposed, padded or repeated.
 
 use super::arithmetic::{advance, broadcast_shape, strides_in};
 use super::attributes::Attributes;
-use super::{Work, axis_of};
+use super::axis::axis_of;
+use super::context::OpContext;
 use crate::error::Error;
 use crate::tensor::{Ints, Tensor, Value, elements};
 
-/// Picks elements by their places in the source, for either kind of number.
+/// Picks elements by their indices in the source, floats or integers.
 fn pick(
-    work: &Work,
+    context: &OpContext,
     value: &Value,
     shape: Vec<usize>,
-    places: impl Iterator<Item = usize>,
+    picked: impl Iterator<Item = usize>,
 ) -> Result<Value, Error> {
     match value {
         Value::Float(t) => {
-            let mut out = work.result(shape)?;
+            let mut out = context.result(shape)?;
             out.data_mut()
                 .iter_mut()
-                .zip(places)
-                .for_each(|(to, place)| *to = t.data()[place]);
+                .zip(picked)
+                .for_each(|(to, index)| *to = t.data()[index]);
             Ok(Value::Float(out))
         }
         Value::Int(t) => Ok(Value::Int(Ints::new(
             shape,
-            places.map(|p| t.data[p]).collect(),
+            picked.map(|i| t.data[i]).collect(),
         )?)),
     }
 }
 
-/// Places of a source read along `shape` with the given strides from `start`.
+/// The indices of a source read along `shape` with the given strides from `start`.
 fn walk(shape: &[usize], strides: Vec<isize>, start: usize) -> impl Iterator<Item = usize> {
     let n = elements(shape).unwrap_or(0);
     let shape = shape.to_vec();
@@ -53,13 +55,13 @@ fn row_major(shape: &[usize]) -> Vec<isize> {
     strides
 }
 
-pub(super) fn concat(work: &Work, axis: i64) -> Result<Value, Error> {
-    let first = work.input(0)?;
+pub(super) fn concat(context: &OpContext, axis: i64) -> Result<Value, Error> {
+    let first = context.input(0)?;
     let axis = axis_of(axis, first.shape().len())?;
     let mut shape = first.shape().to_vec();
     shape[axis] = 0;
-    for i in 0..work.inputs.len() {
-        let other = work.input(i)?.shape();
+    for i in 0..context.inputs.len() {
+        let other = context.input(i)?.shape();
         let fits = other.len() == shape.len()
             && other
                 .iter()
@@ -78,14 +80,14 @@ pub(super) fn concat(work: &Work, axis: i64) -> Result<Value, Error> {
     let inner: usize = shape[axis + 1..].iter().product();
     match first {
         Value::Float(_) => {
-            let mut out = work.result(shape)?;
-            let mut place = 0;
+            let mut out = context.result(shape)?;
+            let mut index = 0;
             for block in 0..outer {
-                for i in 0..work.inputs.len() {
-                    let t = work.float(i)?;
+                for i in 0..context.inputs.len() {
+                    let t = context.float(i)?;
                     let n = t.shape()[axis] * inner;
-                    out.data_mut()[place..place + n].copy_from_slice(&t.data()[block * n..][..n]);
-                    place += n;
+                    out.data_mut()[index..index + n].copy_from_slice(&t.data()[block * n..][..n]);
+                    index += n;
                 }
             }
             Ok(Value::Float(out))
@@ -93,8 +95,8 @@ pub(super) fn concat(work: &Work, axis: i64) -> Result<Value, Error> {
         Value::Int(_) => {
             let mut data = Vec::new();
             for block in 0..outer {
-                for i in 0..work.inputs.len() {
-                    let t = work.input(i)?.ints()?;
+                for i in 0..context.inputs.len() {
+                    let t = context.input(i)?.ints()?;
                     let n = t.shape[axis] * inner;
                     data.extend_from_slice(&t.data[block * n..][..n]);
                 }
@@ -105,15 +107,15 @@ pub(super) fn concat(work: &Work, axis: i64) -> Result<Value, Error> {
 }
 
 pub(super) fn split(
-    work: &Work,
+    context: &OpContext,
     axis: i64,
     written: Option<&[i64]>,
     n: usize,
 ) -> Result<Vec<Value>, Error> {
-    let value = work.input(0)?;
+    let value = context.input(0)?;
     let shape = value.shape();
     let axis = axis_of(axis, shape.len())?;
-    let parts: Vec<usize> = match work.optional(1).map(|v| v.ints()).transpose()? {
+    let parts: Vec<usize> = match context.optional(1).map(|v| v.ints()).transpose()? {
         Some(parts) => parts
             .data
             .iter()
@@ -146,7 +148,7 @@ pub(super) fn split(
         sides[axis] = part;
         let from = start * strides[axis] as usize;
         out.push(pick(
-            work,
+            context,
             value,
             sides.clone(),
             walk(&sides, strides.clone(), from),
@@ -156,8 +158,8 @@ pub(super) fn split(
     Ok(out)
 }
 
-pub(super) fn transpose(work: &Work, order: Option<&[i64]>) -> Result<Value, Error> {
-    let value = work.input(0)?;
+pub(super) fn transpose(context: &OpContext, order: Option<&[i64]>) -> Result<Value, Error> {
+    let value = context.input(0)?;
     let shape = value.shape();
     let order: Vec<usize> = match order {
         None => (0..shape.len()).rev().collect(),
@@ -170,16 +172,16 @@ pub(super) fn transpose(work: &Work, order: Option<&[i64]>) -> Result<Value, Err
     seen.sort_unstable();
     if seen != (0..shape.len()).collect::<Vec<_>>() {
         return Err(Error::shape(format!(
-            "{order:?} is no order of the axes of {shape:?}"
+            "{order:?} does not permute the axes of {shape:?}"
         )));
     }
     let strides = row_major(shape);
     let sides: Vec<usize> = order.iter().map(|a| shape[*a]).collect();
-    let turned = order.iter().map(|a| strides[*a]).collect();
-    pick(work, value, sides.clone(), walk(&sides, turned, 0))
+    let permuted = order.iter().map(|a| strides[*a]).collect();
+    pick(context, value, sides.clone(), walk(&sides, permuted, 0))
 }
 
-/// Slice's bounds as attributes, which files before opset 10 use.
+/// Bounds of Slice as attributes, as in files before opset 10.
 #[derive(Debug, Clone)]
 pub(crate) struct Bounds {
     starts: Vec<i64>,
@@ -203,19 +205,20 @@ impl Bounds {
     }
 }
 
-pub(super) fn slice(work: &Work, written: Option<&Bounds>) -> Result<Value, Error> {
-    let value = work.input(0)?;
+pub(super) fn slice(context: &OpContext, written: Option<&Bounds>) -> Result<Value, Error> {
+    let value = context.input(0)?;
     let shape = value.shape();
     let optional = |i: usize| {
-        work.optional(i)
+        context
+            .optional(i)
             .map(|v| v.ints().map(|t| t.data.clone()))
             .transpose()
     };
     let (starts, ends, axes, steps) = match written {
         Some(b) => (b.starts.clone(), b.ends.clone(), b.axes.clone(), None),
         None => (
-            work.ints(1)?.to_vec(),
-            work.ints(2)?.to_vec(),
+            context.ints(1)?.to_vec(),
+            context.ints(2)?.to_vec(),
             optional(3)?,
             optional(4)?,
         ),
@@ -239,7 +242,7 @@ pub(super) fn slice(work: &Work, written: Option<&Bounds>) -> Result<Value, Erro
         let wrap = |v: i64| if v < 0 { v.saturating_add(size) } else { v };
         let (low, high) = if step > 0 { (0, size) } else { (-1, size - 1) };
         let start = wrap(starts[i]).clamp(low.max(0), high.max(0));
-        // A start beyond the end of a reversed axis, or an end before its beginning, means the border.
+        // Bounds beyond the axis, forwards or backwards, mean its end or its beginning.
         let end = wrap(ends[i]).clamp(low, high);
         let n = if step > 0 {
             (end - start + step - 1) / step
@@ -251,15 +254,15 @@ pub(super) fn slice(work: &Work, written: Option<&Bounds>) -> Result<Value, Erro
         strides[axis] = strides[axis].saturating_mul(isize::try_from(step).unwrap_or(isize::MAX));
     }
     pick(
-        work,
+        context,
         value,
         sides.clone(),
         walk(&sides, strides, from as usize),
     )
 }
 
-pub(super) fn gather(work: &Work, axis: i64) -> Result<Value, Error> {
-    let (value, indices) = (work.input(0)?, work.input(1)?.ints()?);
+pub(super) fn gather(context: &OpContext, axis: i64) -> Result<Value, Error> {
+    let (value, indices) = (context.input(0)?, context.input(1)?.ints()?);
     let shape = value.shape();
     let axis = axis_of(axis, shape.len())?;
     let size = shape[axis] as i64;
@@ -280,23 +283,27 @@ pub(super) fn gather(work: &Work, axis: i64) -> Result<Value, Error> {
     let inner: usize = shape[axis + 1..].iter().product();
     let size = shape[axis];
     let chosen = &chosen;
-    let places = (0..outer).flat_map(move |o| {
+    let picked = (0..outer).flat_map(move |o| {
         chosen
             .iter()
             .flat_map(move |c| (0..inner).map(move |i| (o * size + c) * inner + i))
     });
-    pick(work, value, sides, places)
+    pick(context, value, sides, picked)
 }
 
-pub(super) fn pad(work: &Work, written: Option<&[i64]>, value: f32) -> Result<Tensor, Error> {
-    let input = work.float(0)?;
+pub(super) fn pad(
+    context: &OpContext,
+    written: Option<&[i64]>,
+    value: f32,
+) -> Result<Tensor, Error> {
+    let input = context.float(0)?;
     let shape = input.shape();
     let rank = shape.len();
-    let pads = match work.optional(1) {
+    let pads = match context.optional(1) {
         Some(pads) => &pads.ints()?.data,
         None => written.ok_or_else(|| Error::malformed("no pads"))?,
     };
-    let value = match work.optional(2) {
+    let value = match context.optional(2) {
         Some(v) => v.float()?.data().first().copied().unwrap_or(value),
         None => value,
     };
@@ -306,19 +313,19 @@ pub(super) fn pad(work: &Work, written: Option<&[i64]>, value: f32) -> Result<Te
     let sides: Vec<usize> = (0..rank)
         .map(|a| shape[a] + pads[a] as usize + pads[a + rank] as usize)
         .collect();
-    let mut out = work.result(sides.clone())?;
+    let mut out = context.result(sides.clone())?;
     out.data_mut().fill(value);
     let strides = row_major(&sides);
     let start: isize = (0..rank).map(|a| pads[a] as isize * strides[a]).sum();
-    for (place, value) in walk(shape, strides, start as usize).zip(input.data()) {
-        out.data_mut()[place] = *value;
+    for (index, value) in walk(shape, strides, start as usize).zip(input.data()) {
+        out.data_mut()[index] = *value;
     }
     Ok(out)
 }
 
-pub(super) fn expand(work: &Work) -> Result<Tensor, Error> {
-    let input = work.float(0)?;
-    let wanted: Option<Vec<usize>> = work
+pub(super) fn expand(context: &OpContext) -> Result<Tensor, Error> {
+    let input = context.float(0)?;
+    let wanted: Option<Vec<usize>> = context
         .ints(1)?
         .iter()
         .map(|s| usize::try_from(*s).ok())
@@ -329,9 +336,9 @@ pub(super) fn expand(work: &Work) -> Result<Tensor, Error> {
         .into_iter()
         .map(|s| s as isize)
         .collect();
-    let mut out = work.result(shape.clone())?;
-    for (to, place) in out.data_mut().iter_mut().zip(walk(&shape, strides, 0)) {
-        *to = input.data()[place];
+    let mut out = context.result(shape.clone())?;
+    for (to, index) in out.data_mut().iter_mut().zip(walk(&shape, strides, 0)) {
+        *to = input.data()[index];
     }
     Ok(out)
 }

@@ -1,30 +1,31 @@
-//! Matrix products. In: two matrices. Out: one.
+//! Matrix products. In: two matrices or stacks of them. Out: one. Weights are read as the file has
+//! them.
 
 use fusiform_kernels::dot;
 
-use super::Work;
 use super::arithmetic::{broadcast_shape, strides_in};
+use super::context::OpContext;
 use crate::error::Error;
 use crate::tensor::Tensor;
 
 /// `alpha · a · b + beta · c`, as ONNX Gemm.
 pub(super) fn gemm(
-    work: &Work,
+    context: &OpContext,
     alpha: f32,
     beta: f32,
     a_transposed: bool,
     b_transposed: bool,
 ) -> Result<Tensor, Error> {
-    let (a, b) = (work.float(0)?, work.float(1)?);
+    let (a, b) = (context.float(0)?, context.float(1)?);
     let (rows, depth, a_rows) = matrix(a, a_transposed)?;
-    // Columns of b are wanted side by side, which is what its transpose stores.
+    // A column of b must be contiguous: that is a row of its transpose.
     let (columns, b_depth, b_columns) = matrix(b, !b_transposed)?;
     if depth != b_depth {
         let (a, b) = (a.shape(), b.shape());
         return Err(Error::shape(format!("{a:?} and {b:?} do not multiply")));
     }
-    let mut out = work.result(vec![rows, columns])?;
-    let addend = work.optional(2).map(|c| c.float()).transpose()?;
+    let mut out = context.result(vec![rows, columns])?;
+    let addend = context.optional(2).map(|c| c.float()).transpose()?;
     let strides = match addend {
         None => vec![0, 0],
         Some(c) => {
@@ -50,7 +51,7 @@ pub(super) fn gemm(
     Ok(out)
 }
 
-/// Rows, columns and row-major content of a matrix, transposed on demand.
+/// Rows, columns and row-major content of a matrix, transposed if wanted.
 fn matrix(
     t: &Tensor,
     transposed: bool,
@@ -60,18 +61,18 @@ fn matrix(
     if !transposed {
         return Ok((rows, columns, t.data().into()));
     }
-    let mut turned = vec![0.0; t.data().len()];
+    let mut swapped = vec![0.0; t.data().len()];
     for r in 0..rows {
         for c in 0..columns {
-            turned[c * rows + r] = t.data()[r * columns + c];
+            swapped[c * rows + r] = t.data()[r * columns + c];
         }
     }
-    Ok((columns, rows, turned.into()))
+    Ok((columns, rows, swapped.into()))
 }
 
 /// Product over the last two axes; leading axes must be equal, or missing on the right.
-pub(super) fn matmul(work: &Work) -> Result<Tensor, Error> {
-    let (a, b) = (work.float(0)?, work.float(1)?);
+pub(super) fn matmul(context: &OpContext) -> Result<Tensor, Error> {
+    let (a, b) = (context.float(0)?, context.float(1)?);
     let (sa, sb) = (a.shape(), b.shape());
     let wrong = || Error::shape(format!("{sa:?} and {sb:?} do not multiply"));
     if sa.len() < 2 || sb.len() < 2 {
@@ -87,7 +88,7 @@ pub(super) fn matmul(work: &Work) -> Result<Tensor, Error> {
     }
     let mut shape = sa.to_vec();
     shape[sa.len() - 1] = columns;
-    let mut out = work.result(shape)?;
+    let mut out = context.result(shape)?;
     out.data_mut().fill(0.0);
     if out.data().is_empty() {
         return Ok(out);

@@ -1,9 +1,9 @@
-//! Pooling. In: an image. Out: a smaller one.
+//! Pooling and means. In: an image. Out: a smaller one. Knows nothing of fused partitions.
 
 use super::attributes::Attributes;
-use super::conv::dims;
+use super::axis::axis_of;
+use super::context::OpContext;
 use super::geometry::{Geometry, numbers};
-use super::{Work, axis_of};
 use crate::error::Error;
 use crate::tensor::Tensor;
 
@@ -14,12 +14,12 @@ pub(crate) struct Window {
     kernel: [usize; 2],
     geometry: Geometry,
     ceil: bool,
-    count_borders: bool,
+    count_padding: bool,
 }
 
-/// Windows that lie inside their image.
+/// A maximum whose windows lie inside the image.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Inner {
+pub(crate) struct UnpaddedMax {
     pub(crate) kernel: [usize; 2],
     pub(crate) strides: [usize; 2],
     pub(crate) dilations: [usize; 2],
@@ -37,18 +37,24 @@ impl Window {
             kernel: numbers(&kernel, "kernel_shape", 1)?,
             geometry: Geometry::read(a)?,
             ceil: a.int("ceil_mode", 0)? != 0,
-            count_borders: a.int("count_include_pad", 0)? != 0,
+            count_padding: a.int("count_include_pad", 0)? != 0,
         })
     }
 
-    /// Kernel, strides, gaps and output size of a maximum that never looks past the border.
-    pub(crate) fn inner_max(&self, size: [usize; 2]) -> Option<Inner> {
+    /// Whether this is a maximum without padding in the file; whether every window lies inside
+    /// the image, [`Window::unpadded_max`] decides for each size.
+    pub(crate) fn is_unpadded_max(&self) -> bool {
+        self.max && self.geometry.is_unpadded()
+    }
+
+    /// The geometry of a maximum whose windows all lie inside an image of this size.
+    pub(crate) fn unpadded_max(&self, size: [usize; 2]) -> Option<UnpaddedMax> {
         let plane = self.geometry.plane(size, self.kernel, self.ceil).ok()?;
         let (strides, dilations) = (self.geometry.strides, self.geometry.dilations);
         let inside = (0..2).all(|a| {
             (plane.out[a] - 1) * strides[a] + (self.kernel[a] - 1) * dilations[a] < size[a]
         });
-        (self.max && inside && plane.top == 0 && plane.left == 0).then_some(Inner {
+        (self.max && inside && plane.top == 0 && plane.left == 0).then_some(UnpaddedMax {
             kernel: self.kernel,
             strides,
             dilations,
@@ -56,21 +62,21 @@ impl Window {
         })
     }
 
-    pub(super) fn run(&self, work: &Work) -> Result<Tensor, Error> {
-        let input = work.float(0)?;
-        let [batch, channels, height, width] = dims(input)?;
+    pub(super) fn run(&self, context: &OpContext) -> Result<Tensor, Error> {
+        let input = context.float(0)?;
+        let [batch, channels, height, width] = input.nchw()?;
         let plane = self
             .geometry
             .plane([height, width], self.kernel, self.ceil)?;
         let [out_height, out_width] = plane.out;
-        let mut out = work.result(vec![batch, channels, out_height, out_width])?;
+        let mut out = context.result(vec![batch, channels, out_height, out_width])?;
         let images = input.data().chunks_exact(height * width);
         let [kh, kw] = self.kernel;
         let ([sy, sx], [dy, dx]) = (self.geometry.strides, self.geometry.dilations);
-        let borders = self.geometry.borders();
+        let pads = self.geometry.pads();
         for (image, to) in images.zip(out.data_mut().chunks_exact_mut(out_height * out_width)) {
-            for (place, to) in to.iter_mut().enumerate() {
-                let (y, x) = (place / out_width * sy, place % out_width * sx);
+            for (index, to) in to.iter_mut().enumerate() {
+                let (y, x) = (index / out_width * sy, index % out_width * sx);
                 let (mut most, mut sum, mut n) = (f32::NEG_INFINITY, 0.0, 0usize);
                 for ky in 0..kh {
                     let iy = (y + ky * dy).wrapping_sub(plane.top);
@@ -87,13 +93,14 @@ impl Window {
                         }
                     }
                 }
-                // Borders count where they are written in the model, not where a last window hangs over them.
+                // Borders count where they are written in the model, not where a last window hangs
+                // over them.
                 let counted = |start: usize, k: usize, d: usize, size: usize| {
                     (0..k).filter(|i| start + i * d < size).count()
                 };
-                if self.count_borders {
-                    n = counted(y, kh, dy, height + borders[0] + borders[2])
-                        * counted(x, kw, dx, width + borders[1] + borders[3]);
+                if self.count_padding {
+                    n = counted(y, kh, dy, height + pads[0] + pads[2])
+                        * counted(x, kw, dx, width + pads[1] + pads[3]);
                 }
                 *to = if self.max { most } else { sum / n as f32 };
             }
@@ -103,16 +110,16 @@ impl Window {
 }
 
 /// The mean of each channel.
-pub(super) fn global_average(work: &Work) -> Result<Tensor, Error> {
-    let input = work.float(0)?;
+pub(super) fn global_average(context: &OpContext) -> Result<Tensor, Error> {
+    let input = context.float(0)?;
     let shape = input.shape();
     if shape.len() < 3 {
-        return Err(Error::shape(format!("{shape:?} has no picture to average")));
+        return Err(Error::shape(format!("{shape:?} has no image to average")));
     }
     let area: usize = shape[2..].iter().product();
     let mut out_shape = shape.to_vec();
     out_shape[2..].fill(1);
-    let mut out = work.result(out_shape)?;
+    let mut out = context.result(out_shape)?;
     for (to, from) in out
         .data_mut()
         .iter_mut()
@@ -124,10 +131,14 @@ pub(super) fn global_average(work: &Work) -> Result<Tensor, Error> {
 }
 
 /// The mean over some axes; over all if none are named.
-pub(super) fn reduce_mean(work: &Work, axes: Option<&[i64]>, keep: bool) -> Result<Tensor, Error> {
-    let input = work.float(0)?;
+pub(super) fn reduce_mean(
+    context: &OpContext,
+    axes: Option<&[i64]>,
+    keep: bool,
+) -> Result<Tensor, Error> {
+    let input = context.float(0)?;
     let shape = input.shape();
-    let given = match work.optional(1) {
+    let given = match context.optional(1) {
         Some(axes) => Some(axes.ints()?.data.as_slice()),
         None => axes,
     };
@@ -143,13 +154,13 @@ pub(super) fn reduce_mean(work: &Work, axes: Option<&[i64]>, keep: bool) -> Resu
         .enumerate()
         .map(|(i, n)| if reduced.contains(&i) { 1 } else { *n })
         .collect();
-    let mut out = work.result(kept.clone())?;
+    let mut out = context.result(kept.clone())?;
     out.data_mut().fill(0.0);
     let strides = super::arithmetic::strides_in(&kept, shape);
     let mut index = vec![0; shape.len()];
     for value in input.data() {
-        let place: usize = index.iter().zip(&strides).map(|(i, s)| i * s).sum();
-        out.data_mut()[place] += value;
+        let at: usize = index.iter().zip(&strides).map(|(i, s)| i * s).sum();
+        out.data_mut()[at] += value;
         super::arithmetic::advance(&mut index, shape);
     }
     let n = input.data().len() / out.data().len().max(1);

@@ -1,15 +1,15 @@
-//! Resizing of feature maps. In: an image. Out: one of another size, by nearest neighbour or bilinear weights.
+//! Resizing of feature maps. In: an image. Out: one of another size, by nearest neighbour or
+//! bilinear weights.
 
-use super::Work;
 use super::attributes::Attributes;
-use super::conv::dims;
+use super::context::OpContext;
 use crate::error::Error;
 use crate::tensor::{Tensor, Value};
 
 #[derive(Debug, Clone)]
 pub(crate) struct Resize {
     linear: bool,
-    place: Place,
+    coordinates: Coordinates,
     round: Round,
     /// Position of the scales and of the sizes among the inputs.
     scales_at: usize,
@@ -17,9 +17,9 @@ pub(crate) struct Resize {
     scales: Option<Vec<f32>>,
 }
 
-/// Where an output pixel lies in the input (ONNX Resize, coordinate_transformation_mode).
+/// How output coordinates become input coordinates (ONNX Resize, `coordinate_transformation_mode`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Place {
+enum Coordinates {
     HalfPixel,
     TorchHalfPixel,
     Asymmetric,
@@ -43,21 +43,21 @@ impl Resize {
         };
         if op == "Upsample" || opset < 11 {
             let scales = a.floats("scales")?;
-            let (place, round) = (Place::Asymmetric, Round::Floor);
+            let (coordinates, round) = (Coordinates::Asymmetric, Round::Floor);
             return Ok(Resize {
                 linear,
-                place,
+                coordinates,
                 round,
                 scales_at: 1,
                 sizes_at: None,
                 scales,
             });
         }
-        let place = match &*a.text("coordinate_transformation_mode", "half_pixel")? {
-            "half_pixel" => Place::HalfPixel,
-            "pytorch_half_pixel" => Place::TorchHalfPixel,
-            "asymmetric" => Place::Asymmetric,
-            "align_corners" => Place::AlignCorners,
+        let coordinates = match &*a.text("coordinate_transformation_mode", "half_pixel")? {
+            "half_pixel" => Coordinates::HalfPixel,
+            "pytorch_half_pixel" => Coordinates::TorchHalfPixel,
+            "asymmetric" => Coordinates::Asymmetric,
+            "align_corners" => Coordinates::AlignCorners,
             other => return Err(Error::unsupported(format!("coordinates {other:?}"))),
         };
         let round = match &*a.text("nearest_mode", "round_prefer_floor")? {
@@ -69,11 +69,11 @@ impl Resize {
         };
         a.must_be("antialias", 0)?;
         a.must_be("exclude_outside", 0)?;
-        // These speak of modes that are refused above.
+        // These belong to modes that are refused above.
         a.ignore(&["cubic_coeff_a", "extrapolation_value"]);
         Ok(Resize {
             linear,
-            place,
+            coordinates,
             round,
             scales_at: 2,
             sizes_at: Some(3),
@@ -81,11 +81,16 @@ impl Resize {
         })
     }
 
-    pub(super) fn run(&self, work: &Work) -> Result<Tensor, Error> {
-        let input = work.float(0)?;
-        let [batch, channels, height, width] = dims(input)?;
-        let (out, scale) = self.target(work, [height, width])?;
-        let mut result = work.result(vec![batch, channels, out[0], out[1]])?;
+    /// Whether every output pixel is a copy of an input pixel.
+    pub(crate) fn is_nearest(&self) -> bool {
+        !self.linear
+    }
+
+    pub(super) fn run(&self, context: &OpContext) -> Result<Tensor, Error> {
+        let input = context.float(0)?;
+        let [batch, channels, height, width] = input.nchw()?;
+        let (out, scale) = self.target(context, [height, width])?;
+        let mut result = context.result(vec![batch, channels, out[0], out[1]])?;
         let rows = self.sources(height, out[0], scale[0]);
         let columns = self.sources(width, out[1], scale[1]);
         let images = input.data().chunks_exact((height * width).max(1));
@@ -107,16 +112,17 @@ impl Resize {
         Ok(result)
     }
 
-    /// For nearest neighbour: the input row of each output row, and the input column of each output column.
+    /// For nearest neighbour: the input row of each output row, and the input column of each output
+    /// column. `None` for linear.
     pub(crate) fn nearest(
         &self,
-        work: &Work,
+        context: &OpContext,
         size: [usize; 2],
     ) -> Result<Option<[Vec<usize>; 2]>, Error> {
         if self.linear {
             return Ok(None);
         }
-        let (out, scale) = self.target(work, size)?;
+        let (out, scale) = self.target(context, size)?;
         let lines = |axis: usize| {
             let sources = self.sources(size[axis], out[axis], scale[axis]);
             sources.into_iter().map(|(first, _, _)| first).collect()
@@ -125,8 +131,12 @@ impl Resize {
     }
 
     /// Size of the result, and scale along each axis.
-    fn target(&self, work: &Work, size: [usize; 2]) -> Result<([usize; 2], [f32; 2]), Error> {
-        let scales = match work.optional(self.scales_at) {
+    fn target(
+        &self,
+        context: &OpContext,
+        size: [usize; 2],
+    ) -> Result<([usize; 2], [f32; 2]), Error> {
+        let scales = match context.optional(self.scales_at) {
             Some(Value::Float(t)) if !t.data().is_empty() => Some(t.data()),
             _ => self.scales.as_deref(),
         };
@@ -139,7 +149,7 @@ impl Resize {
             let side = |i: usize| (size[i] as f32 * scale[i]).floor().max(1.0) as usize;
             return Ok(([side(0), side(1)], scale));
         }
-        let sizes = self.sizes_at.and_then(|at| work.optional(at));
+        let sizes = self.sizes_at.and_then(|at| context.optional(at));
         let sizes = sizes.ok_or_else(|| Error::malformed("neither scales nor sizes"))?;
         let sizes = &sizes.ints()?.data;
         let side = |i: usize| {
@@ -160,27 +170,27 @@ impl Resize {
         let last = size.saturating_sub(1);
         let source = |i: usize| {
             let i_f = i as f32;
-            match self.place {
-                Place::HalfPixel => (i_f + 0.5) / scale - 0.5,
-                Place::TorchHalfPixel if out == 1 => 0.0,
-                Place::TorchHalfPixel => (i_f + 0.5) / scale - 0.5,
-                Place::Asymmetric => i_f / scale,
-                Place::AlignCorners if out == 1 => 0.0,
-                Place::AlignCorners => i_f * last as f32 / (out - 1) as f32,
+            match self.coordinates {
+                Coordinates::HalfPixel => (i_f + 0.5) / scale - 0.5,
+                Coordinates::TorchHalfPixel if out == 1 => 0.0,
+                Coordinates::TorchHalfPixel => (i_f + 0.5) / scale - 0.5,
+                Coordinates::Asymmetric => i_f / scale,
+                Coordinates::AlignCorners if out == 1 => 0.0,
+                Coordinates::AlignCorners => i_f * last as f32 / (out - 1) as f32,
             }
         };
         let line = |i: usize| {
-            let at = source(i);
+            let position = source(i);
             if self.linear {
-                let at = at.clamp(0.0, last as f32);
-                let first = at.floor() as usize;
-                return (first, (first + 1).min(last), at - first as f32);
+                let position = position.clamp(0.0, last as f32);
+                let first = position.floor() as usize;
+                return (first, (first + 1).min(last), position - first as f32);
             }
             let nearest = match self.round {
-                Round::PreferFloor => (at - 0.5).ceil(),
-                Round::PreferCeil => (at + 0.5).floor(),
-                Round::Floor => at.floor(),
-                Round::Ceil => at.ceil(),
+                Round::PreferFloor => (position - 0.5).ceil(),
+                Round::PreferCeil => (position + 0.5).floor(),
+                Round::Floor => position.floor(),
+                Round::Ceil => position.ceil(),
             };
             let nearest = nearest.clamp(0.0, last as f32) as usize;
             (nearest, nearest, 0.0)

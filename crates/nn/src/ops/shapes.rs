@@ -1,6 +1,8 @@
-//! Shapes and what is computed from them. In: a tensor. Out: the same numbers in another shape, or the shape itself.
+//! Operators on shapes. In: a tensor. Out: the same numbers in another shape, or the shape itself.
+//! Moves no number.
 
-use super::{Work, axis_of};
+use super::axis::axis_of;
+use super::context::OpContext;
 use crate::error::Error;
 use crate::tensor::{Ints, Tensor, Value, elements};
 
@@ -17,9 +19,9 @@ fn reshaped(value: &Value, shape: Vec<usize>) -> Result<Value, Error> {
     })
 }
 
-pub(super) fn reshape(work: &Work, allow_zero: bool) -> Result<Value, Error> {
-    let value = work.input(0)?;
-    let wanted = work.ints(1)?;
+pub(super) fn reshape(context: &OpContext, allow_zero: bool) -> Result<Value, Error> {
+    let value = context.input(0)?;
+    let wanted = context.ints(1)?;
     let wrong = || Error::shape(format!("{:?} cannot become {wanted:?}", value.shape()));
     let mut shape = Vec::with_capacity(wanted.len());
     let mut open = None;
@@ -44,8 +46,8 @@ pub(super) fn reshape(work: &Work, allow_zero: bool) -> Result<Value, Error> {
     reshaped(value, shape)
 }
 
-pub(super) fn flatten(work: &Work, axis: i64) -> Result<Value, Error> {
-    let value = work.input(0)?;
+pub(super) fn flatten(context: &OpContext, axis: i64) -> Result<Value, Error> {
+    let value = context.input(0)?;
     let shape = value.shape();
     let axis = if axis == shape.len() as i64 {
         shape.len()
@@ -56,17 +58,20 @@ pub(super) fn flatten(work: &Work, axis: i64) -> Result<Value, Error> {
     reshaped(value, vec![left.iter().product(), right.iter().product()])
 }
 
-fn axes<'a>(work: &Work<'a>, written: Option<&'a [i64]>) -> Result<Option<&'a [i64]>, Error> {
-    match work.optional(1) {
+fn axes<'a>(
+    context: &OpContext<'a>,
+    written: Option<&'a [i64]>,
+) -> Result<Option<&'a [i64]>, Error> {
+    match context.optional(1) {
         Some(axes) => Ok(Some(&axes.ints()?.data)),
         None => Ok(written),
     }
 }
 
-pub(super) fn squeeze(work: &Work, written: Option<&[i64]>) -> Result<Value, Error> {
-    let value = work.input(0)?;
+pub(super) fn squeeze(context: &OpContext, written: Option<&[i64]>) -> Result<Value, Error> {
+    let value = context.input(0)?;
     let shape = value.shape();
-    let gone: Vec<usize> = match axes(work, written)? {
+    let gone: Vec<usize> = match axes(context, written)? {
         Some(axes) => axes
             .iter()
             .map(|a| axis_of(*a, shape.len()))
@@ -81,9 +86,9 @@ pub(super) fn squeeze(work: &Work, written: Option<&[i64]>) -> Result<Value, Err
     reshaped(value, kept.collect())
 }
 
-pub(super) fn unsqueeze(work: &Work, written: Option<&[i64]>) -> Result<Value, Error> {
-    let value = work.input(0)?;
-    let axes = axes(work, written)?.ok_or_else(|| Error::malformed("no axes"))?;
+pub(super) fn unsqueeze(context: &OpContext, written: Option<&[i64]>) -> Result<Value, Error> {
+    let value = context.input(0)?;
+    let axes = axes(context, written)?.ok_or_else(|| Error::malformed("no axes"))?;
     let rank = value.shape().len() + axes.len();
     let new: Vec<usize> = axes
         .iter()
@@ -104,8 +109,8 @@ pub(super) fn unsqueeze(work: &Work, written: Option<&[i64]>) -> Result<Value, E
     )
 }
 
-pub(super) fn shape(work: &Work, start: i64, end: Option<i64>) -> Result<Value, Error> {
-    let shape = work.input(0)?.shape();
+pub(super) fn shape(context: &OpContext, start: i64, end: Option<i64>) -> Result<Value, Error> {
+    let shape = context.input(0)?.shape();
     let rank = shape.len() as i64;
     let bound = |i: i64| (if i < 0 { i + rank } else { i }).clamp(0, rank) as usize;
     let (start, end) = (bound(start), bound(end.unwrap_or(rank)));
@@ -115,13 +120,13 @@ pub(super) fn shape(work: &Work, start: i64, end: Option<i64>) -> Result<Value, 
     )))
 }
 
-pub(super) fn constant(work: &Work, value: Option<&Value>) -> Result<Value, Error> {
-    let sides = work.ints(0)?;
+pub(super) fn constant(context: &OpContext, value: Option<&Value>) -> Result<Value, Error> {
+    let sides = context.ints(0)?;
     let shape: Option<Vec<usize>> = sides.iter().map(|s| usize::try_from(*s).ok()).collect();
     let shape = shape.ok_or_else(|| Error::shape(format!("sizes {sides:?}")))?;
     match value {
         Some(Value::Int(v)) => {
-            let n = elements(&shape).filter(|n| *n <= work.limits.max_tensor_elements);
+            let n = elements(&shape).filter(|n| *n <= context.limits.max_tensor_elements);
             let n = n.ok_or_else(|| Error::too_large(format!("a constant of shape {shape:?}")))?;
             Ok(Value::Int(Ints::new(
                 shape,
@@ -129,21 +134,21 @@ pub(super) fn constant(work: &Work, value: Option<&Value>) -> Result<Value, Erro
             )?))
         }
         Some(Value::Float(v)) => {
-            let mut out = work.result(shape)?;
+            let mut out = context.result(shape)?;
             out.data_mut()
                 .fill(v.data().first().copied().unwrap_or(0.0));
             Ok(Value::Float(out))
         }
         None => {
-            let mut out = work.result(shape)?;
+            let mut out = context.result(shape)?;
             out.data_mut().fill(0.0);
             Ok(Value::Float(out))
         }
     }
 }
 
-pub(super) fn cast(work: &Work, to_float: bool) -> Result<Value, Error> {
-    match (work.input(0)?, to_float) {
+pub(super) fn cast(context: &OpContext, to_float: bool) -> Result<Value, Error> {
+    match (context.input(0)?, to_float) {
         (Value::Int(t), true) => {
             let data = t.data.iter().map(|v| *v as f32).collect();
             Ok(Value::Float(Tensor::new(t.shape.clone(), data)?))

@@ -1,4 +1,5 @@
-//! The golden cases. In: `golden/cases.bin` (its form stands in `golden/make_golden.py`). Out: models with inputs and outputs.
+//! The golden cases. In: `golden/cases.bin`, whose format `golden/make_golden.py` describes. Out:
+//! models with their inputs and the outputs that ONNX Runtime gave.
 
 use fusiform_nn::Tensor;
 

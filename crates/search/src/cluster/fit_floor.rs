@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 
 use fusiform_kernels::dot;
 
-use super::{ClusterFace, ClusterOptions};
+use super::input::{ClusterFace, ClusterOptions};
 
 /// Fewer impostor pairs than this say nothing.
 const MIN_PAIRS: usize = 8;

@@ -9,8 +9,8 @@
 use std::cmp::Ordering;
 use std::collections::{BTreeSet, BinaryHeap, HashMap};
 
+use super::input::{ClusterFace, ClusterOptions, Constraints};
 use super::neighbors::Pair;
-use super::{ClusterFace, ClusterOptions, Constraints};
 
 /// How the number of pairs counts: with 1 evidence would be the mean over all pairs, with 0 their
 /// sum.

@@ -6,7 +6,7 @@
 use fusiform_kernels::dot;
 use rayon::prelude::*;
 
-use super::{ClusterFace, ClusterOptions, MAX_NEIGHBORS};
+use super::input::{ClusterFace, ClusterOptions, MAX_NEIGHBORS};
 use crate::ivf::{Assignment, OverlappingLists};
 
 /// Of each neighbor so many of its own neighbors, the nearest, are compared.

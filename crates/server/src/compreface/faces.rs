@@ -1,341 +1,265 @@
-//! Calls that look at faces. In: images or embeddings. Out: boxes, subjects, similarities.
+//! Calls that compare faces. In: typed requests with images or embeddings. Out: boxes, subjects,
+//! similarities.
 
 use std::cmp::Reverse;
 use std::sync::Arc;
 
+use axum::body::Bytes;
 use axum::http::StatusCode;
-use axum::response::IntoResponse;
-use fusiform::pipeline::DescribedFace;
+use axum::response::{IntoResponse, Response};
+use fusiform::Face;
 use fusiform::template::similarity;
-use fusiform_gallery::{Action, Service, Uuid};
-use serde::Deserialize;
+use fusiform_gallery::{Action, Example, Match, Service, Uuid};
 use serde_json::{Value, json};
 
-use super::answer;
-use super::failure::Failure;
-use super::request::{self, Call};
-use super::{Answered, Recognition, ok, stored};
+use super::body::malformed;
+use super::render;
+use super::request::{
+    CompareEmbeddings, Detect, Enrol, FaceOptions, Recognise, RecogniseEmbeddings, Verify,
+};
+use super::scale::Scale;
+use crate::problem::{Code, Problem};
+use crate::service::{Analysed, Recognition, embedding};
 
-/// Embeddings that one request may ask about.
-const MAX_PROBES: usize = 1024;
+type JsonAnswer = Result<Value, Problem>;
 
-/// Parameters that every image call takes.
-struct Asked {
-    limit: usize,
-    threshold: Option<f32>,
-    status: bool,
+/// The calls of one engine and gallery.
+#[derive(Debug)]
+pub(super) struct Faces {
+    pub(super) recognition: Arc<Recognition>,
+    pub(super) scale: Scale,
 }
 
-fn asked(call: &Call) -> Result<Asked, Failure> {
-    let limit: i64 = call.number("limit")?.unwrap_or(0);
-    let threshold: Option<f32> = call.number("det_prob_threshold")?;
-    let status = call.boolean("status", false)?;
-    let limit = usize::try_from(limit)
-        .map_err(|_| Failure::new(400, 26, "Limit should be equal or greater than 0; "))?;
-    Ok(Asked {
-        limit,
-        threshold,
-        status,
-    })
-}
-
-fn wanted_matches(call: &Call) -> Result<usize, Failure> {
-    let n: i64 = call.number("prediction_count")?.unwrap_or(1);
-    let refused = || {
-        Failure::new(
-            400,
-            26,
-            "prediction_count should be equal or greater than 1; ",
-        )
-    };
-    usize::try_from(n)
-        .ok()
-        .filter(|n| *n > 0)
-        .ok_or_else(refused)
-}
-
-/// The faces of an image that were asked for, largest first, and milliseconds.
-async fn look(
-    served: &Recognition,
-    bytes: Vec<u8>,
-    asked: &Asked,
-) -> Result<(Vec<DescribedFace>, f64), Failure> {
-    let threshold = asked.threshold;
-    if threshold.is_some_and(|t| !(0.0..=1.0).contains(&t)) {
-        return Err(Failure::no_face());
+impl Faces {
+    /// The faces of an image that were asked for, at least one.
+    async fn analyse(&self, image: Bytes, options: &FaceOptions) -> Result<Analysed, Problem> {
+        let min_score = options.min_score;
+        if min_score.is_some_and(|t| !(0.0..=1.0).contains(&t)) {
+            return Err(render::no_face());
+        }
+        let mut found = self.recognition.analyse(image).await?;
+        let faces = &mut found.faces;
+        faces.retain(|f| min_score.is_none_or(|t| f.score > t));
+        if options.limit > 0 {
+            faces.truncate(options.limit);
+        }
+        if faces.is_empty() {
+            return Err(render::no_face());
+        }
+        Ok(found)
     }
-    let (mut faces, ms) = served.look(bytes).await?;
-    faces.retain(|f| threshold.is_none_or(|t| f.face.score > t));
-    if asked.limit > 0 {
-        faces.truncate(asked.limit);
+
+    fn with_versions(&self, mut body: Value, options: &FaceOptions) -> Value {
+        if options.status {
+            let engine = self.recognition.engine();
+            let embedder = engine.embedder_id().map(ToString::to_string);
+            body["plugins_versions"] = json!({
+                "detector": engine.detector_id().to_string(),
+                "calculator": embedder.unwrap_or_default(),
+            });
+        }
+        body
     }
-    if faces.is_empty() {
-        return Err(Failure::no_face());
+
+    pub(super) async fn enrol(
+        &self,
+        service: Service,
+        request: Enrol,
+    ) -> Result<Response, Problem> {
+        let options = FaceOptions {
+            limit: 0,
+            min_score: request.min_score,
+            status: false,
+            plugins: super::request::Plugins {
+                landmarks: false,
+                pose: false,
+                embedding: false,
+            },
+        };
+        let (subject, image) = (request.subject, request.image);
+        let found = self.analyse(image.clone(), &options).await?;
+        let vector = embedding(only(&found.faces)?)?.to_vec();
+        let name = subject.clone();
+        let id = self
+            .recognition
+            .stored(move |gallery| gallery.enrol(service, &name, &vector, &image))
+            .await?;
+        let body = json!({"image_id": id.to_string(), "subject": subject});
+        Ok((StatusCode::CREATED, axum::Json(body)).into_response())
     }
-    Ok((faces, ms))
+
+    pub(super) async fn recognise(&self, service: Service, request: Recognise) -> JsonAnswer {
+        let options = &request.options;
+        let (mut result, probes) = if request.detect_faces {
+            let found = self.analyse(request.image, options).await?;
+            let probes = found.faces.iter().map(|f| Ok(embedding(f)?.to_vec()));
+            let probes: Result<Vec<_>, Problem> = probes.collect();
+            (shown(&found, options), probes?)
+        } else {
+            let (bbox, probe) = self.recognition.embed_crop(request.image).await?;
+            let face = render::cropped_face(&bbox, &probe, options.plugins);
+            (vec![face], vec![probe])
+        };
+        let n = probes.len();
+        let subjects = self.subjects(service, probes, request.top).await?;
+        for (subjects, shown) in subjects.into_iter().zip(&mut result) {
+            shown["subjects"] = subjects.into();
+        }
+        self.recognition
+            .record(Action::Identify, service, n)
+            .await?;
+        Ok(self.with_versions(json!({"result": result}), options))
+    }
+
+    /// The nearest subjects of each probe.
+    async fn subjects(
+        &self,
+        service: Service,
+        probes: Vec<Vec<f32>>,
+        top: usize,
+    ) -> Result<Vec<Vec<Value>>, Problem> {
+        let found = self.recognition.nearest(service, probes, top).await?;
+        let one = |m: &Match| {
+            let similarity = self.scale.similarity(m.similarity);
+            json!({"subject": m.subject, "similarity": similarity})
+        };
+        let all = found.iter().map(|of| of.iter().map(one).collect());
+        Ok(all.collect())
+    }
+
+    pub(super) async fn detect(&self, request: Detect) -> JsonAnswer {
+        let options = &request.options;
+        let found = self.analyse(request.image, options).await?;
+        let result = shown(&found, options);
+        Ok(self.with_versions(json!({"result": result}), options))
+    }
+
+    pub(super) async fn verify(&self, service: Service, request: Verify) -> JsonAnswer {
+        let options = &request.options;
+        let source = self.analyse(request.source, options).await?;
+        let of_source = only(&source.faces)?;
+        let target = self.analyse(request.target, options).await?;
+        let mut matches = shown(&target, options);
+        for (face, shown) in target.faces.iter().zip(&mut matches) {
+            let cosine = similarity(embedding(of_source)?, embedding(face)?).0;
+            shown["similarity"] = json!(self.scale.similarity(cosine));
+        }
+        let n = target.faces.len();
+        self.recognition.record(Action::Compare, service, n).await?;
+        let source = shown(&source, options).remove(0);
+        let pair = json!({"source_image_face": source, "face_matches": matches});
+        Ok(json!({"result": [self.with_versions(pair, options)]}))
+    }
+
+    pub(super) async fn verify_example(
+        &self,
+        service: Service,
+        id: Uuid,
+        request: Detect,
+    ) -> JsonAnswer {
+        let options = &request.options;
+        let found = self.analyse(request.image, options).await?;
+        let (example, stored) = self.example(service, &id)?;
+        let mut result = shown(&found, options);
+        for (face, shown) in found.faces.iter().zip(&mut result) {
+            let cosine = similarity(&stored, embedding(face)?).0;
+            shown["subject"] = json!(example.subject);
+            shown["similarity"] = json!(self.scale.similarity(cosine));
+        }
+        let n = found.faces.len();
+        self.recognition
+            .record(Action::Identify, service, n)
+            .await?;
+        Ok(self.with_versions(json!({"result": result}), options))
+    }
+
+    fn example(&self, service: Service, id: &Uuid) -> Result<(Example, Vec<f32>), Problem> {
+        let unknown = || Problem::new(Code::UnknownExample, "Image Id is incorrect");
+        let found = self.recognition.gallery().example(service, id);
+        found.ok_or_else(unknown)
+    }
+
+    pub(super) async fn recognise_embeddings(
+        &self,
+        service: Service,
+        request: RecogniseEmbeddings,
+    ) -> JsonAnswer {
+        let embeddings = &request.embeddings;
+        let probes: Result<Vec<_>, _> = embeddings.iter().map(|v| self.unit(v)).collect();
+        let found = self.subjects(service, probes?, request.top).await?;
+        let one = |(vector, near): (&Vec<f32>, Vec<Value>)| {
+            json!({"embedding": vector,
+            "similarities": near})
+        };
+        let result: Vec<Value> = embeddings.iter().zip(found).map(one).collect();
+        let n = embeddings.len();
+        self.recognition
+            .record(Action::Identify, service, n)
+            .await?;
+        Ok(json!({"result": result}))
+    }
+
+    pub(super) async fn verify_embeddings(
+        &self,
+        service: Service,
+        id: Uuid,
+        embeddings: &[Vec<f32>],
+    ) -> JsonAnswer {
+        let (_, stored) = self.example(service, &id)?;
+        let n = embeddings.len();
+        self.recognition
+            .record(Action::Identify, service, n)
+            .await?;
+        self.compared(&stored, embeddings)
+    }
+
+    pub(super) fn compare_embeddings(&self, request: &CompareEmbeddings) -> JsonAnswer {
+        self.compared(&self.unit(&request.source)?, &request.targets)
+    }
+
+    fn compared(&self, source: &[f32], targets: &[Vec<f32>]) -> JsonAnswer {
+        let mut result = Vec::new();
+        for target in targets {
+            let cosine = similarity(source, &self.unit(target)?).0;
+            result.push((self.scale.similarity(cosine), target));
+        }
+        result.sort_by_key(|(near, _)| Reverse((near * 1e5) as i64));
+        let one =
+            |(near, target): &(f64, &Vec<f32>)| json!({"embedding": target, "similarity": near});
+        Ok(json!({"result": result.iter().map(one).collect::<Vec<_>>()}))
+    }
+
+    /// A client's vector at unit length; it must have as many values as the model's.
+    fn unit(&self, given: &[f32]) -> Result<Vec<f32>, Problem> {
+        let sum: f64 = given.iter().map(|v| f64::from(*v).powi(2)).sum();
+        let norm = sum.sqrt();
+        let length = self.recognition.engine().dimensions();
+        if given.len() != length || !norm.is_finite() || norm < 1e-12 {
+            return Err(malformed());
+        }
+        let unit = given.iter().map(|v| (f64::from(*v) / norm) as f32);
+        Ok(unit.collect())
+    }
 }
 
-fn shown(faces: &[DescribedFace], ms: f64, call: &Call, asked: &Asked) -> Vec<Value> {
-    let plugins = call.plugins();
+fn only(faces: &[Face]) -> Result<&Face, Problem> {
+    match faces {
+        [face] => Ok(face),
+        _ => {
+            let detail = "More than one face in the source image";
+            Err(Problem::new(Code::ManyFaces, detail))
+        }
+    }
+}
+
+fn shown(found: &Analysed, options: &FaceOptions) -> Vec<Value> {
+    let each_ms = found.took_ms / found.faces.len() as f64;
     let one = |face| {
-        let mut shown = answer::face(face, &plugins);
-        if asked.status {
-            shown["execution_time"] = json!({"detector": ms / faces.len() as f64});
+        let mut shown = render::face(face, options.plugins);
+        if options.status {
+            shown["execution_time"] = json!({"detector": each_ms});
         }
         shown
     };
-    faces.iter().map(one).collect()
-}
-
-fn with_versions(mut body: Value, served: &Recognition, asked: &Asked) -> Value {
-    if asked.status {
-        body["plugins_versions"] = json!({
-            "detector": served.engine.detector_id().to_string(),
-            "calculator": served.engine.embedder_id().map(ToString::to_string).unwrap_or_default(),
-        });
-    }
-    body
-}
-
-fn vector(face: &DescribedFace) -> Result<&[f32], Failure> {
-    let embedding = face
-        .embedding
-        .as_ref()
-        .ok_or_else(|| Failure::inside("the pack only detects"))?;
-    Ok(&embedding.0)
-}
-
-pub(super) async fn enrol(served: &Arc<Recognition>, service: Service, call: Call) -> Answered {
-    let missing = || Failure::new(400, 33, "Required parameter subject is missing");
-    if call.is_json() {
-        call.query("subject").ok_or_else(missing)?;
-    }
-    call.has_images(&[("file", "content")])?;
-    let subject = call.query("subject").ok_or_else(missing)?.to_owned();
-    let threshold = call.number("det_prob_threshold")?;
-    request::not_blank(&subject)?;
-    if subject.chars().count() > 255 {
-        return Err(Failure::unforeseen());
-    }
-    let image = call.image("file")?;
-    let asked = Asked {
-        limit: 0,
-        threshold,
-        status: false,
-    };
-    let (faces, _) = look(served, image.clone(), &asked).await?;
-    if faces.len() > 1 {
-        return Err(Failure::many_faces());
-    }
-    let vector = vector(&faces[0])?.to_vec();
-    let (vault, name) = (served.vault.clone(), subject.clone());
-    let id = stored(move || vault.enrol(service, &name, &vector, &image)).await?;
-    let body = json!({"image_id": id.to_string(), "subject": subject});
-    Ok((StatusCode::CREATED, axum::Json(body)).into_response())
-}
-
-pub(super) async fn recognise(served: &Arc<Recognition>, service: Service, call: Call) -> Answered {
-    call.has_images(&[("file", "content")])?;
-    let (asked, top) = (asked(&call)?, wanted_matches(&call)?);
-    let (mut result, probes) = if call.boolean("detect_faces", true)? {
-        let (faces, ms) = look(served, call.image("file")?, &asked).await?;
-        let probes: Result<Vec<_>, _> = faces
-            .iter()
-            .map(|f| vector(f).map(<[f32]>::to_vec))
-            .collect();
-        (shown(&faces, ms, &call, &asked), probes?)
-    } else {
-        let (bbox, probe) = served.look_at_whole(call.image("file")?).await?;
-        (
-            vec![answer::whole(&bbox, &probe, &call.plugins())],
-            vec![probe],
-        )
-    };
-    let n = probes.len();
-    for (subjects, shown) in subjects(served, service, probes, top)
-        .await?
-        .into_iter()
-        .zip(&mut result)
-    {
-        shown["subjects"] = subjects.into();
-    }
-    recorded(served, Action::Identify, service, n).await?;
-    ok(with_versions(json!({"result": result}), served, &asked))
-}
-
-/// For each probe, what is nearest.
-async fn subjects(
-    served: &Recognition,
-    service: Service,
-    probes: Vec<Vec<f32>>,
-    top: usize,
-) -> Result<Vec<Vec<Value>>, Failure> {
-    let found = served.nearest(service, probes, top).await?;
-    let one = |m: &fusiform_gallery::Match| json!({"subject": m.subject, "similarity": served.scale.similarity(m.similarity)});
-    Ok(found
-        .iter()
-        .map(|of| of.iter().map(one).collect())
-        .collect())
-}
-
-pub(super) async fn detect(served: &Arc<Recognition>, call: Call) -> Answered {
-    call.has_images(&[("file", "content")])?;
-    let asked = asked(&call)?;
-    let (faces, ms) = look(served, call.image("file")?, &asked).await?;
-    let result = shown(&faces, ms, &call, &asked);
-    ok(with_versions(json!({"result": result}), served, &asked))
-}
-
-pub(super) async fn verify(served: &Arc<Recognition>, service: Service, call: Call) -> Answered {
-    call.has_images(&[
-        ("source_image", "sourceImageBase64"),
-        ("target_image", "targetImageBase64"),
-    ])?;
-    let asked = asked(&call)?;
-    let (source, target) = (call.image("source_image")?, call.image("target_image")?);
-    let (source, source_ms) = look(served, source, &asked).await?;
-    if source.len() > 1 {
-        return Err(Failure::many_faces());
-    }
-    let (target, target_ms) = look(served, target, &asked).await?;
-    let of_source = vector(&source[0])?;
-    let mut matches = shown(&target, target_ms, &call, &asked);
-    for (face, shown) in target.iter().zip(&mut matches) {
-        let cosine = similarity(of_source, vector(face)?).0;
-        shown["similarity"] = json!(served.scale.similarity(cosine));
-    }
-    recorded(served, Action::Compare, service, target.len()).await?;
-    let source = shown(&source, source_ms, &call, &asked).remove(0);
-    let pair = json!({"source_image_face": source, "face_matches": matches});
-    ok(json!({"result": [with_versions(pair, served, &asked)]}))
-}
-
-pub(super) async fn verify_stored(
-    served: &Arc<Recognition>,
-    service: Service,
-    id: Uuid,
-    call: Call,
-) -> Answered {
-    call.has_images(&[("file", "content")])?;
-    let asked = asked(&call)?;
-    let (faces, ms) = look(served, call.image("file")?, &asked).await?;
-    let (example, stored) = known(served, service, &id)?;
-    let mut result = shown(&faces, ms, &call, &asked);
-    for (face, shown) in faces.iter().zip(&mut result) {
-        let cosine = similarity(&stored, vector(face)?).0;
-        shown["subject"] = json!(example.subject);
-        shown["similarity"] = json!(served.scale.similarity(cosine));
-    }
-    recorded(served, Action::Identify, service, faces.len()).await?;
-    ok(with_versions(json!({"result": result}), served, &asked))
-}
-
-/// Puts into the audit log, before the answer is given, that faces were compared.
-async fn recorded(
-    served: &Recognition,
-    action: Action,
-    service: Service,
-    count: usize,
-) -> Result<(), Failure> {
-    let vault = Arc::clone(&served.vault);
-    stored(move || vault.record(action, Some(service), None, count)).await
-}
-
-fn known(
-    served: &Recognition,
-    service: Service,
-    id: &Uuid,
-) -> Result<(fusiform_gallery::Example, Vec<f32>), Failure> {
-    let unknown = || Failure::new(404, 44, "Image Id is incorrect");
-    served.vault.example(service, id).ok_or_else(unknown)
-}
-
-#[derive(Deserialize)]
-struct Vectors {
-    embeddings: Option<Vec<Vec<f32>>>,
-}
-
-#[derive(Deserialize)]
-struct Pairs {
-    source: Option<Vec<f32>>,
-    targets: Option<Vec<Vec<f32>>>,
-}
-
-fn given<T>(field: Option<Vec<T>>, name: &str) -> Result<Vec<T>, Failure> {
-    field
-        .filter(|v| !v.is_empty())
-        .ok_or_else(|| Failure::empty_field(name))
-}
-
-/// Unit length, and the model's number of values.
-fn unit(given: &[f32], length: usize) -> Result<Vec<f32>, Failure> {
-    let norm = given
-        .iter()
-        .map(|v| f64::from(*v).powi(2))
-        .sum::<f64>()
-        .sqrt();
-    if given.len() != length || !norm.is_finite() || norm < 1e-12 {
-        return Err(Failure::unforeseen());
-    }
-    Ok(given
-        .iter()
-        .map(|v| (f64::from(*v) / norm) as f32)
-        .collect())
-}
-
-pub(super) async fn recognise_embeddings(
-    served: &Recognition,
-    service: Service,
-    call: &Call,
-) -> Answered {
-    let vectors: Vectors = call.json()?;
-    let vectors = given(vectors.embeddings, "embeddings")?;
-    let top = wanted_matches(call)?;
-    if vectors.len() > MAX_PROBES {
-        return Err(Failure::unforeseen());
-    }
-    let length = served.engine.dimensions();
-    let probes: Result<Vec<_>, _> = vectors.iter().map(|v| unit(v, length)).collect();
-    let found = subjects(served, service, probes?, top).await?;
-    let one = |(vector, near): (&Vec<f32>, Vec<Value>)| json!({"embedding": vector, "similarities": near});
-    let result: Vec<Value> = vectors.iter().zip(found).map(one).collect();
-    recorded(served, Action::Identify, service, vectors.len()).await?;
-    ok(json!({"result": result}))
-}
-
-pub(super) async fn verify_embeddings(
-    served: &Recognition,
-    service: Service,
-    id: Uuid,
-    call: &Call,
-) -> Answered {
-    let vectors: Vectors = call.json()?;
-    let vectors = given(vectors.embeddings, "embeddings")?;
-    let (_, stored) = known(served, service, &id)?;
-    recorded(served, Action::Identify, service, vectors.len()).await?;
-    compared(served, &stored, &vectors)
-}
-
-pub(super) fn compare_embeddings(served: &Recognition, call: &Call) -> Answered {
-    let pairs: Pairs = call.json()?;
-    let source = given(pairs.source, "source")?;
-    let targets = given(pairs.targets, "targets")?;
-    compared(
-        served,
-        &unit(&source, served.engine.dimensions())?,
-        &targets,
-    )
-}
-
-fn compared(served: &Recognition, source: &[f32], targets: &[Vec<f32>]) -> Answered {
-    let mut result = Vec::new();
-    for target in targets {
-        let near = served
-            .scale
-            .similarity(similarity(source, &unit(target, served.engine.dimensions())?).0);
-        result.push((near, target));
-    }
-    result.sort_by_key(|(near, _)| Reverse((near * 1e5) as i64));
-    let one = |(near, target): &(f64, &Vec<f32>)| json!({"embedding": target, "similarity": near});
-    ok(json!({"result": result.iter().map(one).collect::<Vec<_>>()}))
+    found.faces.iter().map(one).collect()
 }

@@ -1,263 +1,376 @@
-//! One request taken apart. In: query, headers, body, as real clients send them. Out: parameters and file parts.
+//! Typed requests. In: method, path and the parts of a request. Out: one [`Call`], its values
+//! checked in the order in which CompreFace checks them: parts, values, ranges, file name. Knows no
+//! face and no stored person.
 
-use std::convert::Infallible;
+use std::fmt::Display;
 
-use axum::extract::Request;
-use axum::http::header;
-use base64::Engine;
-use base64::engine::DecodePaddingMode;
-use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig};
-use serde::de::DeserializeOwned;
+use axum::body::Bytes;
+use axum::http::Method;
+use fusiform_gallery::Uuid;
+use serde::Deserialize;
 use serde_json::Value;
 
-use super::failure::Failure;
+use super::body::{RawImage, RawRequest, empty_field, malformed};
+use crate::problem::{Code, Problem};
 
-pub(super) const MAX_BODY_BYTES: usize = 10_485_760;
-const MAX_FILE_BYTES: usize = 5_242_880;
-const MAX_PARTS: usize = 64;
-const EXTENSIONS: &[&str] = &[
-    "tif", "tiff", "jpg", "jpeg", "png", "bmp", "ico", "gif", "webp",
-];
+/// Embeddings that one request may ask about.
+const MAX_PROBES: usize = 1024;
+/// UTF-16 units of a name in a body.
+const MAX_NAME_UNITS: usize = 50;
+/// Characters of a name in a parameter.
+const MAX_SUBJECT_CHARS: usize = 255;
+const MAX_PAGE_SIZE: usize = 2000;
 
+/// One request that needs a key.
 #[derive(Debug)]
-enum Payload {
-    Json(Vec<u8>),
-    /// Field name, file name, bytes.
-    Parts(Vec<(String, String, Vec<u8>)>),
-    Other,
+pub(super) enum Call {
+    AddSubject {
+        name: String,
+    },
+    ListSubjects,
+    EraseSubjects,
+    RenameSubject {
+        old: String,
+        new: String,
+    },
+    EraseSubject {
+        name: String,
+    },
+    ListExamples(ListExamples),
+    /// Without a subject, those of all.
+    EraseExamples {
+        subject: Option<String>,
+    },
+    EraseExamplesById(Vec<Uuid>),
+    EraseExample(Uuid),
+    ExampleImage {
+        id: String,
+    },
+    Enrol(Enrol),
+    Recognise(Recognise),
+    Detect(Detect),
+    Verify(Verify),
+    VerifyExample {
+        id: Uuid,
+        photo: Detect,
+    },
+    RecogniseEmbeddings(RecogniseEmbeddings),
+    VerifyEmbeddings {
+        id: Uuid,
+        embeddings: Vec<Vec<f32>>,
+    },
+    CompareEmbeddings(CompareEmbeddings),
 }
 
+/// A page of examples.
 #[derive(Debug)]
-pub(super) struct Call {
-    query: Vec<(String, String)>,
-    payload: Payload,
+pub(super) struct ListExamples {
+    pub(super) page: usize,
+    pub(super) size: usize,
+    pub(super) subject: Option<String>,
+}
+
+/// Enrol the one face of a photo.
+#[derive(Debug)]
+pub(super) struct Enrol {
+    pub(super) subject: String,
+    pub(super) min_score: Option<f32>,
+    pub(super) image: Bytes,
+}
+
+/// Which faces of a photo, and what of each.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct FaceOptions {
+    /// Largest faces to keep; 0 is all.
+    pub(super) limit: usize,
+    /// A face's score must be above it. Not yet checked to be from 0 to 1: CompreFace answers "no
+    /// face" otherwise.
+    pub(super) min_score: Option<f32>,
+    /// Whether times and versions are shown.
+    pub(super) status: bool,
+    pub(super) plugins: Plugins,
+}
+
+/// What is shown of a face beside its box.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Plugins {
+    pub(super) landmarks: bool,
+    pub(super) pose: bool,
+    pub(super) embedding: bool,
+}
+
+/// Faces of one photo.
+#[derive(Debug)]
+pub(super) struct Detect {
+    pub(super) image: Bytes,
+    pub(super) options: FaceOptions,
+}
+
+/// Who the faces of a photo are.
+#[derive(Debug)]
+pub(super) struct Recognise {
+    pub(super) image: Bytes,
+    pub(super) options: FaceOptions,
+    /// Matches of each face, at least 1.
+    pub(super) top: usize,
+    /// `false` takes the image as one cropped face.
+    pub(super) detect_faces: bool,
+}
+
+/// Compare the one face of `source` with the faces of `target`.
+#[derive(Debug)]
+pub(super) struct Verify {
+    pub(super) source: Bytes,
+    pub(super) target: Bytes,
+    pub(super) options: FaceOptions,
+}
+
+/// Who the faces are that these embeddings are of.
+#[derive(Debug)]
+pub(super) struct RecogniseEmbeddings {
+    pub(super) embeddings: Vec<Vec<f32>>,
+    pub(super) top: usize,
+}
+
+/// Compare embeddings with each other.
+#[derive(Debug)]
+pub(super) struct CompareEmbeddings {
+    pub(super) source: Vec<f32>,
+    pub(super) targets: Vec<Vec<f32>>,
 }
 
 impl Call {
-    pub(super) async fn read(request: Request) -> Result<Call, Failure> {
-        let mut query = pairs(request.uri().query().unwrap_or_default());
-        let kind = request.headers().get(header::CONTENT_TYPE);
-        let kind = kind
-            .and_then(|k| k.to_str().ok())
-            .unwrap_or_default()
-            .to_owned();
-        let body = axum::body::to_bytes(request.into_body(), MAX_BODY_BYTES)
-            .await
-            .map_err(|_| {
-                Failure::new(
-                    413,
-                    0,
-                    "The request is larger than 10485760 bytes or broke off",
-                )
-            })?;
-        let payload = if kind.starts_with("multipart/form-data") {
-            let boundary = multer::parse_boundary(&kind).map_err(|_| Failure::unforeseen())?;
-            let whole = futures_util::stream::once(async move { Ok::<_, Infallible>(body) });
-            let mut multipart = multer::Multipart::new(whole, boundary);
-            let mut parts = Vec::new();
-            while let Some(field) = multipart
-                .next_field()
-                .await
-                .map_err(|_| Failure::unforeseen())?
-            {
-                if parts.len() + query.len() > MAX_PARTS {
-                    return Err(Failure::unforeseen());
+    /// `path` is what follows `/api/v1/`, decoded, a part for each segment.
+    pub(super) fn parse(
+        method: &Method,
+        path: &[&str],
+        mut raw: RawRequest,
+    ) -> Result<Call, Problem> {
+        let file = ("file", "content");
+        Ok(match (method, path) {
+            (&Method::POST, ["recognition", "subjects"]) => Call::AddSubject {
+                name: name_of_body(&raw)?,
+            },
+            (&Method::GET, ["recognition", "subjects"]) => Call::ListSubjects,
+            (&Method::DELETE, ["recognition", "subjects"]) => Call::EraseSubjects,
+            (&Method::PUT, ["recognition", "subjects", old]) => Call::RenameSubject {
+                new: name_of_body(&raw)?,
+                old: not_blank(old)?,
+            },
+            (&Method::DELETE, ["recognition", "subjects", name]) => Call::EraseSubject {
+                name: not_blank(name)?,
+            },
+            (&Method::GET, ["recognition", "faces"]) => Call::ListExamples(list_examples(&raw)),
+            (&Method::DELETE, ["recognition", "faces"]) => Call::EraseExamples {
+                subject: raw.parameter("subject").map(not_blank).transpose()?,
+            },
+            (&Method::POST, ["recognition", "faces"]) => Call::Enrol(enrol(raw)?),
+            (&Method::POST, ["recognition", "faces", "delete"]) => {
+                let ids: Vec<String> = raw.json()?;
+                let ids = ids.iter().map(|id| uuid(id));
+                Call::EraseExamplesById(ids.collect::<Result<_, _>>()?)
+            }
+            (&Method::DELETE, ["recognition", "faces", id]) => Call::EraseExample(uuid(id)?),
+            (&Method::GET, ["recognition", "faces", id, "img"]) => Call::ExampleImage {
+                id: (*id).to_owned(),
+            },
+            (&Method::POST, ["recognition", "faces", id, "verify"]) => Call::VerifyExample {
+                id: uuid(id)?,
+                photo: detect(raw)?,
+            },
+            (&Method::POST, ["recognition", "recognize"]) => {
+                let [image] = raw.images([file])?;
+                let (options, top) = (face_options(&raw)?, prediction_count(&raw)?);
+                let detect_faces = raw.boolean("detect_faces", true)?;
+                Call::Recognise(Recognise {
+                    image: image.bytes()?,
+                    options,
+                    top,
+                    detect_faces,
+                })
+            }
+            (&Method::POST, ["detection", "detect"]) => Call::Detect(detect(raw)?),
+            (&Method::POST, ["verification", "verify"]) => {
+                let [source, target] = raw.images([
+                    ("source_image", "sourceImageBase64"),
+                    ("target_image", "targetImageBase64"),
+                ])?;
+                let options = face_options(&raw)?;
+                Call::Verify(Verify {
+                    source: source.bytes()?,
+                    target: target.bytes()?,
+                    options,
+                })
+            }
+            (&Method::POST, ["recognition", "embeddings", "recognize"]) => {
+                let embeddings = embeddings(&raw)?;
+                let top = prediction_count(&raw)?;
+                if embeddings.len() > MAX_PROBES {
+                    return Err(malformed());
                 }
-                let name = field.name().unwrap_or_default().to_owned();
-                let file = field.file_name().map(str::to_owned);
-                let bytes = field
-                    .bytes()
-                    .await
-                    .map_err(|_| Failure::unforeseen())?
-                    .to_vec();
-                match file {
-                    Some(_) if bytes.len() > MAX_FILE_BYTES => return Err(Failure::unforeseen()),
-                    Some(file) => parts.push((name, file, bytes)),
-                    None => query.push((name, String::from_utf8_lossy(&bytes).into_owned())),
+                Call::RecogniseEmbeddings(RecogniseEmbeddings { embeddings, top })
+            }
+            (&Method::POST, ["recognition", "embeddings", "faces", id, "verify"]) => {
+                Call::VerifyEmbeddings {
+                    id: uuid(id)?,
+                    embeddings: embeddings(&raw)?,
                 }
             }
-            Payload::Parts(parts)
-        } else if kind.starts_with("application/json") {
-            Payload::Json(body.to_vec())
-        } else {
-            Payload::Other
-        };
-        Ok(Call { query, payload })
-    }
-
-    /// The first value of a parameter.
-    pub(super) fn query(&self, name: &str) -> Option<&str> {
-        self.query
-            .iter()
-            .find(|(n, _)| n == name)
-            .map(|(_, v)| v.as_str())
-    }
-
-    pub(super) fn number<T: std::str::FromStr>(&self, name: &str) -> Result<Option<T>, Failure> {
-        let value = self.query(name).map(str::trim).filter(|v| !v.is_empty());
-        value
-            .map(|v| v.parse().map_err(|_| Failure::unforeseen()))
-            .transpose()
-    }
-
-    pub(super) fn boolean(&self, name: &str, default: bool) -> Result<bool, Failure> {
-        match self
-            .query(name)
-            .unwrap_or_default()
-            .to_ascii_lowercase()
-            .as_str()
-        {
-            "" => Ok(default),
-            "true" | "on" | "yes" | "1" => Ok(true),
-            "false" | "off" | "no" | "0" => Ok(false),
-            _ => Err(Failure::unforeseen()),
-        }
-    }
-
-    /// All values of `face_plugins`; unknown slugs stay in and are ignored later.
-    pub(super) fn plugins(&self) -> Vec<&str> {
-        let values = self.query.iter().filter(|(n, _)| n == "face_plugins");
-        values
-            .flat_map(|(_, v)| v.split([',', ' ', '\t']))
-            .filter(|s| !s.is_empty())
-            .collect()
-    }
-
-    pub(super) fn json<T: DeserializeOwned>(&self) -> Result<T, Failure> {
-        match &self.payload {
-            Payload::Json(body) => serde_json::from_slice(body).map_err(|_| Failure::unforeseen()),
-            _ => Err(Failure::new(415, 0, "application/json is wanted")),
-        }
-    }
-
-    /// The name in `{"subject": …}` or a bare string, within the contract's rules.
-    pub(super) fn subject_of_body(&self) -> Result<String, Failure> {
-        let body: Value = self.json()?;
-        let name = body
-            .as_str()
-            .or_else(|| body.get("subject").and_then(Value::as_str));
-        let name = name.unwrap_or_default();
-        if name.trim().is_empty() {
-            return Err(Failure::new(400, 26, "Subject name cannot be empty"));
-        }
-        if name.contains([';', '/', '\\']) {
-            let text = "The name cannot contain the following special characters: ';', '/', '\\'";
-            return Err(Failure::new(400, 36, text));
-        }
-        if name.encode_utf16().count() > 50 {
-            return Err(Failure::new(
-                400,
-                26,
-                "Subject name size must be between 1 and 50",
-            ));
-        }
-        Ok(name.to_owned())
-    }
-
-    /// Whether the parts that must be there are: each a multipart name and Java's name of the JSON field.
-    pub(super) fn has_images(&self, wanted: &[(&str, &str)]) -> Result<(), Failure> {
-        match &self.payload {
-            Payload::Other => Err(Failure::new(
-                415,
-                0,
-                "multipart/form-data or application/json is wanted",
-            )),
-            Payload::Parts(parts) => {
-                for (name, _) in wanted {
-                    if !parts.iter().any(|(n, _, _)| n == name) {
-                        return Err(Failure::new(
-                            400,
-                            34,
-                            format!("Required part {name} is missing"),
-                        ));
-                    }
-                }
-                Ok(())
+            (&Method::POST, ["verification", "embeddings", "verify"]) => {
+                let pair: Pair = raw.json()?;
+                Call::CompareEmbeddings(CompareEmbeddings {
+                    source: not_empty(pair.source, "source")?,
+                    targets: not_empty(pair.targets, "targets")?,
+                })
             }
-            Payload::Json(_) => {
-                let body: Value = self.json()?;
-                for (name, java) in wanted {
-                    if body.get(name).is_none_or(Value::is_null) {
-                        return Err(Failure::empty_field(java));
-                    }
-                }
-                Ok(())
+            (
+                _,
+                ["recognition", "subjects" | "faces" | "recognize"]
+                | ["recognition", "subjects" | "faces", _]
+                | ["recognition", "faces", _, "img" | "verify"]
+                | ["detection", "detect"]
+                | ["verification", "verify"],
+            ) => {
+                return Err(unknown_route(format!(
+                    "Request method '{method}' not supported"
+                )));
             }
-        }
-    }
-
-    pub(super) fn is_json(&self) -> bool {
-        matches!(self.payload, Payload::Json(_))
-    }
-
-    /// The bytes of an image that [`Call::has_images`] found.
-    pub(super) fn image(&self, name: &str) -> Result<Vec<u8>, Failure> {
-        if let Payload::Parts(parts) = &self.payload {
-            let part = parts.iter().find(|(n, _, _)| n == name);
-            let (_, file, bytes) = part.ok_or_else(Failure::unforeseen)?;
-            let extension = file.rsplit_once('.').map(|(_, e)| e.to_lowercase());
-            if !extension.is_some_and(|e| EXTENSIONS.contains(&&*e)) {
-                let text = format!("File [{file}] has an unavailable extension");
-                return Err(Failure::new(400, 21, text));
-            }
-            return Ok(bytes.clone());
-        }
-        let refused = || Failure::new(400, 21, "Provided value is not Base64");
-        let body: Value = self.json()?;
-        let text = body.get(name).and_then(Value::as_str).ok_or_else(refused)?;
-        let plain: String = text
-            .chars()
-            .filter(|c| !c.is_whitespace())
-            .map(|c| match c {
-                '-' => '+',
-                '_' => '/',
-                c => c,
-            })
-            .collect();
-        let lenient =
-            GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent);
-        GeneralPurpose::new(&base64::alphabet::STANDARD, lenient)
-            .decode(plain)
-            .map_err(|_| refused())
+            _ => return Err(unknown_route("No such path")),
+        })
     }
 }
 
-pub(super) fn not_blank(name: &str) -> Result<(), Failure> {
-    if name.trim().is_empty() {
-        return Err(Failure::new(400, 26, "Subject name is empty; "));
-    }
-    Ok(())
+pub(super) fn unknown_route(detail: impl Into<String>) -> Problem {
+    Problem::new(Code::UnknownRoute, detail)
 }
 
-fn pairs(query: &str) -> Vec<(String, String)> {
-    let pair = |p: &str| {
-        let (name, value) = p.split_once('=').unwrap_or((p, ""));
-        (decoded(name, true), decoded(value, true))
+pub(super) fn unknown_subject(name: impl Display) -> Problem {
+    Problem::new(Code::UnknownSubject, format!("Subject {name} not found"))
+}
+
+fn detect(mut raw: RawRequest) -> Result<Detect, Problem> {
+    let [image]: [RawImage; 1] = raw.images([("file", "content")])?;
+    let options = face_options(&raw)?;
+    Ok(Detect {
+        image: image.bytes()?,
+        options,
+    })
+}
+
+fn enrol(mut raw: RawRequest) -> Result<Enrol, Problem> {
+    let missing = || {
+        let detail = "Required parameter subject is missing";
+        Problem::new(Code::MissingParameter, detail)
     };
-    query
-        .split('&')
-        .filter(|p| !p.is_empty())
-        .take(MAX_PARTS)
-        .map(pair)
-        .collect()
+    if raw.is_json() {
+        raw.parameter("subject").ok_or_else(missing)?;
+    }
+    let [image] = raw.images([("file", "content")])?;
+    let subject = raw.parameter("subject").ok_or_else(missing)?;
+    let min_score = raw.number("det_prob_threshold")?;
+    let subject = not_blank(subject)?;
+    if subject.chars().count() > MAX_SUBJECT_CHARS {
+        return Err(malformed());
+    }
+    Ok(Enrol {
+        subject,
+        min_score,
+        image: image.bytes()?,
+    })
 }
 
-/// Percent-decoded; bytes that are no UTF-8 are taken as Latin-1, which axios 0.21 sends on Node.
-pub(super) fn decoded(text: &str, plus_is_space: bool) -> String {
-    let bytes = text.as_bytes();
-    let (mut out, mut i) = (Vec::with_capacity(bytes.len()), 0);
-    while i < bytes.len() {
-        let hex = |b: Option<&u8>| b.and_then(|b| char::from(*b).to_digit(16));
-        match (bytes[i], hex(bytes.get(i + 1)), hex(bytes.get(i + 2))) {
-            (b'%', Some(high), Some(low)) => {
-                out.push((high * 16 + low) as u8);
-                i += 3;
-                continue;
-            }
-            (b'+', ..) if plus_is_space => out.push(b' '),
-            (byte, ..) => out.push(byte),
-        }
-        i += 1;
+fn face_options(raw: &RawRequest) -> Result<FaceOptions, Problem> {
+    let limit: i64 = raw.number("limit")?.unwrap_or(0);
+    let min_score = raw.number("det_prob_threshold")?;
+    let status = raw.boolean("status", false)?;
+    let negative = |_| Problem::invalid("Limit should be equal or greater than 0; ");
+    Ok(FaceOptions {
+        limit: usize::try_from(limit).map_err(negative)?,
+        min_score,
+        status,
+        plugins: plugins(raw),
+    })
+}
+
+/// Unknown names are ignored; `calculator` counts wherever a name contains it.
+fn plugins(raw: &RawRequest) -> Plugins {
+    let names: Vec<&str> = raw
+        .all("face_plugins")
+        .flat_map(|value| value.split([',', ' ', '\t']))
+        .collect();
+    Plugins {
+        landmarks: names.contains(&"landmarks"),
+        pose: names.contains(&"pose"),
+        embedding: names.iter().any(|name| name.contains("calculator")),
     }
-    String::from_utf8(out).unwrap_or_else(|e| e.as_bytes().iter().map(|b| char::from(*b)).collect())
+}
+
+fn prediction_count(raw: &RawRequest) -> Result<usize, Problem> {
+    let n: i64 = raw.number("prediction_count")?.unwrap_or(1);
+    let n = usize::try_from(n).ok().filter(|n| *n > 0);
+    n.ok_or_else(|| Problem::invalid("prediction_count should be equal or greater than 1; "))
+}
+
+/// What is not a number counts as absent here.
+fn list_examples(raw: &RawRequest) -> ListExamples {
+    let number = |name| raw.parameter(name)?.parse::<usize>().ok();
+    ListExamples {
+        page: number("page").unwrap_or(0),
+        size: number("size")
+            .filter(|n| *n > 0)
+            .unwrap_or(20)
+            .min(MAX_PAGE_SIZE),
+        subject: raw.parameter("subject").map(str::to_owned),
+    }
+}
+
+#[derive(Deserialize)]
+struct Embeddings {
+    embeddings: Option<Vec<Vec<f32>>>,
+}
+
+#[derive(Deserialize)]
+struct Pair {
+    source: Option<Vec<f32>>,
+    targets: Option<Vec<Vec<f32>>>,
+}
+
+fn embeddings(raw: &RawRequest) -> Result<Vec<Vec<f32>>, Problem> {
+    let body: Embeddings = raw.json()?;
+    not_empty(body.embeddings, "embeddings")
+}
+
+fn not_empty<T>(field: Option<Vec<T>>, name: &str) -> Result<Vec<T>, Problem> {
+    let field = field.filter(|values| !values.is_empty());
+    field.ok_or_else(|| empty_field(name))
+}
+
+fn not_blank(name: &str) -> Result<String, Problem> {
+    if name.trim().is_empty() {
+        return Err(Problem::invalid("Subject name is empty; "));
+    }
+    Ok(name.to_owned())
+}
+
+fn uuid(text: &str) -> Result<Uuid, Problem> {
+    Uuid::parse_str(text).map_err(|_| malformed())
+}
+
+/// The name in `{"subject": …}` or a bare string, within the contract's rules.
+fn name_of_body(raw: &RawRequest) -> Result<String, Problem> {
+    let body: Value = raw.json()?;
+    let field = || body.get("subject").and_then(Value::as_str);
+    let name = body.as_str().or_else(field).unwrap_or_default();
+    if name.trim().is_empty() {
+        return Err(Problem::invalid("Subject name cannot be empty"));
+    }
+    if name.contains([';', '/', '\\']) {
+        let detail = "The name cannot contain the following special characters: ';', '/', '\\'";
+        return Err(Problem::new(Code::ForbiddenCharacter, detail));
+    }
+    if name.encode_utf16().count() > MAX_NAME_UNITS {
+        let detail = "Subject name size must be between 1 and 50";
+        return Err(Problem::invalid(detail));
+    }
+    Ok(name.to_owned())
 }

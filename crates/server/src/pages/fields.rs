@@ -1,4 +1,5 @@
-//! What a form or an address carries. In: URL-encoded bytes. Out: names with their values, in order.
+//! What a form or an address carries. In: URL-encoded bytes. Out: names with their values, in
+//! order.
 
 /// The fields of one form.
 #[derive(Debug, Clone, Default)]

@@ -1,12 +1,12 @@
-//! What every page shares. In: a title, the session, the content. Out: a whole HTML page.
+//! What every page shares. In: a title, the login, the content. Out: a whole HTML page.
 
 use maud::{DOCTYPE, Markup, html};
 
-use super::guard::Session;
+use super::guard::Login;
 
-/// Where in the menu a page belongs.
+/// An entry of the menu, to which a page belongs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Place {
+pub(super) enum MenuItem {
     People,
     Groups,
     Review,
@@ -15,27 +15,27 @@ pub(super) enum Place {
     History,
 }
 
-const MENU: [(Place, &str, &str); 6] = [
-    (Place::People, "/people", "People"),
-    (Place::Groups, "/groups", "Unnamed"),
-    (Place::Review, "/review", "Review"),
-    (Place::Photos, "/photos", "Photos"),
-    (Place::Scan, "/scan", "Add photos"),
-    (Place::History, "/history", "History"),
+const MENU: [(MenuItem, &str, &str); 6] = [
+    (MenuItem::People, "/people", "People"),
+    (MenuItem::Groups, "/groups", "Unnamed"),
+    (MenuItem::Review, "/review", "Review"),
+    (MenuItem::Photos, "/photos", "Photos"),
+    (MenuItem::Scan, "/scan", "Add photos"),
+    (MenuItem::History, "/history", "History"),
 ];
 
-/// What was just done, with a way back.
+/// What was just decided.
 #[derive(Debug, Clone)]
 pub(super) struct Notice {
     pub(super) text: String,
-    /// Number of the decision, if it can be taken back.
+    /// Number of the decision, if it can be undone.
     pub(super) undo: Option<i64>,
 }
 
-/// What a page knows beside its own content.
+/// What a page shows beside its content.
 #[derive(Debug, Clone)]
 pub(super) struct Frame {
-    pub(super) session: Session,
+    pub(super) login: Login,
     pub(super) notice: Option<Notice>,
     /// Questions waiting for an answer.
     pub(super) n_questions: usize,
@@ -43,22 +43,22 @@ pub(super) struct Frame {
 
 impl Frame {
     /// A page with menu, notice and content.
-    pub(super) fn page(&self, title: &str, place: Place, content: Markup) -> Markup {
+    pub(super) fn page(&self, title: &str, item: MenuItem, content: Markup) -> Markup {
         let menu = html! {
             header.top {
                 a.skip href="#content" { "Skip to the content" }
                 a.logo href="/people" { "Fusiform" }
                 nav aria-label="Main" {
                     @for (at, href, text) in MENU {
-                        a href=(href) aria-current=[(at == place).then_some("page")] {
+                        a href=(href) aria-current=[(at == item).then_some("page")] {
                             (text)
-                            @if at == Place::Review && self.n_questions > 0 {
+                            @if at == MenuItem::Review && self.n_questions > 0 {
                                 " " span.badge { (self.n_questions) }
                             }
                         }
                     }
                 }
-                @if self.session.signed_in {
+                @if self.login.signed_in {
                     form.signout method="post" action="/logout" {
                         (self.token())
                         button.quiet { "Sign out" }
@@ -89,13 +89,13 @@ impl Frame {
         )
     }
 
-    /// What every form has to carry.
+    /// The hidden field that every form must send back.
     pub(super) fn token(&self) -> Markup {
-        html! { input type="hidden" name="token" value=(self.session.token); }
+        html! { input type="hidden" name="token" value=(self.login.token); }
     }
 }
 
-/// A page without a menu: for errors, and before the password was given.
+/// A page without a menu: for errors and the login.
 pub(super) fn bare(title: &str, content: Markup) -> Markup {
     document(
         title,
@@ -135,8 +135,8 @@ pub(super) fn counted(n: usize, one: &str, more: &str) -> String {
 fn thousands(n: usize) -> String {
     let digits = n.to_string();
     let mut text = String::new();
-    for (place, digit) in digits.chars().enumerate() {
-        if place > 0 && (digits.len() - place).is_multiple_of(3) {
+    for (i, digit) in digits.chars().enumerate() {
+        if i > 0 && (digits.len() - i).is_multiple_of(3) {
             text.push(',');
         }
         text.push(digit);

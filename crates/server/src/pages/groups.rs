@@ -1,23 +1,24 @@
-//! Those without a name. In: the catalogue. Out: unnamed groups, faces of nobody, faces set aside; parts of long lists.
+//! Faces without a name. In: the album. Out: unnamed groups, faces of nobody, excluded faces; pages
+//! of long lists.
 
 use axum::Extension;
 use axum::extract::{Query, State};
-use fusiform::album::{FaceCard, Page, PersonCard, Which};
+use fusiform::album::{Album, FaceSummary, Page, PeopleFilter, PersonStats};
 use maud::{Markup, html};
 use serde::Deserialize;
 
-use super::Web;
 use super::faces::{name_list, tile};
-use super::failure::Failure;
-use super::frame::{Frame, Place, counted};
-use super::guard::Session;
+use super::frame::{Frame, MenuItem, counted};
+use super::guard::Login;
+use super::state::Pages;
+use crate::problem::Problem;
 
 /// Faces or people of one page.
 pub(super) const PER_PAGE: usize = 60;
 
-/// Which part of a list is asked for, and what was just done.
+/// Which page of a list is wanted, and the decision that led here.
 #[derive(Debug, Deserialize)]
-pub(super) struct Asked {
+pub(super) struct Params {
     pub(super) page: Option<usize>,
     pub(super) did: Option<i64>,
 }
@@ -33,7 +34,7 @@ pub(super) fn part(number: Option<usize>, per_page: usize) -> Page {
     }
 }
 
-/// A link to what follows, if anything does. `path` ends with `?` or `&`.
+/// A link to the next page of a list, if there is one. `path` ends with `?` or `&`.
 pub(super) fn pager(path: &str, part: Page, total: usize) -> Markup {
     let next = part.offset / part.limit.max(1) + 2;
     html! {
@@ -44,15 +45,16 @@ pub(super) fn pager(path: &str, part: Page, total: usize) -> Markup {
 }
 
 /// People as a grid of faces.
-pub(super) fn people(cards: &[PersonCard]) -> Markup {
-    let name = |card: &PersonCard| card.name.clone().unwrap_or_else(|| "Who is this?".into());
+pub(super) fn people(cards: &[PersonStats]) -> Markup {
+    let name = |card: &PersonStats| card.name.clone().unwrap_or_else(|| "Who is this?".into());
     html! {
         ul.grid {
             @for card in cards {
                 li {
                     a href={ "/people/" (card.id) } {
                         @if let Some(face) = card.cover {
-                            img src={ "/faces/" (face) "/crop.jpg" } alt="" width="160" height="160" loading="lazy";
+                            img src={ "/faces/" (face) "/crop.jpg" } alt="" width="160" height="160"
+                                loading="lazy";
                         } @else {
                             img src="/assets/icon.svg" alt="" width="160" height="160";
                         }
@@ -66,28 +68,29 @@ pub(super) fn people(cards: &[PersonCard]) -> Markup {
 }
 
 pub(super) async fn list(
-    State(web): State<Web>,
-    Extension(session): Extension<Session>,
-    Query(asked): Query<Asked>,
-) -> Result<Markup, Failure> {
-    let frame = web.frame(session, asked.did).await?;
-    let part = part(asked.page, PER_PAGE);
-    let read = move |catalogue: &mut fusiform::album::Album| {
+    State(pages): State<Pages>,
+    Extension(login): Extension<Login>,
+    Query(params): Query<Params>,
+) -> Result<Markup, Problem> {
+    let frame = pages.frame(login, params.did).await?;
+    let part = part(params.page, PER_PAGE);
+    let read = move |album: &mut Album| {
         let none = Page {
             offset: 0,
             limit: 0,
         };
         Ok((
-            catalogue.cards(Which::Unnamed, part)?,
-            catalogue.leftovers(none)?.total,
+            album.people_page(PeopleFilter::Unnamed, part)?,
+            album.unassigned_faces(none)?.total,
         ))
     };
-    let (cards, n_leftovers) = web.catalogue(read).await?;
+    let (cards, n_leftovers) = pages.album(read).await?;
     let content = html! {
         div.head {
             div.words {
                 h1 { "Unnamed" }
-                p.soft { (counted(cards.total, "group of faces", "groups of faces")) " that nobody named yet, largest first." }
+                p.soft { (counted(cards.total, "group of faces", "groups of faces"))
+                    " that nobody named yet, largest first." }
             }
             (sort_button(&frame))
         }
@@ -101,7 +104,7 @@ pub(super) async fn list(
         (people(&cards.items))
         (pager("/groups?", part, cards.total))
     };
-    Ok(frame.page("Unnamed", Place::Groups, content))
+    Ok(frame.page("Unnamed", MenuItem::Groups, content))
 }
 
 /// Lets the grouping follow what was decided.
@@ -115,16 +118,14 @@ pub(super) fn sort_button(frame: &Frame) -> Markup {
 }
 
 pub(super) async fn leftovers(
-    State(web): State<Web>,
-    Extension(session): Extension<Session>,
-    Query(asked): Query<Asked>,
-) -> Result<Markup, Failure> {
-    let frame = web.frame(session, asked.did).await?;
-    let part = part(asked.page, PER_PAGE);
-    let read = move |catalogue: &mut fusiform::album::Album| {
-        Ok((catalogue.leftovers(part)?, name_list(catalogue)?))
-    };
-    let (faces, names) = web.catalogue(read).await?;
+    State(pages): State<Pages>,
+    Extension(login): Extension<Login>,
+    Query(params): Query<Params>,
+) -> Result<Markup, Problem> {
+    let frame = pages.frame(login, params.did).await?;
+    let part = part(params.page, PER_PAGE);
+    let read = move |album: &mut Album| Ok((album.unassigned_faces(part)?, name_list(album)?));
+    let (faces, names) = pages.album(read).await?;
     let content = html! {
         div.head { div.words {
             h1 { "Faces of nobody" }
@@ -141,7 +142,9 @@ pub(super) async fn leftovers(
             div.toolbar role="group" aria-label="Selected faces" {
                 output aria-live="polite" {}
                 div.row {
-                    input type="text" name="name" list="names" aria-label="Name of the selected faces" placeholder="Name" autocomplete="off";
+                    input type="text" name="name" list="names"
+                        aria-label="Name of the selected faces" placeholder="Name"
+                        autocomplete="off";
                     button.main name="do" value="is" { "Name" }
                 }
                 button name="do" value="ignore" formnovalidate { "Ignore" }
@@ -149,23 +152,24 @@ pub(super) async fn leftovers(
             }
         }
     };
-    Ok(frame.page("Faces of nobody", Place::Groups, content))
+    Ok(frame.page("Faces of nobody", MenuItem::Groups, content))
 }
 
 pub(super) async fn aside(
-    State(web): State<Web>,
-    Extension(session): Extension<Session>,
-    Query(asked): Query<Asked>,
-) -> Result<Markup, Failure> {
-    let frame = web.frame(session, asked.did).await?;
-    let part = part(asked.page, PER_PAGE);
-    let faces = web
-        .catalogue(move |catalogue| Ok(catalogue.set_aside_faces(part)?))
+    State(pages): State<Pages>,
+    Extension(login): Extension<Login>,
+    Query(params): Query<Params>,
+) -> Result<Markup, Problem> {
+    let frame = pages.frame(login, params.did).await?;
+    let part = part(params.page, PER_PAGE);
+    let faces = pages
+        .album(move |album| Ok(album.excluded_faces(part)?))
         .await?;
-    let card = |face: &FaceCard| {
+    let card = |face: &FaceSummary| {
         html! {
             li { a href={ "/faces/" (face.face) } {
-                img src={ "/faces/" (face.face) "/crop.jpg" } alt={ "Face " (face.face) } width="160" height="160" loading="lazy";
+                img src={ "/faces/" (face.face) "/crop.jpg" } alt={ "Face " (face.face) }
+                    width="160" height="160" loading="lazy";
                 small { "in a photo" }
             } }
         }
@@ -173,10 +177,11 @@ pub(super) async fn aside(
     let content = html! {
         div.head { div.words {
             h1 { "Ignored faces" }
-            p.soft { (counted(faces.total, "face", "faces")) " left out of all people. Undo that in the " a href="/history" { "history" } "." }
+            p.soft { (counted(faces.total, "face", "faces"))
+                " left out of all people. Undo that in the " a href="/history" { "history" } "." }
         } }
         ul.grid { @for face in &faces.items { (card(face)) } }
         (pager("/aside?", part, faces.total))
     };
-    Ok(frame.page("Ignored faces", Place::Groups, content))
+    Ok(frame.page("Ignored faces", MenuItem::Groups, content))
 }

@@ -1,9 +1,10 @@
-//! Who may ask, and from where. In: a request. Out: the same with its session and checked form, or a refusal.
-//! Knows nothing of photos and people.
+//! Which requests the pages take. In: a request. Out: the same with its login and checked form, or
+//! a problem. Knows nothing of photos and people.
 //!
-//! Four independent locks stand before a change: the cookie is `SameSite=Strict`, the form carries a token made from
-//! that cookie, the browser's `Origin` must be the page's own, and on loopback `Host` must be a loopback name, so that a
-//! foreign name pointed at this machine (DNS rebinding) opens nothing.
+//! A change passes four independent checks: the cookie is `SameSite=Strict`, the form carries a
+//! token made from that cookie, the browser's `Origin` must be the page's, and on loopback `Host`
+//! must be a loopback name, so that a foreign name that resolves to this machine (DNS rebinding) is
+//! refused.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -13,50 +14,47 @@ use std::time::{Duration, Instant};
 use anyhow::{Result, anyhow};
 use axum::body::Body;
 use axum::extract::{Request, State};
-use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, header};
 use axum::middleware::Next;
-use axum::response::{IntoResponse, Response};
+use axum::response::{IntoResponse, Redirect, Response};
+use cookie::{Cookie, SameSite};
 
-use super::Web;
-use super::failure::Failure;
 use super::fields::Fields;
+use crate::admission::{Admission, read_body};
+use crate::problem::{Code, Problem};
 
 const COOKIE: &str = "fusiform_page";
 /// A form that selects every face of a page has some 20 bytes for each.
 const MAX_FORM_BYTES: usize = 1 << 20;
-const FORM_PATIENCE: Duration = Duration::from_secs(30);
-const SESSION_AGE: Duration = Duration::from_secs(30 * 24 * 3600);
-const MAX_SESSIONS: usize = 1000;
-/// Wrong passwords allowed in a row before everybody waits.
+const FORM_TIMEOUT: Duration = Duration::from_secs(30);
+const LOGIN_AGE: Duration = Duration::from_secs(30 * 24 * 3600);
+const MAX_LOGINS: usize = 1000;
+/// Wrong passwords in a row before every login has to wait.
 const FREE_TRIES: u32 = 5;
 const WAIT_AFTER: Duration = Duration::from_secs(30);
 
-/// Nothing is fetched from elsewhere, nothing runs that is not a file of ours, and no other page frames this one.
-const POLICY: &str = "default-src 'none'; img-src 'self'; style-src 'self'; script-src 'self'; connect-src 'self'; \
-                      form-action 'self'; frame-ancestors 'none'; base-uri 'none'";
-
 /// What protects the pages.
 #[derive(Debug)]
-pub struct Guard {
+pub(crate) struct Guard {
     /// Makes tokens of cookies; new with every start.
     secret: [u8; 32],
-    /// Only names of this machine are answered to.
+    /// `Host` must be a name of this machine.
     loopback: bool,
-    /// The browser comes by TLS.
+    /// The browser uses TLS.
     secure: bool,
     /// The password's keyed hash.
     password: Option<blake3::Hash>,
-    /// Who gave the password, by the cookie's keyed hash, and until when that holds.
-    sessions: Mutex<HashMap<blake3::Hash, Instant>>,
+    /// Cookies with which the password was given, by keyed hash, and when each expires.
+    logins: Mutex<HashMap<blake3::Hash, Instant>>,
     tries: Mutex<(u32, Instant)>,
 }
 
-/// The session of one request.
+/// The login that a request's cookie stands for; without a password it only ties forms to pages.
 #[derive(Debug, Clone)]
-pub(super) struct Session {
-    /// What every form has to carry.
+pub(super) struct Login {
+    /// Every form must send it back.
     pub token: String,
-    /// Whether there is something to sign out of.
+    /// Whether the password was given.
     pub signed_in: bool,
     cookie: String,
 }
@@ -65,8 +63,8 @@ impl Guard {
     /// Guards pages that listen on `address`.
     ///
     /// # Errors
-    /// When others could reach the pages and no password is set.
-    pub fn new(address: IpAddr, password: Option<&str>, secure: bool) -> Result<Guard> {
+    /// If other machines could reach the pages and no password is set.
+    pub(crate) fn new(address: IpAddr, password: Option<&str>, secure: bool) -> Result<Guard> {
         let loopback = address.is_loopback();
         anyhow::ensure!(
             loopback || password.is_some(),
@@ -77,18 +75,18 @@ impl Guard {
             loopback,
             secure,
             password: password.map(|text| blake3::keyed_hash(&secret, text.as_bytes())),
-            sessions: Mutex::default(),
+            logins: Mutex::default(),
             tries: Mutex::new((0, Instant::now())),
             secret,
         })
     }
 
-    fn mark(&self, purpose: &str, text: &str) -> blake3::Hash {
+    fn keyed_hash(&self, purpose: &str, text: &str) -> blake3::Hash {
         blake3::keyed_hash(&self.secret, format!("{purpose}:{text}").as_bytes())
     }
 
-    /// The session of the cookie sent; a new one if there is none.
-    fn session(&self, headers: &HeaderMap) -> Result<(Session, bool)> {
+    /// The login of the cookie that was sent, or a new one; and whether it is new.
+    fn login(&self, headers: &HeaderMap) -> Result<(Login, bool)> {
         let sent = cookie(headers).filter(|c| c.len() == 64);
         let is_new = sent.is_none();
         let cookie = match sent {
@@ -96,22 +94,22 @@ impl Guard {
             None => blake3::Hash::from_bytes(random()?).to_hex().to_string(),
         };
         let known = || {
-            let mut sessions = self.sessions.lock().unwrap_or_else(PoisonError::into_inner);
-            sessions.retain(|_, until| *until > Instant::now());
-            sessions.contains_key(&self.mark("session", &cookie))
+            let mut logins = self.logins.lock().unwrap_or_else(PoisonError::into_inner);
+            logins.retain(|_, until| *until > Instant::now());
+            logins.contains_key(&self.keyed_hash("login", &cookie))
         };
-        let session = Session {
-            token: self.mark("token", &cookie).to_hex().to_string(),
+        let login = Login {
+            token: self.keyed_hash("token", &cookie).to_hex().to_string(),
             signed_in: self.password.is_some() && known(),
             cookie,
         };
-        Ok((session, is_new))
+        Ok((login, is_new))
     }
 
-    /// Checks a password; on success the answer is the cookie of a new session.
+    /// Checks a password; on success gives the cookie of a new login.
     ///
     /// # Errors
-    /// Words for the person at the keyboard.
+    /// In words for the login form.
     pub(super) fn sign_in(&self, password: &str) -> Result<HeaderValue> {
         let Some(right) = &self.password else {
             return Err(anyhow!("no password is set"));
@@ -131,152 +129,149 @@ impl Guard {
         *tries = (0, Instant::now());
         // A new cookie, so that one planted before the login is worth nothing.
         let cookie = blake3::Hash::from_bytes(random()?).to_hex().to_string();
-        let mut sessions = self.sessions.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut logins = self.logins.lock().unwrap_or_else(PoisonError::into_inner);
         anyhow::ensure!(
-            sessions.len() < MAX_SESSIONS,
-            "too many sessions; restart the server"
+            logins.len() < MAX_LOGINS,
+            "too many logins; restart the server"
         );
-        sessions.insert(self.mark("session", &cookie), Instant::now() + SESSION_AGE);
+        logins.insert(
+            self.keyed_hash("login", &cookie),
+            Instant::now() + LOGIN_AGE,
+        );
         self.set_cookie(&cookie)
     }
 
-    /// Forgets a session.
-    pub(super) fn sign_out(&self, session: &Session) {
-        let mut sessions = self.sessions.lock().unwrap_or_else(PoisonError::into_inner);
-        sessions.remove(&self.mark("session", &session.cookie));
+    /// Forgets a login.
+    pub(super) fn sign_out(&self, login: &Login) {
+        let mut logins = self.logins.lock().unwrap_or_else(PoisonError::into_inner);
+        logins.remove(&self.keyed_hash("login", &login.cookie));
     }
 
-    fn set_cookie(&self, cookie: &str) -> Result<HeaderValue> {
-        let secure = if self.secure { "; Secure" } else { "" };
-        let text = format!("{COOKIE}={cookie}; Path=/; HttpOnly; SameSite=Strict{secure}");
-        Ok(HeaderValue::try_from(text)?)
+    fn set_cookie(&self, value: &str) -> Result<HeaderValue> {
+        let cookie = Cookie::build((COOKIE, value))
+            .http_only(true)
+            .same_site(SameSite::Strict)
+            .secure(self.secure)
+            .path("/");
+        Ok(HeaderValue::try_from(cookie.to_string())?)
     }
 
-    /// Whether a browser that obeys the web's rules may send this from the page it is on.
-    fn refuse(&self, method: &Method, headers: &HeaderMap) -> Option<(StatusCode, &'static str)> {
+    /// Why this request may not come from one of the pages, by the headers that browsers set.
+    fn refuse(&self, method: &Method, headers: &HeaderMap) -> Option<Problem> {
         let text = |name: HeaderName| headers.get(name).and_then(|v| v.to_str().ok());
         let Some(host) = text(header::HOST) else {
-            return Some((StatusCode::BAD_REQUEST, "the request names no host"));
+            let detail = "the request names no host";
+            return Some(Problem::new(Code::MissingHost, detail));
         };
         if self.loopback && !is_loopback_name(host) {
-            let why = "this server answers to localhost, 127.0.0.1 and [::1] only";
-            return Some((StatusCode::MISDIRECTED_REQUEST, why));
+            let detail = "this server answers to localhost, 127.0.0.1 and [::1] only";
+            return Some(Problem::new(Code::ForeignHost, detail));
         }
-        let reads = matches!(*method, Method::GET | Method::HEAD);
+        let reads = is_read(method);
         let fetch = |name: &'static str| text(HeaderName::from_static(name));
         let site = fetch("sec-fetch-site");
         if matches!(site, Some("cross-site" | "same-site")) {
-            // A link on another page may lead here; nothing of ours may be built into it.
+            // A link on another page may lead here; another page may not embed or request anything.
             let link = reads && fetch("sec-fetch-mode") == Some("navigate");
             if !link || fetch("sec-fetch-dest") != Some("document") {
-                return Some((StatusCode::FORBIDDEN, "another site asked for this"));
+                let detail = "another site asked for this";
+                return Some(Problem::new(Code::ForeignOrigin, detail));
             }
         }
         if !reads {
-            let own = |origin: &str| {
+            let is_ours = |origin: &str| {
                 origin.strip_prefix("http://") == Some(host)
                     || origin.strip_prefix("https://") == Some(host)
             };
             let allowed = match text(header::ORIGIN) {
-                Some(origin) => own(origin),
+                Some(origin) => is_ours(origin),
                 None => site == Some("same-origin"),
             };
             if !allowed {
-                return Some((StatusCode::FORBIDDEN, "the form is not from this page"));
+                let detail = "the form is not from this page";
+                return Some(Problem::new(Code::ForeignOrigin, detail));
             }
         }
         None
     }
 }
 
-/// Lets through what may pass, with `Session` and, for forms, `Fields` as extensions; adds the headers of safety.
-pub(super) async fn guard(State(web): State<Web>, request: Request, next: Next) -> Response {
-    let mut response = match admit(&web, request).await {
-        Ok((request, None)) => next.run(request).await,
-        Ok((request, Some(cookie))) => {
-            let mut response = next.run(request).await;
-            // A login sets its own.
-            if !response.headers().contains_key(header::SET_COOKIE) {
-                response.headers_mut().insert(header::SET_COOKIE, cookie);
-            }
-            response
-        }
-        Err(refused) => *refused,
-    };
-    let headers = response.headers_mut();
-    let fixed = [
-        (header::CONTENT_SECURITY_POLICY, POLICY),
-        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
-        (header::X_FRAME_OPTIONS, "DENY"),
-        (header::REFERRER_POLICY, "same-origin"),
-        (
-            HeaderName::from_static("cross-origin-opener-policy"),
-            "same-origin",
-        ),
-        (
-            HeaderName::from_static("cross-origin-resource-policy"),
-            "same-origin",
-        ),
-    ];
-    for (name, value) in fixed {
-        headers.insert(name, HeaderValue::from_static(value));
-    }
-    headers
-        .entry(header::CACHE_CONTROL)
-        .or_insert(HeaderValue::from_static("no-store"));
-    response
+fn is_read(method: &Method) -> bool {
+    matches!(*method, Method::GET | Method::HEAD)
 }
 
-async fn admit(
-    web: &Web,
-    mut request: Request,
-) -> Result<(Request, Option<HeaderValue>), Box<Response>> {
-    let guard = Arc::clone(web.guard());
-    let refusal = |status, why: &str| Box::new(Failure::new(status, why).into_response());
-    let broken = |e: anyhow::Error| Box::new(Failure::from(e).into_response());
-    if let Some((status, why)) = guard.refuse(request.method(), request.headers()) {
-        return Err(refusal(status, why));
+/// What the middleware works with.
+#[derive(Debug, Clone)]
+pub(super) struct GuardState {
+    pub(super) guard: Arc<Guard>,
+    pub(super) admission: Arc<Admission>,
+}
+
+/// Middleware that lets requests through with a [`Login`] and, for forms, [`Fields`] as extensions.
+pub(super) async fn guard(
+    State(state): State<GuardState>,
+    request: Request,
+    next: Next,
+) -> Result<Response, Problem> {
+    let GuardState { guard, admission } = state;
+    if let Some(problem) = guard.refuse(request.method(), request.headers()) {
+        return Err(problem);
     }
-    let path = request.uri().path().to_owned();
+    let path = request.uri().path();
     if path.starts_with("/assets/") {
-        return Ok((request, None));
+        return Ok(next.run(request).await);
     }
-    let (session, is_new) = guard.session(request.headers()).map_err(broken)?;
-    if guard.password.is_some() && !session.signed_in && path != "/login" {
-        let page = matches!(*request.method(), Method::GET | Method::HEAD)
-            && !path.ends_with(".jpg")
-            && !path.ends_with("/events");
-        return Err(if page {
-            Box::new(super::see_other("/login"))
+    let (login, is_new) = guard.login(request.headers())?;
+    if guard.password.is_some() && !login.signed_in && path != "/login" {
+        let is_page =
+            is_read(request.method()) && !path.ends_with(".jpg") && !path.ends_with("/events");
+        return if is_page {
+            Ok(Redirect::to("/login").into_response())
         } else {
-            refusal(StatusCode::UNAUTHORIZED, "sign in first")
-        });
-    }
-    let cookie = if is_new {
-        Some(guard.set_cookie(&session.cookie).map_err(broken)?)
-    } else {
-        None
-    };
-    if !matches!(*request.method(), Method::GET | Method::HEAD) {
-        let (parts, body) = request.into_parts();
-        let read = tokio::time::timeout(FORM_PATIENCE, axum::body::to_bytes(body, MAX_FORM_BYTES));
-        let Ok(Ok(bytes)) = read.await else {
-            let why = "the form is too large or too slow, or broke off";
-            return Err(refusal(StatusCode::PAYLOAD_TOO_LARGE, why));
+            Err(Problem::new(Code::NotSignedIn, "sign in first"))
         };
-        let fields = Fields::parse(&bytes);
-        let token = fields.first("token").unwrap_or_default();
-        let right = guard.mark("token", &session.cookie);
-        // Parsed first: two hashes compare in constant time, two texts do not.
-        if is_new || blake3::Hash::from_hex(token).map_or(true, |sent| sent != right) {
-            let why = "the page this form is from is too old; go back, reload it and try again";
-            return Err(refusal(StatusCode::FORBIDDEN, why));
-        }
-        request = Request::from_parts(parts, Body::empty());
-        request.extensions_mut().insert(fields);
     }
-    request.extensions_mut().insert(session);
-    Ok((request, cookie))
+    let cookie = match is_new {
+        true => Some(guard.set_cookie(&login.cookie)?),
+        false => None,
+    };
+    let mut request = if is_read(request.method()) {
+        request
+    } else {
+        let _body = admission.reserve_body(request.headers(), MAX_FORM_BYTES)?;
+        let request = read_form(request).await?;
+        let fields = request.extensions().get::<Fields>();
+        let sent = fields.and_then(|f| f.first("token")).unwrap_or_default();
+        let right = guard.keyed_hash("token", &login.cookie);
+        // Parsed first: two hashes compare in constant time, two strings do not.
+        if is_new || blake3::Hash::from_hex(sent).map_or(true, |sent| sent != right) {
+            let detail = "the page this form is from is too old; go back, reload it and try again";
+            return Err(Problem::new(Code::ForeignOrigin, detail));
+        }
+        request
+    };
+    request.extensions_mut().insert(login);
+    let mut response = next.run(request).await;
+    if let Some(cookie) = cookie {
+        // A login sets a cookie itself.
+        let headers = response.headers_mut();
+        headers.entry(header::SET_COOKIE).or_insert(cookie);
+    }
+    Ok(response)
+}
+
+/// Replaces the body by [`Fields`].
+async fn read_form(request: Request) -> Result<Request, Problem> {
+    const REFUSED: &str = "the form is too large or too slow, or broke off";
+    let (parts, body) = request.into_parts();
+    let read = read_body(body, MAX_FORM_BYTES, REFUSED);
+    let too_slow = |_| Problem::new(Code::TooLarge, REFUSED);
+    let bytes = tokio::time::timeout(FORM_TIMEOUT, read)
+        .await
+        .map_err(too_slow)??;
+    let mut request = Request::from_parts(parts, Body::empty());
+    request.extensions_mut().insert(Fields::parse(&bytes));
+    Ok(request)
 }
 
 fn is_loopback_name(host: &str) -> bool {
@@ -288,16 +283,14 @@ fn is_loopback_name(host: &str) -> bool {
         || name.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback())
 }
 
+/// The value of the pages' cookie.
 fn cookie(headers: &HeaderMap) -> Option<String> {
-    let all = headers.get_all(header::COOKIE);
-    let mut pairs = all
-        .iter()
-        .filter_map(|v| v.to_str().ok())
-        .flat_map(|v| v.split(';'));
-    pairs.find_map(|pair| {
-        let (name, value) = pair.trim().split_once('=')?;
-        (name == COOKIE).then(|| value.to_owned())
-    })
+    let all = headers.get_all(header::COOKIE).iter();
+    all.filter_map(|value| value.to_str().ok())
+        .flat_map(Cookie::split_parse)
+        .flatten()
+        .find(|cookie| cookie.name() == COOKIE)
+        .map(|cookie| cookie.value().to_owned())
 }
 
 fn random() -> Result<[u8; 32]> {

@@ -1,50 +1,55 @@
-//! Who decided what and when. In: the catalogue's decisions. Out: a list, and taking back.
+//! Who decided what and when. In: the album's decisions. Out: a list, and undoing.
 
 use axum::Extension;
 use axum::extract::{Query, State};
-use axum::response::Response;
-use fusiform::album::{Album, Decision, PersonId};
+use axum::response::{IntoResponse, Redirect, Response};
+use fusiform::album::{Album, Decision};
 use maud::{Markup, html};
 use serde::Deserialize;
 
-use super::failure::Failure;
+use super::decisions::{can_be_undone, in_words};
 use super::fields::Fields;
-use super::frame::{Place, counted};
+use super::frame::{MenuItem, counted};
 use super::groups::{pager, part};
-use super::guard::Session;
-use super::{Web, see_other};
+use super::guard::Login;
+use super::state::Pages;
+use crate::problem::Problem;
 
 const PER_PAGE: usize = 50;
 
 #[derive(Debug, Deserialize)]
-pub(super) struct Asked {
+pub(super) struct Params {
     page: Option<usize>,
     undone: Option<i64>,
 }
 
 pub(super) async fn list(
-    State(web): State<Web>,
-    Extension(session): Extension<Session>,
-    Query(asked): Query<Asked>,
-) -> Result<Markup, Failure> {
-    let frame = web.frame(session, None).await?;
-    let part = part(asked.page, PER_PAGE);
-    let read = move |catalogue: &mut Album| {
-        let mut history = catalogue.history(part)?;
+    State(pages): State<Pages>,
+    Extension(login): Extension<Login>,
+    Query(params): Query<Params>,
+) -> Result<Markup, Problem> {
+    let frame = pages.frame(login, None).await?;
+    let part = part(params.page, PER_PAGE);
+    let read = move |album: &mut Album| {
+        let mut history = album.history(part)?;
+        let mut times = Vec::with_capacity(history.items.len());
         for decision in &mut history.items {
-            decision.what = in_words(catalogue, &decision.what);
+            decision.what = in_words(album, &decision.what);
+            times.push(album.local_time(decision.at_ms)?);
         }
-        Ok(history)
+        Ok((history, times))
     };
-    let history = web.catalogue(read).await?;
-    let row = |d: &Decision| {
+    let (history, times) = pages.album(read).await?;
+    let row = |d: &Decision, at: &str| {
         html! {
             li.undone[d.undone] {
                 div.words {
                     span.what { (d.what) }
-                    @if d.n_faces > 0 { " " span.soft { "(" (counted(d.n_faces, "face", "faces")) ")" } }
+                    @if d.n_faces > 0 {
+                        " " span.soft { "(" (counted(d.n_faces, "face", "faces")) ")" }
+                    }
                     br;
-                    small.soft { (d.at) " by " (d.who) @if d.undone { ", taken back" } }
+                    small.soft { (at) " by " (d.actor) @if d.undone { ", taken back" } }
                 }
                 @if !d.undone && can_be_undone(d) {
                     form method="post" action="/undo" {
@@ -60,60 +65,26 @@ pub(super) async fn list(
     let content = html! {
         div.head { div.words {
             h1 { "History" }
-            p.soft { "Everything you and others decided, latest first. A later scan or sorting never overrules it." }
+            p.soft { "Everything you and others decided, latest first. A later scan or sorting \
+                never overrules it." }
         } }
-        @if asked.undone.is_some() { div.notice role="status" { p { "Taken back." } } }
+        @if params.undone.is_some() { div.notice role="status" { p { "Taken back." } } }
         @if history.items.is_empty() { p { "Nothing was decided yet." } }
-        ul.history { @for d in &history.items { (row(d)) } }
+        ul.history { @for (d, at) in history.items.iter().zip(&times) { (row(d, at)) } }
         (pager("/history?", part, history.total))
     };
-    Ok(frame.page("History", Place::History, content))
+    Ok(frame.page("History", MenuItem::History, content))
 }
 
 pub(super) async fn undo(
-    State(web): State<Web>,
+    State(pages): State<Pages>,
     Extension(fields): Extension<Fields>,
-) -> Result<Response, Failure> {
+) -> Result<Response, Problem> {
     let id = fields.numbers("decision").next();
-    let id = id.ok_or_else(|| Failure::bad("which decision is to be taken back is not said"))?;
-    web.catalogue(move |catalogue| Ok(catalogue.undo_decision(id)?))
+    let id = id.ok_or_else(|| Problem::invalid("the form names no decision to undo"))?;
+    pages
+        .album(move |album| Ok(album.undo_decision(id)?))
         .await?;
-    web.0.decided.notify_one();
-    Ok(see_other(&format!("/history?undone={id}")))
-}
-
-/// An erasure is for good.
-pub(super) fn can_be_undone(decision: &Decision) -> bool {
-    !decision.what.ends_with(" erased")
-}
-
-/// The catalogue's words with names for numbers, as far as people have names now.
-pub(super) fn in_words(catalogue: &Album, what: &str) -> String {
-    let mut words: Vec<String> = what.split(' ').map(str::to_owned).collect();
-    let two = what.starts_with("persons ");
-    for at in 1..words.len() {
-        let of_person =
-            matches!(&*words[at - 1], "person" | "persons") || (two && words[at - 1] == "and");
-        let number = words[at].parse().ok().filter(|_| of_person);
-        let name = number
-            .and_then(|id| catalogue.person(PersonId(id)).ok())
-            .and_then(|person| person.name);
-        if let Some(name) = name {
-            words[at] = name;
-            words[at - 1] = match &*words[at - 1] {
-                "and" => "and".into(),
-                _ => String::new(),
-            };
-        } else if number.is_some() && words[at - 1] == "and" {
-            words[at] = format!("person {}", words[at]);
-        }
-    }
-    let text = words
-        .into_iter()
-        .filter(|w| !w.is_empty())
-        .collect::<Vec<_>>()
-        .join(" ");
-    let mut letters = text.chars();
-    let first = letters.next().map(|c| c.to_uppercase().collect::<String>());
-    first.unwrap_or_default() + letters.as_str()
+    pages.decided();
+    Ok(Redirect::to(&format!("/history?undone={id}")).into_response())
 }

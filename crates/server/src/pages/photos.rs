@@ -4,33 +4,33 @@ use axum::Extension;
 use axum::extract::{Path, Query, State};
 use axum::http::HeaderMap;
 use axum::response::Response;
-use fusiform::album::{Album, Aside, FaceCard, PhotoId, PhotoView};
+use fusiform::album::{Album, Exclusion, FaceSummary, PhotoId, PhotoView};
+use fusiform::geometry::BoundingBox;
 use maud::{Markup, html};
 use serde::Deserialize;
 
-use super::Web;
-use super::faces::{gone, jpeg, name_list, not_changed, source, unchanged};
-use super::failure::Failure;
-use super::frame::{Frame, Place, counted, day};
-use super::guard::Session;
+use super::faces::{jpeg, name_list, not_changed, source, unchanged};
+use super::frame::{Frame, MenuItem, counted, day};
+use super::guard::Login;
 use super::pictures::Size;
+use super::state::Pages;
+use crate::problem::Problem;
 
 #[derive(Debug, Deserialize)]
-pub(super) struct Asked {
+pub(super) struct Params {
     face: Option<i64>,
     did: Option<i64>,
 }
 
 pub(super) async fn show(
-    State(web): State<Web>,
-    Extension(session): Extension<Session>,
+    State(pages): State<Pages>,
+    Extension(login): Extension<Login>,
     Path(id): Path<i64>,
-    Query(asked): Query<Asked>,
-) -> Result<Markup, Failure> {
-    let frame = web.frame(session, asked.did).await?;
-    let read =
-        move |catalogue: &mut Album| Ok((catalogue.photo(PhotoId(id))?, name_list(catalogue)?));
-    let (photo, names) = web.catalogue(read).await?;
+    Query(params): Query<Params>,
+) -> Result<Markup, Problem> {
+    let frame = pages.frame(login, params.did).await?;
+    let read = move |album: &mut Album| Ok((album.photo(PhotoId(id))?, name_list(album)?));
+    let (photo, names) = pages.album(read).await?;
     let title = match &photo.taken_at {
         Some(taken) => day(taken),
         None => photo
@@ -41,30 +41,39 @@ pub(super) async fn show(
     };
     let content = html! {
         (names)
-        (picture(&photo, asked.face))
+        (picture(&photo, params.face))
         div.head { div.words {
             h1 { (title) }
-            p.soft { (counted(photo.faces.len(), "face", "faces")) " · " (photo.width_px) "×" (photo.height_px) }
+            p.soft {
+                (counted(photo.faces.len(), "face", "faces"))
+                " · " (photo.width_px) "×" (photo.height_px)
+            }
             @for path in &photo.paths { p.path { (path.display()) } }
         } }
-        ul.faces { @for face in &photo.faces { (face_row(&frame, face, asked.face)) } }
+        ul.faces { @for face in &photo.faces { (face_row(&frame, face, params.face)) } }
     };
-    Ok(frame.page(&title, Place::Photos, content))
+    Ok(frame.page(&title, MenuItem::Photos, content))
 }
 
-/// The photo, and over it a drawing in which every face is a link to what can be said of it.
+/// The photo, and over it a drawing in which every face is a link to its form.
 fn picture(photo: &PhotoView, chosen: Option<i64>) -> Markup {
     let (width, height) = (photo.width_px, photo.height_px);
     let letter = width.max(height) as f32 / 36.0;
     html! {
         div.photo {
-            img src={ "/photos/" (photo.photo) "/view.jpg" } alt="The photo" width=(width) height=(height);
-            svg viewBox={ "0 0 " (width) " " (height) } role="group" aria-label="Faces in the photo" {
-                @for face in photo.faces.iter().filter(|f| f.aside.is_none()) {
-                    @let [x_min, y_min, x_max, y_max] = face.bbox;
+            img src={ "/photos/" (photo.photo) "/view.jpg" } alt="The photo" width=(width)
+                height=(height);
+            svg viewBox={ "0 0 " (width) " " (height) } role="group"
+                aria-label="Faces in the photo" {
+                @for face in photo.faces.iter().filter(|f| f.excluded.is_none()) {
+                    @let BoundingBox { x_min, y_min, x_max, y_max } = face.bbox;
                     a href={ "#face-" (face.face) } aria-label=(called(face))
-                        class={ @if chosen == Some(face.face.0) { "chosen " } @if face.name.is_none() { "nobody" } } {
-                        rect x=(x_min) y=(y_min) width=(x_max - x_min) height=(y_max - y_min) rx=((x_max - x_min) * 0.12) {}
+                        class={
+                            @if chosen == Some(face.face.0) { "chosen " }
+                            @if face.name.is_none() { "nobody" }
+                        } {
+                        rect x=(x_min) y=(y_min) width=(x_max - x_min) height=(y_max - y_min)
+                            rx=((x_max - x_min) * 0.12) {}
                         @if let Some(name) = &face.name {
                             text x=((x_min + x_max) / 2.0) y=(y_max + letter * 1.15)
                                 font-size=(letter) stroke-width=(letter * 0.22) { (name) }
@@ -76,7 +85,7 @@ fn picture(photo: &PhotoView, chosen: Option<i64>) -> Markup {
     }
 }
 
-fn called(face: &FaceCard) -> String {
+fn called(face: &FaceSummary) -> String {
     match (&face.name, face.person) {
         (Some(name), _) => name.clone(),
         (None, Some(person)) => format!("Person {person}"),
@@ -84,20 +93,20 @@ fn called(face: &FaceCard) -> String {
     }
 }
 
-fn face_row(frame: &Frame, face: &FaceCard, chosen: Option<i64>) -> Markup {
+fn face_row(frame: &Frame, face: &FaceSummary, chosen: Option<i64>) -> Markup {
     let id = face.face;
-    let aside = match face.aside {
-        Some(Aside::Ignored) => Some("Ignored"),
-        Some(Aside::NotAFace) => Some("Not a face"),
-        Some(Aside::Erased) => Some("Erased"),
+    let excluded = match face.excluded {
+        Some(Exclusion::Ignored) => Some("Ignored"),
+        Some(Exclusion::NotAFace) => Some("Not a face"),
+        Some(Exclusion::Erased) => Some("Erased"),
         None => None,
     };
     html! {
         li #{ "face-" (id) } class=[(chosen == Some(id.0)).then_some("chosen")] {
             img src={ "/faces/" (id) "/crop.jpg" } alt="" width="72" height="72" loading="lazy";
             div.words {
-                @if let Some(aside) = aside {
-                    (aside)
+                @if let Some(excluded) = excluded {
+                    (excluded)
                 } @else if let Some(person) = face.person {
                     a href={ "/people/" (person) } { (called(face)) }
                     br;
@@ -114,13 +123,17 @@ fn face_row(frame: &Frame, face: &FaceCard, chosen: Option<i64>) -> Markup {
             form.row method="post" action={ "/faces/" (id) "/is" } {
                 (frame.token())
                 input type="hidden" name="face" value=(id);
-                input type="text" name="name" list="names" aria-label={ "Name of face " (id) } autocomplete="off"
-                    placeholder=(if face.name.is_some() { "Somebody else?" } else { "Who is this?" });
+                input type="text" name="name" list="names" aria-label={ "Name of face " (id) }
+                    autocomplete="off"
+                    placeholder=(match face.name {
+                        Some(_) => "Somebody else?",
+                        None => "Who is this?",
+                    });
                 button.main name="do" value="is" { "Name" }
                 @if face.person.is_some() {
                     button name="do" value="not" { "Not " (called(face)) }
                 }
-                @if face.aside.is_none() {
+                @if face.excluded.is_none() {
                     button name="do" value="ignore" { "Ignore" }
                     button name="do" value="not_a_face" { "Not a face" }
                 }
@@ -130,29 +143,29 @@ fn face_row(frame: &Frame, face: &FaceCard, chosen: Option<i64>) -> Markup {
 }
 
 pub(super) async fn large(
-    web: State<Web>,
+    pages: State<Pages>,
     id: Path<i64>,
     headers: HeaderMap,
-) -> Result<Response, Failure> {
-    whole(web, id, headers, Size::Large).await
+) -> Result<Response, Problem> {
+    whole(pages, id, headers, Size::Large).await
 }
 
 pub(super) async fn small(
-    web: State<Web>,
+    pages: State<Pages>,
     id: Path<i64>,
     headers: HeaderMap,
-) -> Result<Response, Failure> {
-    whole(web, id, headers, Size::Small).await
+) -> Result<Response, Problem> {
+    whole(pages, id, headers, Size::Small).await
 }
 
 async fn whole(
-    State(web): State<Web>,
+    State(pages): State<Pages>,
     Path(id): Path<i64>,
     headers: HeaderMap,
     size: Size,
-) -> Result<Response, Failure> {
-    let find = move |catalogue: &mut Album| source(catalogue, PhotoId(id));
-    let source = web.catalogue(find).await?;
+) -> Result<Response, Problem> {
+    let find = move |album: &mut Album| source(album, PhotoId(id));
+    let source = pages.album(find).await?;
     let tag = format!(
         "\"photo-{id}-{size:?}-{:016x}\"",
         u64::from_le_bytes(source.tag)
@@ -160,6 +173,6 @@ async fn whole(
     if unchanged(&headers, &tag) {
         return Ok(not_changed(&tag));
     }
-    let picture = web.0.pictures.photo(source, size).await;
-    Ok(jpeg(&tag, picture.map_err(gone)?))
+    let picture = pages.pictures().photo(source, size).await?;
+    Ok(jpeg(&tag, picture))
 }

@@ -1,40 +1,43 @@
-//! Pictures for the pages. In: a photo's files and boxes. Out: JPEGs, cut on demand and kept in memory.
-//! Nothing is written to the disk: no crop of a face outlives the server, or the erasure of its person.
+//! Pictures for the pages. In: a photo's files and boxes. Out: JPEGs, made on demand and kept in
+//! memory. Nothing is written to the disk: a face's crop is gone with the server, or when its
+//! person is erased.
 
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use anyhow::{Result, anyhow};
 use axum::body::Bytes;
-use fusiform::image::{self, DecodeLimits, Image};
+use fusiform::geometry::BoundingBox;
+use fusiform::image::{self, DecodeLimits, Decoded, Image, square};
 use fusiform::scan::read_photo;
 use quick_cache::Weighter;
 use quick_cache::sync::Cache;
-use tokio::sync::{Mutex, Semaphore};
+use tokio::sync::Mutex;
 
-use fusiform::image::square;
+use crate::admission::{Admission, blocking};
+use crate::problem::{Code, Problem};
 
 /// Side of a face, for screens with two pixels a point.
 const FACE_PX: u32 = 224;
-/// Longest side of a photo in the list of photos, and on its own page.
+/// Longest side of a photo in the list of photos, and on the page of the photo.
 const SMALL_PX: u32 = 480;
 const LARGE_PX: u32 = 2048;
 const QUALITY: u8 = 84;
 /// Some 10,000 faces.
 const CACHE_BYTES: u64 = 96 << 20;
-/// Photos of one number wait for each other; so many numbers do not.
-const LANES: usize = 64;
+/// Locks for photos: requests for the same photo wait for one decoding.
+const LOCKS: usize = 64;
 
 /// How a photo is shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) enum Size {
     /// In a list.
     Small,
-    /// On its own.
+    /// On the page of the photo.
     Large,
 }
 
-/// A picture's name in the cache. The tag is of the content, so that a number used anew shows nothing old.
+/// A picture's key in the cache. The tag is a hash of the content, so that a number used again
+/// shows nothing old.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 enum Key {
     Face(i64, [u8; 8]),
@@ -50,43 +53,53 @@ impl Weighter<Key, Bytes> for ByBytes {
     }
 }
 
-/// Where a photo lies and which faces are in it.
+/// A photo's files and the faces in it.
 #[derive(Debug, Clone)]
 pub(super) struct Source {
     pub(super) photo: i64,
+    /// Width and height, upright.
+    pub(super) size_px: (u32, u32),
     pub(super) tag: [u8; 8],
     pub(super) paths: Vec<PathBuf>,
-    pub(super) faces: Vec<(i64, [f32; 4])>,
+    /// Number and box of each, in pixels of the photo.
+    pub(super) faces: Vec<(i64, BoundingBox)>,
 }
 
-/// Cuts pictures and keeps them.
+/// Makes pictures and keeps them.
 #[derive(Debug)]
 pub(super) struct Pictures {
     kept: Cache<Key, Bytes, ByBytes>,
-    /// Photos decoded at once: each may take hundreds of megabytes.
-    decoders: Semaphore,
-    lanes: Vec<Mutex<()>>,
+    /// Each photo being decoded holds a core: it may take hundreds of megabytes.
+    admission: Arc<Admission>,
+    locks: Vec<Mutex<()>>,
 }
 
 impl Pictures {
-    pub(super) fn new(threads: usize) -> Pictures {
+    pub(super) fn new(admission: Arc<Admission>) -> Pictures {
         Pictures {
             kept: Cache::with_weighter(4096, CACHE_BYTES, ByBytes),
-            decoders: Semaphore::new(threads.max(1)),
-            lanes: (0..LANES).map(|_| Mutex::default()).collect(),
+            admission,
+            locks: (0..LOCKS).map(|_| Mutex::default()).collect(),
         }
     }
 
     /// One face; the others of its photo are cut along with it, since decoding is what takes time.
     ///
     /// # Errors
-    /// When none of the photo's files can be read.
-    pub(super) async fn face(self: &Arc<Self>, source: Source, face: i64) -> Result<Bytes> {
+    /// If none of the photo's files can be read.
+    pub(super) async fn face(
+        self: &Arc<Self>,
+        source: Source,
+        face: i64,
+    ) -> Result<Bytes, Problem> {
         let key = Key::Face(face, source.tag);
-        self.cut(source, key, |image, source| {
-            let cut = |(face, bbox): &(i64, [f32; 4])| {
-                let jpeg = image::encode_jpeg(&square(image, *bbox, FACE_PX)?, QUALITY).ok()?;
-                Some((Key::Face(*face, source.tag), Bytes::from(jpeg)))
+        let enough_px = enough_for_faces(&source);
+        self.make(source, key, enough_px, |decoded, source| {
+            let (scale_x, scale_y) = decoded_scale(decoded);
+            let cut = |(face, b): &(i64, BoundingBox)| {
+                let bbox = b.scaled(scale_x, scale_y);
+                let jpeg = jpeg(&square(&decoded.image, &bbox, FACE_PX)?)?;
+                Some((Key::Face(*face, source.tag), jpeg))
             };
             source.faces.iter().filter_map(cut).collect()
         })
@@ -97,18 +110,20 @@ impl Pictures {
     ///
     /// # Errors
     /// As [`Pictures::face`].
-    pub(super) async fn photo(self: &Arc<Self>, source: Source, size: Size) -> Result<Bytes> {
+    pub(super) async fn photo(
+        self: &Arc<Self>,
+        source: Source,
+        size: Size,
+    ) -> Result<Bytes, Problem> {
         let key = Key::Photo(source.photo, source.tag, size);
-        let longest = match size {
+        let longest_px = match size {
             Size::Small => SMALL_PX,
             Size::Large => LARGE_PX,
         };
         let name = key.clone();
-        self.cut(source, key, move |image, _| {
-            let jpeg = image::encode_jpeg(&image.shrunk_to(longest), QUALITY);
-            jpeg.into_iter()
-                .map(|jpeg| (name.clone(), Bytes::from(jpeg)))
-                .collect()
+        self.make(source, key, longest_px, move |decoded, _| {
+            let jpeg = jpeg(&decoded.image.shrunk_to(longest_px));
+            jpeg.into_iter().map(|jpeg| (name.clone(), jpeg)).collect()
         })
         .await
     }
@@ -118,52 +133,81 @@ impl Pictures {
         self.kept.clear();
     }
 
-    async fn cut(
+    async fn make(
         self: &Arc<Self>,
         source: Source,
         key: Key,
-        cut: impl FnOnce(&Image, &Source) -> Vec<(Key, Bytes)> + Send + 'static,
-    ) -> Result<Bytes> {
+        enough_px: u32,
+        make: impl FnOnce(&Decoded, &Source) -> Vec<(Key, Bytes)> + Send + 'static,
+    ) -> Result<Bytes, Problem> {
         if let Some(picture) = self.kept.get(&key) {
             return Ok(picture);
         }
-        // Whoever waits here for the same photo finds the picture cut.
-        let lane = self.lanes[source.photo.unsigned_abs() as usize % LANES]
-            .lock()
-            .await;
+        // A request that waited here for the same photo finds its picture made.
+        let lock = source.photo.unsigned_abs() as usize % LOCKS;
+        let _lock = self.locks[lock].lock().await;
         if let Some(picture) = self.kept.get(&key) {
             return Ok(picture);
         }
-        let permit = self.decoders.acquire().await?;
-        let own = Arc::clone(self);
-        let work = move || {
-            let image = read(&source.paths)?;
+        let core = self.admission.core().await?;
+        let pictures = Arc::clone(self);
+        blocking(move || {
+            let _core = core;
+            let decoded = read(&source.paths, enough_px)?;
             let mut wanted = None;
-            for (name, picture) in cut(&image, &source) {
+            for (name, picture) in make(&decoded, &source) {
                 if name == key {
                     wanted = Some(picture.clone());
                 }
-                own.kept.insert(name, picture);
+                pictures.kept.insert(name, picture);
             }
-            wanted.ok_or_else(|| anyhow!("the face has no box"))
-        };
-        let picture = tokio::task::spawn_blocking(work).await?;
-        drop((permit, lane));
-        picture
+            let no_box = || Problem::new(Code::NotFound, "the face has no box");
+            wanted.ok_or_else(no_box)
+        })
+        .await
     }
 }
 
-/// The first of a photo's files that can still be read.
-fn read(paths: &[PathBuf]) -> Result<Image> {
-    let mut last = anyhow!("the photo lies nowhere any more");
+fn jpeg(image: &Image) -> Option<Bytes> {
+    image::encode_jpeg(image, QUALITY).ok().map(Bytes::from)
+}
+
+/// The longest side at which the smallest face still has [`FACE_PX`]. Crops show more than the box,
+/// so it is enough.
+fn enough_for_faces(source: &Source) -> u32 {
+    let longest_px = source.size_px.0.max(source.size_px.1);
+    let side = |b: &BoundingBox| (b.x_max - b.x_min).max(b.y_max - b.y_min);
+    let sides = source.faces.iter().map(|(_, bbox)| side(bbox));
+    let smallest = sides.filter(|side| *side > 0.0).fold(f32::MAX, f32::min);
+    let scale = (FACE_PX as f32 / smallest).min(1.0);
+    (longest_px as f32 * scale).ceil() as u32
+}
+
+/// Decoded pixels per pixel of the photo, across and down.
+fn decoded_scale(decoded: &Decoded) -> (f32, f32) {
+    let (whole, image) = (decoded.size, &decoded.image);
+    (
+        image.width() as f32 / whole.width_px as f32,
+        image.height() as f32 / whole.height_px as f32,
+    )
+}
+
+/// The first of a photo's files that can still be read, with at least `enough_px` on its longest
+/// side if it has them.
+fn read(paths: &[PathBuf], enough_px: u32) -> Result<Decoded, Problem> {
+    let mut last = "none of the photo's files is known any more".to_owned();
     for path in paths {
+        let limits = DecodeLimits::default();
         let decoded = read_photo(path)
-            .map_err(anyhow::Error::from)
-            .and_then(|bytes| Ok(image::decode(&bytes, &DecodeLimits::default())?));
+            .map_err(|e| e.to_string())
+            .and_then(|bytes| {
+                image::decode_reduced(&bytes, &limits, enough_px).map_err(|e| e.to_string())
+            });
         match decoded {
-            Ok(decoded) => return Ok(decoded.image),
-            Err(error) => last = error,
+            Ok(decoded) => return Ok(decoded),
+            Err(why) => last = why,
         }
     }
-    Err(last)
+    tracing::warn!("{last}");
+    Err(Problem::new(Code::NotFound, last))
 }

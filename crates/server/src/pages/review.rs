@@ -1,24 +1,25 @@
-//! Questions for a human. In: what the grouping was not sure of. Out: one question at a time, and answers.
+//! Questions for a person. In: what the grouping was not sure of. Out: one question at a time, and
+//! answers.
 
 use axum::Extension;
 use axum::extract::{Query, State};
-use axum::response::Response;
+use axum::response::{IntoResponse, Redirect, Response};
 use fusiform::album::{Album, FaceId, Page, Question, Reply, Subject};
 use maud::{Markup, html};
 use serde::Deserialize;
 
-use super::failure::Failure;
 use super::fields::Fields;
-use super::frame::{Place, counted};
+use super::frame::{MenuItem, counted};
 use super::groups::sort_button;
-use super::guard::Session;
-use super::{Web, see_other};
+use super::guard::Login;
+use super::state::Pages;
+use crate::problem::Problem;
 
 /// Faces shown of each side.
 const N_SHOWN: usize = 4;
 
 #[derive(Debug, Deserialize)]
-pub(super) struct Asked {
+pub(super) struct Params {
     did: Option<i64>,
     #[serde(default)]
     settled: bool,
@@ -27,13 +28,13 @@ pub(super) struct Asked {
 }
 
 pub(super) async fn ask(
-    State(web): State<Web>,
-    Extension(session): Extension<Session>,
-    Query(asked): Query<Asked>,
-) -> Result<Markup, Failure> {
-    let frame = web.frame(session, asked.did).await?;
-    let read = |catalogue: &mut Album| {
-        let mut questions = catalogue.questions(Page {
+    State(pages): State<Pages>,
+    Extension(login): Extension<Login>,
+    Query(params): Query<Params>,
+) -> Result<Markup, Problem> {
+    let frame = pages.frame(login, params.did).await?;
+    let read = |album: &mut Album| {
+        let mut questions = album.questions(Page {
             offset: 0,
             limit: 1,
         })?;
@@ -41,36 +42,46 @@ pub(super) async fn ask(
             return Ok((None, 0));
         };
         let subject = match question.subject {
-            Subject::Group(group) => faces(catalogue, group, Some(question.face))?,
+            Subject::Group(group) => faces(album, group, Some(question.face))?,
             Subject::Face(face) => vec![face],
         };
-        let candidate = faces(catalogue, question.candidate, question.candidate_cover)?;
+        let candidate = faces(album, question.candidate, question.candidate_cover)?;
         Ok((Some((question, subject, candidate)), questions.total))
     };
-    let (question, total) = web.catalogue(read).await?;
+    let (question, total) = pages.album(read).await?;
     let content = html! {
         div.head {
             div.words {
                 h1 { "Review" }
-                p.soft { @if total > 0 { (counted(total, "question", "questions")) ", the one that settles most first." } }
+                p.soft { @if total > 0 {
+                    (counted(total, "question", "questions")) ", the one that settles most first."
+                } }
             }
         }
-        @if asked.settled { div.notice role="status" { p { "That question was settled meanwhile." } } }
-        @if asked.sorted { div.notice role="status" { p { "Faces were sorted again." } } }
+        @if params.settled {
+            div.notice role="status" { p { "That question was settled meanwhile." } }
+        }
+        @if params.sorted { div.notice role="status" { p { "Faces were sorted again." } } }
         @match &question {
             None => {
                 div.empty {
                     p { "No open questions." }
-                    p.soft { "New ones come with new photos, and when faces are sorted again after your decisions." }
+                    p.soft { "New ones come with new photos, and when faces are sorted again after \
+                        your decisions." }
                     (sort_button(&frame))
                 }
             }
             Some((question, subject, candidate)) => {
-                @let name = question.candidate_name.clone().unwrap_or_else(|| format!("person {}", question.candidate));
+                @let number = || format!("person {}", question.candidate);
+                @let name = question.candidate_name.clone().unwrap_or_else(number);
+                @let group = match question.settles {
+                    n if n > 1 => counted(n, "face", "faces"),
+                    _ => "This face".into(),
+                };
                 div.question {
                     h2 #ask { "Is this " (name) "?" }
                     div.sides {
-                        (side(if question.settles > 1 { counted(question.settles, "face", "faces") } else { "This face".into() }, subject))
+                        (side(group, subject))
                         (side(name.clone(), candidate))
                     }
                     p.soft { "Similarity " (question.reason()) "." }
@@ -79,28 +90,34 @@ pub(super) async fn ask(
                         input type="hidden" name="question" value=(question.id);
                         input type="hidden" name="face" value=(question.face);
                         input type="hidden" name="candidate" value=(question.candidate);
-                        button.main name="answer" value="yes" data-key="y" { "Yes" kbd aria-hidden="true" { "Y" } }
-                        button name="answer" value="no" data-key="n" { "No" kbd aria-hidden="true" { "N" } }
-                        button name="answer" value="unsure" data-key="s" { "Not sure" kbd aria-hidden="true" { "S" } }
+                        button.main name="answer" value="yes" data-key="y" {
+                            "Yes" kbd aria-hidden="true" { "Y" }
+                        }
+                        button name="answer" value="no" data-key="n" {
+                            "No" kbd aria-hidden="true" { "N" }
+                        }
+                        button name="answer" value="unsure" data-key="s" {
+                            "Not sure" kbd aria-hidden="true" { "S" }
+                        }
                     }
                 }
             }
         }
     };
-    Ok(frame.page("Review", Place::Review, content))
+    Ok(frame.page("Review", MenuItem::Review, content))
 }
 
 /// Some faces of a person, the one that stands for them first.
 fn faces(
-    catalogue: &Album,
+    album: &Album,
     person: fusiform::album::PersonId,
     first: Option<FaceId>,
-) -> Result<Vec<FaceId>, Failure> {
+) -> Result<Vec<FaceId>, Problem> {
     let page = Page {
         offset: 0,
         limit: N_SHOWN,
     };
-    let some = catalogue.faces_of(person, page)?.items;
+    let some = album.faces_of(person, page)?.items;
     let others = some.iter().map(|f| f.face).filter(|f| Some(*f) != first);
     Ok(first.into_iter().chain(others).take(N_SHOWN).collect())
 }
@@ -112,7 +129,8 @@ fn side(title: String, faces: &[FaceId]) -> Markup {
             ul {
                 @for face in faces {
                     li { a href={ "/faces/" (face) } aria-label={ "Photo of face " (face) } {
-                        img src={ "/faces/" (face) "/crop.jpg" } alt={ "Face " (face) } width="224" height="224";
+                        img src={ "/faces/" (face) "/crop.jpg" } alt={ "Face " (face) } width="224"
+                            height="224";
                     } }
                 }
             }
@@ -121,21 +139,21 @@ fn side(title: String, faces: &[FaceId]) -> Markup {
 }
 
 pub(super) async fn answer(
-    State(web): State<Web>,
+    State(pages): State<Pages>,
     Extension(fields): Extension<Fields>,
-) -> Result<Response, Failure> {
+) -> Result<Response, Problem> {
     let reply = match fields.first("answer") {
         Some("yes") => Reply::Yes,
         Some("no") => Reply::No,
         Some("unsure") => Reply::NotSure,
-        _ => return Err(Failure::bad("answer yes, no or not sure")),
+        _ => return Err(Problem::invalid("answer yes, no or not sure")),
     };
     let number = |name| fields.numbers(name).next().unwrap_or(0);
     let shown = [number("question"), number("face"), number("candidate")];
-    // Sorting gives questions new numbers: an answer counts only for the very faces that were shown.
-    let _steady = web.0.sorting.read().await;
-    let is_open = move |catalogue: &mut Album| {
-        let open = catalogue
+    // Grouping gives questions new numbers: an answer counts only for the faces that were shown.
+    let _held = pages.hold_grouping().await;
+    let is_open = move |album: &mut Album| {
+        let open = album
             .questions(Page {
                 offset: 0,
                 limit: 1000,
@@ -144,17 +162,18 @@ pub(super) async fn answer(
         let is = |q: &Question| [q.id, q.face.0, q.candidate.0] == shown;
         Ok(open.iter().any(is))
     };
-    if !web.catalogue(is_open).await? {
-        return Ok(see_other("/review?settled=true"));
+    if !pages.album(is_open).await? {
+        return Ok(Redirect::to("/review?settled=true").into_response());
     }
-    web.decide(move |catalogue| {
-        catalogue.reply(shown[0], reply)?;
-        Ok("/review".into())
-    })
-    .await
+    pages
+        .decide(move |album| {
+            album.reply(shown[0], reply)?;
+            Ok("/review".into())
+        })
+        .await
 }
 
-pub(super) async fn sort(State(web): State<Web>) -> Result<Response, Failure> {
-    web.sort().await?;
-    Ok(see_other("/review?sorted=true"))
+pub(super) async fn sort(State(pages): State<Pages>) -> Result<Response, Problem> {
+    pages.group().await?;
+    Ok(Redirect::to("/review?sorted=true").into_response())
 }

@@ -1,105 +1,55 @@
-//! Adding photos. In: a folder's path. Out: a scan in the background, and its progress as it happens.
+//! Adding photos. In: a folder's path. Out: a scan in the background, and its progress while it
+//! runs.
 
 use std::convert::Infallible;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
-use anyhow::Result;
 use axum::Extension;
 use axum::extract::{Query, State};
 use axum::response::sse::{Event as SseEvent, KeepAlive, Sse};
-use axum::response::{IntoResponse, Response};
-use fusiform::detect::DetectOptions;
-use fusiform::engine::Scanner;
-use fusiform::scan::{Event, ScanOptions, scan};
+use axum::response::{IntoResponse, Redirect, Response};
+use fusiform::AnalyseOptions;
+use fusiform::scan::{Event, ScanOptions};
 use futures_util::stream;
 use maud::{Markup, html};
-use serde::{Deserialize, Serialize};
-use tokio::sync::watch;
+use serde::Deserialize;
 
-use super::failure::Failure;
 use super::fields::Fields;
-use super::frame::{Frame, Place, counted};
-use super::guard::Session;
-use super::{Web, see_other};
+use super::frame::{Frame, MenuItem, counted};
+use super::guard::Login;
+use super::scan_progress::Progress;
+use super::state::Pages;
+use crate::admission::blocking;
+use crate::problem::Problem;
 
 /// Problems shown; the others are counted.
 const SHOWN_PROBLEMS: usize = 50;
+/// Shortest time between two events of progress.
+const EVENT_EVERY: Duration = Duration::from_millis(100);
 /// Folders offered.
 const SHOWN_FOLDERS: usize = 200;
 
-/// How far a scan is.
-#[derive(Debug, Clone, Default, Serialize)]
-struct Progress {
-    words: String,
-    done: usize,
-    total: usize,
-    over: bool,
-    #[serde(skip)]
-    folder: PathBuf,
-    #[serde(skip)]
-    problems: Vec<String>,
-    /// Why it ended before its end.
-    #[serde(skip)]
-    failed: Option<String>,
-}
-
-/// The scan of this server: one at a time, since it uses every core.
-#[derive(Debug)]
-pub(super) struct Scans {
-    progress: watch::Sender<Option<Progress>>,
-    stop: Arc<AtomicBool>,
-    /// Held while one is started, so that two cannot be.
-    starting: Mutex<()>,
-}
-
-impl Default for Scans {
-    fn default() -> Scans {
-        Scans {
-            progress: watch::Sender::new(None),
-            stop: Arc::default(),
-            starting: Mutex::default(),
-        }
-    }
-}
-
-impl Scans {
-    pub(super) fn stop(&self) {
-        self.stop.store(true, Ordering::Relaxed);
-    }
-
-    pub(super) fn is_running(&self) -> bool {
-        self.progress.borrow().as_ref().is_some_and(|p| !p.over)
-    }
-
-    fn tell(&self, change: impl FnOnce(&mut Progress)) {
-        self.progress
-            .send_modify(|progress| change(progress.get_or_insert_default()));
-    }
-}
-
 #[derive(Debug, Deserialize)]
-pub(super) struct Asked {
+pub(super) struct Params {
     at: Option<PathBuf>,
 }
 
 pub(super) async fn show(
-    State(web): State<Web>,
-    Extension(session): Extension<Session>,
-    Query(asked): Query<Asked>,
-) -> Result<Response, Failure> {
-    let frame = web.frame(session, None).await?;
-    let progress = web.0.scans.progress.borrow().clone();
+    State(pages): State<Pages>,
+    Extension(login): Extension<Login>,
+    Query(params): Query<Params>,
+) -> Result<Response, Problem> {
+    let frame = pages.frame(login, None).await?;
+    let progress = pages.scans().progress();
     let running = progress.as_ref().is_some_and(|p| !p.over);
-    let at = asked.at.clone();
-    let folders = tokio::task::spawn_blocking(move || at.as_deref().map(folders_in))
-        .await
-        .map_err(anyhow::Error::from)?;
+    let at = params.at.clone();
+    let folders = blocking(move || Ok(at.as_deref().map(folders_in))).await?;
     let content = html! {
         div.head { div.words {
             h1 { "Add photos" }
-            p.soft { "Photos stay where they are and are only read. A later scan reads what is new or changed." }
+            p.soft { "Photos stay where they are and are only read. A later scan reads what is new \
+                or changed." }
         } }
         @match &progress {
             Some(progress) if running => { (under_way(&frame, progress)) }
@@ -110,24 +60,24 @@ pub(super) async fn show(
                     div.field {
                         label for="folder" { "Folder on the machine where Fusiform runs" }
                         div.row {
-                            input #folder type="text" name="folder" required placeholder="/home/ida/Pictures"
-                                value=(asked.at.as_deref().unwrap_or(Path::new("")).display());
+                            input #folder type="text" name="folder" required
+                                placeholder="/home/ida/Pictures"
+                                value=(params.at.as_deref().unwrap_or(Path::new("")).display());
                             button.main { "Scan" }
                         }
                     }
-                    (browse(asked.at.as_deref(), folders.as_deref()))
+                    (browse(params.at.as_deref(), folders.as_deref()))
                 }
             }
         }
     };
-    let page = frame.page("Add photos", Place::Scan, content);
-    // Without scripts the page shows how far the scan is by loading itself anew.
-    let refresh = if running { "5" } else { "" };
-    let mut response = page.into_response();
-    if running && let Ok(value) = refresh.parse() {
-        response.headers_mut().insert("refresh", value);
-    }
-    Ok(response)
+    let page = frame.page("Add photos", MenuItem::Scan, content);
+    // Without scripts the page shows progress by reloading.
+    let reload = running.then_some([("refresh", "5")]);
+    Ok(match reload {
+        Some(header) => (header, page).into_response(),
+        None => page.into_response(),
+    })
 }
 
 fn browse(at: Option<&Path>, folders: Option<&[PathBuf]>) -> Markup {
@@ -140,9 +90,13 @@ fn browse(at: Option<&Path>, folders: Option<&[PathBuf]>) -> Markup {
         @match (at, folders) {
             (Some(at), Some(folders)) => {
                 ul.folders aria-label="Folders" {
-                    @if let Some(above) = at.parent() { li { a.button href=(link(above)) { "↑ up" } } }
+                    @if let Some(above) = at.parent() {
+                        li { a.button href=(link(above)) { "↑ up" } }
+                    }
                     @for folder in folders {
-                        li { a.button href=(link(folder)) { (folder.file_name().unwrap_or_default().display()) } }
+                        li { a.button href=(link(folder)) {
+                            (folder.file_name().unwrap_or_default().display())
+                        } }
                     }
                 }
             }
@@ -173,7 +127,8 @@ fn under_way(frame: &Frame, progress: &Progress) -> Markup {
         div.panel data-scan {
             p.path { (progress.folder.display()) }
             p role="status" { (progress.words) }
-            progress aria-label="Photos looked at" max=[total] value=[total.map(|_| progress.done)] {}
+            progress aria-label="Photos looked at" max=[total]
+                value=[total.map(|_| progress.done)] {}
             form method="post" action="/scan/stop" { (frame.token()) button { "Stop" } }
         }
     }
@@ -189,9 +144,13 @@ fn ended(progress: &Progress) -> Markup {
             }
             @if !progress.problems.is_empty() {
                 details {
-                    summary { (counted(progress.problems.len(), "file", "files")) " could not be used" }
+                    summary {
+                        (counted(progress.problems.len(), "file", "files")) " could not be used"
+                    }
                     ul.problems {
-                        @for problem in progress.problems.iter().take(SHOWN_PROBLEMS) { li { (problem) } }
+                        @for problem in progress.problems.iter().take(SHOWN_PROBLEMS) {
+                            li { (problem) }
+                        }
                         @if progress.problems.len() > SHOWN_PROBLEMS {
                             li { "and " (progress.problems.len() - SHOWN_PROBLEMS) " more" }
                         }
@@ -204,64 +163,45 @@ fn ended(progress: &Progress) -> Markup {
 }
 
 pub(super) async fn start(
-    State(web): State<Web>,
+    State(pages): State<Pages>,
     Extension(fields): Extension<Fields>,
-) -> Result<Response, Failure> {
+) -> Result<Response, Problem> {
     let folder = PathBuf::from(fields.first("folder").unwrap_or_default());
     if !folder.is_absolute() {
-        return Err(Failure::bad(
+        return Err(Problem::invalid(
             "give the whole path of the folder, from the root on",
         ));
     }
     let exists = tokio::fs::metadata(&folder).await;
     if let Err(why) = exists {
-        return Err(Failure::bad(format!("{}: {why}", folder.display())));
+        return Err(Problem::invalid(format!("{}: {why}", folder.display())));
     }
-    let scans = &web.0.scans;
-    {
-        let _alone = scans
-            .starting
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        if scans.is_running() {
-            return Err(Failure::bad("a scan is under way; wait for it, or stop it"));
-        }
-        scans.stop.store(false, Ordering::Relaxed);
-        let begun = Progress {
-            words: "Looking for photos …".into(),
-            folder: folder.clone(),
-            ..Progress::default()
-        };
-        scans.progress.send_replace(Some(begun));
-    }
-    let web = web.clone();
+    pages.scans().begin(&folder)?;
+    let pages = pages.clone();
     tokio::spawn(async move {
-        let worker = web.clone();
-        let ran = tokio::task::spawn_blocking(move || run(&worker, &folder)).await;
-        let ended = match ran {
-            Ok(Ok(())) => web.sort().await.err().map(|failure| format!("{failure:?}")),
-            Ok(Err(error)) => Some(format!("{error:#}")),
-            Err(error) => Some(error.to_string()),
+        let worker = pages.clone();
+        let scanned = blocking(move || run(&worker, &folder)).await;
+        let grouped = match scanned {
+            Ok(()) => pages.group().await,
+            Err(problem) => Err(problem),
         };
-        web.0.scans.tell(|progress| {
-            progress.failed = ended;
+        pages.scans().update(|progress| {
+            progress.failed = grouped.err().map(|problem| problem.detail);
             progress.over = true;
         });
     });
-    Ok(see_other("/scan"))
+    Ok(Redirect::to("/scan").into_response())
 }
 
-fn run(web: &Web, folder: &Path) -> Result<()> {
-    let scans = &web.0.scans;
-    let mut catalogue = web
-        .connection()
-        .map_err(|failure| anyhow::anyhow!("{failure:?}"))?;
+fn run(pages: &Pages, folder: &Path) -> Result<(), Problem> {
+    let scans = pages.scans();
+    let mut album = pages.connection()?;
     let options = ScanOptions {
-        threads: web.0.threads,
+        threads: pages.threads(),
     };
     let roots = [folder.to_path_buf()];
-    let tell = |event| {
-        scans.tell(|progress| {
+    let update = |event| {
+        scans.update(|progress| {
             match event {
                 Event::Found(n) => progress.total = n,
                 Event::Recorded(n) => progress.done = n,
@@ -273,18 +213,15 @@ fn run(web: &Web, folder: &Path) -> Result<()> {
             );
         });
     };
-    let summary = scan(
-        &Scanner {
-            engine: &web.0.engine,
-            options: DetectOptions::default(),
-        },
-        &mut catalogue,
+    let summary = pages.engine().scan_with(
+        &mut album,
         &roots,
+        &AnalyseOptions::default(),
         &options,
-        &scans.stop,
-        tell,
+        scans.stop_flag(),
+        update,
     )?;
-    scans.tell(|progress| {
+    scans.update(|progress| {
         let stopped = if summary.interrupted {
             "Stopped; scan again to go on. "
         } else {
@@ -293,7 +230,7 @@ fn run(web: &Web, folder: &Path) -> Result<()> {
         progress.words = format!(
             "{stopped}{}, {} new with {}.",
             counted(summary.files, "photo", "photos"),
-            summary.described,
+            summary.analysed,
             counted(summary.new_faces, "face", "faces")
         );
         progress.problems = summary
@@ -305,15 +242,14 @@ fn run(web: &Web, folder: &Path) -> Result<()> {
     Ok(())
 }
 
-pub(super) async fn stop(State(web): State<Web>) -> Response {
-    web.0.scans.stop();
-    see_other("/scan")
+pub(super) async fn stop(State(pages): State<Pages>) -> Response {
+    pages.scans().stop();
+    Redirect::to("/scan").into_response()
 }
 
 /// Progress as server-sent events, until the scan is over.
-pub(super) async fn events(State(web): State<Web>) -> impl IntoResponse {
-    let mut seen = web.0.scans.progress.subscribe();
-    seen.mark_changed();
+pub(super) async fn events(State(pages): State<Pages>) -> impl IntoResponse {
+    let seen = pages.scans().watch();
     let stream = stream::unfold((seen, false), |(mut seen, over)| async move {
         if over {
             return None;
@@ -324,8 +260,7 @@ pub(super) async fn events(State(web): State<Web>) -> impl IntoResponse {
             ..Progress::default()
         });
         let text = serde_json::to_string(&now).unwrap_or_default();
-        // Faster than this nobody reads.
-        tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+        tokio::time::sleep(EVENT_EVERY).await;
         let event = Ok::<_, Infallible>(SseEvent::default().data(text));
         Some((event, (seen, now.over)))
     });

@@ -5,45 +5,45 @@ use axum::extract::{RawQuery, State};
 use fusiform::album::{Album, Paged, PersonId};
 use maud::{Markup, html};
 
-use super::Web;
 use super::faces::name_list;
-use super::failure::Failure;
 use super::fields::Fields;
-use super::frame::{Place, counted, day};
+use super::frame::{MenuItem, counted, day};
 use super::groups::{PER_PAGE, pager, part};
-use super::guard::Session;
+use super::guard::Login;
+use super::state::Pages;
+use crate::problem::Problem;
 
 pub(super) async fn list(
-    State(web): State<Web>,
-    Extension(session): Extension<Session>,
+    State(pages): State<Pages>,
+    Extension(login): Extension<Login>,
     RawQuery(query): RawQuery,
-) -> Result<Markup, Failure> {
-    let asked = Fields::parse(query.unwrap_or_default().as_bytes());
-    let names: Vec<String> = asked.all("who").map(str::to_owned).collect();
-    let page = asked.numbers("page").next();
+) -> Result<Markup, Problem> {
+    let params = Fields::parse(query.unwrap_or_default().as_bytes());
+    let names: Vec<String> = params.all("who").map(str::to_owned).collect();
+    let page = params.numbers("page").next();
     let part = part(page.and_then(|n| usize::try_from(n).ok()), PER_PAGE);
-    let frame = web.frame(session, None).await?;
+    let frame = pages.frame(login, None).await?;
     let wanted = names.clone();
-    let read = move |catalogue: &mut Album| {
+    let read = move |album: &mut Album| {
         let mut people: Vec<PersonId> = Vec::new();
         let mut unknown = Vec::new();
         for name in wanted {
-            match catalogue.find_person(&name) {
+            match album.find_person(&name) {
                 Ok(person) => people.push(person),
                 Err(_) => unknown.push(name),
             }
         }
         let photos = if unknown.is_empty() {
-            catalogue.photos_with(&people, part)?
+            album.photos_with(&people, part)?
         } else {
             Paged {
                 items: Vec::new(),
                 total: 0,
             }
         };
-        Ok((photos, unknown, name_list(catalogue)?))
+        Ok((photos, unknown, name_list(album)?))
     };
-    let (photos, unknown, known) = web.catalogue(read).await?;
+    let (photos, unknown, known) = pages.album(read).await?;
     let mut path = String::from("/photos?");
     for name in &names {
         path.push_str("who=");
@@ -64,20 +64,25 @@ pub(super) async fn list(
         }
         (known)
         form.panel.row role="search" action="/photos" {
-            input type="search" name="who" list="names" value=(who(0)) aria-label="Who is in the photo" placeholder="Who?" autocomplete="off";
+            input type="search" name="who" list="names" value=(who(0))
+                aria-label="Who is in the photo" placeholder="Who?" autocomplete="off";
             span { "and" }
-            input type="search" name="who" list="names" value=(who(1)) aria-label="Who else is in the photo" placeholder="Who else?" autocomplete="off";
+            input type="search" name="who" list="names" value=(who(1))
+                aria-label="Who else is in the photo" placeholder="Who else?" autocomplete="off";
             @for name in names.iter().skip(2) { input type="hidden" name="who" value=(name); }
             button.main { "Search" }
         }
         @for name in &unknown { p role="alert" { "Nobody is called “" (name) "”." } }
         @if photos.items.is_empty() && unknown.is_empty() {
-            div.empty { p { @if names.is_empty() { "No photos yet." } @else { "No photo shows them together." } } }
+            div.empty { p {
+                @if names.is_empty() { "No photos yet." } @else { "No photo shows them together." }
+            } }
         }
         ul.grid.photos {
             @for photo in &photos.items {
                 li { a href={ "/photos/" (photo.photo) } {
-                    img src={ "/photos/" (photo.photo) "/small.jpg" } alt={ "Photo " (photo.photo) } width="240" height="180" loading="lazy";
+                    img src={ "/photos/" (photo.photo) "/small.jpg" } alt={ "Photo " (photo.photo) }
+                        width="240" height="180" loading="lazy";
                     small {
                         @if let Some(taken) = &photo.taken_at { (day(taken)) " · " }
                         (counted(photo.n_faces, "face", "faces"))
@@ -87,5 +92,5 @@ pub(super) async fn list(
         }
         (pager(&path, part, photos.total))
     };
-    Ok(frame.page("Photos", Place::Photos, content))
+    Ok(frame.page("Photos", MenuItem::Photos, content))
 }

@@ -1,5 +1,5 @@
-//! Collections: each API key has its own people. In: an admin key. Out: what there is, new keys, removed ones.
-//! An admin sees how many people there are, never who.
+//! Collections: each API key has separate people. In: an admin key. Out: all collections, new keys,
+//! removed ones. An admin sees how many people there are, never who.
 
 use std::sync::Arc;
 
@@ -10,8 +10,9 @@ use fusiform_gallery::{Kind, Service, Terms, Uuid};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::answer::Failure;
-use super::{Answer, Recognition, stored};
+use super::problem_json::Problems;
+use crate::problem::{Code, Problem};
+use crate::service::Recognition;
 
 /// What a key is good for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -39,7 +40,7 @@ impl From<Kind> for Use {
 #[serde(deny_unknown_fields)]
 pub(super) struct Wanted {
     kind: Use,
-    /// Legal ground on which people are kept of whom nothing else is said.
+    /// Legal ground on which people are kept who have no consent of their own.
     #[schema(min_length = 1, max_length = 100)]
     basis: String,
     /// What people are enrolled for.
@@ -81,41 +82,43 @@ pub(super) struct Removed {
     n_faces: usize,
 }
 
-/// Every collection and how many are in it. Wants an admin key.
-#[utoipa::path(get, path = "/api/fusiform/v1/collections", responses((status = 200, body = Collections), Failure))]
-pub(super) async fn list(State(served): State<Arc<Recognition>>) -> Json<Collections> {
+/// Every collection and how many are in it. Needs an admin key.
+#[utoipa::path(get, path = "/api/fusiform/v1/collections", operation_id = "collections",
+    responses((status = 200, body = Collections), Problems))]
+pub(super) async fn list(State(recognition): State<Arc<Recognition>>) -> Json<Collections> {
+    let gallery = recognition.gallery();
     let one = |(service, terms): (Service, Terms)| Collection {
         number: service.id,
         kind: service.kind.into(),
         basis: terms.basis,
         purpose: terms.purpose,
         keep_days: terms.keep_days,
-        n_people: served.vault.people(service).len(),
-        n_faces: served.vault.examples(service, None, 0, 0).0,
+        n_people: gallery.people(service).len(),
+        n_faces: gallery.examples(service, None, 0, 0).0,
     };
-    let collections = served.vault.services().into_iter().map(one).collect();
+    let collections = gallery.services().into_iter().map(one).collect();
     Json(Collections { collections })
 }
 
-/// Makes a collection and its key. Wants an admin key.
-#[utoipa::path(post, path = "/api/fusiform/v1/collections", request_body = Wanted,
-    responses((status = 200, body = Made), Failure))]
+/// Makes a collection and its key. Needs an admin key.
+#[utoipa::path(post, path = "/api/fusiform/v1/collections", operation_id = "make_collection",
+    request_body = Wanted, responses((status = 200, body = Made), Problems))]
 pub(super) async fn make(
-    State(served): State<Arc<Recognition>>,
+    State(recognition): State<Arc<Recognition>>,
     wanted: Result<Json<Wanted>, JsonRejection>,
-) -> Answer<Made> {
+) -> Result<Json<Made>, Problem> {
     let Json(wanted) = wanted?;
-    super::answer::check_terms(&wanted.basis, &wanted.purpose)?;
+    super::schema::check_terms(&wanted.basis, &wanted.purpose)?;
     if wanted.keep_days.is_some_and(|d| !(1..=36_500).contains(&d)) {
-        return Err(Failure::Wrong("keep_days is 1 to 36500".into()));
+        return Err(Problem::invalid("keep_days is 1 to 36500"));
     }
     let kind = match wanted.kind {
         Use::Recognition => Kind::Recognition,
         Use::Detection => Kind::Detection,
         Use::Verification => Kind::Verification,
         Use::Admin => {
-            let why = "admin keys are made on the machine itself: fusiform key admin";
-            return Err(Failure::Wrong(why.into()));
+            let detail = "admin keys are made on the server's machine, not through the network";
+            return Err(Problem::invalid(detail));
         }
     };
     let terms = Terms {
@@ -123,35 +126,36 @@ pub(super) async fn make(
         purpose: wanted.purpose,
         keep_days: wanted.keep_days,
     };
-    let (vault, key) = (Arc::clone(&served.vault), Uuid::new_v4());
-    let made = stored(move || vault.add_service(kind, &key, terms)).await?;
+    let key = Uuid::new_v4();
+    let make = recognition.stored(move |gallery| gallery.add_service(kind, &key, terms));
     Ok(Json(Made {
-        number: made.id,
+        number: make.await?.id,
         key: key.to_string(),
     }))
 }
 
-/// Erases a collection: its key, people, templates and images. Wants an admin key.
-#[utoipa::path(delete, path = "/api/fusiform/v1/collections/{number}", params(("number" = i64, Path)),
-    responses((status = 200, body = Removed), Failure))]
+/// Erases a collection: its key, people, templates and images. Needs an admin key.
+#[utoipa::path(delete, path = "/api/fusiform/v1/collections/{number}",
+    operation_id = "remove_collection", params(("number" = i64, Path)),
+    responses((status = 200, body = Removed), Problems))]
 pub(super) async fn remove(
-    State(served): State<Arc<Recognition>>,
-    Extension(own): Extension<Service>,
+    State(recognition): State<Arc<Recognition>>,
+    Extension(admin): Extension<Service>,
     number: Result<Path<i64>, PathRejection>,
-) -> Answer<Removed> {
+) -> Result<Json<Removed>, Problem> {
     let Path(number) = number?;
-    let mut all = served.vault.services().into_iter();
-    let found = all.find(|(s, _)| s.id == number).ok_or(Failure::Missing)?;
-    if found.0 == own {
-        return Err(Failure::Wrong("an admin key does not remove itself".into()));
+    let mut all = recognition.gallery().services().into_iter();
+    let unknown = || Problem::new(Code::NotFound, "There is no such collection");
+    let (service, _) = all.find(|(s, _)| s.id == number).ok_or_else(unknown)?;
+    if service == admin {
+        return Err(Problem::invalid("an admin key does not remove itself"));
     }
-    let vault = Arc::clone(&served.vault);
-    let erase = move || {
-        let erased = vault.erase_all(found.0)?;
-        vault.remove_service(found.0)?;
+    let erase = recognition.stored(move |gallery| {
+        let erased = gallery.erase_all(service)?;
+        gallery.remove_service(service)?;
         Ok(erased)
-    };
-    let (n_people, n_faces) = stored(erase).await?;
+    });
+    let (n_people, n_faces) = erase.await?;
     Ok(Json(Removed {
         number,
         n_people,

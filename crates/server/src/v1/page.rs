@@ -1,35 +1,38 @@
-//! The API as a page to try it on. In: nothing. Out: HTML and a script that read the OpenAPI document.
-//! The key typed into it stays in the page's memory and goes to this server only.
+//! The API as a page to try it on. In: nothing. Out: HTML, style and script, which read the OpenAPI
+//! document. The key typed into it stays in the page's memory and is sent to this server only.
 
-use axum::http::{HeaderName, HeaderValue, header};
+use axum::Router;
+use axum::http::header;
 use axum::response::{IntoResponse, Response};
+use axum::routing::get;
 
-/// Nothing is fetched from elsewhere, and no other page frames this one.
-const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; script-src 'self'; connect-src 'self'; \
-                      form-action 'none'; frame-ancestors 'none'; base-uri 'none'";
+use crate::security_headers::with_security_headers;
 
-pub(super) async fn show() -> Response {
-    answer(
-        "text/html; charset=utf-8",
-        include_str!("../../web/api.html"),
-    )
+/// The routes; complete paths.
+pub(super) fn router() -> Router {
+    let html = async || {
+        let page = include_str!("../../web/api.html");
+        asset("text/html; charset=utf-8", page)
+    };
+    let style = async || {
+        let style = include_str!("../../web/api.css");
+        asset("text/css; charset=utf-8", style)
+    };
+    let script = async || {
+        let script = include_str!("../../web/api.js");
+        asset("text/javascript; charset=utf-8", script)
+    };
+    let routes = Router::new()
+        .route("/api/fusiform/v1/", get(html))
+        .route("/api/fusiform/v1/page.css", get(style))
+        .route("/api/fusiform/v1/page.js", get(script));
+    with_security_headers(routes)
 }
 
-pub(super) async fn script() -> Response {
-    answer(
-        "text/javascript; charset=utf-8",
-        include_str!("../../web/api.js"),
-    )
-}
-
-fn answer(kind: &'static str, text: &'static str) -> Response {
-    let fixed = |name: HeaderName, value: &'static str| (name, HeaderValue::from_static(value));
+fn asset(media_type: &'static str, text: &'static str) -> Response {
     let headers = [
-        fixed(header::CONTENT_TYPE, kind),
-        fixed(header::CONTENT_SECURITY_POLICY, POLICY),
-        fixed(header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
-        fixed(header::REFERRER_POLICY, "no-referrer"),
-        fixed(header::CACHE_CONTROL, "no-cache"),
+        (header::CONTENT_TYPE, media_type),
+        (header::CACHE_CONTROL, "no-cache"),
     ];
     (headers, text).into_response()
 }

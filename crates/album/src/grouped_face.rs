@@ -1,0 +1,60 @@
+//! A face as grouping needs it. In: rows. Out: faces with their templates, and means of them.
+//! Knows nothing of how faces are grouped.
+
+use std::collections::BTreeSet;
+
+use fusiform_search::template::from_blob;
+use rusqlite::{Row, Transaction};
+
+/// A face with its template.
+#[derive(Debug)]
+pub(crate) struct GroupedFace {
+    pub(crate) id: i64,
+    pub(crate) photo: i64,
+    pub(crate) vector: Vec<f32>,
+    pub(crate) quality: f32,
+    /// ISO 8601, if the photo states it.
+    pub(crate) taken_at: Option<String>,
+}
+
+impl GroupedFace {
+    /// Columns and tables of a query for [`GroupedFace::from_row`]; `?1` is the model, `f` the
+    /// face.
+    pub(crate) const SELECT: &str = "SELECT f.id, f.photo, t.vector, t.quality, h.taken_at \
+         FROM faces f JOIN templates t ON t.face = f.id AND t.model = ?1 \
+         JOIN photos h ON h.id = f.photo";
+
+    pub(crate) fn from_row(row: &Row) -> rusqlite::Result<GroupedFace> {
+        Ok(GroupedFace {
+            id: row.get(0)?,
+            photo: row.get(1)?,
+            vector: from_blob(row.get_ref(2)?.as_blob()?),
+            quality: row.get(3)?,
+            taken_at: row.get(4)?,
+        })
+    }
+}
+
+/// Quality-weighted mean of a group's vectors, of unit length.
+pub(crate) fn mean(group: &[&GroupedFace]) -> Vec<f32> {
+    let mut mean = vec![0.0f32; group.first().map_or(0, |f| f.vector.len())];
+    for face in group {
+        for (sum, value) in mean.iter_mut().zip(&face.vector) {
+            *sum += value * face.quality.max(0.01);
+        }
+    }
+    let length = mean
+        .iter()
+        .map(|v| v * v)
+        .sum::<f32>()
+        .sqrt()
+        .max(f32::MIN_POSITIVE);
+    mean.iter_mut().for_each(|v| *v /= length);
+    mean
+}
+
+/// The people who have a name.
+pub(crate) fn named_people(t: &Transaction) -> rusqlite::Result<BTreeSet<i64>> {
+    let mut query = t.prepare("SELECT id FROM people WHERE name IS NOT NULL")?;
+    query.query_map([], |row| row.get(0))?.collect()
+}

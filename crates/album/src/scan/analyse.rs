@@ -1,0 +1,16 @@
+//! The seam between a scan and the engine that finds faces. In: bytes of a photo. Out: a record.
+//! Knows nothing of files, threads or networks.
+
+use crate::record::{ModelPair, PhotoRecord};
+
+/// What a scan needs of an engine. It is called from several threads at once.
+pub trait Analyse: Sync {
+    /// The models whose results are recorded.
+    fn models(&self) -> ModelPair;
+
+    /// All that the album stores of a photo.
+    ///
+    /// # Errors
+    /// What is wrong with the photo, and the remedy, for the list of problems.
+    fn photo_record(&self, bytes: &[u8]) -> Result<PhotoRecord, String>;
+}

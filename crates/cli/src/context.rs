@@ -1,0 +1,114 @@
+//! What a command works with. In: global flags. Out: settings, printer, and on demand engine and
+//! catalogue. Opens nothing before a command asks for it.
+
+use std::path::Path;
+
+use anyhow::{Context as _, Result};
+use fusiform::album::{Album, OpenOptions};
+use fusiform::geometry::BoundingBox;
+use fusiform::models::Library;
+use fusiform::scan::read_photo;
+use fusiform::{AnalyseOptions, Engine, Photo};
+
+use crate::args::Global;
+use crate::config::{Config, Layer};
+use crate::printer::Printer;
+
+/// One run of the binary.
+#[derive(Debug)]
+pub(crate) struct Context {
+    pub(crate) config: Config,
+    pub(crate) printer: Printer,
+}
+
+impl Context {
+    /// Applies the global flags over environment and settings file.
+    pub(crate) fn open(global: &Global) -> Result<Context> {
+        if let Some(isa) = &global.isa {
+            fusiform::cpu::force(isa)?;
+        }
+        let flags = Layer {
+            catalogue: global.catalogue.clone(),
+            models_dir: global.models_dir.clone(),
+            pack: global.pack.clone(),
+            threads: global.threads.map(usize::from),
+            ..Layer::default()
+        };
+        Ok(Context {
+            config: Config::resolve(global.config.as_deref(), flags)?,
+            printer: Printer::new(global.json, global.quiet),
+        })
+    }
+
+    pub(crate) fn library(&self) -> Library {
+        Library::at(&self.config.models_dir)
+    }
+
+    pub(crate) fn engine(&self) -> Result<Engine> {
+        let pack = self.library().load(self.config.pack.as_deref())?;
+        Ok(Engine::open(pack)?)
+    }
+
+    /// The catalogue, made if it is not there yet.
+    pub(crate) fn catalogue(&self) -> Result<Album> {
+        let path = &self.config.catalogue;
+        if let Some(dir) = path.parent().filter(|dir| !dir.as_os_str().is_empty()) {
+            std::fs::create_dir_all(dir).with_context(|| dir.display().to_string())?;
+        }
+        Ok(Album::open(
+            path,
+            OpenOptions {
+                create: true,
+                ..OpenOptions::default()
+            },
+        )?)
+    }
+
+    /// The catalogue for a command that makes no sense without one.
+    pub(crate) fn existing_catalogue(&self) -> Result<Album> {
+        let path = &self.config.catalogue;
+        anyhow::ensure!(
+            path.exists(),
+            "{}: no catalogue yet; `fusiform scan DIR` makes one",
+            path.display()
+        );
+        Ok(Album::open(
+            path,
+            OpenOptions {
+                create: false,
+                ..OpenOptions::default()
+            },
+        )?)
+    }
+
+    /// Runs work with all threads that the user allows.
+    pub(crate) fn on_all_threads<T: Send>(&self, work: impl FnOnce() -> T + Send) -> Result<T> {
+        let pool = rayon::ThreadPoolBuilder::new()
+            .num_threads(self.threads())
+            .build()?;
+        Ok(pool.install(work))
+    }
+
+    pub(crate) fn threads(&self) -> usize {
+        let cores = || std::thread::available_parallelism().map_or(1, usize::from);
+        self.config.threads.unwrap_or_else(cores).max(1)
+    }
+}
+
+/// The faces of a photo's file; an error names the file.
+pub(crate) fn analyse(engine: &Engine, path: &Path, options: &AnalyseOptions) -> Result<Photo> {
+    let analysed = read_photo(path).map_err(anyhow::Error::from);
+    analysed
+        .and_then(|bytes| Ok(engine.analyse(&bytes, options)?))
+        .with_context(|| shown(path))
+}
+
+/// A box as JSON has it: `x_min, y_min, x_max, y_max` in pixels of the upright photo.
+pub(crate) fn corners(bbox: &BoundingBox) -> [f32; 4] {
+    [bbox.x_min, bbox.y_min, bbox.x_max, bbox.y_max]
+}
+
+/// A path for people and JSON; names need not be UTF-8.
+pub(crate) fn shown(path: &Path) -> String {
+    path.to_string_lossy().into_owned()
+}

@@ -1,0 +1,194 @@
+//! Remedies that are commands, flags and variables of this program. In: an error. Out: its causes
+//! in one line, and what to do about it. The libraries know no command line, so their texts stop
+//! before this.
+
+use fusiform::models::PackError;
+use fusiform::{AlbumError, Error};
+use fusiform_gallery::Error as GalleryError;
+use fusiform_server::StartError;
+
+/// The causes of an error in one line, with the command, flag or variable that helps.
+pub(crate) fn explain(error: &anyhow::Error) -> String {
+    let text = chain(error);
+    match command(error) {
+        Some(remedy) => format!("{text}; {remedy}"),
+        None => text,
+    }
+}
+
+/// The whole chain of causes, each named once.
+fn chain(error: &anyhow::Error) -> String {
+    let mut text = error.to_string();
+    for cause in error.chain().skip(1) {
+        let cause = cause.to_string();
+        if cause.starts_with(&format!("{text}: ")) {
+            // A file named around what names it already.
+            text = cause;
+        } else if !text.contains(&cause) {
+            text = format!("{text}: {cause}");
+        }
+    }
+    text
+}
+
+/// What to do about an error, to be appended to its text: the remedy of the outermost cause that
+/// has one.
+fn command(error: &anyhow::Error) -> Option<String> {
+    error.chain().find_map(|cause| {
+        // A transparent error hides what it wraps from the chain, so it is opened here.
+        if let Some(fusiform_eval::Error::Engine(error)) = cause.downcast_ref() {
+            return of_library(error);
+        }
+        None.or_else(|| cause.downcast_ref().and_then(of_library))
+            .or_else(|| cause.downcast_ref().and_then(of_pack))
+            .or_else(|| cause.downcast_ref().and_then(of_album))
+            .or_else(|| cause.downcast_ref().and_then(of_gallery))
+            .or_else(|| cause.downcast_ref().map(of_server))
+    })
+}
+
+fn of_library(error: &Error) -> Option<String> {
+    Some(match error {
+        Error::Album(error) => return of_album(error),
+        Error::Gallery(error) => return of_gallery(error),
+        Error::Lacks { .. } | Error::NoTemplate => {
+            "--pack names it, `fusiform models list` shows all".into()
+        }
+        Error::Uncalibrated { .. } => {
+            "`fusiform calibrate DIR --pack DIR --write` does that".into()
+        }
+        Error::NoFace => "a smaller --min-face finds smaller faces".into(),
+        _ => return None,
+    })
+}
+
+fn of_pack(error: &PackError) -> Option<String> {
+    Some(match error {
+        PackError::Unknown { .. } => "`fusiform models add DIR` does that".into(),
+        _ => return None,
+    })
+}
+
+fn of_album(error: &AlbumError) -> Option<String> {
+    Some(match error {
+        AlbumError::NotAnAlbum { .. } | AlbumError::Newer { .. } | AlbumError::ReadOnly { .. } => {
+            "--catalogue names another file".into()
+        }
+        AlbumError::NoSuchPerson(_) => "`fusiform people` lists all".into(),
+        AlbumError::NoSuchFace(_) => {
+            "`fusiform person` lists the faces of a person and their numbers".into()
+        }
+        AlbumError::NoSuchPhoto(_) => "`fusiform scan` does that".into(),
+        AlbumError::NoSuchDecision(_) => "`fusiform history` lists all decisions".into(),
+        AlbumError::NoSuchQuestion(_) => "`fusiform review` lists the open questions".into(),
+        AlbumError::NameTaken { id, .. } => format!("`fusiform merge {id} …` does that"),
+        _ => return None,
+    })
+}
+
+fn of_gallery(error: &GalleryError) -> Option<String> {
+    Some(match error {
+        GalleryError::WrongKey(_) | GalleryError::BadKey(_) => {
+            "the key is in FUSIFORM_VAULT_KEY, in the file that FUSIFORM_VAULT_KEY_FILE names, or \
+             made from FUSIFORM_VAULT_PASSPHRASE"
+                .into()
+        }
+        GalleryError::NotAGallery(_) | GalleryError::Newer { .. } => {
+            "FUSIFORM_VAULT names another file".into()
+        }
+        GalleryError::Damaged | GalleryError::Chain { .. } => {
+            "`fusiform vault restore FILE` takes a backup".into()
+        }
+        GalleryError::Model { .. } => "--pack chooses the pack".into(),
+        _ => return None,
+    })
+}
+
+fn of_server(error: &StartError) -> String {
+    match error {
+        StartError::Listen { .. } => "--listen chooses another address",
+        StartError::HalfTls => "--tls-cert and --tls-key give both",
+        StartError::NothingToServe => "`fusiform key recognition` makes a key",
+    }
+    .into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn errors_of_the_album_name_the_command_that_helps() {
+        let file = std::path::PathBuf::from("a.db");
+        let taken = AlbumError::NameTaken {
+            name: "Ida".into(),
+            id: 7,
+        };
+        for (error, command) in [
+            (
+                AlbumError::NoSuchPerson("Nobody".into()),
+                "`fusiform people`",
+            ),
+            (AlbumError::NoSuchFace(3), "`fusiform person`"),
+            (AlbumError::NoSuchPhoto("a.jpg".into()), "`fusiform scan`"),
+            (AlbumError::NoSuchDecision(3), "`fusiform history`"),
+            (AlbumError::NoSuchQuestion(3), "`fusiform review`"),
+            (taken, "`fusiform merge 7 …`"),
+            (AlbumError::ReadOnly { file }, "--catalogue"),
+        ] {
+            let text = explain(&error.into());
+            assert!(text.contains(command), "{text}");
+        }
+    }
+
+    #[test]
+    fn errors_of_packs_photos_and_the_vault_name_what_helps() {
+        let lacks = Error::Lacks {
+            pack: "a".into(),
+            role: "embedder",
+        };
+        let unknown = PackError::Unknown {
+            name: "a".into(),
+            known: "base".into(),
+        };
+        let model = GalleryError::Model {
+            found: "a".into(),
+            wanted: "b".into(),
+        };
+        let wrong_key = GalleryError::WrongKey("vault.db".into());
+        for (error, remedy) in [
+            (anyhow::Error::from(Error::NoFace), "--min-face"),
+            (lacks.into(), "`fusiform models list`"),
+            (
+                fusiform_eval::Error::from(Error::Uncalibrated {
+                    pack: "a".into(),
+                    fmr: 1e-3,
+                })
+                .into(),
+                "`fusiform calibrate DIR --pack DIR --write`",
+            ),
+            (Error::from(unknown).into(), "`fusiform models add DIR`"),
+            (model.into(), "--pack"),
+            (wrong_key.into(), "FUSIFORM_VAULT_KEY_FILE"),
+        ] {
+            let text = explain(&error);
+            assert!(text.contains(remedy), "{text}");
+        }
+    }
+
+    #[test]
+    fn an_error_of_the_album_is_found_within_others() {
+        let inner = fusiform::Error::from(AlbumError::NoSuchQuestion(3));
+        let outer = anyhow::Error::from(inner).context("while answering");
+        let text = explain(&outer);
+        assert!(
+            text.starts_with("while answering: there is no question 3"),
+            "{text}"
+        );
+        assert!(
+            text.ends_with("`fusiform review` lists the open questions"),
+            "{text}"
+        );
+        assert_eq!(explain(&anyhow::anyhow!("plain")), "plain");
+    }
+}

@@ -1,0 +1,154 @@
+//! The v1 API: collections, jobs, the page to try it on, and how problems are answered.
+
+use base64::Engine;
+use serde_json::{Value, json};
+
+use crate::server_fixture::{Home, Server, portrait};
+
+const API: &str = "/api/fusiform/v1";
+
+fn base64(number: usize) -> String {
+    base64::engine::general_purpose::STANDARD.encode(portrait(number))
+}
+
+fn done(server: &Server, key: &str, begun: &Value) -> Value {
+    let path = format!("{API}/jobs/{}", begun["id"].as_str().unwrap());
+    server.wait_for(&path, key, |job| job["state"] != "running")
+}
+
+#[test]
+fn a_batch_enrols_whom_it_can_and_says_why_not_the_others() {
+    let home = Home::new();
+    let server = home.serve();
+    let consent = json!({"basis": "consent", "purpose": "door", "expires_at_ms": null});
+    let person = format!("{API}/people/Ida");
+    assert_eq!(server.json("PUT", &person, &home.key, &consent).status, 200);
+    let batch = json!({"faces": [
+        {"name": "Ida", "image": base64(1)},
+        {"name": "Nobody", "image": base64(2)},
+        {"name": "Ida", "image": "%%%"},
+    ]});
+    let begun = server.json("POST", &format!("{API}/jobs/enrol"), &home.key, &batch);
+    assert_eq!(begun.status, 202, "{begun:?}");
+    let job = done(&server, &home.key, &begun.json());
+    assert_eq!((&job["state"], &job["done"]), (&json!("done"), &json!(3)));
+    let images = job["images"].as_array().unwrap();
+    assert!(images[0]["id"].is_string() && images[0]["error"].is_null());
+    assert!(images[1]["error"].is_string() && images[2]["error"].is_string());
+    let person = server.get(&person, &home.key).json();
+    assert_eq!(person["n_faces"], 1);
+    let other = home.make_key("recognition");
+    let path = format!("{API}/jobs/{}", job["id"].as_str().unwrap());
+    assert_eq!(server.get(&path, &other).status, 404, "another key's job");
+}
+
+#[test]
+fn images_are_grouped_by_who_is_on_them_and_nothing_is_kept() {
+    let home = Home::new();
+    let server = home.serve();
+    let images = json!({"images": [base64(1), base64(1), base64(5), "AAAA"]});
+    let begun = server.json("POST", &format!("{API}/jobs/cluster"), &home.key, &images);
+    assert_eq!(begun.status, 202, "{begun:?}");
+    let job = done(&server, &home.key, &begun.json());
+    let group = |g: &Value| -> Vec<i64> {
+        let of = g.as_array().unwrap().iter();
+        of.map(|m| m["image"].as_i64().unwrap()).collect()
+    };
+    let groups: Vec<Vec<i64>> = job["groups"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(group)
+        .collect();
+    assert!(groups.contains(&vec![0, 1]), "{job}");
+    assert_eq!(job["images"][0]["image"], 3, "{job}");
+    let people = server.get(&format!("{API}/people"), &home.key).json();
+    assert_eq!(people["people"], json!([]));
+}
+
+#[test]
+fn an_admin_makes_collections_and_copies_but_sees_nobody() {
+    let home = Home::new();
+    let admin = home.make_key("admin");
+    let backups = home.path("backups");
+    std::fs::create_dir(&backups).unwrap();
+    let server = home.serve_with(&[("FUSIFORM_BACKUP_DIR", backups.to_str().unwrap())]);
+    let collections = format!("{API}/collections");
+    assert_eq!(server.get(&collections, &home.key).status, 401);
+    assert_eq!(server.get(&format!("{API}/people"), &admin).status, 401);
+    let wanted = json!({"kind": "recognition", "basis": "contract", "purpose": "gym"});
+    let made = server.json("POST", &collections, &admin, &wanted).json();
+    let key = made["key"].as_str().unwrap();
+    let enrolled = server.send("faces?subject=Bo", key, &portrait(2));
+    assert_eq!(enrolled.status, 201);
+    let all = server.get(&collections, &admin).json();
+    let counts = all["collections"].as_array().unwrap().iter();
+    let counts: Vec<_> = counts.map(|c| c["n_faces"].as_i64().unwrap()).collect();
+    assert_eq!(counts, [0, 0, 1]);
+    assert!(!all.to_string().contains("Bo"));
+
+    let begun = server.json("POST", &format!("{API}/jobs/backup"), &admin, &json!({}));
+    let job = done(&server, &admin, &begun.json());
+    assert!(
+        backups.join(job["file"].as_str().unwrap()).exists(),
+        "{job}"
+    );
+
+    let number = made["number"].as_i64().unwrap();
+    let gone = server.ask("DELETE", &format!("{collections}/{number}"), &admin, None);
+    assert_eq!(gone.json()["n_faces"], 1);
+    assert_eq!(server.send("recognize", key, &portrait(2)).status, 404);
+    // A key made by the command is known without a restart.
+    let later = home.make_key("recognition");
+    assert_eq!(
+        server.get("/api/v1/recognition/subjects", &later).status,
+        200
+    );
+}
+
+#[test]
+fn the_page_and_the_document_name_every_operation() {
+    let home = Home::new();
+    let server = home.serve();
+    let page = server.get(&format!("{API}/"), "");
+    let text = String::from_utf8_lossy(&page.body);
+    assert!(
+        page.status == 200 && text.contains("Fusiform API"),
+        "{text}"
+    );
+    let script = server.get(&format!("{API}/page.js"), "");
+    assert!(String::from_utf8_lossy(&script.body).contains("openapi.json"));
+    let document = server.get(&format!("{API}/openapi.json"), "").json();
+    assert_eq!(document["openapi"], "3.1.0");
+    assert_eq!(document["paths"].as_object().unwrap().len(), 11);
+    let metrics = String::from_utf8(server.get("/metrics", "").body).unwrap();
+    for metric in ["fusiform_requests", "fusiform_request_seconds"] {
+        let help = format!("# HELP {metric} ");
+        let kind = format!("# TYPE {metric} ");
+        let heads = |head: &str| metrics.lines().any(|l| l.starts_with(head));
+        assert!(metrics.starts_with("# HELP"), "{metrics}");
+        assert!(heads(&help) && heads(&kind), "{metrics}");
+    }
+    assert!(metrics.contains("fusiform_requests_total{"), "{metrics}");
+    assert!(metrics.ends_with("# EOF\n"), "{metrics}");
+}
+
+#[test]
+fn a_problem_names_its_kind() {
+    let home = Home::new();
+    let server = home.serve();
+    let missing = server.get(&format!("{API}/people/Nobody"), &home.key);
+    let problem = missing.json();
+    assert_eq!(missing.status, 404);
+    assert_eq!(problem["type"], "urn:fusiform:problem:unknown_subject");
+    assert_eq!(problem["status"], 404);
+    let unreadable = server.put_image("identify", &home.key, b"no image at all");
+    assert_eq!(unreadable.status, 422);
+    let problem = unreadable.json();
+    assert_eq!(problem["type"], "urn:fusiform:problem:unreadable_image");
+    assert!(problem["detail"].is_string() && problem["title"].is_string());
+    let key = "11111111-2222-4333-8444-555555555555";
+    let refused = server.get(&format!("{API}/people"), key);
+    assert_eq!(refused.status, 401);
+    assert_eq!(refused.json()["type"], "urn:fusiform:problem:unknown_key");
+}

@@ -1,0 +1,93 @@
+//! Smaller and larger copies of a picture. In: an [`Image`] and a size. Out: antialiased pixels of
+//! that size. Knows nothing of files or faces.
+
+use fast_image_resize::images::{Image as Target, ImageRef};
+use fast_image_resize::{FilterType, PixelType, ResizeAlg, ResizeOptions, Resizer};
+
+use super::pixels::Image;
+use crate::geometry::Size;
+
+impl Image {
+    /// A copy whose longest side is at most `longest_side_px`, antialiased; never enlarged.
+    pub fn shrunk_to(&self, longest_side_px: u32) -> Image {
+        let longest = self.size().longest_px();
+        if longest <= longest_side_px.max(1) {
+            return self.clone();
+        }
+        let scale = f64::from(longest_side_px.max(1)) / f64::from(longest);
+        let size = scaled_size(self.size(), scale);
+        Image::new(size.width_px, size.height_px, resize(self, size))
+            .unwrap_or_else(|_| unreachable!("resize fills the size it is given"))
+    }
+}
+
+/// The nearest whole size at this scale, at least 1x1.
+pub(crate) fn scaled_size(size: Size, scale: f64) -> Size {
+    let side = |px: u32| (f64::from(px) * scale).round().max(1.0) as u32;
+    Size {
+        width_px: side(size.width_px),
+        height_px: side(size.height_px),
+    }
+}
+
+/// `width * height * 3` bytes of RGB.
+///
+/// A triangle filter as wide as the step between target pixels: every source pixel counts, so that
+/// nothing aliases, and the photo is read once.
+pub(crate) fn resize(image: &Image, size: Size) -> Vec<u8> {
+    if size == image.size() {
+        return image.rgb().to_vec();
+    }
+    let source = ImageRef::new(image.width(), image.height(), image.rgb(), PixelType::U8x3)
+        .unwrap_or_else(|_| unreachable!("an Image's bytes fill its size"));
+    let mut target = Target::new(size.width_px, size.height_px, PixelType::U8x3);
+    let triangle = ResizeOptions::new()
+        .resize_alg(ResizeAlg::Convolution(FilterType::Bilinear))
+        .use_alpha(false);
+    Resizer::new()
+        .resize(&source, &mut target, &triangle)
+        .unwrap_or_else(|_| unreachable!("both images are U8x3"));
+    target.into_vec()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn checkerboard(width: u32, height: u32) -> Image {
+        let value = |i: u32| {
+            if (i % width + i / width).is_multiple_of(2) {
+                0
+            } else {
+                255
+            }
+        };
+        let rgb = (0..width * height).flat_map(|i| [value(i); 3]).collect();
+        Image::new(width, height, rgb).unwrap()
+    }
+
+    #[test]
+    fn a_fine_pattern_shrinks_to_grey_and_not_to_moire() {
+        let small = checkerboard(300, 200).shrunk_to(47);
+        assert_eq!((small.width(), small.height()), (47, 31));
+        let inner = (3..28).flat_map(|y| (3..44).map(move |x| (x, y)));
+        for (x, y) in inner {
+            let grey = small.pixel(x, y)[0];
+            assert!((124..=131).contains(&grey), "{grey} at ({x}, {y})");
+        }
+    }
+
+    #[test]
+    fn small_images_are_left_as_they_are() {
+        let image = checkerboard(30, 20);
+        assert!(image.shrunk_to(30) == image);
+        assert_eq!(image.shrunk_to(0).width(), 1);
+    }
+
+    #[test]
+    fn a_line_of_pixels_keeps_a_pixel() {
+        let line = checkerboard(5000, 1);
+        let small = line.shrunk_to(640);
+        assert_eq!((small.width(), small.height()), (640, 1));
+    }
+}

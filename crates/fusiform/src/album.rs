@@ -1,0 +1,122 @@
+//! A photo library and an engine. In: folders and an [`Engine`]. Out: an [`Album`] of people.
+//! Everything of the room `fusiform-album` is re-exported; this file adds what needs an engine.
+//! Knows nothing of how the album stores.
+
+use std::path::PathBuf;
+use std::sync::atomic::AtomicBool;
+
+pub use fusiform_album::*;
+
+use crate::engine::Engine;
+use crate::photo::{AnalyseOptions, Face};
+use fusiform_album::scan::{Analyse, Event, ScanOptions, ScanSummary};
+
+/// Albums: scanning folders and grouping faces into people.
+impl Engine {
+    /// Analyses every photo below `roots` and records what is new in the album, on all cores.
+    ///
+    /// Photos that are known and unchanged are not read again. A photo that cannot be read is no
+    /// error: the summary lists it with the reason. People are made by [`Engine::group`].
+    ///
+    /// # Errors
+    /// [`crate::Error::Album`] if nothing can be recorded any more.
+    ///
+    /// # Example
+    /// ```
+    /// use fusiform::{Album, Engine, album::OpenOptions};
+    /// # let dir = tempfile::tempdir().unwrap();
+    /// # let file = dir.path().join("photos.db");
+    /// let engine = Engine::builtin()?;
+    /// let mut album = Album::open(&file, OpenOptions { create: true, ..Default::default() })?;
+    /// let summary = engine.scan(&mut album, &["tests/data"])?;
+    /// engine.group(&mut album)?;
+    /// assert_eq!((summary.analysed, summary.problems.len()), (2, 0));
+    /// assert!(!album.people()?.is_empty());
+    /// # Ok::<(), fusiform::Error>(())
+    /// ```
+    pub fn scan(
+        &self,
+        album: &mut Album,
+        roots: &[impl AsRef<std::path::Path>],
+    ) -> Result<ScanSummary, crate::Error> {
+        let roots: Vec<PathBuf> = roots.iter().map(|root| root.as_ref().into()).collect();
+        let threads = std::thread::available_parallelism().map_or(1, usize::from);
+        let (options, never) = (AnalyseOptions::default(), AtomicBool::new(false));
+        let scan = ScanOptions { threads };
+        self.scan_with(album, &roots, &options, &scan, &never, |_| {})
+    }
+
+    /// As [`Engine::scan`], with options, a way to stop and a report of progress.
+    ///
+    /// Setting `stop` ends the scan after the files under way; a later scan goes on from there.
+    ///
+    /// # Errors
+    /// [`crate::Error::Album`] if nothing can be recorded any more.
+    pub fn scan_with(
+        &self,
+        album: &mut Album,
+        roots: &[PathBuf],
+        options: &AnalyseOptions,
+        scan: &ScanOptions,
+        stop: &AtomicBool,
+        tell: impl FnMut(Event),
+    ) -> Result<ScanSummary, crate::Error> {
+        let analyse = Recorder {
+            engine: self,
+            options,
+        };
+        Ok(fusiform_album::scan::scan(
+            &analyse, album, roots, scan, stop, tell,
+        )?)
+    }
+
+    /// Groups the album's faces into people, if anything changed since that was last done.
+    ///
+    /// # Errors
+    /// [`crate::Error::Lacks`], [`crate::Error::Uncalibrated`]; [`crate::Error::Album`].
+    pub fn group(&self, album: &mut Album) -> Result<GroupSummary, crate::Error> {
+        Ok(album.group(self.embedder_id()?, &self.cluster_options()?)?)
+    }
+
+    /// The pair of models whose work an album records.
+    pub fn models(&self) -> ModelPair {
+        ModelPair {
+            detector: self.detector_id().clone(),
+            embedder: self.embedder_id().ok().cloned(),
+        }
+    }
+}
+
+/// An engine that analyses in one way, as a scan takes it.
+struct Recorder<'a> {
+    engine: &'a Engine,
+    options: &'a AnalyseOptions,
+}
+
+impl Analyse for Recorder<'_> {
+    fn models(&self) -> ModelPair {
+        self.engine.models()
+    }
+
+    fn photo_record(&self, bytes: &[u8]) -> Result<PhotoRecord, String> {
+        let photo = self.engine.analyse(bytes, self.options);
+        let photo = photo.map_err(|e| e.to_string())?;
+        Ok(PhotoRecord {
+            width_px: photo.width_px,
+            height_px: photo.height_px,
+            taken_at: photo.taken_at,
+            models: self.models(),
+            faces: photo.faces.into_iter().map(face_record).collect(),
+        })
+    }
+}
+
+fn face_record(face: Face) -> FaceRecord {
+    FaceRecord {
+        bbox: face.bbox,
+        score: face.score,
+        landmarks: face.landmarks,
+        quality: face.quality,
+        vector: face.template.map(|t| t.vector),
+    }
+}

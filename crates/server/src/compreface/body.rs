@@ -1,0 +1,269 @@
+//! The parts of a request. In: query, headers and body, as real clients send them. Out: parameters
+//! and images by name. Knows no route. `percent-encoding` decodes, but `form_urlencoded` cannot:
+//! bytes that are not UTF-8 have to become Latin-1 here, and it replaces them.
+
+use std::convert::Infallible;
+
+use axum::body::Bytes;
+use axum::extract::Request;
+use axum::http::header;
+use base64::Engine;
+use base64::engine::DecodePaddingMode;
+use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig};
+use percent_encoding::percent_decode;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+
+use crate::admission::read_body;
+use crate::problem::{Code, Problem};
+
+pub(super) const MAX_BODY_BYTES: usize = 10_485_760;
+const TOO_LARGE: &str = "The request is larger than 10485760 bytes or broke off";
+const MAX_FILE_BYTES: usize = 5_242_880;
+/// Parameters and parts of one request.
+const MAX_PARTS: usize = 64;
+const EXTENSIONS: &[&str] = &[
+    "tif", "tiff", "jpg", "jpeg", "png", "bmp", "ico", "gif", "webp",
+];
+
+/// CompreFace's answer to whatever does not parse.
+pub(super) fn malformed() -> Problem {
+    Problem::new(Code::Malformed, "Something went wrong, please try again")
+}
+
+/// A query or form parameter: name and value.
+type Parameter = (String, String);
+
+#[derive(Debug)]
+struct FilePart {
+    name: String,
+    file_name: String,
+    bytes: Bytes,
+}
+
+#[derive(Debug)]
+enum Body {
+    Json(Bytes),
+    Files(Vec<FilePart>),
+    Other,
+}
+
+/// A request whose body was read, not yet checked for what its route wants.
+#[derive(Debug)]
+pub(super) struct RawRequest {
+    parameters: Vec<Parameter>,
+    body: Body,
+}
+
+/// An image that a request holds, not yet checked.
+#[derive(Debug)]
+pub(super) enum RawImage {
+    File { name: String, bytes: Bytes },
+    Base64(Value),
+}
+
+impl RawRequest {
+    pub(super) async fn read(request: Request) -> Result<RawRequest, Problem> {
+        let mut parameters = parameters(request.uri().query().unwrap_or_default());
+        let media_type = request.headers().get(header::CONTENT_TYPE);
+        let media_type = media_type.and_then(|t| t.to_str().ok()).unwrap_or_default();
+        let media_type = media_type.to_owned();
+        let bytes = read_body(request.into_body(), MAX_BODY_BYTES, TOO_LARGE).await?;
+        let body = if media_type.starts_with("multipart/form-data") {
+            let boundary = multer::parse_boundary(&media_type).map_err(|_| malformed())?;
+            Body::Files(files(bytes, boundary, &mut parameters).await?)
+        } else if media_type.starts_with("application/json") {
+            Body::Json(bytes)
+        } else {
+            Body::Other
+        };
+        Ok(RawRequest { parameters, body })
+    }
+
+    /// The first value of a parameter.
+    pub(super) fn parameter(&self, name: &str) -> Option<&str> {
+        let named = self.parameters.iter().find(|(n, _)| n == name);
+        named.map(|(_, value)| value.as_str())
+    }
+
+    /// All values of a parameter.
+    pub(super) fn all<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> {
+        let named = self.parameters.iter().filter(move |(n, _)| n == name);
+        named.map(|(_, value)| value.as_str())
+    }
+
+    /// A number; `None` if the parameter is absent or blank.
+    pub(super) fn number<T: std::str::FromStr>(&self, name: &str) -> Result<Option<T>, Problem> {
+        let value = self.parameter(name).map(str::trim);
+        let value = value.filter(|v| !v.is_empty());
+        value
+            .map(|v| v.parse().map_err(|_| malformed()))
+            .transpose()
+    }
+
+    pub(super) fn boolean(&self, name: &str, default: bool) -> Result<bool, Problem> {
+        let value = self.parameter(name).unwrap_or_default();
+        match value.to_ascii_lowercase().as_str() {
+            "" => Ok(default),
+            "true" | "on" | "yes" | "1" => Ok(true),
+            "false" | "off" | "no" | "0" => Ok(false),
+            _ => Err(malformed()),
+        }
+    }
+
+    pub(super) fn is_json(&self) -> bool {
+        matches!(self.body, Body::Json(_))
+    }
+
+    pub(super) fn json<T: DeserializeOwned>(&self) -> Result<T, Problem> {
+        match &self.body {
+            Body::Json(bytes) => serde_json::from_slice(bytes).map_err(|_| malformed()),
+            _ => {
+                let detail = "application/json is wanted";
+                Err(Problem::new(Code::UnsupportedMediaType, detail))
+            }
+        }
+    }
+
+    /// One image for each of `wanted`, a part's name and Java's name of the same JSON field.
+    pub(super) fn images<const N: usize>(
+        &mut self,
+        wanted: [(&str, &str); N],
+    ) -> Result<[RawImage; N], Problem> {
+        let mut found = Vec::with_capacity(N);
+        match &mut self.body {
+            Body::Other => {
+                let detail = "multipart/form-data or application/json is wanted";
+                return Err(Problem::new(Code::UnsupportedMediaType, detail));
+            }
+            Body::Files(files) => {
+                for (name, _) in wanted {
+                    let file = files.iter().find(|file| file.name == name);
+                    let missing = || format!("Required part {name} is missing");
+                    let file = file.ok_or_else(|| Problem::new(Code::MissingPart, missing()))?;
+                    found.push(RawImage::File {
+                        name: file.file_name.clone(),
+                        bytes: file.bytes.clone(),
+                    });
+                }
+            }
+            Body::Json(_) => {
+                let mut body: Value = self.json()?;
+                for (name, java) in wanted {
+                    let field = body.get_mut(name).map(Value::take);
+                    let field = field.filter(|field| !field.is_null());
+                    found.push(RawImage::Base64(field.ok_or_else(|| empty_field(java))?));
+                }
+            }
+        }
+        found.try_into().map_err(|_| malformed())
+    }
+}
+
+pub(super) fn empty_field(name: &str) -> Problem {
+    Problem::new(Code::EmptyField, format!("Field {name} cannot be empty"))
+}
+
+impl RawImage {
+    /// The bytes; fails if the file's extension is not an image's or the text is not base64.
+    pub(super) fn bytes(self) -> Result<Bytes, Problem> {
+        let refused = || Problem::new(Code::UnsupportedFile, "Provided value is not Base64");
+        let text = match self {
+            RawImage::File { name, bytes } => {
+                let extension = name.rsplit_once('.').map(|(_, e)| e.to_lowercase());
+                if extension.is_some_and(|e| EXTENSIONS.contains(&&*e)) {
+                    return Ok(bytes);
+                }
+                let detail = format!("File [{name}] has an unavailable extension");
+                return Err(Problem::new(Code::UnsupportedFile, detail));
+            }
+            RawImage::Base64(Value::String(text)) => text,
+            RawImage::Base64(_) => return Err(refused()),
+        };
+        // Both alphabets, with or without padding.
+        let standard: String = text
+            .chars()
+            .filter(|c| !c.is_whitespace())
+            .map(|c| match c {
+                '-' => '+',
+                '_' => '/',
+                c => c,
+            })
+            .collect();
+        let lenient =
+            GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent);
+        GeneralPurpose::new(&base64::alphabet::STANDARD, lenient)
+            .decode(standard)
+            .map(Bytes::from)
+            .map_err(|_| refused())
+    }
+}
+
+/// The files of a multipart body; parts without a file name become parameters.
+async fn files(
+    body: Bytes,
+    boundary: String,
+    parameters: &mut Vec<Parameter>,
+) -> Result<Vec<FilePart>, Problem> {
+    let whole = futures_util::stream::once(async move { Ok::<_, Infallible>(body) });
+    let mut multipart = multer::Multipart::new(whole, boundary);
+    let mut files: Vec<FilePart> = Vec::new();
+    while let Some(field) = multipart.next_field().await.map_err(|_| malformed())? {
+        if files.len() + parameters.len() > MAX_PARTS {
+            return Err(malformed());
+        }
+        let name = field.name().unwrap_or_default().to_owned();
+        let file_name = field.file_name().map(str::to_owned);
+        let bytes = field.bytes().await.map_err(|_| malformed())?;
+        match file_name {
+            Some(_) if bytes.len() > MAX_FILE_BYTES => return Err(malformed()),
+            Some(file_name) => files.push(FilePart {
+                name,
+                file_name,
+                bytes,
+            }),
+            None => parameters.push((name, String::from_utf8_lossy(&bytes).into_owned())),
+        }
+    }
+    Ok(files)
+}
+
+fn parameters(query: &str) -> Vec<Parameter> {
+    let parameter = |pair: &str| {
+        let pair = pair.replace('+', " ");
+        let (name, value) = pair.split_once('=').unwrap_or((&pair, ""));
+        (decoded(name), decoded(value))
+    };
+    query
+        .split('&')
+        .filter(|pair| !pair.is_empty())
+        .take(MAX_PARTS)
+        .map(parameter)
+        .collect()
+}
+
+/// Percent-decoded; bytes that are not UTF-8 are taken as Latin-1, which axios 0.21 sends on Node.
+pub(super) fn decoded(text: &str) -> String {
+    let bytes: Vec<u8> = percent_decode(text.as_bytes()).collect();
+    let latin1 = |bytes: &[u8]| bytes.iter().map(|b| char::from(*b)).collect();
+    String::from_utf8(bytes).unwrap_or_else(|e| latin1(e.as_bytes()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn parameters_are_decoded_as_real_clients_encode_them() {
+        let of = |query| parameters(query);
+        let one = |name: &str, value: &str| (name.to_owned(), value.to_owned());
+        assert_eq!(of("&a=1&&b"), [one("a", "1"), one("b", "")]);
+        assert_eq!(of("s=Ann+M%C3%BCller"), [one("s", "Ann Müller")]);
+        assert_eq!(of("s=M%FCller%2B1"), [one("s", "Müller+1")]);
+        assert_eq!(
+            of("s=%&t=%zz&u=a=b"),
+            [one("s", "%"), one("t", "%zz"), one("u", "a=b")]
+        );
+        assert_eq!(of(&"a=1&".repeat(100)).len(), MAX_PARTS);
+    }
+}

@@ -1,0 +1,226 @@
+//! What the pages work with. In: an engine, an album's file. Out: connections to the album, and
+//! decisions that can be undone. Knows nothing of HTML but the [`Frame`] around each page.
+
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use axum::response::{IntoResponse, Redirect, Response};
+use fusiform::album::{Album, OpenOptions, Page};
+use fusiform::engine::Engine;
+use tokio::sync::{Notify, RwLock, RwLockReadGuard};
+
+use super::decisions::{can_be_undone, in_words};
+use super::frame::{Frame, Notice};
+use super::guard::{Guard, Login};
+use super::pictures::Pictures;
+use super::scan_progress::Scans;
+use crate::admission::{Admission, blocking};
+use crate::problem::Problem;
+
+/// Who decided, as the history names it.
+const ACTOR: &str = "web page";
+/// Faces are grouped again after this long without a decision.
+const GROUP_AFTER: Duration = Duration::from_secs(20);
+/// Connections to the album kept open.
+const MAX_IDLE_CONNECTIONS: usize = 8;
+/// Decisions among which the one just made is searched.
+const RECENT: usize = 50;
+
+/// The state of the pages; clones share it.
+#[derive(Clone)]
+pub(crate) struct Pages(Arc<Inner>);
+
+struct Inner {
+    guard: Arc<Guard>,
+    engine: Arc<Engine>,
+    admission: Arc<Admission>,
+    file: PathBuf,
+    idle: Mutex<Vec<Album>>,
+    pictures: Arc<Pictures>,
+    scans: Scans,
+    threads: usize,
+    /// Held for reading while a question is answered, for writing while faces are grouped and
+    /// questions made anew.
+    grouping: RwLock<()>,
+    decided: Notify,
+}
+
+impl Pages {
+    /// Pages over the album in `file`, which must exist.
+    pub(crate) fn new(
+        engine: Arc<Engine>,
+        file: PathBuf,
+        threads: usize,
+        guard: Guard,
+        admission: Arc<Admission>,
+    ) -> Pages {
+        Pages(Arc::new(Inner {
+            guard: Arc::new(guard),
+            engine,
+            file,
+            idle: Mutex::default(),
+            pictures: Arc::new(Pictures::new(Arc::clone(&admission))),
+            admission,
+            scans: Scans::default(),
+            threads,
+            grouping: RwLock::default(),
+            decided: Notify::new(),
+        }))
+    }
+
+    /// Asks a running scan to stop, so that the server can.
+    pub(crate) fn stop(&self) {
+        self.0.scans.stop();
+    }
+
+    pub(super) fn guard(&self) -> &Arc<Guard> {
+        &self.0.guard
+    }
+
+    pub(super) fn engine(&self) -> &Engine {
+        &self.0.engine
+    }
+
+    pub(super) fn admission(&self) -> &Arc<Admission> {
+        &self.0.admission
+    }
+
+    pub(super) fn pictures(&self) -> &Arc<Pictures> {
+        &self.0.pictures
+    }
+
+    pub(super) fn scans(&self) -> &Scans {
+        &self.0.scans
+    }
+
+    /// Threads that a scan may use.
+    pub(super) fn threads(&self) -> usize {
+        self.0.threads
+    }
+
+    /// Keeps the grouping, and so the questions' numbers, as it is while the guard is held.
+    pub(super) async fn hold_grouping(&self) -> RwLockReadGuard<'_, ()> {
+        self.0.grouping.read().await
+    }
+
+    /// Works with the album on a thread that may block.
+    pub(super) async fn album<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&mut Album) -> Result<T, Problem> + Send + 'static,
+    ) -> Result<T, Problem> {
+        let pages = self.clone();
+        blocking(move || {
+            let mut album = pages.connection()?;
+            let done = work(&mut album);
+            let mut idle = pages.0.idle.lock().unwrap_or_else(PoisonError::into_inner);
+            if idle.len() < MAX_IDLE_CONNECTIONS {
+                idle.push(album);
+            }
+            done
+        })
+        .await
+    }
+
+    /// As [`Pages::album`], for a decision. `work` gives the page to go to, which then offers to
+    /// undo the decision.
+    pub(super) async fn decide(
+        &self,
+        work: impl FnOnce(&mut Album) -> Result<String, Problem> + Send + 'static,
+    ) -> Result<Response, Problem> {
+        let decide = move |album: &mut Album| {
+            let to = work(album)?;
+            let latest = album.history(first(1))?.items.pop();
+            let sign = if to.contains('?') { '&' } else { '?' };
+            Ok(match latest {
+                Some(latest) => format!("{to}{sign}did={}", latest.id),
+                None => to,
+            })
+        };
+        let to = self.album(decide).await?;
+        self.decided();
+        Ok(Redirect::to(&to).into_response())
+    }
+
+    /// Something was decided that the grouping has to follow.
+    pub(super) fn decided(&self) {
+        self.0.decided.notify_one();
+    }
+
+    /// A connection to the album; [`Pages::album`] gives it back.
+    pub(super) fn connection(&self) -> Result<Album, Problem> {
+        let mut idle = self.0.idle.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(album) = idle.pop() {
+            return Ok(album);
+        }
+        drop(idle);
+        let options = OpenOptions {
+            create: true,
+            ..OpenOptions::default()
+        };
+        let mut album = Album::open(&self.0.file, options)?;
+        album.set_actor(ACTOR);
+        Ok(album)
+    }
+
+    /// What a page shows around its content; `did` is the decision that led to it.
+    pub(super) async fn frame(&self, login: Login, did: Option<i64>) -> Result<Frame, Problem> {
+        let read = move |album: &mut Album| {
+            let n_questions = album.questions(first(1))?.total;
+            let notice = match did {
+                None => None,
+                Some(id) => {
+                    let decisions = album.history(first(RECENT))?.items;
+                    let found = decisions.into_iter().find(|d| d.id == id && !d.undone);
+                    found.map(|d| Notice {
+                        text: in_words(album, &d.what),
+                        undo: can_be_undone(&d).then_some(id),
+                    })
+                }
+            };
+            Ok((notice, n_questions))
+        };
+        let (notice, n_questions) = self.album(read).await?;
+        Ok(Frame {
+            login,
+            notice,
+            n_questions,
+        })
+    }
+
+    /// Groups all faces anew and makes the questions for the review.
+    pub(super) async fn group(&self) -> Result<(), Problem> {
+        let pages = self.clone();
+        let _alone = self.0.grouping.write().await;
+        self.album(move |album| {
+            let grouped = pages.0.engine.group(album)?;
+            tracing::info!(
+                "{} people, {} faces of nobody",
+                grouped.n_people,
+                grouped.n_unassigned
+            );
+            Ok(())
+        })
+        .await
+    }
+
+    /// After decisions, once none was made for a while, lets the grouping follow them.
+    pub(super) async fn group_when_idle(self) {
+        loop {
+            self.0.decided.notified().await;
+            while tokio::time::timeout(GROUP_AFTER, self.0.decided.notified())
+                .await
+                .is_ok()
+            {}
+            if !self.0.scans.is_running()
+                && let Err(problem) = self.group().await
+            {
+                tracing::warn!("faces could not be grouped: {}", problem.detail);
+            }
+        }
+    }
+}
+
+fn first(limit: usize) -> Page {
+    Page { offset: 0, limit }
+}

@@ -1,0 +1,253 @@
+//! One server from start to stop. In: settings, an engine, a key for the vault. Out: a bound
+//! [`Server`] that runs until Ctrl-C or SIGTERM and then lets requests under way end. Prints
+//! nothing: the program says where it listens.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use axum::Router;
+use axum::middleware::from_fn_with_state;
+use fusiform::engine::Engine;
+use fusiform_gallery::{Gallery, Lock, Secret};
+use tokio::net::TcpListener;
+use tokio::runtime::Runtime;
+use tokio::sync::watch;
+
+use crate::admission::Admission;
+use crate::connections::{Connections, tls};
+use crate::health::{self, Health};
+use crate::metrics::{self, Metrics};
+use crate::pages::{self, Guard, Pages};
+use crate::service::Recognition;
+use crate::settings::Settings;
+use crate::{compreface, v1};
+
+/// Why a server cannot start, where the program knows the remedy.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The address cannot be listened on.
+    #[error("{address}: cannot listen there")]
+    Listen {
+        /// From the settings.
+        address: SocketAddr,
+        /// What the system says.
+        source: std::io::Error,
+    },
+    /// Of certificate and key, only one is set.
+    #[error("TLS needs both a certificate and its key; one of the two is not set")]
+    HalfTls,
+    /// The pages are off and no key opens the service.
+    #[error("without pages and without an API key there is nothing to serve")]
+    NothingToServe,
+}
+
+/// What a server works with beside its settings.
+pub struct Parts {
+    /// Detector and embedder.
+    pub engine: Engine,
+    /// The key of the vault; `None` if there is no vault yet, and so no API key.
+    pub secret: Option<Secret>,
+    /// The album's file, which must exist, for the pages.
+    pub album: PathBuf,
+    /// The pages' password; needed if other machines can reach them.
+    pub password: Option<String>,
+    /// Threads that computing may use.
+    pub threads: usize,
+}
+
+/// A server that listens but does not answer yet.
+///
+/// ```no_run
+/// # fn example(settings: &fusiform_server::Settings) -> anyhow::Result<()> {
+/// use fusiform_server::{Parts, Server};
+///
+/// let server = Server::bind(
+///     settings,
+///     Parts {
+///         engine: fusiform::Engine::builtin()?,
+///         secret: None,
+///         album: "catalogue.db".into(),
+///         password: None,
+///         threads: 2,
+///     },
+/// )?;
+/// println!("{}", server.url());
+/// server.run()
+/// # }
+/// ```
+pub struct Server {
+    runtime: Runtime,
+    connections: Connections,
+    address: SocketAddr,
+    routes: Routes,
+    /// Keeps other processes from serving the same vault.
+    _lock: Option<Lock>,
+}
+
+impl std::fmt::Debug for Server {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_tuple("Server").field(&self.url()).finish()
+    }
+}
+
+/// What the route trees work with.
+struct Routes {
+    health: Arc<Health>,
+    pages: Option<Pages>,
+    recognition: Option<Arc<Recognition>>,
+    backup_dir: Option<PathBuf>,
+}
+
+impl Server {
+    /// Opens everything and listens.
+    ///
+    /// # Errors
+    /// [`StartError`]; whatever is wrong with the certificate, the vault, the pack or the password,
+    /// naming the file.
+    pub fn bind(settings: &Settings, parts: Parts) -> Result<Server> {
+        let tls = match (&settings.tls_cert, &settings.tls_key) {
+            (Some(certificate), Some(key)) => Some(tls(certificate, key)?),
+            (None, None) => None,
+            _ => return Err(StartError::HalfTls.into()),
+        };
+        let engine = Arc::new(parts.engine);
+        let admission = Arc::new(Admission::new(settings, parts.threads)?);
+        let pages = if settings.pages {
+            let ip = settings.listen.ip();
+            let guard = Guard::new(ip, parts.password.as_deref(), tls.is_some())?;
+            // A pack that cannot group is refused now and not after the first scan.
+            engine.cluster_options()?;
+            let (engine, admission) = (Arc::clone(&engine), Arc::clone(&admission));
+            let pages = Pages::new(engine, parts.album, parts.threads, guard, admission);
+            Some(pages)
+        } else {
+            None
+        };
+        let (lock, recognition) = match (&settings.vault, &parts.secret) {
+            (Some(file), Some(secret)) => {
+                let lock = Lock::take(file)?;
+                let gallery = Gallery::open(file, secret, &engine.embedder_id()?.to_string())?;
+                let recognition = Recognition::new(Arc::clone(&engine), gallery, admission);
+                (Some(lock), Some(Arc::new(recognition)))
+            }
+            _ => (None, None),
+        };
+        if pages.is_none() && recognition.is_none() {
+            return Err(StartError::NothingToServe.into());
+        }
+        let routes = Routes {
+            health: Arc::new(Health::new(engine.pack())),
+            pages,
+            recognition,
+            backup_dir: settings.backup_dir.clone(),
+        };
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .enable_all()
+            .build()
+            .context("the server's threads")?;
+        let bound = runtime.block_on(TcpListener::bind(settings.listen));
+        let listener = bound.map_err(|source| StartError::Listen {
+            address: settings.listen,
+            source,
+        })?;
+        Ok(Server {
+            runtime,
+            address: listener.local_addr()?,
+            connections: Connections {
+                listener,
+                tls,
+                max_open: settings.connections,
+                timeout: Duration::from_millis(settings.timeout_ms),
+            },
+            routes,
+            _lock: lock,
+        })
+    }
+
+    /// Where it listens: `http://127.0.0.1:8000`, without a slash at the end.
+    pub fn url(&self) -> String {
+        let scheme = match self.connections.tls {
+            Some(_) => "https",
+            None => "http",
+        };
+        format!("{scheme}://{}", self.address)
+    }
+
+    /// Whether programs can use it: there is a vault, and so an API key.
+    pub fn serves_programs(&self) -> bool {
+        self.routes.recognition.is_some()
+    }
+
+    /// Answers requests until Ctrl-C or SIGTERM.
+    ///
+    /// # Errors
+    /// If the pack states no thresholds.
+    pub fn run(self) -> Result<()> {
+        self.runtime.block_on(async {
+            let router = self.routes.router()?;
+            if let Some(recognition) = &self.routes.recognition {
+                tokio::spawn(Arc::clone(recognition).erase_expired());
+            }
+            let (stopping, stop) = watch::channel(false);
+            let (health, pages) = (Arc::clone(&self.routes.health), self.routes.pages.clone());
+            tokio::spawn(async move {
+                stop_signal().await;
+                health.stopping();
+                if let Some(pages) = pages {
+                    pages.stop();
+                }
+                // The receiver is gone only if the server has ended by itself.
+                let _ = stopping.send(true);
+            });
+            self.connections.serve(router, stop).await;
+            anyhow::Ok(())
+        })?;
+        // An analysis may still run; its client is gone.
+        self.runtime.shutdown_background();
+        Ok(())
+    }
+}
+
+impl Routes {
+    /// All routes; each tree is independent of the others.
+    fn router(&self) -> Result<Router> {
+        let mut router = Router::new().merge(health::router(&self.health));
+        if let Some(pages) = &self.pages {
+            router = router.merge(pages::router(pages));
+        }
+        if let Some(recognition) = &self.recognition {
+            let metrics = Arc::new(Metrics::new());
+            let measured = compreface::router(recognition)?
+                .merge(v1::router(recognition, self.backup_dir.clone()))
+                .layer(from_fn_with_state(Arc::clone(&metrics), metrics::measure));
+            router = router.merge(measured).merge(metrics::router(&metrics));
+        }
+        Ok(router)
+    }
+}
+
+/// Resolves on Ctrl-C, and on SIGTERM where there is one.
+async fn stop_signal() {
+    let interrupted = async {
+        if tokio::signal::ctrl_c().await.is_err() {
+            std::future::pending::<()>().await;
+        }
+    };
+    #[cfg(unix)]
+    let terminated = async {
+        use tokio::signal::unix::{SignalKind, signal};
+        match signal(SignalKind::terminate()) {
+            Ok(mut signal) => drop(signal.recv().await),
+            Err(_) => std::future::pending().await,
+        }
+    };
+    #[cfg(not(unix))]
+    let terminated = std::future::pending::<()>();
+    tokio::select! {
+        () = interrupted => {}
+        () = terminated => {}
+    }
+}

@@ -1,0 +1,180 @@
+//! Recognition. In: photos and probes. Out: faces, matches, and what the gallery stores. Joins the
+//! engine, the gallery and the limits of [`Admission`]; knows nothing of routes or contracts.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use fusiform::detect::DetectedFace;
+use fusiform::engine::Engine;
+use fusiform::geometry::BoundingBox;
+use fusiform::{AnalyseOptions, Face};
+use fusiform_gallery::{Action, Gallery, Kind, Match, Service, Uuid};
+
+use crate::admission::{Admission, blocking};
+use crate::problem::Problem;
+
+/// How often people are erased whose consent has ended.
+const ERASE_EVERY: Duration = Duration::from_secs(10);
+
+/// An engine and a gallery, and how much of them is used at once.
+#[derive(Debug)]
+pub(crate) struct Recognition {
+    engine: Arc<Engine>,
+    gallery: Arc<Gallery>,
+    admission: Arc<Admission>,
+}
+
+/// The faces of one photo.
+#[derive(Debug)]
+pub(crate) struct Analysed {
+    /// Largest box first.
+    pub(crate) faces: Vec<Face>,
+    /// Milliseconds that it took, without the wait for a core.
+    pub(crate) took_ms: f64,
+}
+
+impl Recognition {
+    pub(crate) fn new(
+        engine: Arc<Engine>,
+        gallery: Gallery,
+        admission: Arc<Admission>,
+    ) -> Recognition {
+        Recognition {
+            engine,
+            gallery: Arc::new(gallery),
+            admission,
+        }
+    }
+
+    pub(crate) fn engine(&self) -> &Engine {
+        &self.engine
+    }
+
+    /// The gallery, for what it answers from memory; see [`Recognition::stored`] for the rest.
+    pub(crate) fn gallery(&self) -> &Gallery {
+        &self.gallery
+    }
+
+    pub(crate) fn admission(&self) -> &Admission {
+        &self.admission
+    }
+
+    /// The faces of a photo.
+    pub(crate) async fn analyse(
+        &self,
+        bytes: impl AsRef<[u8]> + Send + 'static,
+    ) -> Result<Analysed, Problem> {
+        let engine = Arc::clone(&self.engine);
+        let work = move || {
+            let started = Instant::now();
+            let photo = engine.analyse(bytes.as_ref(), &AnalyseOptions::default())?;
+            let mut faces = photo.faces;
+            faces.sort_by(|a, b| b.bbox.area().total_cmp(&a.bbox.area()));
+            Ok(Analysed {
+                faces,
+                took_ms: started.elapsed().as_secs_f64() * 1e3,
+            })
+        };
+        self.admission.compute(work).await
+    }
+
+    /// The box and the embedding of a picture that is one cropped face; nothing is detected.
+    pub(crate) async fn embed_crop(
+        &self,
+        bytes: impl AsRef<[u8]> + Send + 'static,
+    ) -> Result<(BoundingBox, Vec<f32>), Problem> {
+        let engine = Arc::clone(&self.engine);
+        let work = move || {
+            let image = engine.decode(bytes.as_ref())?.image;
+            let bbox = BoundingBox {
+                x_min: 0.0,
+                y_min: 0.0,
+                x_max: image.width() as f32,
+                y_max: image.height() as f32,
+            };
+            let face = DetectedFace {
+                bbox,
+                score: 1.0,
+                landmarks: None,
+            };
+            Ok((bbox, engine.embed_at(&image, &face)?))
+        };
+        self.admission.compute(work).await
+    }
+
+    /// The `top` nearest examples of each probe, nearest first. All probes of a photo go in one
+    /// pass.
+    pub(crate) async fn nearest(
+        &self,
+        service: Service,
+        probes: Vec<Vec<f32>>,
+        top: usize,
+    ) -> Result<Vec<Vec<Match>>, Problem> {
+        let gallery = Arc::clone(&self.gallery);
+        let work = move || {
+            let probes: Vec<&[f32]> = probes.iter().map(Vec::as_slice).collect();
+            Ok(gallery.nearest(service, &probes, top))
+        };
+        self.admission.compute(work).await
+    }
+
+    /// Does what waits for the disk.
+    pub(crate) async fn stored<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Gallery) -> Result<T, fusiform_gallery::Error> + Send + 'static,
+    ) -> Result<T, Problem> {
+        let gallery = Arc::clone(&self.gallery);
+        blocking(move || Ok(work(&gallery)?)).await
+    }
+
+    /// Puts into the audit log, before the answer is given, that `count` faces were compared.
+    pub(crate) async fn record(
+        &self,
+        action: Action,
+        service: Service,
+        count: usize,
+    ) -> Result<(), Problem> {
+        let record = move |gallery: &Gallery| gallery.record(action, Some(service), None, count);
+        self.stored(record).await
+    }
+
+    /// The service of a key, if it is of one of these kinds. Keys made since the start are read
+    /// from the file.
+    pub(crate) async fn service(&self, kinds: &[Kind], key: &Uuid) -> Option<Service> {
+        let known = || {
+            kinds
+                .iter()
+                .find_map(|kind| self.gallery.service(*kind, key))
+        };
+        if let Some(service) = known() {
+            return Some(service);
+        }
+        // A failure is in the log already; the key counts as unknown.
+        let has_new = self.stored(Gallery::learn_services).await;
+        has_new.unwrap_or(false).then(known).flatten()
+    }
+
+    /// Erases people whose consent has ended, again and again. They stop matching at the end of
+    /// their consent, not only when they are erased.
+    pub(crate) async fn erase_expired(self: Arc<Self>) {
+        let mut ticks = tokio::time::interval(ERASE_EVERY);
+        loop {
+            ticks.tick().await;
+            match self.stored(Gallery::erase_ended).await {
+                Ok(0) => {}
+                Ok(n) => tracing::info!("{n} people erased whose consent ended"),
+                Err(_) => tracing::error!("people whose consent ended are not erased"),
+            }
+        }
+    }
+}
+
+/// The embedding of a face.
+///
+/// # Errors
+/// [`Code::Internal`](crate::problem::Code::Internal) if the pack only detects.
+pub(crate) fn embedding(face: &Face) -> Result<&[f32], Problem> {
+    let template = face.template.as_ref();
+    let template = template.ok_or_else(|| Problem::internal("the pack only detects"))?;
+    Ok(&template.vector)
+}

@@ -1,0 +1,155 @@
+//! People of a collection. In: names, consents, photos. Out: who is enrolled, on what terms, with
+//! how many faces.
+
+use std::sync::Arc;
+
+use axum::body::Bytes;
+use axum::extract::rejection::{BytesRejection, JsonRejection, PathRejection};
+use axum::extract::{Path, State};
+use axum::{Extension, Json};
+use fusiform::Face;
+use fusiform_gallery::{Consent, Service};
+
+use super::problem_json::Problems;
+use super::schema::{ConsentGiven, Enrolled, Erased, Known, People, Person};
+use crate::problem::{Code, Problem};
+use crate::service::{Recognition, embedding};
+
+const MAX_NAME_CHARS: usize = 50;
+
+/// Everybody enrolled with this key.
+#[utoipa::path(get, path = "/api/fusiform/v1/people", operation_id = "people",
+    responses((status = 200, body = People), Problems))]
+pub(super) async fn list(
+    State(recognition): State<Arc<Recognition>>,
+    Extension(service): Extension<Service>,
+) -> Json<People> {
+    let people = recognition.gallery().people(service).into_iter();
+    Json(People {
+        people: people.map(Known::from).collect(),
+    })
+}
+
+/// One person: consent and how many faces are enrolled.
+#[utoipa::path(get, path = "/api/fusiform/v1/people/{name}", operation_id = "person",
+    params(("name" = String, Path)), responses((status = 200, body = Person), Problems))]
+pub(super) async fn show(
+    State(recognition): State<Arc<Recognition>>,
+    Extension(service): Extension<Service>,
+    name: Result<Path<String>, PathRejection>,
+) -> Result<Json<Person>, Problem> {
+    let Path(name) = name?;
+    let found = recognition.gallery().person(service, &name);
+    let (person, n_faces) = found.ok_or_else(unknown_person)?;
+    Ok(Json(Person {
+        person: person.into(),
+        n_faces,
+    }))
+}
+
+/// Enters a person with a stated consent, or replaces the consent of a known one.
+#[utoipa::path(put, path = "/api/fusiform/v1/people/{name}", operation_id = "set_person",
+    params(("name" = String, Path)), request_body = ConsentGiven,
+    responses((status = 200, body = Person), Problems))]
+pub(super) async fn set(
+    State(recognition): State<Arc<Recognition>>,
+    Extension(service): Extension<Service>,
+    name: Result<Path<String>, PathRejection>,
+    given: Result<Json<ConsentGiven>, JsonRejection>,
+) -> Result<Json<Person>, Problem> {
+    let (Path(name), Json(given)) = (name?, given?);
+    check_name(&name)?;
+    given.check()?;
+    let consent = Consent {
+        basis: given.basis,
+        purpose: given.purpose,
+        expires_at_ms: given.expires_at_ms,
+    };
+    let set = recognition.stored(move |gallery| {
+        if !gallery.set_consent(service, &name, consent.clone())? {
+            gallery.add_subject(service, &name, Some(consent))?;
+        }
+        Ok(gallery.person(service, &name))
+    });
+    let (person, n_faces) = set.await?.ok_or_else(unknown_person)?;
+    Ok(Json(Person {
+        person: person.into(),
+        n_faces,
+    }))
+}
+
+/// Erases a person: name, consent, templates, images.
+///
+/// Copies made by a backup before are not reached.
+#[utoipa::path(delete, path = "/api/fusiform/v1/people/{name}", operation_id = "erase_person",
+    params(("name" = String, Path)), responses((status = 200, body = Erased), Problems))]
+pub(super) async fn erase(
+    State(recognition): State<Arc<Recognition>>,
+    Extension(service): Extension<Service>,
+    name: Result<Path<String>, PathRejection>,
+) -> Result<Json<Erased>, Problem> {
+    let Path(name) = name?;
+    let erase = recognition.stored(move |gallery| gallery.erase_subject(service, &name));
+    let (name, n_faces) = erase.await?.ok_or_else(unknown_person)?;
+    Ok(Json(Erased { name, n_faces }))
+}
+
+/// Enrols the one face of an image.
+///
+/// The person must have been entered with a consent that has not ended.
+#[utoipa::path(post, path = "/api/fusiform/v1/people/{name}/faces", operation_id = "enrol",
+    params(("name" = String, Path)),
+    request_body(content = Vec<u8>, content_type = "application/octet-stream"),
+    responses((status = 200, body = Enrolled), Problems))]
+pub(super) async fn enrol(
+    State(recognition): State<Arc<Recognition>>,
+    Extension(service): Extension<Service>,
+    name: Result<Path<String>, PathRejection>,
+    image: Result<Bytes, BytesRejection>,
+) -> Result<Json<Enrolled>, Problem> {
+    let (Path(name), image) = (name?, image?);
+    check_consent(&recognition, service, &name)?;
+    let found = recognition.analyse(image.clone()).await?;
+    let vector = only_embedding(&found.faces)?.to_vec();
+    let enrol = recognition.stored(move |gallery| gallery.enrol(service, &name, &vector, &image));
+    let id = enrol.await?.to_string();
+    Ok(Json(Enrolled { id }))
+}
+
+fn check_name(name: &str) -> Result<(), Problem> {
+    let n = name.chars().count();
+    if name.trim().is_empty() || n > MAX_NAME_CHARS || name.contains(';') {
+        let detail = "a name has 1 to 50 characters, not all blank, and no ';'";
+        return Err(Problem::invalid(detail));
+    }
+    Ok(())
+}
+
+fn unknown_person() -> Problem {
+    Problem::new(Code::UnknownSubject, "There is no such person")
+}
+
+/// Fails unless the person was entered and the consent has not ended.
+pub(super) fn check_consent(
+    recognition: &Recognition,
+    service: Service,
+    name: &str,
+) -> Result<(), Problem> {
+    let found = recognition.gallery().person(service, name);
+    let (person, _) = found.ok_or_else(unknown_person)?;
+    if person.consent.has_ended() {
+        return Err(Problem::invalid("the person's consent has ended"));
+    }
+    Ok(())
+}
+
+/// The embedding of a photo that must show one face.
+pub(super) fn only_embedding(faces: &[Face]) -> Result<&[f32], Problem> {
+    let code = match faces {
+        [face] => return embedding(face),
+        [] => Code::NoFace,
+        _ => Code::ManyFaces,
+    };
+    let detail = format!("one face is wanted, {} are in the image", faces.len());
+    Err(Problem::new(code, detail))
+}

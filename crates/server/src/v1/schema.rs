@@ -1,0 +1,172 @@
+//! The JSON of the v1 API. In: people, matches, log entries. Out: serialised types that are OpenAPI
+//! schemas too.
+
+use fusiform::geometry::BoundingBox;
+use fusiform_gallery::Entry;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use crate::problem::Problem;
+
+/// Why and until when a person may be kept.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct ConsentGiven {
+    /// Legal ground: consent, contract, household and the like.
+    #[schema(min_length = 1, max_length = 100)]
+    pub(super) basis: String,
+    /// What the enrolment is for.
+    #[schema(min_length = 1, max_length = 500)]
+    pub(super) purpose: String,
+    /// When it ends, in milliseconds since 1970. `null` is until erased; it must be given, not left
+    /// out.
+    #[schema(required)]
+    #[serde(deserialize_with = "Option::deserialize")]
+    pub(super) expires_at_ms: Option<i64>,
+}
+
+impl ConsentGiven {
+    pub(super) fn check(&self) -> Result<(), Problem> {
+        check_terms(&self.basis, &self.purpose)
+    }
+}
+
+/// Whether ground and purpose are stated, and in no more words than are kept.
+pub(super) fn check_terms(basis: &str, purpose: &str) -> Result<(), Problem> {
+    let good =
+        |text: &str, most| !text.is_empty() && !text.contains('\0') && text.chars().count() <= most;
+    if good(basis, 100) && good(purpose, 500) {
+        return Ok(());
+    }
+    let why = "basis (1 to 100 characters) and purpose (1 to 500) are wanted, without NUL";
+    Err(Problem::invalid(why))
+}
+
+/// A person and the consent.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct Known {
+    name: String,
+    /// How the audit log names the person; never used again for another.
+    number: i64,
+    basis: String,
+    purpose: String,
+    /// In milliseconds since 1970; `null` is until erased.
+    expires_at_ms: Option<i64>,
+    /// Whether the consent has ended: the person does not match any more and is about to be erased.
+    ended: bool,
+}
+
+impl From<fusiform_gallery::Person> for Known {
+    fn from(person: fusiform_gallery::Person) -> Known {
+        Known {
+            ended: person.consent.has_ended(),
+            name: person.name,
+            number: person.number,
+            basis: person.consent.basis,
+            purpose: person.consent.purpose,
+            expires_at_ms: person.consent.expires_at_ms,
+        }
+    }
+}
+
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct People {
+    pub(super) people: Vec<Known>,
+}
+
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct Person {
+    pub(super) person: Known,
+    /// Faces enrolled.
+    pub(super) n_faces: usize,
+}
+
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct Erased {
+    pub(super) name: String,
+    /// Faces that went.
+    pub(super) n_faces: usize,
+}
+
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct Enrolled {
+    /// Number of the example, a UUID.
+    pub(super) id: String,
+}
+
+/// A box in pixels of the upright image.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub(super) struct Bounds {
+    x_min: f32,
+    y_min: f32,
+    x_max: f32,
+    y_max: f32,
+}
+
+impl From<&BoundingBox> for Bounds {
+    fn from(b: &BoundingBox) -> Bounds {
+        Bounds {
+            x_min: b.x_min,
+            y_min: b.y_min,
+            x_max: b.x_max,
+            y_max: b.y_max,
+        }
+    }
+}
+
+/// One face; without a person it is unknown.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct Match {
+    pub(super) bounds: Bounds,
+    pub(super) detection_score: f32,
+    /// Who it is, or `null` for unknown.
+    pub(super) person: Option<String>,
+    /// Cosine similarity with the person's nearest example; `null` for unknown.
+    pub(super) similarity: Option<f32>,
+}
+
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct Identified {
+    /// Largest first; empty if nobody is in the image.
+    pub(super) faces: Vec<Match>,
+    /// Similarity from which on a face counts as a person.
+    pub(super) threshold: f32,
+    /// False-match rate of one comparison that the threshold was measured at.
+    pub(super) fmr: f64,
+    /// Examples that a face was compared with.
+    pub(super) n_examples: usize,
+    /// How often a stranger is taken for a person, at most: the rate times the comparisons
+    /// (ISO/IEC 19795-1 FPIR).
+    pub(super) fpir_at_most: f64,
+}
+
+/// One entry of the audit log.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct Audited {
+    seq: i64,
+    at_ms: i64,
+    action: &'static str,
+    /// The person's number; 0 if there is not one.
+    person: i64,
+    count: i64,
+}
+
+impl From<Entry> for Audited {
+    fn from(e: Entry) -> Audited {
+        Audited {
+            seq: e.seq,
+            at_ms: e.at_ms,
+            action: e.action.name(),
+            person: e.subject,
+            count: e.count,
+        }
+    }
+}
+
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct Log {
+    pub(super) entries: Vec<Audited>,
+    /// Hash of the newest entry of the whole log; note it elsewhere to notice a vault put back to
+    /// an older state.
+    pub(super) newest: String,
+}
