@@ -152,8 +152,8 @@ impl Columns {
         Ok(())
     }
 
-    /// Adds many examples of people who are there: the same as one after another, but as a segment of
-    /// their own and on two threads. For opening.
+    /// Adds many examples of people who are there: the same as one after another, but as a segment
+    /// of their own and on two threads. For opening.
     pub(crate) fn add_examples(&mut self, batch: &[NewColumn]) -> Result<(), Error> {
         if batch.is_empty() {
             return Ok(());
