@@ -24,7 +24,7 @@ const MWG: &str = "http://www.metadataworkinggroup.com/schemas/regions/";
 const AREA: &str = "http://ns.adobe.com/xmp/sType/Area#";
 const DIMENSIONS: &str = "http://ns.adobe.com/xap/1.0/sType/Dimensions#";
 
-/// Present in every packet that [`write`] makes, and in no other program's.
+/// Present in every packet that [`write()`] makes, and in no other program's.
 pub const TOOLKIT: &str = "x:xmptk=\"Fusiform\"";
 
 /// Largest metadata that is read, in bytes.
