@@ -5,6 +5,9 @@ OLD and NEW are folders that hold the binary `fusiform` and the example `fill` o
 -p fusiform-gallery --example fill`; before the vault became the gallery: `-p fusiform-vault`). Rounds alternate between
 the two, so ratios hold on a noisy machine. CPU is that of the process (user and system). Parts: scan, photo12mp,
 recognise2000, identify, start, size. Needs Pillow for the 12-megapixel photo and about 8 GB of memory for `identify`.
+
+A gallery is filled by OLD and copied for NEW, which opens it as its owner's upgrade would. A million enrolments take
+minutes: `--galleries DIR` keeps the filled ones, and a later call takes them from there.
 """
 
 import argparse
@@ -89,6 +92,21 @@ def filled_home(build, people, examples):
     return home, key, length
 
 
+def gallery_of_old(build, people, examples, kept):
+    """As `filled_home`, kept in a folder for the next call if there is one."""
+    if not kept:
+        return filled_home(build, people, examples)
+    place = pathlib.Path(kept) / str(examples)
+    if not place.exists():
+        home, key, length = filled_home(build, people, examples)
+        shutil.copytree(home, place)
+        (place / "key.json").write_text(json.dumps([key, length]))
+        shutil.rmtree(home)
+    home = new_home()
+    shutil.copytree(place, home, dirs_exist_ok=True)
+    return home, *json.loads((place / "key.json").read_text())
+
+
 def scan(build, lfw):
     home = new_home()
     env = {**os.environ, "FUSIFORM_HOME": str(home)}
@@ -155,6 +173,8 @@ def main():
     arguments.add_argument("--lfw")
     arguments.add_argument("--examples", type=int, default=1_000_000)
     arguments.add_argument("--rounds", type=int, default=3)
+    arguments.add_argument("--galleries", help="folder that keeps filled galleries between calls")
+    arguments.add_argument("--fill-only", action="store_true", help="fill the galleries and measure nothing")
     arguments.add_argument("--only", default="scan,photo12mp,recognise2000,identify,start,size")
     wanted = arguments.parse_args()
     builds = {"old": wanted.old, "new": wanted.new}
@@ -192,15 +212,20 @@ def main():
     for part, people, examples in (("start", 8_000, 166_000), ("identify", 50_000, wanted.examples)):
         if part not in parts:
             continue
-        for name, build in builds.items():
-            home, key, length = filled_home(build, people, examples)
-            for _ in range(wanted.rounds):
-                server = Server(build, home)
+        home, key, length = gallery_of_old(builds["old"], people, examples, wanted.galleries)
+        homes = {"old": home, "new": new_home()}
+        shutil.copytree(home, homes["new"], dirs_exist_ok=True)
+        if wanted.fill_only:
+            continue
+        for _ in range(wanted.rounds):
+            for name, build in builds.items():
+                server = Server(build, homes[name])
                 if part == "start":
                     note("166,000 examples", name, {"start s": server.start_s, "MB": server.memory_mb(), "at most MB": server.memory_mb("VmHWM")})
                 else:
                     note(f"identify among {examples:,} × {length}", name, identify(server, key, length))
                 server.stop()
+        for home in homes.values():
             shutil.rmtree(home)
     print("| work | figure | before | after | after / before |")
     print("|---|---|---|---|---|")

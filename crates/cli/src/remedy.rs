@@ -22,7 +22,7 @@ fn chain(error: &anyhow::Error) -> String {
     for cause in error.chain().skip(1) {
         let cause = cause.to_string();
         if cause.starts_with(&format!("{text}: ")) {
-            // A file named around what names it already.
+            // The cause names the file already, so its text alone is kept.
             text = cause;
         } else if !text.contains(&cause) {
             text = format!("{text}: {cause}");

@@ -73,7 +73,7 @@ pub(crate) struct Crop {
 /// escapes it, and the page's content policy forbids it to load or run anything.
 ///
 /// # Errors
-/// Those of `out`, and those of `people`; what was written by then is not a whole page.
+/// If `out` cannot be written, or an item of `people` is an error; the page is then incomplete.
 pub(crate) fn render(
     out: &mut impl Write,
     page: &Page,

@@ -343,8 +343,8 @@ fn pairs_within(n: usize) -> u64 {
     n * n.saturating_sub(1) / 2
 }
 
-/// Eight partial sums, so that the compiler may use vector registers; the order of additions is
-/// fixed, so the same two vectors always give the same similarity.
+/// Eight partial sums, so that the compiler may use vector registers. Not `kernels::dot`: its order
+/// of additions depends on the instruction set, and a pack's thresholds must not.
 fn dot(a: &[f32], b: &[f32]) -> f32 {
     let mut sums = [0.0f32; 8];
     let (a_eights, a_rest) = a.as_chunks::<8>();

@@ -56,7 +56,7 @@ impl Pairs {
     ///
     /// # Errors
     /// [`EvaluateError::PairsLine`] with the line's number: a wrong count of fields or lines, a
-    /// number that is none, or a name that would lead out of the images' folder.
+    /// field that is not a number, or a name that would lead out of the images' folder.
     ///
     /// # Source
     /// Huang et al., "Labeled Faces in the Wild", UMass Amherst TR 07-49 (2007), section on View 2.

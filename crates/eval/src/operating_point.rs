@@ -3,7 +3,7 @@
 
 /// How many of `n_impostor` comparisons may match at `fmr`.
 pub(super) fn allowed_false_matches(fmr: f64, n_impostor: u64) -> u64 {
-    // The nudge keeps 0.01 of 2,900 from becoming 28.
+    // Without the factor 0.01 · 2,900 would be 28.999… in f64, and 28 after rounding down.
     (fmr * n_impostor as f64 * (1.0 + 1e-12)).floor() as u64
 }
 

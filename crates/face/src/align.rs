@@ -100,6 +100,5 @@ pub fn align_by_box(image: &Image, bbox: &BoundingBox) -> Result<AlignedFace, Al
 /// Side of the crop of [`align_by_box`], in mean box sides.
 pub const BOX_SIDE: f32 = 1.167;
 
-/// How far below the middle of the box the middle of that crop lies, in crop sides; negative is
-/// above.
+/// Vertical offset of that crop's centre from the box's centre, in crop sides; positive is down.
 pub const BOX_DROP: f32 = -0.064;

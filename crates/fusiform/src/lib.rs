@@ -80,7 +80,7 @@ pub use fusiform_face::detect::{DetectOptions, DetectedFace};
 pub use fusiform_face::geometry::{BoundingBox, Landmarks, Point, Size};
 pub use fusiform_face::image::{DecodeLimits, Decoded, Image, ImageError, Note};
 pub use fusiform_face::quality::{Pose, Quality};
-pub use fusiform_face::{Error as FaceError, detect, geometry, image, pipeline, quality, redact};
+pub use fusiform_face::{Error as FaceError, detect, geometry, image, quality, redact};
 pub use fusiform_kernels::cpu;
 pub use fusiform_nn::Precision;
 pub use fusiform_search::template::{ModelId, Similarity, Template};

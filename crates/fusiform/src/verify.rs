@@ -133,7 +133,7 @@ impl Thresholds {
     /// # Errors
     /// [`Error::Uncalibrated`] if the pack states none.
     pub fn at_balance(&self, balance: f64) -> Result<f32, Error> {
-        // A rate of no pair at all stands for less than one in a million.
+        // A measured rate of 0 is treated as 1e-6, so that the logarithm is finite.
         let of = |t: &Threshold| (t.fnmr.max(1e-6) / t.fmr.max(1e-12) / balance).ln();
         let mut stated = self.stated.clone();
         stated.sort_by(|a, b| a.similarity.total_cmp(&b.similarity));

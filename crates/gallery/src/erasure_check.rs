@@ -1,5 +1,5 @@
-//! What erasures left behind. In: the audit log and the store. Out: that nobody is stored whom the
-//! log says is erased, and which backups still hold people erased since.
+//! What erasures left behind. In: the audit log and the store. Out: an error if a person is stored
+//! whom the log records as erased, else the backups that still hold people erased since.
 
 use std::collections::BTreeMap;
 
@@ -17,7 +17,7 @@ pub struct ErasureCheck {
     /// Bytes outside the tables that may hold something erased; 0 unless another process uses the
     /// store just now.
     pub wal_bytes: u64,
-    /// When backups were made, in milliseconds since 1970, that still hold people erased since.
+    /// Times (UTC, ms since 1970) of backups made before a later erasure; they still hold that person.
     pub copies_ms: Vec<i64>,
 }
 

@@ -155,7 +155,7 @@ impl Gallery {
             let counted = |number| (number, columns.person(number).map_or(0, |(_, n)| n));
             let ended: Vec<(i64, usize)> = columns.ended().into_iter().map(counted).collect();
             if !ended.is_empty() {
-                // Readers' columns must not outlive the erasure here.
+                // This reference would keep the erased vectors in memory until the loop ends.
                 drop(columns);
                 self.erase_people(service, Action::Expire, &ended)?;
                 n += ended.len();
@@ -165,7 +165,7 @@ impl Gallery {
         Ok(n)
     }
 
-    /// Needs the right of [`Gallery::writer`].
+    /// The caller holds the lock that [`Gallery::writer`] returns.
     fn erase_people(
         &self,
         service: Service,

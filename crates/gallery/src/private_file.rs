@@ -1,5 +1,6 @@
 //! Files that their owner alone may read. In: a path. Out: an open file, mode 0600 if it was made
-//! now. The one function of the service that makes such files: database, lock, backup, key.
+//! now. Every such file of the service is made here: database, lock, backup, key. The album, which
+//! cannot depend on this crate, makes its one file itself (`create_private`).
 
 use std::fs::{File, OpenOptions};
 use std::io;

@@ -13,7 +13,7 @@ const MAX_ENTRIES: usize = 32;
 #[derive(Debug, Clone)]
 enum Node<K, V> {
     Leaf(Vec<(K, V)>),
-    /// Each child with a key no larger than any in it, and larger than all in those before.
+    /// Children, each with a lower bound of its keys that is above every key of those before it.
     Branch(Vec<(K, Arc<Node<K, V>>)>),
 }
 

@@ -52,7 +52,7 @@ pub(crate) fn run(
     let engine = context.engine()?;
     let mut options = engine.cluster_options()?;
     if let Some(link) = settings.link {
-        // The floor keeps its distance.
+        // The floor is moved by the same amount as the link.
         options.floor_similarity += link - options.link_similarity;
         options.link_similarity = link;
     }

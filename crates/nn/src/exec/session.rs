@@ -359,7 +359,7 @@ fn tensor_inputs<'a>(inputs: &[(&'a str, &'a Tensor)]) -> Vec<(&'a str, InputDat
 
 fn check_shape(port: &Port, shape: &[usize]) -> Result<(), Error> {
     let fits = |(wanted, got): (&Dim, &usize)| match wanted {
-        // Exporters write a batch of one where any would do, so the batch is not compared.
+        // The batch is not compared below: exporters often write 1 where any batch would do.
         Dim::Fixed(size) => size == got,
         Dim::Any => *got > 0,
     };

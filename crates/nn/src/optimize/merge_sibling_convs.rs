@@ -52,7 +52,7 @@ fn readers(model: &Model) -> Readers {
     readers
 }
 
-/// The heads that can be merged with the one that begins at a step, which is the first.
+/// The heads that can be merged with the one that begins at step `at`, that one first.
 fn siblings(model: &Model, readers: &Readers, at: usize) -> Vec<Head> {
     let siblings_of_input = model.steps[at].inputs.first().copied().flatten();
     let siblings_of_input = siblings_of_input

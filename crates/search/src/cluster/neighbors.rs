@@ -181,7 +181,7 @@ fn compare_blocks(
         for (c, tile) in of_columns.chunks(TILE * length).enumerate() {
             let first_column = c * TILE;
             let n = tile.len() / length;
-            // Each pair is compared once: the column comes before the row.
+            // Only pairs with column < row are compared, so that each is compared once.
             if same && first_column >= first_row + some_rows.len() / length {
                 break;
             }

@@ -21,8 +21,8 @@ const COHORT_SIZE: usize = 20;
 /// Reduces the similarity of every pair by how far the nearest impostors of its two faces lie above
 /// the floor, on average, and drops pairs that fall to the floor.
 pub(super) fn normalize(mut pairs: Vec<Pair>, group_of: &[usize], floor: f32) -> Vec<Pair> {
-    // Of each face how far its nearest impostors lie above the floor, nearest first; a missing one
-    // counts as 0.
+    // For each face: by how much its COHORT_SIZE most similar impostors exceed the floor, in
+    // descending order, padded with 0.
     let mut cohorts = vec![[0.0f32; COHORT_SIZE]; group_of.len()];
     for pair in &pairs {
         if group_of[pair.a as usize] == group_of[pair.b as usize] {

@@ -80,9 +80,9 @@ fn where_strangers_in_one_photo_are_alike_the_bar_rises() {
     assert_eq!(labels(&faces(|i| i / 2)).iter().max(), Some(&15));
 }
 
-/// Unit vectors around as many random directions as there are people, at a cosine of 0.65 to 0.9 to
-/// one's own: two of one person are alike to 0.6 in the mean, strangers to 0 ± 0.09. With whose
-/// each is.
+/// Random people as unit vectors: each face lies at a cosine of 0.65 to 0.9 to its person's random
+/// direction, so two faces of one person have a mean similarity of 0.6, strangers 0 ± 0.09. Returns
+/// the faces and, for each, the index of its person.
 fn made_up(n_people: usize, faces_each: usize) -> (Vec<Vec<f32>>, Vec<usize>) {
     let mut state = 20_261_125u64;
     let mut chance = || {

@@ -38,7 +38,7 @@ impl Quantized {
     }
 }
 
-/// Queries quantized to as many bits as no sum of products overflows with.
+/// Queries, quantized to the most bits for which no i32 sum of products overflows.
 pub(super) struct QuantizedQueries {
     /// Rows padded with zeros to whole blocks.
     pub(super) codes: Vec<i16>,

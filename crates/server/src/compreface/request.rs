@@ -311,7 +311,7 @@ fn prediction_count(raw: &RawRequest) -> Result<usize, Problem> {
     n.ok_or_else(|| Problem::invalid("prediction_count should be equal or greater than 1; "))
 }
 
-/// What is not a number counts as absent here.
+/// A value that does not parse as a number counts as absent.
 fn list_examples(raw: &RawRequest) -> ListExamples {
     let number = |name| raw.parameter(name)?.parse::<usize>().ok();
     ListExamples {
