@@ -17,7 +17,8 @@ pub struct ErasureCheck {
     /// Bytes outside the tables that may hold something erased; 0 unless another process uses the
     /// store just now.
     pub wal_bytes: u64,
-    /// Times (UTC, ms since 1970) of backups made before a later erasure; they still hold that person.
+    /// Times (UTC, ms since 1970) of backups made before a later erasure; they still hold that
+    /// person.
     pub copies_ms: Vec<i64>,
 }
 
