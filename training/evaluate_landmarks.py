@@ -1,0 +1,228 @@
+"""Measures a landmark network on boxes of a detector. In: LFW, held-out scenes, ONNX files. Out: one line per figure.
+
+    python evaluate_landmarks.py --data ../../shared/data --landmarks checkpoints/landmarks.onnx \\
+        --detector ../crates/fusiform/packs/base/detector.onnx --yunet ../../shared/models/yunet_n_dynamic.onnx
+
+Tilt: 200 LFW faces turned; the truth is YuNet's answer on the upright photo, turned with it. Where the detector finds no
+face there, the photo is tried at quarter turns, as the program does. People: the held-out scene faces that people
+labelled. Face or not: boxes on those faces against squares, and the detector's mistakes at a low score, in held-out
+photos where no label is. With --embedder: LFW pairs, the second photo turned, aligned by the refined points. Errors are in
+eye distances. LFW is measured, never trained on.
+"""
+
+import argparse
+import pathlib
+import random
+
+import cv2
+import numpy as np
+
+import data
+import lfw
+from evaluate_detector import Network, session_of, without_faces
+from landmark_data import cut, four
+from landmark_views import AGAIN_HALF, frames
+from landmarks import SIDE, circle
+
+ANGLES = (0, 15, 30, 45, 60, 90, 180)
+MIN_SCORE = 0.5
+
+
+class Refiner:
+    """RGB photo and a box x1 y1 x2 y2 → per pass: five points in the photo, how sure of a face, their expected error."""
+
+    def __init__(self, path):
+        self.session = session_of(path)
+        self.round = circle().numpy()[..., None]
+
+    def __call__(self, image, box, passes=2):
+        middle, half, roll = (box[:2] + box[2:]) / 2, (box[2:] - box[:2]).max() / 2, 0.0
+        found = []
+        for _ in range(passes):
+            found.append(self.once(image, middle, half, roll))
+            eyes, middle, roll = (value[0] for value in frames(found[-1][0][None]))
+            half = AGAIN_HALF * eyes
+        return found
+
+    def once(self, image, middle, half, roll):
+        k = SIDE / 2 / max(half, 1.0)
+        turn = np.array([[np.cos(roll), np.sin(roll)], [-np.sin(roll), np.cos(roll)]]) * k
+        matrix = np.hstack([turn, ((SIDE - 1) / 2 - turn @ middle)[:, None]])
+        crop = (cut(image, matrix, SIDE).astype(np.float32) - 127.5) * self.round + 127.5
+        points, face, error = self.session.run(["points", "face", "error"], {"crop": crop.transpose(2, 0, 1)[None]})
+        points = points.reshape(5, 2) * (SIDE / 2) @ np.linalg.inv(turn).T + middle
+        return points, float(face[0, 0]), float(error[0, 0])
+
+
+def boxes_at(detector, image, turns):
+    """Boxes of the photo turned by quarters, in the pixels of the photo as it is."""
+    h, w = image.shape[:2]
+    boxes, _, points = detector(np.ascontiguousarray(np.rot90(image, turns)), None, MIN_SCORE)
+    corners = np.stack([boxes[:, :2], boxes[:, 2:]], 1)
+    back = {0: lambda p: p, 1: lambda p: np.stack([w - 1 - p[..., 1], p[..., 0]], -1),
+            2: lambda p: np.array([w - 1, h - 1]) - p, 3: lambda p: np.stack([p[..., 1], h - 1 - p[..., 0]], -1)}[turns]
+    corners = back(corners)
+    return np.concatenate([corners.min(1), corners.max(1)], 1), back(points)
+
+
+def subject(detector, image, middle, reach):
+    """The box nearest to a point and its landmarks, tried at quarter turns until one is within reach; else None."""
+    for turns in (0, 1, 3, 2):
+        boxes, points = boxes_at(detector, image, turns)
+        off = np.linalg.norm((boxes[:, :2] + boxes[:, 2:]) / 2 - middle, axis=1)
+        if len(off) and off.min() < reach:
+            return boxes[off.argmin()], points[off.argmin()], turns
+    return None
+
+
+def turned(image, angle, margin=60):
+    """A photo with a repeated margin, turned about its middle, and the matrix that did it."""
+    big = cv2.copyMakeBorder(image, margin, margin, margin, margin, cv2.BORDER_REPLICATE)
+    h, w = big.shape[:2]
+    matrix = cv2.getRotationMatrix2D((w / 2, h / 2), angle, 1)
+    out = cv2.warpAffine(big, matrix, (w, h), borderMode=cv2.BORDER_REPLICATE)
+    matrix[:, 2] += matrix[:, :2] @ (margin, margin)
+    return out, matrix
+
+
+def roll_of(points):
+    across = points[1] - points[0]
+    return np.degrees(np.arctan2(across[1], across[0]))
+
+
+def tilt(refiner, detector, yunet, folder, say):
+    files = sorted((folder / "images").glob("*/*_0001.jpg"))[::8][:200]
+    known = []
+    for file in files:
+        image = cv2.imread(str(file))[:, :, ::-1].copy()
+        boxes, _, points = yunet(image, None, 0.6)
+        if len(boxes):
+            off = np.linalg.norm((boxes[:, :2] + boxes[:, 2:]) / 2 - 125, axis=1)
+            known.append((image, points[off.argmin()]))
+    for angle in ANGLES:
+        rows, upright = [], 0
+        for image, points in known:
+            photo, matrix = turned(image, angle)
+            truth = points @ matrix[:, :2].T + matrix[:, 2]
+            eyes, middle, _ = (value[0] for value in frames(truth[None]))
+            box = subject(detector, photo, middle, 1.5 * eyes)
+            if box is None:
+                continue
+            upright += box[2] == 0
+            one, two = refiner(photo, box[0])
+            row = []
+            for found in (box[1], one[0], two[0]):
+                away = np.linalg.norm(found - truth, axis=1).mean() / np.linalg.norm(truth[1] - truth[0])
+                row += [away, abs((roll_of(found) - roll_of(truth) + 180) % 360 - 180)]
+            rows.append([*row, one[1], two[1]])
+        rows = np.array(rows)
+        mean = rows.mean(0)
+        said = [f"{name} error {mean[2 * i]:.3f} roll {mean[2 * i + 1]:.1f} beyond 20° {(rows[:, 2 * i + 1] > 20).sum()}"
+                for i, name in enumerate(("the detector's", "one pass", "two passes"))]
+        say(f"tilt {angle}: found {len(rows)} of {len(known)} ({upright} without a quarter turn);", "; ".join(said) + ";",
+            f"not a face {(rows[:, 6] < 0.5).sum()} by one pass, {(rows[:, 7] < 0.5).sum()} by two")
+
+
+def people(refiner, detector, yunet, scenes, say):
+    """Landmark error on faces that people labelled, whatever the detectors' own points say of them."""
+    rows, both, sure = [], [], []
+    for _, image, _, human, _ in scenes:
+        if not len(human):
+            continue
+        boxes, _, own = detector(image, 640, MIN_SCORE)
+        refined = [refiner(image, box) for box in boxes]
+        theirs = yunet(image, 640, 0.6)[2]
+        sets = {"yunet": theirs, "detector": own, "one": [r[0][0] for r in refined], "two": [r[1][0] for r in refined]}
+        for face in human:
+            eyes = max(np.linalg.norm(face[1] - face[0]), 1e-3)
+            row = []
+            for points in sets.values():
+                off = [four(p) - face for p in points]
+                away = [np.linalg.norm(d, axis=1).mean() / eyes for d in off]
+                row.append(min(away, default=np.inf))
+                if row[-1] < 0.5 and len(row) == len(sets):
+                    best = refined[int(np.argmin(away))]
+                    both.append((best[1][2], row[-1], *(off[int(np.argmin(away))] / eyes).ravel()))
+                    sure.append((best[0][1], best[1][1]))
+            rows.append(row)
+    rows, both, sure = np.array(rows), np.array(both), np.array(sure)
+    found = rows < 0.5
+    for i, name in enumerate(("YuNet's", "the detector's", "one pass", "two passes")):
+        say(f"people: {name}: error {rows[found[:, i], i].mean():.4f}, {found[:, i].sum()} of {len(rows)} faces found")
+    order = lambda v: v.argsort().argsort()
+    say(f"expected error {both[:, 0].mean():.3f}, true {both[:, 1].mean():.3f}, rank correlation",
+        f"{np.corrcoef(order(both[:, 0]), order(both[:, 1]))[0, 1]:.2f}; mean offset of eye, eye, nose, mouth:",
+        np.round(both[:, 2:].mean(0), 3).tolist())
+    return sure
+
+
+def judged(refiner, detector, scenes, sure, say):
+    """How often a face is refused, and how often what is none passes, by pass."""
+    rng, random_, mistakes = random.Random(0), [], []
+    free = without_faces(scenes)
+    for image in free:
+        h, w = image.shape[:2]
+        for _ in range(5):
+            side = np.exp(rng.uniform(np.log(24), np.log(0.8 * min(h, w))))
+            x, y = rng.uniform(0, w - side), rng.uniform(0, h - side)
+            random_.append([r[1] for r in refiner(image, np.array([x, y, x + side, y + side]))])
+        boxes, scores, _ = detector(image, None, 0.1)
+        mistakes += [(score, *(r[1] for r in refiner(image, box))) for box, score in zip(boxes, scores)]
+    random_, mistakes = np.array(random_), np.array(mistakes).reshape(-1, 3)
+    for i, name in enumerate(("one pass", "two passes")):
+        say(f"face or not, {name}: refused {(sure[:, i] < 0.5).sum()} of {len(sure)} faces;",
+            f"passed {(random_[:, i] >= 0.5).sum()} of {len(random_)} squares,",
+            f"{(mistakes[:, i + 1] >= 0.5).sum()} of {len(mistakes)} mistakes of score 0.1 and more,",
+            f"{(mistakes[mistakes[:, 0] >= MIN_SCORE, i + 1] >= 0.5).sum()} of {(mistakes[:, 0] >= MIN_SCORE).sum()}",
+            f"of {MIN_SCORE} and more (in {len(free)} face-free crops)")
+
+
+def recognised(refiner, detector, embedder, folder, angles, say):
+    """LFW pairs, second photo turned; aligned by the detector's own points and by the refined ones."""
+    session = session_of(embedder)
+    rows = lfw.pairs(folder)
+    kept = {}
+
+    def embedded(name, angle):
+        if (name, angle) not in kept:
+            photo, matrix = turned(cv2.imread(str(folder / "images" / name))[:, :, ::-1].copy(), angle)
+            box = subject(detector, photo, matrix @ (124.5, 124.5, 1), 60)
+            if box is None:
+                box = (np.array([140.0, 130, 230, 240]), matrix[:, 2] + (lfw.REFERENCE * 1.1 + 65) @ matrix[:, :2].T, 0)
+            ways = (box[1], *(r[0] for r in refiner(photo, box[0])))
+            crops = [cv2.warpAffine(photo, lfw.similarity(p.astype(np.float64), lfw.REFERENCE), (112, 112)) for p in ways]
+            feed = np.stack(crops).transpose(0, 3, 1, 2).astype(np.float32)
+            kept[name, angle] = session.run(None, {session.get_inputs()[0].name: feed})[0]
+        return kept[name, angle]
+
+    for angle in angles:
+        all_ = np.array([[embedded(a, 0), embedded(b, angle)] for _, _, a, b in rows]).reshape(-1, 3, 128)
+        pairs = np.array([(fold, same, 2 * i, 2 * i + 1) for i, (fold, same, _, _) in enumerate(rows)])
+        for i, name in enumerate(("the detector's", "one pass", "two passes")):
+            figures = lfw.score(all_[:, i], pairs)
+            say(f"LFW, second photo turned by {angle}: {name}:", {k: round(v, 4) for k, v in figures.items()})
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--data", required=True, type=pathlib.Path)
+    parser.add_argument("--landmarks", required=True)
+    parser.add_argument("--detector", required=True)
+    parser.add_argument("--yunet", required=True)
+    parser.add_argument("--embedder", help="measure recognition by it as well: minutes")
+    parser.add_argument("--angles", type=int, nargs="+", default=[0, 30, 90, 180], help="of the second photo of a pair")
+    args = parser.parse_args()
+    cv2.setNumThreads(1)
+    say = lambda *what: print(*what, flush=True)
+    refiner, detector, yunet = Refiner(args.landmarks), Network(args.detector), Network(args.yunet)
+    scenes = [scene for scene in data.scenes(args.data) if scene[4]]
+    sure = people(refiner, detector, yunet, scenes, say)
+    judged(refiner, detector, scenes, sure, say)
+    folder = args.data / "lfw-dev"
+    tilt(refiner, detector, yunet, folder, say)
+    if args.embedder:
+        recognised(refiner, detector, args.embedder, folder, args.angles, say)
+
+
+if __name__ == "__main__":
+    main()
