@@ -29,7 +29,11 @@ MIN_SCORE = 0.5
 
 
 class Refiner:
-    """RGB photo and a box x1 y1 x2 y2 → per pass: five points in the photo, how sure of a face, their expected error."""
+    """RGB photo and a box x1 y1 x2 y2 → per pass: five points in the photo, how sure of a face, their expected error.
+
+    Boxes and points count from the photo's corner, as YuNet's do: the first pixel's middle is at 0.5. Warps and the
+    network's views count from the first pixel's middle.
+    """
 
     def __init__(self, path):
         self.session = session_of(path)
@@ -47,7 +51,7 @@ class Refiner:
     def once(self, image, middle, half, roll):
         k = SIDE / 2 / max(half, 1.0)
         turn = np.array([[np.cos(roll), np.sin(roll)], [-np.sin(roll), np.cos(roll)]]) * k
-        matrix = np.hstack([turn, ((SIDE - 1) / 2 - turn @ middle)[:, None]])
+        matrix = np.hstack([turn, ((SIDE - 1) / 2 - turn @ (middle - 0.5))[:, None]])
         crop = (cut(image, matrix, SIDE).astype(np.float32) - 127.5) * self.round + 127.5
         points, face, error = self.session.run(["points", "face", "error"], {"crop": crop.transpose(2, 0, 1)[None]})
         points = points.reshape(5, 2) * (SIDE / 2) @ np.linalg.inv(turn).T + middle

@@ -5,8 +5,10 @@
 
 Chips are upright faces of 160 pixels whose ArcFace points lie at TEMPLATE: all aligned crops, and the faces of the scene
 photos with their surroundings. Their landmarks are YuNet's, the mean of four answers on two sizes and mirrored, and on
-faces that people labelled the mean of YuNet's and theirs. The two disagree by a constant: people put the nose 0.20
-eye distances lower and the mouth 0.09 (APART). LEAN says how far the network's points stand from YuNet's towards theirs.
+faces that people labelled the mean of YuNet's and theirs. Points here count from the middle of the first pixel, as
+cv2's warps do: YuNet counts from its corner, half a pixel more, and people's labels are a whole pixel more. Beyond that
+the two disagree by a constant share of the face: people put the nose 0.19 eye distances lower and the mouth 0.08
+(APART). The embedder knows crops aligned by YuNet's points, so its meaning of a nose stands, and people's labels move.
 
 Non-faces are squares of scene photos that touch no label, at random and where the detector errs, and in which YuNet sees
 nothing whichever way they are turned. Photos of the held-out tenth give neither, nor do aligned crops made from them.
@@ -29,9 +31,9 @@ CHIP, PATCH = 160, 112
 EYES = float(REFERENCE[1, 0] - REFERENCE[0, 0])
 TEMPLATE = REFERENCE + (24, 8)
 MIRRORED = [1, 0, 2, 4, 3]
-# How far down from YuNet's points people put eye, eye, nose and mouth, in eye distances: medians of 7,409 faces.
-APART = np.array([0.03, 0.03, 0.20, 0.09])
-LEAN = 0.25
+# How far down from YuNet's points people put eye, eye, nose and mouth, in eye distances: medians of 7,000 faces.
+APART = np.array([0.018, 0.018, 0.191, 0.078])
+# Least height of a face in a scene.
 LEAST = 20
 
 
@@ -55,8 +57,8 @@ def scene_faces(scenes):
     """Chips, points of the photo's own labels and people's four (or nan), in chip pixels, and whether held out."""
     chips, points, people, held = [], [], [], []
     for _, image, pseudo, human, out in scenes:
-        rows = [(p[4:14].reshape(5, 2), None) for p in pseudo if p[14] >= 0.5 and p[3] >= LEAST]
-        for face in human:
+        rows = [(p[4:14].reshape(5, 2) - 0.5, None) for p in pseudo if p[14] >= 0.5 and p[3] >= LEAST]
+        for face in human - 1:
             eyes = max(np.linalg.norm(face[1] - face[0]), 1e-3)
             off = [np.linalg.norm(four(p) - face, axis=1).mean() / eyes for p, _ in rows]
             if off and min(off) < 0.5:
@@ -85,9 +87,9 @@ def answers(teacher, chips):
         score = np.sqrt(np.clip(out[..., 0], 0, 1) * np.clip(out[..., 1], 0, 1))
         points = out[..., 6:].reshape(*score.shape, 5, 2) * at[:, None, 2:] + at[:, None, :2]
         if mirror:
-            points[..., 0] = side - 1 - points[..., 0]
+            points[..., 0] = side - points[..., 0]
             points = points[..., MIRRORED, :]
-        points = (points + 0.5) * CHIP / side - 0.5
+        points = points * CHIP / side - 0.5
         off = np.linalg.norm(points - TEMPLATE, axis=-1).mean(-1) / EYES
         score = np.where(off < 0.35, score, 0)
         best = score.argmax(1)
@@ -98,13 +100,10 @@ def answers(teacher, chips):
         return np.where(enough[:, None, None], np.nanmean(found, 0), np.nan)
 
 
-def labelled(points, own, people):
-    """The network's points: YuNet's, or the photo's own where it is silent, leant towards people's and met by theirs."""
-    five = np.where(np.isfinite(points), points, own)
-    down = np.zeros((5, 2))
-    down[:, 1] = APART[[0, 1, 2, 3, 3]] * EYES
-    five = five + LEAN * down
-    theirs = people - (1 - LEAN) * down[:4]
+def labelled(yunet, own, people):
+    """What the network learns: YuNet's points, or the photo's own where it is silent, and the mean of them and people's."""
+    five = np.where(np.isfinite(yunet), yunet, own)
+    theirs = people - np.stack([np.zeros(4), APART * EYES], 1)
     move = np.where(np.isfinite(theirs), (theirs - four(five)) / 2, 0)
     return five + move[:, [0, 1, 2, 3, 3]]
 
@@ -185,7 +184,7 @@ def main():
     seen = np.concatenate([answers(teacher, chips[i : i + 128]) for i in range(0, total, 128)])
     print("YuNet silent on", int(np.isnan(seen[:, 0, 0]).sum()), "of", total, flush=True)
     # The first `whole` chips have surroundings, the rest are padded crops.
-    np.savez(out / "faces.npz", points=labelled(seen, own, people).astype(np.float32), whole=len(mine))
+    np.savez(out / "faces.npz", yunet=seen, own=own, people=people, whole=len(mine))
     del chips
     rng = random.Random(0)
     patches = squares([s for s in scenes if not s[4]], Network(args.detector), rng)

@@ -18,6 +18,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
+from landmark_data import labelled
 from landmark_views import Views
 from landmarks import Landmarks, circle
 from log import note
@@ -93,7 +94,8 @@ def main():
         seen, step, before = saved["seen"], saved["step"], saved["seconds"]
     faces = np.load(args.data / "faces.npz")
     chips, patches = (np.load(args.data / f"{name}.npy", mmap_mode="r") for name in ("chips", "patches"))
-    views = Views(chips, faces["points"], int(faces["whole"]), patches, args.batch, args.seed + step, Quiet(args.quiet))
+    points = labelled(faces["yunet"], faces["own"], faces["people"]).astype(np.float32)
+    views = Views(chips, points, int(faces["whole"]), patches, args.batch, args.seed + step, Quiet(args.quiet))
     ahead = iter(torch.utils.data.DataLoader(views, batch_size=None, num_workers=1, prefetch_factor=8))
     seen_part = circle().to(device)
     quiet, start, saved_at, first, sums = Quiet(args.quiet), time.time(), time.time(), step, []
