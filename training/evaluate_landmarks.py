@@ -1,13 +1,16 @@
-"""Measures a landmark network on boxes of a detector. In: LFW, held-out scenes, ONNX files. Out: one line per figure.
+"""Measures a landmark network on boxes of a detector. In: LFW, held-out scenes, ONNX files.
+Out: one line per figure.
 
     python evaluate_landmarks.py --data ../../shared/data --landmarks checkpoints/landmarks.onnx \\
-        --detector ../crates/fusiform/packs/base/detector.onnx --yunet ../../shared/models/yunet_n_dynamic.onnx
+        --detector ../crates/fusiform/packs/base/detector.onnx \\
+        --yunet ../../shared/models/yunet_n_dynamic.onnx
 
-Tilt: 200 LFW faces turned; the truth is YuNet's answer on the upright photo, turned with it. Where the detector finds no
-face there, the photo is tried at quarter turns, as the program does. People: the held-out scene faces that people
-labelled. Face or not: boxes on those faces against squares, and the detector's mistakes at a low score, in held-out
-photos where no label is. With --embedder: LFW pairs, the second photo turned, aligned by the refined points. Errors are in
-eye distances. LFW is measured, never trained on.
+Tilt: 200 LFW faces turned; the truth is YuNet's answer on the upright photo, turned with it. Where
+the detector finds no face there, the photo is tried at quarter turns, as the program does. People:
+the held-out scene faces that people labelled. Face or not: boxes on those faces against squares,
+and the detector's mistakes at a low score, in held-out photos where no label is. With --embedder:
+LFW pairs, the second photo turned, aligned by the refined points. Errors are in eye distances.
+LFW is measured, never trained on.
 """
 
 import argparse
@@ -25,14 +28,15 @@ from landmark_views import AGAIN_HALF, frames
 from landmarks import SIDE, circle
 
 ANGLES = (0, 15, 30, 45, 60, 90, 180)
+WAYS = ("the detector's", "one pass", "two passes")
 MIN_SCORE = 0.5
 
 
 class Refiner:
-    """RGB photo and a box x1 y1 x2 y2 → per pass: five points in the photo, how sure of a face, their expected error.
+    """RGB photo and box x1 y1 x2 y2 → per pass: five points, sure of a face 0..1, expected error.
 
-    Boxes and points count from the photo's corner, as YuNet's do: the first pixel's middle is at 0.5. Warps and the
-    network's views count from the first pixel's middle.
+    Boxes and points count from the photo's corner, as YuNet's do: the first pixel's middle is at
+    0.5. Warps and the network's views count from the first pixel's middle.
     """
 
     def __init__(self, path):
@@ -53,7 +57,8 @@ class Refiner:
         turn = np.array([[np.cos(roll), np.sin(roll)], [-np.sin(roll), np.cos(roll)]]) * k
         matrix = np.hstack([turn, ((SIDE - 1) / 2 - turn @ (middle - 0.5))[:, None]])
         crop = (cut(image, matrix, SIDE).astype(np.float32) - 127.5) * self.round + 127.5
-        points, face, error = self.session.run(["points", "face", "error"], {"crop": crop.transpose(2, 0, 1)[None]})
+        feed = {"crop": crop.transpose(2, 0, 1)[None]}
+        points, face, error = self.session.run(["points", "face", "error"], feed)
         points = points.reshape(5, 2) * (SIDE / 2) @ np.linalg.inv(turn).T + middle
         return points, float(face[0, 0]), float(error[0, 0])
 
@@ -63,14 +68,18 @@ def boxes_at(detector, image, turns):
     h, w = image.shape[:2]
     boxes, _, points = detector(np.ascontiguousarray(np.rot90(image, turns)), None, MIN_SCORE)
     corners = np.stack([boxes[:, :2], boxes[:, 2:]], 1)
-    back = {0: lambda p: p, 1: lambda p: np.stack([w - 1 - p[..., 1], p[..., 0]], -1),
-            2: lambda p: np.array([w - 1, h - 1]) - p, 3: lambda p: np.stack([p[..., 1], h - 1 - p[..., 0]], -1)}[turns]
+    back = (
+        lambda p: p,
+        lambda p: np.stack([w - p[..., 1], p[..., 0]], -1),
+        lambda p: np.array([w, h]) - p,
+        lambda p: np.stack([p[..., 1], h - p[..., 0]], -1),
+    )[turns]
     corners = back(corners)
     return np.concatenate([corners.min(1), corners.max(1)], 1), back(points)
 
 
 def subject(detector, image, middle, reach):
-    """The box nearest to a point and its landmarks, tried at quarter turns until one is within reach; else None."""
+    """The box nearest to a point, its landmarks and the quarter turns until one was in reach."""
     for turns in (0, 1, 3, 2):
         boxes, points = boxes_at(detector, image, turns)
         off = np.linalg.norm((boxes[:, :2] + boxes[:, 2:]) / 2 - middle, axis=1)
@@ -80,12 +89,13 @@ def subject(detector, image, middle, reach):
 
 
 def turned(image, angle, margin=60):
-    """A photo with a repeated margin, turned about its middle, and the matrix that did it."""
+    """A photo with a repeated margin, turned about its middle, and what took its points there."""
     big = cv2.copyMakeBorder(image, margin, margin, margin, margin, cv2.BORDER_REPLICATE)
     h, w = big.shape[:2]
-    matrix = cv2.getRotationMatrix2D((w / 2, h / 2), angle, 1)
+    matrix = cv2.getRotationMatrix2D(((w - 1) / 2, (h - 1) / 2), angle, 1)
     out = cv2.warpAffine(big, matrix, (w, h), borderMode=cv2.BORDER_REPLICATE)
-    matrix[:, 2] += matrix[:, :2] @ (margin, margin)
+    # The same about corners, from which boxes and points count.
+    matrix[:, 2] += matrix[:, :2] @ (margin - 0.5, margin - 0.5) + 0.5
     return out, matrix
 
 
@@ -116,19 +126,21 @@ def tilt(refiner, detector, yunet, folder, say):
             one, two = refiner(photo, box[0])
             row = []
             for found in (box[1], one[0], two[0]):
-                away = np.linalg.norm(found - truth, axis=1).mean() / np.linalg.norm(truth[1] - truth[0])
+                away = np.linalg.norm(found - truth, axis=1).mean()
+                away /= np.linalg.norm(truth[1] - truth[0])
                 row += [away, abs((roll_of(found) - roll_of(truth) + 180) % 360 - 180)]
             rows.append([*row, one[1], two[1]])
         rows = np.array(rows)
         mean = rows.mean(0)
-        said = [f"{name} error {mean[2 * i]:.3f} roll {mean[2 * i + 1]:.1f} beyond 20° {(rows[:, 2 * i + 1] > 20).sum()}"
-                for i, name in enumerate(("the detector's", "one pass", "two passes"))]
-        say(f"tilt {angle}: found {len(rows)} of {len(known)} ({upright} without a quarter turn);", "; ".join(said) + ";",
+        say(f"tilt {angle}: found {len(rows)} of {len(known)}, {upright} without a quarter turn;",
             f"not a face {(rows[:, 6] < 0.5).sum()} by one pass, {(rows[:, 7] < 0.5).sum()} by two")
+        for i, name in enumerate(WAYS):
+            far = (rows[:, 2 * i + 1] > 20).sum()
+            say(f"    {name}: error {mean[2 * i]:.3f}, roll {mean[2 * i + 1]:.1f}°, beyond 20° {far}")
 
 
 def people(refiner, detector, yunet, scenes, say):
-    """Landmark error on faces that people labelled, whatever the detectors' own points say of them."""
+    """Landmark error on faces that people labelled; per face found how sure each pass is of it."""
     rows, both, sure = [], [], []
     for _, image, _, human, _ in scenes:
         if not len(human):
@@ -136,11 +148,11 @@ def people(refiner, detector, yunet, scenes, say):
         boxes, _, own = detector(image, 640, MIN_SCORE)
         refined = [refiner(image, box) for box in boxes]
         theirs = yunet(image, 640, 0.6)[2]
-        sets = {"yunet": theirs, "detector": own, "one": [r[0][0] for r in refined], "two": [r[1][0] for r in refined]}
+        sets = (theirs, own, [r[0][0] for r in refined], [r[1][0] for r in refined])
         for face in human:
             eyes = max(np.linalg.norm(face[1] - face[0]), 1e-3)
             row = []
-            for points in sets.values():
+            for points in sets:
                 off = [four(p) - face for p in points]
                 away = [np.linalg.norm(d, axis=1).mean() / eyes for d in off]
                 row.append(min(away, default=np.inf))
@@ -151,12 +163,13 @@ def people(refiner, detector, yunet, scenes, say):
             rows.append(row)
     rows, both, sure = np.array(rows), np.array(both), np.array(sure)
     found = rows < 0.5
-    for i, name in enumerate(("YuNet's", "the detector's", "one pass", "two passes")):
-        say(f"people: {name}: error {rows[found[:, i], i].mean():.4f}, {found[:, i].sum()} of {len(rows)} faces found")
+    for i, name in enumerate(("YuNet's", *WAYS)):
+        say(f"people: {name}: error {rows[found[:, i], i].mean():.4f},",
+            f"{found[:, i].sum()} of {len(rows)} faces found")
     order = lambda v: v.argsort().argsort()
+    rank = np.corrcoef(order(both[:, 0]), order(both[:, 1]))[0, 1]
     say(f"expected error {both[:, 0].mean():.3f}, true {both[:, 1].mean():.3f}, rank correlation",
-        f"{np.corrcoef(order(both[:, 0]), order(both[:, 1]))[0, 1]:.2f}; mean offset of eye, eye, nose, mouth:",
-        np.round(both[:, 2:].mean(0), 3).tolist())
+        f"{rank:.2f}; mean offset of eye, eye, nose, mouth:", both[:, 2:].mean(0).round(3).tolist())
     return sure
 
 
@@ -169,42 +182,51 @@ def judged(refiner, detector, scenes, sure, say):
         for _ in range(5):
             side = np.exp(rng.uniform(np.log(24), np.log(0.8 * min(h, w))))
             x, y = rng.uniform(0, w - side), rng.uniform(0, h - side)
-            random_.append([r[1] for r in refiner(image, np.array([x, y, x + side, y + side]))])
+            box = np.array([x, y, x + side, y + side])
+            random_.append([r[1] for r in refiner(image, box)])
         boxes, scores, _ = detector(image, None, 0.1)
-        mistakes += [(score, *(r[1] for r in refiner(image, box))) for box, score in zip(boxes, scores)]
+        for box, score in zip(boxes, scores):
+            mistakes.append((score, *(r[1] for r in refiner(image, box))))
     random_, mistakes = np.array(random_), np.array(mistakes).reshape(-1, 3)
-    for i, name in enumerate(("one pass", "two passes")):
+    worst = mistakes[mistakes[:, 0] >= MIN_SCORE]
+    for i, name in enumerate(WAYS[1:]):
         say(f"face or not, {name}: refused {(sure[:, i] < 0.5).sum()} of {len(sure)} faces;",
             f"passed {(random_[:, i] >= 0.5).sum()} of {len(random_)} squares,",
-            f"{(mistakes[:, i + 1] >= 0.5).sum()} of {len(mistakes)} mistakes of score 0.1 and more,",
-            f"{(mistakes[mistakes[:, 0] >= MIN_SCORE, i + 1] >= 0.5).sum()} of {(mistakes[:, 0] >= MIN_SCORE).sum()}",
-            f"of {MIN_SCORE} and more (in {len(free)} face-free crops)")
+            f"{(mistakes[:, i + 1] >= 0.5).sum()} of {len(mistakes)} mistakes of 0.1 and more,",
+            f"{(worst[:, i + 1] >= 0.5).sum()} of {len(worst)} of {MIN_SCORE} and more",
+            f"(in {len(free)} face-free crops)")
 
 
 def recognised(refiner, detector, embedder, folder, angles, say):
-    """LFW pairs, second photo turned; aligned by the detector's own points and by the refined ones."""
+    """LFW pairs, second photo turned; aligned by the detector's points and by the refined ones."""
     session = session_of(embedder)
     rows = lfw.pairs(folder)
     kept = {}
 
     def embedded(name, angle):
         if (name, angle) not in kept:
-            photo, matrix = turned(cv2.imread(str(folder / "images" / name))[:, :, ::-1].copy(), angle)
-            box = subject(detector, photo, matrix @ (124.5, 124.5, 1), 60)
+            image = cv2.imread(str(folder / "images" / name))[:, :, ::-1].copy()
+            photo, matrix = turned(image, angle)
+            box = subject(detector, photo, matrix @ (125, 125, 1), 60)
             if box is None:
-                box = (np.array([140.0, 130, 230, 240]), matrix[:, 2] + (lfw.REFERENCE * 1.1 + 65) @ matrix[:, :2].T, 0)
+                # Where a face stands in a deep-funnelled photo.
+                middle = matrix @ (125, 125, 1)
+                points = (lfw.REFERENCE * 1.1 + 65) @ matrix[:, :2].T + matrix[:, 2]
+                box = (np.concatenate([middle - 50, middle + 50]), points, 0)
             ways = (box[1], *(r[0] for r in refiner(photo, box[0])))
-            crops = [cv2.warpAffine(photo, lfw.similarity(p.astype(np.float64), lfw.REFERENCE), (112, 112)) for p in ways]
-            feed = np.stack(crops).transpose(0, 3, 1, 2).astype(np.float32)
-            kept[name, angle] = session.run(None, {session.get_inputs()[0].name: feed})[0]
+            warps = (lfw.similarity(p.astype(np.float64), lfw.REFERENCE) for p in ways)
+            crops = np.stack([cv2.warpAffine(photo, warp, (112, 112)) for warp in warps])
+            feed = {session.get_inputs()[0].name: crops.transpose(0, 3, 1, 2).astype(np.float32)}
+            kept[name, angle] = session.run(None, feed)[0]
         return kept[name, angle]
 
     for angle in angles:
-        all_ = np.array([[embedded(a, 0), embedded(b, angle)] for _, _, a, b in rows]).reshape(-1, 3, 128)
-        pairs = np.array([(fold, same, 2 * i, 2 * i + 1) for i, (fold, same, _, _) in enumerate(rows)])
-        for i, name in enumerate(("the detector's", "one pass", "two passes")):
-            figures = lfw.score(all_[:, i], pairs)
-            say(f"LFW, second photo turned by {angle}: {name}:", {k: round(v, 4) for k, v in figures.items()})
+        both = np.array([[embedded(a, 0), embedded(b, angle)] for _, _, a, b in rows])
+        both = both.reshape(2 * len(rows), len(WAYS), -1)
+        pairs = np.array([(row[0], row[1], 2 * i, 2 * i + 1) for i, row in enumerate(rows)])
+        for i, name in enumerate(WAYS):
+            figures = {k: round(v, 4) for k, v in lfw.score(both[:, i], pairs).items()}
+            say(f"LFW, second photo turned by {angle}: {name}:", figures)
 
 
 def main():
@@ -214,7 +236,7 @@ def main():
     parser.add_argument("--detector", required=True)
     parser.add_argument("--yunet", required=True)
     parser.add_argument("--embedder", help="measure recognition by it as well: minutes")
-    parser.add_argument("--angles", type=int, nargs="+", default=[0, 30, 90, 180], help="of the second photo of a pair")
+    parser.add_argument("--angles", type=int, nargs="+", default=[0, 30, 90, 180])
     args = parser.parse_args()
     cv2.setNumThreads(1)
     say = lambda *what: print(*what, flush=True)

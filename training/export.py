@@ -1,4 +1,4 @@
-"""Checkpoints to ONNX. In: a checkpoint of train_embedder.py, train_detector.py or train_landmarks.py. Out: one .onnx file.
+"""Checkpoints to ONNX. In: a checkpoint of one of the three trainers. Out: one .onnx file.
 
 The graph is written node by node, so that it holds only operators of the runtime's fast path. Batch-norms are folded
 into the convolutions before them; weights are stored as fp16, each followed by a Cast to fp32.
@@ -177,7 +177,7 @@ def detector(checkpoint, path, half):
 
 
 def landmarks(checkpoint, path, half):
-    """In: `crop`, RGB 0..255. Out: `points` in half sides, `face` 0..1, `error` in eye distances (landmarks.py)."""
+    """`crop`, RGB 0..255 → `points` in half sides, `face` 0..1, `error` in eye distances."""
     net = Landmarks()
     net.load_state_dict(checkpoint["ema"])
     net.eval()
@@ -190,7 +190,8 @@ def landmarks(checkpoint, path, half):
             y = block(g, name + "a", x, layer.a)
             y = block(g, name + "b", y, layer.b)
             x = g.node("Add", [y, x], name + "_sum")
-            x = g.node("PRelu", [x, g.weight(name + "_s", layer.act.weight.detach()[:, None, None])], name + "_a")
+            slope = g.weight(name + "_s", layer.act.weight.detach()[:, None, None])
+            x = g.node("PRelu", [x, slope], name + "_a")
         else:
             x = block(g, name, x, layer)
     x = g.node("Flatten", [block(g, "where", x, net.where)], "flat", axis=1)
@@ -201,13 +202,11 @@ def landmarks(checkpoint, path, half):
         y = g.node("Gemm", inputs, name + "_out" if act else name, transB=1)
         if act:
             g.node(act, [y], name)
-    value = helper.make_tensor_value_info
-    g.save(
-        path,
-        [value("crop", TensorProto.FLOAT, ["n", 3, SIDE, SIDE])],
-        [value(name, TensorProto.FLOAT, ["n", high - low]) for name, (low, high, _) in outputs.items()],
-    )
-    return net, {"crop": np.random.default_rng(0).uniform(0, 255, (3, 3, SIDE, SIDE)).astype(np.float32)}
+    value = lambda *v: helper.make_tensor_value_info(v[0], TensorProto.FLOAT, ["n", *v[1:]])
+    out = [value(name, high - low) for name, (low, high, _) in outputs.items()]
+    g.save(path, [value("crop", 3, SIDE, SIDE)], out)
+    crops = np.random.default_rng(0).uniform(0, 255, (3, 3, SIDE, SIDE))
+    return net, {"crop": crops.astype(np.float32)}
 
 
 def compare(net, path, feed):
@@ -220,7 +219,8 @@ def compare(net, path, feed):
         wanted = net(torch.from_numpy(next(iter(feed.values()))))
     if len(results) == 3:
         wanted = [wanted[:, :10], wanted[:, 10:11].sigmoid(), wanted[:, 11:].exp()]
-        return f"largest difference {max(np.abs(a - b.numpy()).max() for a, b in zip(results, wanted)):.2e}"
+        worst = max(np.abs(a - b.numpy()).max() for a, b in zip(results, wanted))
+        return f"largest difference {worst:.2e}"
     if isinstance(wanted, torch.Tensor):
         got, wanted = results[0], wanted.numpy()
         cosine = (got * wanted).sum(1) / np.linalg.norm(got, axis=1) / np.linalg.norm(wanted, axis=1)
@@ -243,7 +243,8 @@ def main():
     parser.add_argument("--full", action="store_true", help="store weights as fp32")
     args = parser.parse_args()
     checkpoint = torch.load(args.checkpoint, map_location="cpu", weights_only=False)
-    net, feed = {"embedder": embedder, "detector": detector, "landmarks": landmarks}[args.role](checkpoint, args.out, not args.full)
+    roles = {"embedder": embedder, "detector": detector, "landmarks": landmarks}
+    net, feed = roles[args.role](checkpoint, args.out, not args.full)
     print(args.out, "against torch:", compare(net, args.out, feed))
 
 

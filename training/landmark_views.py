@@ -1,8 +1,10 @@
-"""Training views for the landmark network. In: chips, their points and non-faces (landmark_data.py). Out: batches of round
-crops uint8 [n, 3, 64, 64], points [n, 5, 2] in half sides, pixels between the eyes in half sides, face 1 or not 0.
+"""Training views for the landmark network. In: chips, their points and non-faces
+(landmark_data.py). Out: batches of round crops uint8 [n, 3, 64, 64], points [n, 5, 2] in half
+sides, the distance between the eyes in half sides, face 1 or not 0.
 
-Two views of a face take turns: as a detector's box gives it, turned by any angle, and as the second pass sees it, nearly
-upright and well centred. Non-faces: squares without a label, patterns, and parts of faces far off the middle.
+Two views of a face take turns: as a detector's box gives it, turned by any angle, and as the
+second pass sees it, nearly upright and well centred. Non-faces: squares without a label, patterns,
+and parts of faces far off the middle.
 """
 
 import math
@@ -15,12 +17,12 @@ import torch
 from landmark_data import EYES, MIRRORED, PATCH, TEMPLATE
 from landmarks import SIDE, circle
 
-# The face in a box of the shipped detector, 3,050 faces of scenes turned by all angles: half of the box's longer side and
-# its middle, seen from the middle of eyes and mouth, in eye distances along the face.
+# The face in a box of the shipped detector, by 3,050 faces of scenes turned by all angles: half of
+# the box's longer side, and its middle seen from the middle of eyes and mouth, in eye distances.
 BOX_HALF, BOX_MIDDLE = 1.6, (0.0, -0.21)
-# Half a side of the second pass, in eye distances of the mean face that fits the first pass's points.
+# Half a side of the second pass, in eye distances of the mean face that fits the first's points.
 AGAIN_HALF = 1.45
-# The mean face about its own middle, as complex numbers, and the middle of its eyes and mouth from there.
+# The mean face about its own middle as complex numbers, and where its eyes and mouth have theirs.
 MEAN = (TEMPLATE - TEMPLATE.mean(0)) @ np.array([1, 1j])
 MIDDLE = (MEAN[:2].mean() + MEAN[3:].mean()) / 2
 
@@ -62,20 +64,21 @@ class Views(torch.utils.data.IterableDataset):
         return self.changed(image, 0.5), np.zeros((5, 2)), 1.0, 0.0
 
     def first(self):
-        """Half side, middle (in eye distances along the face) and roll of a view by a detector's box."""
+        """Half side, middle (both in eye distances of the face) and roll by a detector's box."""
         rng = self.rng
         far = rng.random() < 0.35
         half = BOX_HALF * math.exp(rng.gauss(0, 0.25 if far else 0.12))
-        at = (rng.gauss(BOX_MIDDLE[0], 0.28), rng.gauss(BOX_MIDDLE[1] - 0.1 * far, 0.3 if far else 0.14))
+        x, y = BOX_MIDDLE
+        at = (rng.gauss(x, 0.28), rng.gauss(y - 0.1 * far, 0.3 if far else 0.14))
         kind = rng.random()
         most = 30 if kind < 0.4 else 100 if kind < 0.7 else 180
         return min(max(half, 1.0), 2.4), at, rng.uniform(-most, most)
 
     def second(self):
         rng = self.rng
-        spread = rng.choice([1.0, 1.0, 2.0])
-        half = AGAIN_HALF * math.exp(rng.gauss(0, 0.06 * spread))
-        return half, (rng.gauss(0, 0.07 * spread), rng.gauss(0, 0.07 * spread)), rng.gauss(0, 4 * spread)
+        wide = rng.choice([1.0, 1.0, 2.0])
+        half = AGAIN_HALF * math.exp(rng.gauss(0, 0.06 * wide))
+        return half, (rng.gauss(0, 0.07 * wide), rng.gauss(0, 0.07 * wide)), rng.gauss(0, 4 * wide)
 
     def astray(self):
         """A part of a face, or one that is mostly outside."""
@@ -90,18 +93,21 @@ class Views(torch.utils.data.IterableDataset):
     def face(self, half, at, roll):
         """A chip seen through a round window, with mild perspective, and its points."""
         rng = self.rng
-        i = rng.randrange(self.whole) if rng.random() < 0.45 else rng.randrange(self.whole, len(self.chips))
+        span = (self.whole,) if rng.random() < 0.45 else (self.whole, len(self.chips))
+        i = rng.randrange(*span)
         chip, points = self.chips[i], self.points[i]
-        # The face as the mean shape that fits it: its size, middle and roll are what `half`, `at` and `roll` speak of.
+        # `half`, `at` and `roll` speak of the mean face that fits this one.
         eyes, middle, tilt = self.frames[0][i], self.frames[1][i], self.frames[2][i]
         angle = math.radians(roll) - tilt
         k = SIDE / 2 / (half * eyes)
         stretch, flip = math.exp(rng.gauss(0, 0.04)), -1.0 if rng.random() < 0.5 else 1.0
-        c, s, ct, st = math.cos(angle) * k, math.sin(angle) * k, math.cos(tilt) * eyes, math.sin(tilt) * eyes
+        c, s = math.cos(angle) * k, math.sin(angle) * k
+        ct, st = math.cos(tilt) * eyes, math.sin(tilt) * eyes
         x, y = middle[0] + ct * at[0] - st * at[1], middle[1] + st * at[0] + ct * at[1]
         a, b, c, d = flip * stretch * c, -flip * s / stretch, stretch * s, c / stretch
-        bend = (rng.gauss(0, 0.08) / SIDE, rng.gauss(0, 0.08) / SIDE) if rng.random() < 0.5 else (0.0, 0.0)
-        # Chip → crop about its middle, then the perspective, then to where pixels are counted from.
+        far = 0.08 / SIDE if rng.random() < 0.5 else 0.0
+        bend = (rng.gauss(0, far), rng.gauss(0, far))
+        # Chip → crop about its middle, then the perspective, then to where pixels count from.
         warp = np.array([[a, b, -a * x - b * y], [c, d, -c * x - d * y], [0, 0, 1]])
         warp[2] = bend @ warp[:2] + warp[2]
         seen = points @ warp[:, :2].T + warp[:, 2]
@@ -110,7 +116,7 @@ class Views(torch.utils.data.IterableDataset):
         if k < 0.75 and rng.random() < 0.35:
             # Half of a sampler's answer to a large face: what lies between its samples is mixed in.
             chip = cv2.blur(chip, (2, 2) if k > 0.45 else (3, 3))
-        image = cv2.warpPerspective(chip, to, (SIDE, SIDE), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+        image = cv2.warpPerspective(chip, to, (SIDE, SIDE), borderMode=cv2.BORDER_REPLICATE)
         dressed = rng.random()
         if dressed < 0.14:
             image = self.dressed(image, seen + (SIDE - 1) / 2, dressed < 0.09)
@@ -127,7 +133,8 @@ class Views(torch.utils.data.IterableDataset):
             top = points[2] - rng.uniform(0.0, 0.45) * down
             wide, low = rng.uniform(0.85, 1.1) * across, middle + rng.uniform(0.6, 0.85) * down
             drop, part = rng.uniform(0, 0.25) * down, 0.35 * wide
-            left, right = [middle - 0.85 * wide, top - wide + drop], [top + wide + drop, middle + 0.85 * wide]
+            left = [middle - 0.85 * wide, top - wide + drop]
+            right = [top + wide + drop, middle + 0.85 * wide]
             shape = [*left, top, *right, low + part, low - part]
         else:
             high = rng.uniform(0.2, 0.35) * np.array([-across[1], across[0]])
@@ -135,7 +142,8 @@ class Views(torch.utils.data.IterableDataset):
             shape = [eyes - wide - high, eyes + wide - high, eyes + wide + high, eyes - wide + high]
         # Sixteenths of a pixel, so that its edges are soft.
         shape = np.round(np.array(shape) * 16).astype(np.int32)
-        inside = cv2.fillPoly(np.zeros((SIDE, SIDE), np.uint8), [shape], 255, cv2.LINE_AA, 4)[..., None] / np.float32(255)
+        inside = cv2.fillPoly(np.zeros((SIDE, SIDE), np.uint8), [shape], 255, cv2.LINE_AA, 4)
+        inside = inside[..., None] / np.float32(255)
         colour = self.noise.uniform(0, 255, 3).astype(np.float32)
         shade = 1 + rng.uniform(-0.3, 0.3) * (ACROSS if rng.random() < 0.5 else ACROSS.T)[..., None]
         return (image * (1 - inside) + np.clip(colour * shade, 0, 255) * inside).astype(np.uint8)
@@ -145,14 +153,16 @@ class Views(torch.utils.data.IterableDataset):
         rng = self.rng
         patch = self.patches[rng.randrange(len(self.patches))]
         k = SIDE / PATCH * math.exp(rng.uniform(0.25, 0.9))
-        matrix = cv2.getRotationMatrix2D((PATCH / 2 + rng.gauss(0, 5), PATCH / 2 + rng.gauss(0, 5)), rng.uniform(-180, 180), k)
+        middle = (PATCH / 2 + rng.gauss(0, 5), PATCH / 2 + rng.gauss(0, 5))
+        matrix = cv2.getRotationMatrix2D(middle, rng.uniform(-180, 180), k)
         matrix[:, 2] += (SIDE - PATCH) / 2
         if rng.random() < 0.5:
             patch = patch[:, ::-1]
-        return cv2.warpAffine(np.ascontiguousarray(patch), matrix, (SIDE, SIDE), borderMode=cv2.BORDER_REFLECT)
+        patch = np.ascontiguousarray(patch)
+        return cv2.warpAffine(patch, matrix, (SIDE, SIDE), borderMode=cv2.BORDER_REFLECT)
 
     def pattern(self):
-        """Stripes, rings, checks, two discs over a bar, flat colour and noise: what nets take for faces where no photo has it."""
+        """Stripes, rings, checks, two discs over a bar, and blots."""
         rng = self.rng
         y, x = np.mgrid[:SIDE, :SIDE] - SIDE / 2
         a, period = rng.uniform(0, math.pi), rng.uniform(4, 40)
@@ -161,9 +171,11 @@ class Views(torch.utils.data.IterableDataset):
         if kind == 0:
             wave = np.sin(2 * math.pi * along / period)
         elif kind == 1:
-            wave = np.sin(2 * math.pi * np.hypot(along - rng.gauss(0, 10), over * rng.uniform(0.6, 1.6)) / period)
+            away = np.hypot(along - rng.gauss(0, 10), over * rng.uniform(0.6, 1.6))
+            wave = np.sin(2 * math.pi * away / period)
         elif kind == 2:
-            wave = np.sign(np.sin(2 * math.pi * along / period) * np.sin(2 * math.pi * over / period))
+            turns = 2 * math.pi / period
+            wave = np.sign(np.sin(along * turns) * np.sin(over * turns))
         elif kind == 3:
             wave = np.full((SIDE, SIDE), -1.0)
             for centre in (-1, 1):
@@ -188,14 +200,16 @@ class Views(torch.utils.data.IterableDataset):
             image = cv2.resize(image, (side, side), interpolation=how)
             if hit(0.3):
                 image = self.compressed(image)
-            image = cv2.resize(image, (SIDE, SIDE), interpolation=rng.choice([cv2.INTER_LINEAR, cv2.INTER_CUBIC]))
+            how = rng.choice([cv2.INTER_LINEAR, cv2.INTER_CUBIC])
+            image = cv2.resize(image, (SIDE, SIDE), interpolation=how)
         elif hit(0.12):
             image = cv2.GaussianBlur(image, (0, 0), rng.uniform(0.5, 2.5))
         if hit(0.06):
             n = rng.choice([5, 7, 9])
             line = np.zeros((n, n), np.float32)
             a = rng.uniform(0, math.pi)
-            ends = [(int(round(n // 2 + s * n // 2 * math.cos(a))), int(round(n // 2 + s * n // 2 * math.sin(a)))) for s in (-1, 1)]
+            reach = n // 2 * np.array([math.cos(a), math.sin(a)])
+            ends = (tuple(np.round(n // 2 + s * reach).astype(int).tolist()) for s in (-1, 1))
             cv2.line(line, *ends, 1.0)
             image = cv2.filter2D(image, -1, line / line.sum())
         # What changes a value alone is one table per channel.
@@ -236,7 +250,8 @@ class Views(torch.utils.data.IterableDataset):
         if kind < 0.3:
             y, x = np.mgrid[:SIDE, :SIDE] - SIDE / 2
             a = rng.uniform(0, 2 * math.pi)
-            image[x * math.cos(a) + y * math.sin(a) > rng.uniform(12, 32)] = rng.choice([0, 0, 127, 255])
+            beyond = x * math.cos(a) + y * math.sin(a) > rng.uniform(12, 32)
+            image[beyond] = rng.choice([0, 0, 127, 255])
             return image
         w, h = rng.randint(6, 32), rng.randint(6, 32)
         x, y = rng.randint(-4, SIDE - 4), rng.randint(-4, SIDE - 4)
@@ -251,7 +266,7 @@ class Views(torch.utils.data.IterableDataset):
 
 
 def frames(points):
-    """Eye distance, middle of eyes and mouth, and roll of the mean face that fits five points, for [n, 5, 2]."""
+    """Of [n, 5, 2] the mean face that fits: eye distance, middle of eyes and mouth, roll."""
     # The least-squares similarity: with complex numbers one division.
     middle = points.mean(1)
     z = ((points - middle[:, None]) @ np.array([1, 1j])) @ np.conj(MEAN) / (np.abs(MEAN) ** 2).sum()

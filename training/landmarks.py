@@ -1,8 +1,9 @@
-"""The landmark network. In: round crops [n, 3, 64, 64], RGB 0..255, 127.5 outside the circle. Out: [n, 12]: five points x, y
-in half sides from the crop's middle, the logit of its being a face, the logarithm of the points' expected error.
+"""The landmark network. In: round crops [n, 3, 64, 64], RGB 0..255, 127.5 outside the circle.
+Out: [n, 12]: five points x, y in half sides from the crop's middle, the logit of its being a
+face, and the logarithm of the points' expected error in eye distances.
 
-It knows nothing of where up is: a face at any roll gives its points, image-left eye of the upright face first. 143 k
-parameters, 5.3 million multiply-adds.
+It knows nothing of where up is: a face at any roll gives its points, image-left eye of the
+upright face first. 143 k parameters, 5.3 million multiply-adds.
 """
 
 import torch
@@ -31,10 +32,16 @@ class Landmarks(nn.Module):
     def __init__(self):
         super().__init__()
         self.body = nn.Sequential(
-            conv_block(3, 16, 2), conv_block(16, 24, 2), conv_block(24, 40, 2), Residual(40), conv_block(40, 64, 2), Residual(64)
+            conv_block(3, 16, 2),
+            conv_block(16, 24, 2),
+            conv_block(24, 40, 2),
+            Residual(40),
+            conv_block(40, 64, 2),
+            Residual(64),
         )
         # Each channel asks in two ways where in the crop it was seen.
-        self.where = nn.Sequential(nn.Conv2d(64, 128, 4, groups=64, bias=False), nn.BatchNorm2d(128), nn.PReLU(128))
+        conv = nn.Conv2d(64, 128, 4, groups=64, bias=False)
+        self.where = nn.Sequential(conv, nn.BatchNorm2d(128), nn.PReLU(128))
         self.out = nn.Linear(128, 12)
         nn.init.zeros_(self.out.weight[10:])
         nn.init.zeros_(self.out.bias[10:])

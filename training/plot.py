@@ -1,5 +1,6 @@
 """A picture of a run. In: the log of a trainer. Out: a PNG. Embedder: similarity to the teacher and LFW accuracy against
-crops seen; detector: losses against photos seen, for each size of view; landmarks: their error and the face output's.
+crops seen; detector: losses against photos seen, for each size of view; landmarks: the errors of
+the points and of the face output.
 
     python plot.py run/log.jsonl --out log.png
 """
@@ -55,7 +56,7 @@ def detector(lines, *axes):
 def landmarks(lines, left, right):
     views = [line["views"] / 1e6 for line in lines]
     left.plot(views, [line["points"] for line in lines], linewidth=0.8)
-    left.set(xlabel="million views seen", ylabel="error of the points, eye distances", ylim=(0.1, 0.25))
+    left.set(xlabel="million views seen", ylabel="error, eye distances", ylim=(0.1, 0.25))
     for name, label in (("missed", "faces refused"), ("false", "non-faces passed")):
         right.plot(views, [line[name] for line in lines], linewidth=0.8, label=label)
     right.set(xlabel="million views seen", ylabel="share of training views", ylim=(0, 0.15))

@@ -1,11 +1,12 @@
 """Trains the landmark network. In: the arrays of landmark_data.py. Out: checkpoints.
 
-    python train_landmarks.py --data run-landmarks/data --out run-landmarks --minutes 70 --start checkpoints/landmarks.pt
+    python train_landmarks.py --data run-landmarks/data --out run-landmarks --minutes 70
 
-Three lessons. Points: their distance in eye distances, rounded off below 0.02. Face or not: cross entropy, over all views.
-Error: the scale of a Laplace distribution over the points' mean distance, so that its best answer is that distance as the
-network must expect it; the distance itself does not learn from it. One thread trains, a process of its own makes views.
-Warm-up, stable, decay; the shipped weights are the moving average. The same command continues a run that was cut off;
+Three lessons. Points: their distance in eye distances, rounded off below 0.02. Face or not: cross
+entropy, over all views. Error: the scale of a Laplace distribution over the points' mean distance,
+so that its best answer is that distance as the network must expect it; the distance itself does
+not learn from it. One thread trains, a process of its own makes views. Warm-up, stable, decay; the
+shipped weights are the moving average. The same command continues a run that was cut off;
 log.jsonl tells how it went (plot.py).
 """
 
@@ -26,7 +27,7 @@ from precision import half
 
 
 def losses(out, points, eyes, face):
-    """Their weighted sum and each as a number; `eyes` is the distance between the eyes in half sides."""
+    """Their weighted sum and each as a number; `eyes` is the eye distance in half sides."""
     logit, scale = out[:, 10], out[:, 11]
     judged = F.binary_cross_entropy_with_logits(logit, face)
     on = face > 0
@@ -61,15 +62,15 @@ class Quiet:
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--data", required=True, type=pathlib.Path, help="what landmark_data.py made")
+    parser.add_argument("--data", required=True, type=pathlib.Path, help="by landmark_data.py")
     parser.add_argument("--out", required=True)
-    parser.add_argument("--minutes", type=float, default=70, help="of the whole run, with what came before a cut")
-    parser.add_argument("--decay", type=float, default=0.4, help="share of the run in which the rate falls to zero")
+    parser.add_argument("--minutes", type=float, default=70, help="with what came before a cut")
+    parser.add_argument("--decay", type=float, default=0.4, help="share in which the rate falls")
     parser.add_argument("--rate", type=float, default=2e-3)
     parser.add_argument("--batch", type=int, default=256)
     parser.add_argument("--start", help="a checkpoint whose weights to begin with")
-    parser.add_argument("--quiet", help="a file; while it is there the run waits, and its minutes stand still")
-    parser.add_argument("--compile", action="store_true", help="by torch.compile: half a minute at the start")
+    parser.add_argument("--quiet", help="a file; while it is there the run and its minutes wait")
+    parser.add_argument("--compile", action="store_true", help="by torch.compile: half a minute")
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     parser.add_argument("--seed", type=int, default=0)
     args = parser.parse_args()
@@ -93,16 +94,20 @@ def main():
         optimiser.load_state_dict(saved["optimiser"])
         seen, step, before = saved["seen"], saved["step"], saved["seconds"]
     faces = np.load(args.data / "faces.npz")
-    chips, patches = (np.load(args.data / f"{name}.npy", mmap_mode="r") for name in ("chips", "patches"))
+    chips = np.load(args.data / "chips.npy", mmap_mode="r")
+    patches = np.load(args.data / "patches.npy", mmap_mode="r")
     points = labelled(faces["yunet"], faces["own"], faces["people"]).astype(np.float32)
-    views = Views(chips, points, int(faces["whole"]), patches, args.batch, args.seed + step, Quiet(args.quiet))
-    ahead = iter(torch.utils.data.DataLoader(views, batch_size=None, num_workers=1, prefetch_factor=8))
+    wait, seed = Quiet(args.quiet), args.seed + step
+    views = Views(chips, points, int(faces["whole"]), patches, args.batch, seed, wait)
+    loader = torch.utils.data.DataLoader(views, batch_size=None, num_workers=1, prefetch_factor=8)
+    ahead = iter(loader)
     seen_part = circle().to(device)
     quiet, start, saved_at, first, sums = Quiet(args.quiet), time.time(), time.time(), step, []
     while (done := (before + time.time() - start - quiet.waited) / (args.minutes * 60)) < 1:
         quiet()
         for group in optimiser.param_groups:
-            group["lr"] = args.rate * min(1.0, (step - first + 1) / 100, (1 - done) / max(args.decay, 1e-9))
+            fall = (1 - done) / max(args.decay, 1e-9)
+            group["lr"] = args.rate * min(1.0, (step - first + 1) / 100, fall)
         x, points, eyes, face = (part.to(device) for part in next(ahead))
         x = (x.float() - 127.5) * seen_part + 127.5
         with half(device):
@@ -119,7 +124,8 @@ def main():
         if step % 100 == 0:
             mean = {k: sum(p[k] for p in sums) / len(sums) for k in parts}
             seconds = before + time.time() - start - quiet.waited
-            note(args.out, {"step": step, "views": seen, "seconds": seconds, "rate": optimiser.param_groups[0]["lr"], **mean})
+            rate = optimiser.param_groups[0]["lr"]
+            note(args.out, {"step": step, "views": seen, "seconds": seconds, "rate": rate, **mean})
             sums = []
         if time.time() - saved_at > 120:
             save(last, net, ema, optimiser, seen, step, before + time.time() - start - quiet.waited)
@@ -128,8 +134,8 @@ def main():
 
 
 def save(path, net, ema, optimiser, seen, step, seconds):
-    torch.save({"ema": ema.state_dict(), "net": net.state_dict(), "optimiser": optimiser.state_dict(),
-                "seen": seen, "step": step, "seconds": seconds}, path + ".new")
+    states = {"ema": ema.state_dict(), "net": net.state_dict(), "optimiser": optimiser.state_dict()}
+    torch.save(states | {"seen": seen, "step": step, "seconds": seconds}, path + ".new")
     os.replace(path + ".new", path)
 
 

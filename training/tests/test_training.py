@@ -35,7 +35,10 @@ def test_the_networks_stay_within_their_budgets():
     assert sum(p.numel() for p in Landmarks().parameters()) <= 150_000
 
 
-@pytest.mark.parametrize("role, net", [("embedder", Embedder), ("detector", Detector), ("landmarks", Landmarks)])
+ROLES = [("embedder", Embedder), ("detector", Detector), ("landmarks", Landmarks)]
+
+
+@pytest.mark.parametrize("role, net", ROLES)
 def test_the_exported_network_answers_as_torch_does(role, net, tmp_path):
     torch.manual_seed(0)
     model = net()
@@ -84,6 +87,6 @@ def test_a_view_shows_the_points_where_it_says_they_are():
         for x, y in np.round(points * 32 + 31.5).astype(int):
             assert image[y, x].max() > 60
         assert abs(np.linalg.norm(points[1] - points[0]) / eyes - 1) < 0.2
-        # Seen in a circle, mouth and eyes are opposite, and the image-left eye of the upright face comes first.
+        # Turned or mirrored, the eye that is left when the face is upright comes first.
         across, down = points[1] - points[0], points[3:].mean(0) - points[:2].mean(0)
         assert across[0] * down[1] - across[1] * down[0] > 0
