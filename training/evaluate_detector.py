@@ -23,11 +23,18 @@ NMS_IOU = 0.3
 EYES_PX = (10, 20, 40, 80, 160)
 
 
+def session_of(path):
+    """A network on one thread: measuring must not crowd out what else the machine does."""
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = 1
+    return onnxruntime.InferenceSession(path, options)
+
+
 class Network:
     """RGB photo, longest side to resize to or None, least score → boxes x1 y1 x2 y2, scores, landmarks, best first."""
 
     def __init__(self, path):
-        self.session = onnxruntime.InferenceSession(path)
+        self.session = session_of(path)
         self.names = [output.name for output in self.session.get_outputs()]
 
     def __call__(self, image, side=None, min_score=0.02):

@@ -1,10 +1,11 @@
-"""Checkpoints to ONNX. In: a checkpoint of train_embedder.py or train_detector.py. Out: one .onnx file.
+"""Checkpoints to ONNX. In: a checkpoint of one of the three trainers. Out: one .onnx file.
 
 The graph is written node by node, so that it holds only operators of the runtime's fast path. Batch-norms are folded
 into the convolutions before them; weights are stored as fp16, each followed by a Cast to fp32.
 
     python export.py embedder --checkpoint last.pt --out embedder.onnx
     python export.py detector --checkpoint last.pt --out detector.onnx
+    python export.py landmarks --checkpoint last.pt --out landmarks.onnx
 """
 
 import argparse
@@ -16,6 +17,7 @@ from onnx import TensorProto, helper
 
 from detector import Detector
 from embedder import CONFIGS, Embedder
+from landmarks import SIDE, Landmarks
 
 STRIDES = (8, 16, 32)
 
@@ -174,6 +176,39 @@ def detector(checkpoint, path, half):
     return net, {"input": np.random.default_rng(0).uniform(0, 255, (1, 3, 256, 320)).astype(np.float32)}
 
 
+def landmarks(checkpoint, path, half):
+    """`crop`, RGB 0..255 → `points` in half sides, `face` 0..1, `error` in eye distances."""
+    net = Landmarks()
+    net.load_state_dict(checkpoint["ema"])
+    net.eval()
+    g = Graph(half)
+    x = g.node("Sub", ["crop", g.weight("mean", [127.5])], "centred")
+    x = g.node("Mul", [x, g.weight("scale", [1 / 64])], "scaled")
+    for i, layer in enumerate(net.body):
+        name = f"b{i}"
+        if hasattr(layer, "act"):
+            y = block(g, name + "a", x, layer.a)
+            y = block(g, name + "b", y, layer.b)
+            x = g.node("Add", [y, x], name + "_sum")
+            slope = g.weight(name + "_s", layer.act.weight.detach()[:, None, None])
+            x = g.node("PRelu", [x, slope], name + "_a")
+        else:
+            x = block(g, name, x, layer)
+    x = g.node("Flatten", [block(g, "where", x, net.where)], "flat", axis=1)
+    outputs = {"points": (0, 10, None), "face": (10, 11, "Sigmoid"), "error": (11, 12, "Exp")}
+    for name, (low, high, act) in outputs.items():
+        w, b = net.out.weight.detach()[low:high], net.out.bias.detach()[low:high]
+        inputs = [x, g.weight(name + "_w", w), g.weight(name + "_b", b)]
+        y = g.node("Gemm", inputs, name + "_out" if act else name, transB=1)
+        if act:
+            g.node(act, [y], name)
+    value = lambda *v: helper.make_tensor_value_info(v[0], TensorProto.FLOAT, ["n", *v[1:]])
+    out = [value(name, high - low) for name, (low, high, _) in outputs.items()]
+    g.save(path, [value("crop", 3, SIDE, SIDE)], out)
+    crops = np.random.default_rng(0).uniform(0, 255, (3, 3, SIDE, SIDE))
+    return net, {"crop": crops.astype(np.float32)}
+
+
 def compare(net, path, feed):
     """Largest difference between torch and ONNX Runtime on the same input."""
     import onnxruntime
@@ -182,6 +217,10 @@ def compare(net, path, feed):
     results = session.run(None, feed)
     with torch.no_grad():
         wanted = net(torch.from_numpy(next(iter(feed.values()))))
+    if len(results) == 3:
+        wanted = [wanted[:, :10], wanted[:, 10:11].sigmoid(), wanted[:, 11:].exp()]
+        worst = max(np.abs(a - b.numpy()).max() for a, b in zip(results, wanted))
+        return f"largest difference {worst:.2e}"
     if isinstance(wanted, torch.Tensor):
         got, wanted = results[0], wanted.numpy()
         cosine = (got * wanted).sum(1) / np.linalg.norm(got, axis=1) / np.linalg.norm(wanted, axis=1)
@@ -198,13 +237,14 @@ def compare(net, path, feed):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("role", choices=["embedder", "detector"])
+    parser.add_argument("role", choices=["embedder", "detector", "landmarks"])
     parser.add_argument("--checkpoint", required=True)
     parser.add_argument("--out", required=True)
     parser.add_argument("--full", action="store_true", help="store weights as fp32")
     args = parser.parse_args()
     checkpoint = torch.load(args.checkpoint, map_location="cpu", weights_only=False)
-    net, feed = {"embedder": embedder, "detector": detector}[args.role](checkpoint, args.out, not args.full)
+    roles = {"embedder": embedder, "detector": detector, "landmarks": landmarks}
+    net, feed = roles[args.role](checkpoint, args.out, not args.full)
     print(args.out, "against torch:", compare(net, args.out, feed))
 
 

@@ -1,5 +1,6 @@
 """A picture of a run. In: the log of a trainer. Out: a PNG. Embedder: similarity to the teacher and LFW accuracy against
-crops seen; detector: losses against photos seen, for each size of view.
+crops seen; detector: losses against photos seen, for each size of view; landmarks: the errors of
+the points and of the face output.
 
     python plot.py run/log.jsonl --out log.png
 """
@@ -22,7 +23,8 @@ def main():
     with open(args.log) as log:
         lines = [json.loads(line) for line in log]
     figure, axes = plt.subplots(1, 2, figsize=(9, 3.2), layout="constrained")
-    (detector if "side" in lines[0] else embedder)(lines, *axes)
+    draw = detector if "side" in lines[0] else landmarks if "views" in lines[0] else embedder
+    draw(lines, *axes)
     figure.savefig(args.out, dpi=110)
 
 
@@ -49,6 +51,16 @@ def detector(lines, *axes):
             axis.plot([s["photos"] / 1000 for s in drawn][n - 1 :], mean, label=name)
         axis.set(xlabel="thousand photos seen", ylabel=f"losses, views of {side} pixels")
     axes[0].figure.legend(*axes[0].get_legend_handles_labels(), loc="outside upper center", ncols=5)
+
+
+def landmarks(lines, left, right):
+    views = [line["views"] / 1e6 for line in lines]
+    left.plot(views, [line["points"] for line in lines], linewidth=0.8)
+    left.set(xlabel="million views seen", ylabel="error, eye distances", ylim=(0.1, 0.25))
+    for name, label in (("missed", "faces refused"), ("false", "non-faces passed")):
+        right.plot(views, [line[name] for line in lines], linewidth=0.8, label=label)
+    right.set(xlabel="million views seen", ylabel="share of training views", ylim=(0, 0.15))
+    right.legend()
 
 
 if __name__ == "__main__":

@@ -15,6 +15,9 @@ import train_detector
 from augment import augment
 from detector import Detector
 from embedder import CONFIGS, Embedder
+from landmark_data import TEMPLATE
+from landmark_views import Views, frames
+from landmarks import Landmarks
 
 
 def test_views_keep_shape_and_range_and_repeat_with_the_seed():
@@ -40,9 +43,13 @@ def test_the_teacher_sees_some_views_before_they_were_degraded_and_the_others_al
 def test_the_networks_stay_within_their_budgets():
     assert sum(p.numel() for p in Embedder(**CONFIGS["w64"]).parameters()) <= 1_700_000
     assert sum(p.numel() for p in Detector().parameters()) <= 120_000
+    assert sum(p.numel() for p in Landmarks().parameters()) <= 150_000
 
 
-@pytest.mark.parametrize("role, net", [("embedder", Embedder), ("detector", Detector)])
+ROLES = [("embedder", Embedder), ("detector", Detector), ("landmarks", Landmarks)]
+
+
+@pytest.mark.parametrize("role, net", ROLES)
 def test_the_exported_network_answers_as_torch_does(role, net, tmp_path):
     torch.manual_seed(0)
     model = net()
@@ -65,3 +72,32 @@ def test_cells_near_a_face_learn_it_and_doubtful_ones_learn_nothing():
     assert ((cells[on_face, :2] - 120).abs().max() <= 48).item()
     inside = (cells[:, 0] > 245) & (cells[:, 0] < 275) & (cells[:, 1] > 245) & (cells[:, 1] < 275)
     assert (negative[inside] == 0).all() and negative[0] == 1
+
+
+def test_the_frame_of_a_turned_mean_face_is_the_turn():
+    angle, scale = 0.7, 1.3
+    turn = scale * np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
+    (plain,), (about,), (level,) = frames(TEMPLATE[None])
+    (eyes,), (middle,), (roll,) = frames((TEMPLATE @ turn.T + (5, -3))[None])
+    assert np.isclose(eyes, scale * plain) and np.isclose(roll, angle) and np.isclose(level, 0)
+    assert np.allclose(middle, turn @ about + (5, -3))
+
+
+def test_a_view_shows_the_points_where_it_says_they_are():
+    """A chip with a bright dot at each point: the dots lie there in the view, mirrored or not."""
+    chips = np.zeros((2, 160, 160, 3), np.uint8)
+    spots = np.round(TEMPLATE).astype(int)
+    for x, y in spots:
+        chips[:, y - 2 : y + 3, x - 2 : x + 3] = 255
+    points = np.stack([spots, spots]).astype(np.float32)
+    views = Views(chips, points, 1, chips[:, :112, :112], 1, 0, lambda: None)
+    views.dressed = lambda image, *_: image
+    next(iter(views))
+    for _ in range(20):
+        image, points, eyes = views.face(1.5, (0, 0), 40)
+        for x, y in np.round(points * 32 + 31.5).astype(int):
+            assert image[y, x].max() > 60
+        assert abs(np.linalg.norm(points[1] - points[0]) / eyes - 1) < 0.2
+        # Turned or mirrored, the eye that is left when the face is upright comes first.
+        across, down = points[1] - points[0], points[3:].mean(0) - points[:2].mean(0)
+        assert across[0] * down[1] - across[1] * down[0] > 0
