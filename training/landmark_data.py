@@ -183,7 +183,7 @@ def main():
     faces, own, people, held = scene_faces(scenes)
     say = lambda *what: print(*what, flush=True)
     say(len(faces), "faces in scenes, by people", int(np.isfinite(people[:, 0, 0]).sum()))
-    crops = data.crops(args.data)
+    crops = data.crops(sorted(pathlib.Path(args.data).glob("faces-*.zip")))
     # A crop of a held-out photo is known by its picture, for its name says nothing.
     known = (thumbnails(crops, 16) @ thumbnails(faces[held], 32).T).max(1) > 0.9
     say(len(crops), "aligned crops; left out, for they show held-out faces:", int(known.sum()))
