@@ -1,8 +1,8 @@
 //! Stage 1. In: the bytes of an image file. Out: upright 8-bit sRGB and when the photo was taken.
 //! Knows nothing of paths or faces. The content decides the format, never the extension.
 //!
-//! [`decode()`] is the only way from bytes to pixels. It checks [`DecodeLimits`], looks the format up
-//! in one table of codecs, contains a decoder's panic, converts to sRGB and brings the picture
+//! [`decode()`] is the only way from bytes to pixels. It checks [`DecodeLimits`], looks the format
+//! up in one table of codecs, contains a decoder's panic, converts to sRGB and brings the picture
 //! upright.
 
 mod codec;
