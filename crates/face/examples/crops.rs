@@ -19,7 +19,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         .unwrap_or_else(|_| concat!(env!("CARGO_MANIFEST_DIR"), "/../../../shared").into());
     let onnx = std::fs::read(format!("{shared}/models/yunet_n_dynamic.onnx"))?;
     let network = NnBackend.load(onnx.into(), Precision::default())?;
-    let pipeline = Pipeline::new(Detector::new(network, DetectorSpec::default())?, None);
+    let pipeline = Pipeline::new(Detector::new(network, DetectorSpec::default())?, None, None);
 
     let mut faces = Vec::new();
     for path in arguments {

@@ -63,6 +63,7 @@ fn main() -> Outcome<()> {
     };
     let pipeline = Pipeline::new(
         detector,
+        None,
         Some(Embedder::new(network("mobilefacenet.onnx")?, spec)?),
     );
     let options = AnalyseOptions {

@@ -12,6 +12,7 @@ mod warp;
 pub use error::AlignError;
 pub use reference::REFERENCE;
 pub use similarity_transform::SimilarityTransform;
+use warp::Beyond;
 
 /// Side of an aligned crop in pixels.
 pub const ALIGNED_SIDE_PX: u32 = 112;
@@ -54,7 +55,7 @@ impl AlignedFace {
 pub fn align(image: &Image, landmarks: &Landmarks) -> Result<AlignedFace, AlignError> {
     let from_photo = SimilarityTransform::umeyama(&landmarks.as_array(), &REFERENCE)?;
     Ok(AlignedFace {
-        rgb: warp::warp(image, &from_photo, ALIGNED_SIDE_PX as usize),
+        rgb: warp::warp(image, &from_photo, ALIGNED_SIDE_PX as usize, Beyond::Black),
         from_photo,
     })
 }
@@ -92,10 +93,30 @@ pub fn align_by_box(image: &Image, bbox: &BoundingBox) -> Result<AlignedFace, Al
         ty: -scale * (center.y + BOX_DROP * side - half),
     };
     Ok(AlignedFace {
-        rgb: warp::warp(image, &from_photo, ALIGNED_SIDE_PX as usize),
+        rgb: warp::warp(image, &from_photo, ALIGNED_SIDE_PX as usize, Beyond::Black),
         from_photo,
     })
 }
+
+/// A crop of which only the circle that touches its sides is seen: nothing in it tells where up is.
+/// Outside is grey; beyond the photo's edge its last pixels repeat.
+pub(crate) fn round_crop(image: &Image, to_crop: &SimilarityTransform, side: usize) -> Vec<u8> {
+    let mut rgb = warp::warp(image, to_crop, side, Beyond::Edge);
+    let half = side as f32 / 2.0;
+    for (i, pixel) in rgb.as_chunks_mut::<3>().0.iter_mut().enumerate() {
+        let (x, y) = (
+            (i % side) as f32 + 0.5 - half,
+            (i / side) as f32 + 0.5 - half,
+        );
+        if x * x + y * y > half * half {
+            *pixel = [GREY; 3];
+        }
+    }
+    rgb
+}
+
+/// Around a round crop: the middle of the range of bytes.
+const GREY: u8 = 127;
 
 /// Side of the crop of [`align_by_box`], in mean box sides.
 pub const BOX_SIDE: f32 = 1.167;

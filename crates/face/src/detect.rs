@@ -5,11 +5,12 @@ use std::fmt;
 
 use crate::Error;
 use crate::backend::{ImageInput, Network};
+use crate::geometry::Size;
 use crate::image::{self, Image};
 use crate::stage::Stage;
 
 mod grid;
-mod plan;
+mod pyramid;
 mod scrfd;
 mod spec;
 mod suppress;
@@ -17,7 +18,7 @@ mod ultraface;
 mod yunet;
 
 pub use crate::normalisation::{ChannelOrder, Normalisation};
-use plan::Plan;
+use pyramid::{Level, Tile};
 pub use spec::{DetectOptions, DetectedFace, DetectorSpec, Head, InputSize};
 
 /// A network that finds faces. Shared between threads by reference.
@@ -75,6 +76,11 @@ impl Detector {
     /// Finds the faces of a photo, best score first; the same photo gives the same answer to the
     /// bit.
     ///
+    /// The network sees the photo at the scales that its pixels and `options` ask for: at the usual
+    /// size, a third of it for faces that fill the picture, and in powers of two above, in
+    /// overlapping tiles, for small faces. A smaller [`DetectOptions::min_face_px`] never loses a
+    /// face that a larger one finds.
+    ///
     /// # Errors
     /// [`Error::Option`] for an option out of range; [`Error::Network`], [`Error::Contract`] if the
     /// network fails or its outputs are not those of its head.
@@ -83,6 +89,42 @@ impl Detector {
         image: &Image,
         options: &DetectOptions,
     ) -> Result<Vec<DetectedFace>, Error> {
+        self.detect_in(image, image.size(), options)
+    }
+
+    /// As [`detect`](Self::detect), in pixels of `image`, which has fewer of them than the photo
+    /// that it was decoded from.
+    pub(crate) fn detect_in(
+        &self,
+        image: &Image,
+        photo: Size,
+        options: &DetectOptions,
+    ) -> Result<Vec<DetectedFace>, Error> {
+        let min_score = self.checked(options)?;
+        let levels = pyramid::levels(photo, image.size(), &self.spec, options);
+        let mut found = Vec::new();
+        let (adding, whole): (Vec<_>, Vec<_>) = levels.iter().partition(|level| level.adds);
+        for level in whole {
+            found.extend(self.at_level(image, level, min_score)?);
+        }
+        let mut faces = suppress::between_levels(found, self.spec.nms_iou);
+        for level in adding {
+            let more = self.at_level(image, level, min_score)?;
+            suppress::add(&mut faces, more, self.spec.nms_iou);
+        }
+        faces.sort_by(|a, b| b.score.total_cmp(&a.score));
+        Ok(faces)
+    }
+
+    /// Shorter side, in pixels of a photo, of the smallest face that is looked for in it.
+    pub fn smallest_face_px(&self, photo: Size, options: &DetectOptions) -> f32 {
+        let levels = pyramid::levels(photo, photo, &self.spec, options);
+        let finest = levels.iter().map(|level| level.scale).fold(0.0, f64::max);
+        (f64::from(self.spec.smallest_face_px) / finest) as f32
+    }
+
+    /// The score below which faces are dropped.
+    fn checked(&self, options: &DetectOptions) -> Result<f32, Error> {
         let min_score = options.min_score.unwrap_or(self.spec.min_score);
         check("min_score", min_score, 0.0..=1.0, "between 0 and 1")?;
         check(
@@ -94,38 +136,65 @@ impl Detector {
         if let Some(px) = options.min_face_px {
             check("min_face_px", px, 1.0..=65_535.0, "between 1 and 65535")?;
         }
-        let plan = Plan::new(image.size(), &self.spec, options);
-        let copy = image::resize(image, plan.copy);
+        Ok(min_score)
+    }
+
+    /// What one level shows, in pixels of `image`, best score first.
+    fn at_level(
+        &self,
+        image: &Image,
+        level: &Level,
+        min_score: f32,
+    ) -> Result<Vec<DetectedFace>, Error> {
+        let mut faces = Vec::new();
+        for tile in level.tiles() {
+            let found = self.in_tile(image, level, tile, min_score)?;
+            faces.extend(found.iter().map(|f| level.to_image(tile, f, image.size())));
+        }
+        Ok(suppress::suppress(faces, self.spec.nms_iou))
+    }
+
+    /// Candidates of one run of the network, in pixels of the tile.
+    fn in_tile(
+        &self,
+        image: &Image,
+        level: &Level,
+        tile: Tile,
+        min_score: f32,
+    ) -> Result<Vec<DetectedFace>, Error> {
+        let whole = tile.size == level.copy;
+        let rgb = match whole {
+            true => image::resize(image, level.copy),
+            false => image::resize_part(image, level.copy, (tile.x, tile.y), tile.size),
+        };
+        let input = level.input(tile, &self.spec);
         let outputs = self.stage.run(&[ImageInput {
-            rgb: &copy,
-            size: plan.copy,
-            canvas: plan.input,
+            rgb: &rgb,
+            size: tile.size,
+            canvas: input,
             normalisation: &self.spec.normalisation,
         }])?;
         let mut faces = match self.spec.head {
-            Head::YuNet => yunet::read(&outputs, plan.input, min_score)?,
-            Head::Scrfd => scrfd::read(&outputs, plan.input, min_score)?,
-            Head::UltraFace => ultraface::read(&outputs, plan.input, min_score)?,
+            Head::YuNet => yunet::read(&outputs, input, min_score)?,
+            Head::Scrfd => scrfd::read(&outputs, input, min_score)?,
+            Head::UltraFace => ultraface::read(&outputs, input, min_score)?,
         };
-        let (copy_width, copy_height) = (plan.copy.width_px as f32, plan.copy.height_px as f32);
+        let (width, height) = (tile.size.width_px as f32, tile.size.height_px as f32);
         // The padding holds no face, and a network fed with nonsense may answer with infinities.
         faces.retain(|face| {
             let (center, bbox) = (face.bbox.center(), &face.bbox);
             bbox.area().is_finite()
                 && bbox.area() > 0.0
-                && (0.0..copy_width).contains(&center.x)
-                && (0.0..copy_height).contains(&center.y)
+                && (0.0..width).contains(&center.x)
+                && (0.0..height).contains(&center.y)
+                && level.believes(bbox)
                 && face.landmarks.is_none_or(|l| {
                     l.as_array()
                         .iter()
                         .all(|p| p.x.is_finite() && p.y.is_finite())
                 })
         });
-        let mut faces = suppress::suppress(faces, self.spec.nms_iou);
-        for face in &mut faces {
-            *face = plan.to_photo(face);
-        }
-        Ok(faces)
+        Ok(suppress::suppress(faces, self.spec.nms_iou))
     }
 }
 

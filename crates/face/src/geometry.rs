@@ -113,6 +113,27 @@ impl BoundingBox {
         }
     }
 
+    /// The same box where the origin lies so far to the left and above.
+    pub fn shifted(&self, x: f32, y: f32) -> BoundingBox {
+        BoundingBox {
+            x_min: self.x_min + x,
+            y_min: self.y_min + y,
+            x_max: self.x_max + x,
+            y_max: self.y_max + y,
+        }
+    }
+
+    /// Area of what it shares with another box.
+    pub fn shared_area(&self, other: &BoundingBox) -> f32 {
+        BoundingBox {
+            x_min: self.x_min.max(other.x_min),
+            y_min: self.y_min.max(other.y_min),
+            x_max: self.x_max.min(other.x_max),
+            y_max: self.y_max.min(other.y_max),
+        }
+        .area()
+    }
+
     /// Intersection over union with another box: 1 for the same box, 0 for boxes apart or without
     /// area.
     ///
@@ -124,13 +145,7 @@ impl BoundingBox {
     /// assert!((left.iou(&right) - 1.0 / 3.0).abs() < 1e-6);
     /// ```
     pub fn iou(&self, other: &BoundingBox) -> f32 {
-        let shared = BoundingBox {
-            x_min: self.x_min.max(other.x_min),
-            y_min: self.y_min.max(other.y_min),
-            x_max: self.x_max.min(other.x_max),
-            y_max: self.y_max.min(other.y_max),
-        }
-        .area();
+        let shared = self.shared_area(other);
         let union = self.area() + other.area() - shared;
         if union > 0.0 { shared / union } else { 0.0 }
     }
@@ -181,6 +196,14 @@ impl Landmarks {
             subject_right_mouth,
             subject_left_mouth,
         }
+    }
+
+    /// The same points where the origin lies so far to the left and above.
+    pub fn shifted(&self, x: f32, y: f32) -> Landmarks {
+        Landmarks::from_array(self.as_array().map(|p| Point {
+            x: p.x + x,
+            y: p.y + y,
+        }))
     }
 
     /// The same points in a copy of the photo that is so many times as wide and as high.

@@ -46,5 +46,5 @@ pub(crate) use limits::Deadline;
 pub use limits::DecodeLimits;
 pub use orientation::Orientation;
 pub use pixels::Image;
-pub(crate) use resample::{resize, scaled_size};
+pub(crate) use resample::{resize, resize_part, scaled_size};
 pub use stored::Note;

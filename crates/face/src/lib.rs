@@ -5,7 +5,7 @@
 //!
 //! [`pipeline::Pipeline::analyse`] is the one road: it checks every limit, decodes no more pixels
 //! than the faces need, detects, aligns, judges and embeds. The stages are modules in the order of
-//! the work: [`image`] → [`detect`] → [`align`] → [`quality`], [`embed`]; only [`pipeline`] knows
+//! the work: [`image`] → [`detect`] → [`landmarks`] → [`align`] → [`quality`], [`embed`]; only [`pipeline`] knows
 //! that order. Networks run behind the seam in [`backend`].
 //!
 //! # Features
@@ -21,7 +21,7 @@
 //! use fusiform_face::pipeline::{AnalyseOptions, Pipeline};
 //!
 //! let network = NnBackend.load(std::fs::read("yunet.onnx")?.into(), Precision::default())?;
-//! let pipeline = Pipeline::new(Detector::new(network, DetectorSpec::default())?, None);
+//! let pipeline = Pipeline::new(Detector::new(network, DetectorSpec::default())?, None, None);
 //! let photo = pipeline.analyse(&std::fs::read("party.jpg")?, &AnalyseOptions::default())?;
 //! println!("{} faces in {} px", photo.faces.len(), photo.size);
 //! # Ok::<(), Box<dyn std::error::Error>>(())
@@ -37,6 +37,7 @@ pub mod embed;
 mod error;
 pub mod geometry;
 pub mod image;
+pub mod landmarks;
 mod normalisation;
 pub mod pipeline;
 pub mod quality;

@@ -59,6 +59,7 @@ fn pipeline(mirror: bool) -> Pipeline {
     };
     Pipeline::new(
         yunet(),
+        None,
         Some(Embedder::new(network("mobilefacenet.onnx"), spec).unwrap()),
     )
 }
@@ -197,11 +198,13 @@ fn a_face_is_like_itself_when_shrunk_and_unlike_others() {
     let pipeline = pipeline(false);
     let faces = pipeline
         .analyse_image(&photo, &DetectOptions::default())
-        .unwrap();
+        .unwrap()
+        .faces;
     let small = photo.shrunk_to(photo.width().max(photo.height()) * 2 / 3);
     let again = pipeline
         .analyse_image(&small, &DetectOptions::default())
-        .unwrap();
+        .unwrap()
+        .faces;
     assert_eq!((faces.len(), again.len()), (3, 3));
     for face in &faces {
         let like = |other: &Face| {
@@ -229,7 +232,8 @@ fn mirrored_averaging_makes_a_crop_and_its_mirror_image_one() {
     let plain = pipeline(false);
     let faces = plain
         .analyse_image(&group("2008_001009.jpg"), &DetectOptions::default())
-        .unwrap();
+        .unwrap()
+        .faces;
     let crop = faces[0].aligned.clone();
     let mut flipped = crop.clone();
     flipped.rgb = Orientation::Mirrored.upright(crop.to_image()).into_rgb();

@@ -136,6 +136,7 @@ fn pipeline() -> Pipeline {
     };
     Pipeline::new(
         Detector::new(load(b"detector"), DetectorSpec::default()).unwrap(),
+        None,
         Some(Embedder::new(load(b"embedder"), spec).unwrap()),
     )
 }
@@ -191,7 +192,10 @@ fn the_same_bytes_give_the_same_bits_by_every_way() {
     let small = Image::new(320, 240, vec![90; 320 * 240 * 3]).unwrap();
     let file = fusiform_face::image::encode_png(&small).unwrap();
     let of_bytes = pipeline.analyse(&file, &options).unwrap().faces;
-    let of_pixels = pipeline.analyse_image(&small, &options.detect).unwrap();
+    let of_pixels = pipeline
+        .analyse_image(&small, &options.detect)
+        .unwrap()
+        .faces;
     assert_eq!(bits(&of_bytes), bits(&of_pixels));
 }
 
@@ -216,7 +220,7 @@ fn a_failing_network_is_named_by_its_stage() {
     let network: Box<dyn Network> = Box::new(Broken([port]));
     let detector = Detector::new(network, DetectorSpec::default()).unwrap();
     let image = Image::new(64, 64, vec![0; 64 * 64 * 3]).unwrap();
-    let error = Pipeline::new(detector, None)
+    let error = Pipeline::new(detector, None, None)
         .analyse_image(&image, &Default::default())
         .unwrap_err();
     assert!(matches!(

@@ -10,6 +10,7 @@ use fusiform_face::detect::{
 use fusiform_face::embed::{Embedder, EmbedderSpec};
 use fusiform_face::geometry::Size;
 use fusiform_face::image::{DecodeLimits, Decoded, Image};
+use fusiform_face::landmarks::{LandmarkNetwork, LandmarkSpec};
 use fusiform_face::pipeline::Pipeline;
 use fusiform_search::cluster::ClusterOptions;
 use fusiform_search::template::ModelId;
@@ -17,7 +18,8 @@ use fusiform_search::template::ModelId;
 use crate::error::Error;
 use crate::file::read_bounded;
 use crate::models::{
-    Channels, DetectorManifest, EmbedderManifest, HeadName, InputManifest, Pack, Role,
+    Channels, DetectorManifest, EmbedderManifest, HeadName, InputManifest, LandmarksManifest, Pack,
+    Role,
 };
 use crate::photo::{AnalyseOptions, Face, Photo};
 use crate::verify::{FLOOR_BALANCE, LINK_BALANCE, SAME_FMR, Thresholds, Verification};
@@ -44,6 +46,7 @@ pub struct Engine {
     pack: String,
     pipeline: Pipeline,
     detector_id: ModelId,
+    landmarks_id: Option<ModelId>,
     embedder: Option<(ModelId, Thresholds)>,
     precisions: [Precision; 2],
     dimensions: usize,
@@ -70,6 +73,11 @@ impl Engine {
         let spec = manifest.detector.ok_or_else(|| lacks(Role::Detector))?;
         let network = load_network(&mut pack, Role::Detector, &spec.name, spec.precision)?;
         let detector = Detector::new(network, detector_spec(&spec))?;
+        let mut landmarks = None;
+        if let Some(spec) = &manifest.landmarks {
+            let network = load_network(&mut pack, Role::Landmarks, &spec.name, spec.precision)?;
+            landmarks = Some(LandmarkNetwork::new(network, landmark_spec(spec))?);
+        }
         let (mut embedder, mut identity) = (None, None);
         let (mut precisions, mut dimensions) = ([spec.precision, Precision::default()], 0);
         if let Some(spec) = &manifest.embedder {
@@ -94,7 +102,8 @@ impl Engine {
             );
         }
         Ok(Engine {
-            pipeline: Pipeline::new(detector, embedder),
+            pipeline: Pipeline::new(detector, landmarks, embedder),
+            landmarks_id: (manifest.landmarks.as_ref()).map(|l| model_id(&l.name, &l.sha256)),
             detector_id: model_id(&spec.name, &spec.sha256),
             pack: name,
             embedder: identity,
@@ -135,6 +144,8 @@ impl Engine {
             height_px: described.size.height_px,
             taken_at: described.taken_at,
             notes: described.notes,
+            turn_deg: described.turn_deg,
+            smallest_face_px: described.smallest_face_px,
             faces: faces.map(|face| Face::of(face, model)).collect(),
         })
     }
@@ -172,12 +183,14 @@ impl Engine {
     pub fn analyse_image(&self, image: &Image, options: &AnalyseOptions) -> Result<Photo, Error> {
         let described = self.pipeline.analyse_image(image, &options.detect)?;
         let model = self.embedder.as_ref().map(|(id, _)| id);
-        let faces = described.into_iter();
+        let faces = described.faces.into_iter();
         Ok(Photo {
             width_px: image.width(),
             height_px: image.height(),
             taken_at: None,
             notes: Vec::new(),
+            turn_deg: described.turn_deg,
+            smallest_face_px: described.smallest_face_px,
             faces: faces.map(|face| Face::of(face, model)).collect(),
         })
     }
@@ -247,6 +260,11 @@ impl Engine {
     /// Which detector this is: its name and the head of its hash.
     pub fn detector_id(&self) -> &ModelId {
         &self.detector_id
+    }
+
+    /// Which landmark network this is, if the pack has one.
+    pub fn landmarks_id(&self) -> Option<&ModelId> {
+        self.landmarks_id.as_ref()
     }
 
     /// What detector and embedder multiply.
@@ -391,6 +409,17 @@ fn detector_spec(manifest: &DetectorManifest) -> DetectorSpec {
     }
 }
 
+fn landmark_spec(manifest: &LandmarksManifest) -> LandmarkSpec {
+    LandmarkSpec {
+        normalisation: normalisation(&manifest.input),
+        // The manifest was checked to state a square.
+        side_px: manifest.input.width_px.unwrap_or_default(),
+        crop_scale: manifest.crop_scale,
+        second_crop_scale: manifest.second_crop_scale,
+        min_score: manifest.min_score,
+    }
+}
+
 fn embedder_spec(manifest: &EmbedderManifest) -> EmbedderSpec {
     EmbedderSpec {
         normalisation: normalisation(&manifest.input),
@@ -416,8 +445,8 @@ mod tests {
         let detector = base.weights(Role::Detector).unwrap().unwrap();
         let sha256 = &base.manifest.detector.as_ref().unwrap().sha256;
         let text = format!(
-            "{}\n[[network]]\nrole = \"landmarks\"\nname = \"l\"\nfile = \"l.onnx\"\n\
-             sha256 = \"{sha256}\"\ncrop_scale = 1.5\npoints = 5\nlicence = \"l\"\n\
+            "{}\n[[network]]\nrole = \"liveness\"\nname = \"l\"\nfile = \"l.onnx\"\n\
+             sha256 = \"{sha256}\"\ncrop_scale = 1.5\nlive_output = 1\nmin_score = 0.5\nlicence = \"l\"\n\
              input = {{ channels = \"rgb\", width_px = 64, height_px = 64 }}\n\
              training_data = \"t\"\n",
             base.manifest.to_toml().unwrap()
@@ -425,11 +454,13 @@ mod tests {
         files.push(("l.onnx".into(), detector.to_vec()));
         let manifest = crate::models::Manifest::parse(&text).unwrap();
         let pack = Pack::from_parts(manifest, files).unwrap();
-        assert!(
-            pack.roles()
-                .eq([Role::Detector, Role::Landmarks, Role::Embedder])
-        );
-        assert_eq!(Engine::open(pack).unwrap().idle_roles(), [Role::Landmarks]);
+        assert!(pack.roles().eq([
+            Role::Detector,
+            Role::Landmarks,
+            Role::Embedder,
+            Role::Liveness
+        ]));
+        assert_eq!(Engine::open(pack).unwrap().idle_roles(), [Role::Liveness]);
     }
 
     #[test]

@@ -27,6 +27,11 @@ pub struct Photo {
     pub taken_at: Option<String>,
     /// What in the file had no effect: a colour profile or EXIF block that could not be used.
     pub notes: Vec<Note>,
+    /// Clockwise degrees that bring its faces upright: 0, 90, 180 or 270; not 0 for a photo without
+    /// EXIF that lies on its side.
+    pub turn_deg: u16,
+    /// Shorter side, in pixels, of the smallest face that was looked for.
+    pub smallest_face_px: f32,
     /// Best detector score first.
     pub faces: Vec<Face>,
 }

@@ -5,12 +5,25 @@ use super::similarity_transform::SimilarityTransform;
 use crate::geometry::Point;
 use crate::image::Image;
 
-/// `side * side * 3` bytes of RGB; black where the crop reaches over the photo's edge.
+/// What is seen beyond the photo's edge.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Beyond {
+    Black,
+    /// The nearest pixel of the photo.
+    Edge,
+}
+
+/// `side * side * 3` bytes of RGB.
 ///
 /// Sampling is bilinear. Where the photo has more than one and a half pixels per crop pixel, its
 /// pixels are first averaged in whole squares, so that the remaining step is between 0.75 and 1.5
 /// and nothing aliases.
-pub(super) fn warp(image: &Image, to_crop: &SimilarityTransform, side: usize) -> Vec<u8> {
+pub(super) fn warp(
+    image: &Image,
+    to_crop: &SimilarityTransform,
+    side: usize,
+    beyond: Beyond,
+) -> Vec<u8> {
     let to_photo = to_crop.inverse();
     let step = to_photo.scale();
     let square = (step.round() as usize).max(1);
@@ -19,6 +32,7 @@ pub(super) fn warp(image: &Image, to_crop: &SimilarityTransform, side: usize) ->
             rgb: image.rgb(),
             width: image.width() as usize,
             height: image.height() as usize,
+            beyond,
         };
         return whole.sample(&to_photo, side);
     }
@@ -30,6 +44,7 @@ pub(super) fn warp(image: &Image, to_crop: &SimilarityTransform, side: usize) ->
         rgb: &rgb,
         width: region.width,
         height: region.height,
+        beyond,
     };
     let n = square as f32;
     let shrunk = SimilarityTransform {
@@ -111,6 +126,7 @@ struct Patch<'a> {
     rgb: &'a [u8],
     width: usize,
     height: usize,
+    beyond: Beyond,
 }
 
 impl Patch<'_> {
@@ -150,8 +166,15 @@ impl Patch<'_> {
         })
     }
 
-    /// A pixel and its right neighbour, black outside.
+    /// A pixel and its right neighbour.
     fn pair(&self, column: i32, row: i32) -> [[u8; 3]; 2] {
+        if self.beyond == Beyond::Edge {
+            let row = row.clamp(0, self.height as i32 - 1) as usize;
+            let line = &self.rgb.as_chunks::<3>().0[row * self.width..(row + 1) * self.width];
+            let last = self.width as i32 - 1;
+            let pixel = |column: i32| line[column.clamp(0, last) as usize];
+            return [pixel(column), pixel(column.saturating_add(1))];
+        }
         let Some(line) = usize::try_from(row).ok().filter(|&row| row < self.height) else {
             return [[0; 3]; 2];
         };
@@ -191,7 +214,10 @@ mod tests {
     #[test]
     fn the_identity_copies() {
         let image = drawn(112, 112, |x, y| [x * 2.0, y * 2.0, x + y]);
-        assert_eq!(warp(&image, &scaled(1.0, 0.0, 0.0, 0.0), 112), image.rgb());
+        assert_eq!(
+            warp(&image, &scaled(1.0, 0.0, 0.0, 0.0), 112, Beyond::Black),
+            image.rgb()
+        );
     }
 
     #[test]
@@ -210,7 +236,7 @@ mod tests {
                     y: middle,
                 });
                 let to_crop = scaled(scale, turn, 56.0 - bare.x, 56.0 - bare.y);
-                let crop = warp(&image, &to_crop, 112);
+                let crop = warp(&image, &to_crop, 112, Beyond::Black);
                 let back = to_crop.inverse();
                 for (i, pixel) in crop.chunks(3).enumerate() {
                     let at = Point {
@@ -245,7 +271,7 @@ mod tests {
             }; 3]
         });
         for scale in [0.5f32, 0.25, 0.2, 0.125] {
-            let crop = warp(&image, &scaled(scale, 0.0, 0.0, 0.0), 112);
+            let crop = warp(&image, &scaled(scale, 0.0, 0.0, 0.0), 112, Beyond::Black);
             let row = &crop[40 * 336..40 * 336 + 300];
             let (low, high) = (row.iter().min().unwrap(), row.iter().max().unwrap());
             assert!(high - low <= 60, "scale {scale}: {low} to {high}");
@@ -256,18 +282,18 @@ mod tests {
     fn outside_the_photo_is_black() {
         let white = drawn(40, 40, |_, _| [255.0; 3]);
         for scale in [1.0f32, 0.3] {
-            let crop = warp(&white, &scaled(scale, 0.0, 30.0, 30.0), 112);
+            let crop = warp(&white, &scaled(scale, 0.0, 30.0, 30.0), 112, Beyond::Black);
             assert_eq!(crop[..3], [0, 0, 0]);
             let seen = 30 * 336 + 30 * 3 + 2 * 339;
             assert_eq!(crop[seen..seen + 3], [255, 255, 255]);
         }
         assert!(
-            warp(&white, &scaled(0.2, 0.0, -9e9, 0.0), 112)
+            warp(&white, &scaled(0.2, 0.0, -9e9, 0.0), 112, Beyond::Black)
                 .iter()
                 .all(|&v| v == 0)
         );
         assert!(
-            warp(&white, &scaled(1.0, 0.0, 9e9, 0.0), 112)
+            warp(&white, &scaled(1.0, 0.0, 9e9, 0.0), 112, Beyond::Black)
                 .iter()
                 .all(|&v| v == 0)
         );

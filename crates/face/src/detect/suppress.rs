@@ -24,6 +24,32 @@ pub(super) fn suppress(mut candidates: Vec<DetectedFace>, max_iou: f32) -> Vec<D
     kept
 }
 
+/// A box of another level is the same face also if so much of the smaller of the two is shared:
+/// scales disagree on how much of a head belongs to it, and a finer one sees a face in a part.
+const CONTAINED: f32 = 0.7;
+
+/// As [`suppress`], for candidates of levels that see different sizes.
+pub(super) fn between_levels(mut candidates: Vec<DetectedFace>, max_iou: f32) -> Vec<DetectedFace> {
+    candidates.sort_by(|a, b| b.score.total_cmp(&a.score));
+    let mut kept = Vec::new();
+    add(&mut kept, candidates, max_iou);
+    kept
+}
+
+/// Adds the faces that are not among those kept, which all stay.
+pub(super) fn add(kept: &mut Vec<DetectedFace>, more: Vec<DetectedFace>, max_iou: f32) {
+    for face in more {
+        let same = |other: &DetectedFace| {
+            let smaller = face.bbox.area().min(other.bbox.area());
+            other.bbox.iou(&face.bbox) > max_iou
+                || other.bbox.shared_area(&face.bbox) > CONTAINED * smaller
+        };
+        if kept.len() < MAX_CANDIDATES && !kept.iter().any(same) {
+            kept.push(face);
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -59,6 +85,16 @@ mod tests {
         // The middle one overlaps both, the outer two hardly touch.
         let (left, middle, right) = (face(0.0, 0.9), face(4.0, 0.8), face(8.0, 0.7));
         check(&[right.clone(), middle, left.clone()], &[left, right]);
+    }
+
+    #[test]
+    fn a_part_of_a_kept_face_is_not_added() {
+        let mut kept = vec![face(0.0, 0.4), face(40.0, 0.9)];
+        let mut eye = face(2.0, 0.8);
+        (eye.bbox.x_max, eye.bbox.y_max) = (4.0, 2.0);
+        let other = face(80.0, 0.5);
+        add(&mut kept, vec![face(1.0, 0.99), eye, other.clone()], 0.3);
+        assert_eq!(kept, [face(0.0, 0.4), face(40.0, 0.9), other]);
     }
 
     #[test]

@@ -50,6 +50,27 @@ pub(crate) fn resize(image: &Image, size: Size) -> Vec<u8> {
     target.into_vec()
 }
 
+/// As [`resize`], but only the rectangle of `size` at `(x, y)` of the resized picture.
+pub(crate) fn resize_part(image: &Image, whole: Size, (x, y): (u32, u32), size: Size) -> Vec<u8> {
+    let source = ImageRef::new(image.width(), image.height(), image.rgb(), PixelType::U8x3)
+        .unwrap_or_else(|_| unreachable!("an Image's bytes fill its size"));
+    let mut target = Target::new(size.width_px, size.height_px, PixelType::U8x3);
+    let across = f64::from(image.width()) / f64::from(whole.width_px);
+    let down = f64::from(image.height()) / f64::from(whole.height_px);
+    let (left, top) = (f64::from(x) * across, f64::from(y) * down);
+    // Rounding must not reach over the edge.
+    let width = (f64::from(size.width_px) * across).min(f64::from(image.width()) - left);
+    let height = (f64::from(size.height_px) * down).min(f64::from(image.height()) - top);
+    let triangle = ResizeOptions::new()
+        .resize_alg(ResizeAlg::Convolution(FilterType::Bilinear))
+        .crop(left, top, width, height)
+        .use_alpha(false);
+    Resizer::new()
+        .resize(&source, &mut target, &triangle)
+        .unwrap_or_else(|_| unreachable!("both images are U8x3, the part lies inside"));
+    target.into_vec()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -82,6 +103,28 @@ mod tests {
         let image = checkerboard(30, 20);
         assert!(image.shrunk_to(30) == image);
         assert_eq!(image.shrunk_to(0).width(), 1);
+    }
+
+    #[test]
+    fn a_part_is_that_part_of_the_whole() {
+        let pixel = |i: u32| [(i % 90) as u8 * 2, (i / 90) as u8 * 3, 9];
+        let image = Image::new(90, 70, (0..90 * 70).flat_map(pixel).collect()).unwrap();
+        let size = |width_px, height_px| Size {
+            width_px,
+            height_px,
+        };
+        let whole = resize(&image, size(45, 140));
+        let part = resize_part(&image, size(45, 140), (20, 100), size(25, 40));
+        for (i, value) in part.chunks(75).enumerate() {
+            let row = &whole[((100 + i) * 45 + 20) * 3..][..75];
+            // A part has no neighbours beyond its edges.
+            let inner = 3..72;
+            let near = |(a, b): (&u8, &u8)| a.abs_diff(*b) <= 1;
+            assert!(
+                value[inner.clone()].iter().zip(&row[inner]).all(near),
+                "row {i}"
+            );
+        }
     }
 
     #[test]

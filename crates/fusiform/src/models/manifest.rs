@@ -61,7 +61,7 @@ pub struct Manifest {
     /// The network that finds faces.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub detector: Option<DetectorManifest>,
-    /// The network that refines landmarks; read and checked, not run yet.
+    /// The network that refines landmarks and drops boxes that hold no face.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub landmarks: Option<LandmarksManifest>,
     /// The network that makes an embedding of an upright crop.

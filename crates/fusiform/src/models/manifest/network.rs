@@ -151,8 +151,9 @@ pub struct DetectorManifest {
     pub source: String,
 }
 
-/// The network that refines the landmarks of a detected face. This version keeps it in the pack and
-/// does not run it.
+/// The network that refines the landmarks of a detected face and tells whether it is one. Its
+/// outputs are `points` `[n, 10]` (x, y in half sides of the crop from its middle: right eye, left
+/// eye, nose, right and left corner of the mouth), `face` and `error` `[n, 1]`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct LandmarksManifest {
@@ -167,9 +168,16 @@ pub struct LandmarksManifest {
     pub precision: Precision,
     /// What it is given; `width_px` and `height_px` are the size of the crop.
     pub input: InputManifest,
-    /// Side of the crop in sides of the detector's box.
+    /// Side of the crop in longer sides of the detector's box.
     pub crop_scale: f32,
-    /// How many points it gives.
+    /// Side of a second crop in distances between the eyes, brought upright by the first's points;
+    /// no second look if absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub second_crop_scale: Option<f32>,
+    /// A box whose `face` is lower is dropped, 0…1.
+    #[serde(default)]
+    pub min_score: f32,
+    /// How many points it gives: 5.
     pub points: u32,
     /// Licence of the weights.
     pub licence: String,
@@ -396,9 +404,19 @@ impl DetectorManifest {
 impl LandmarksManifest {
     pub(super) fn check(&self) -> Result<(), PackError> {
         self.input.check_crop(Role::Landmarks, self.crop_scale)?;
-        if !(1..=1000).contains(&self.points) {
+        let second = self.second_crop_scale.unwrap_or(1.0);
+        if !(0.1..=10.0).contains(&second) {
             return bad(format!(
-                "landmarks points = {} must lie in 1…1000",
+                "landmarks second_crop_scale = {second} must lie in 0.1…10"
+            ));
+        }
+        if self.input.width_px != self.input.height_px {
+            return bad("landmarks input: width_px and height_px must be equal".into());
+        }
+        share(Role::Landmarks, "min_score", self.min_score)?;
+        if self.points != 5 {
+            return bad(format!(
+                "landmarks points = {}: this version aligns by 5",
                 self.points
             ));
         }
