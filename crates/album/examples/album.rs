@@ -185,6 +185,7 @@ impl Synthetic {
                 pose: Pose::default(),
                 frontal: 1.0,
                 detector_score: 0.9,
+                recognisability: 1.0,
             },
             vector: Some(self.vector(2 * number + index).to_vec()),
         };

@@ -19,9 +19,10 @@ pub(crate) struct GroupedFace {
 
 impl GroupedFace {
     /// Columns and tables of a query for [`GroupedFace::from_row`]; `?1` is the model, `f` the
-    /// face.
+    /// face. A face of quality 0 cannot be recognised: it resembles other such faces, whoever they
+    /// are of.
     pub(crate) const SELECT: &str = "SELECT f.id, f.photo, t.vector, t.quality, h.taken_at \
-         FROM faces f JOIN templates t ON t.face = f.id AND t.model = ?1 \
+         FROM faces f JOIN templates t ON t.face = f.id AND t.model = ?1 AND t.quality > 0 \
          JOIN photos h ON h.id = f.photo";
 
     pub(crate) fn from_row(row: &Row) -> rusqlite::Result<GroupedFace> {

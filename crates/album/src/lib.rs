@@ -63,6 +63,7 @@
 //!                 pose: Pose::default(),
 //!                 frontal: 1.0,
 //!                 detector_score: 0.9,
+//!                 recognisability: 1.0,
 //!             },
 //!             vector: Some(vector.to_vec()),
 //!         }],

@@ -107,6 +107,7 @@ fn quality_blob(quality: &Quality) -> Vec<u8> {
         pose,
         frontal,
         detector_score: _,
+        recognisability,
     } = *quality;
     to_blob(&[
         overall,
@@ -117,6 +118,7 @@ fn quality_blob(quality: &Quality) -> Vec<u8> {
         pose.yaw_deg,
         pose.pitch_deg,
         pose.roll_deg,
+        recognisability,
     ])
 }
 

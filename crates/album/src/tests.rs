@@ -43,6 +43,7 @@ fn quality(overall: f32) -> Quality {
         pose: Pose::default(),
         frontal: 0.0,
         detector_score: 0.9,
+        recognisability: 1.0,
     }
 }
 

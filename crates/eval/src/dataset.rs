@@ -98,7 +98,7 @@ pub fn embed_photos(
 ///
 /// Score: area less twice the squared distance of its centre from the photo's centre, as sets whose
 /// photos were cut around the labelled face (LFW among them) make sensible.
-fn labelled_face(photo: &Photo) -> Option<&Face> {
+pub(crate) fn labelled_face(photo: &Photo) -> Option<&Face> {
     let (cx, cy) = (photo.width_px as f32 / 2.0, photo.height_px as f32 / 2.0);
     let score = |f: &Face| {
         let b = &f.bbox;

@@ -13,6 +13,7 @@
 //! | [`lfw`] | LFW's `pairs.txt` → pairs of photos |
 //! | [`verification`] | similarities of pairs → accuracy, TAR at FAR, EER, AUC, DET curve |
 //! | [`calibration`] | labelled embeddings → thresholds at stated false-match rates |
+//! | [`recognisability`] | photos → what unrecognisable faces look like to an embedder |
 //! | [`curve_svg`] | verification reports → the DET curves as one SVG |
 //! | [`npy`] | numbers → files for NumPy |
 //! | [`mod@bench`] | networks → times, and the share of what the core can do at most |
@@ -45,6 +46,7 @@ pub mod lfw;
 pub mod npy;
 mod operating_point;
 mod proportion;
+pub mod recognisability;
 pub mod verification;
 
 pub use error::{Error, EvaluateError};

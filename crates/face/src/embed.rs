@@ -25,17 +25,22 @@ pub struct EmbedderSpec {
     pub mirror: bool,
 }
 
-/// What a network makes of one face: numbers of Euclidean length 1, comparable only with those of
-/// the same network.
+/// What a network makes of one face, comparable only with those of the same network.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Embedding(pub Vec<f32>);
+pub struct Embedding {
+    /// Of Euclidean length 1.
+    pub vector: Vec<f32>,
+    /// Length of what the network gave before it was made 1: shorter where it sees little that it
+    /// knows.
+    pub length: f32,
+}
 
 impl Embedding {
     /// Cosine similarity, -1 to 1; larger is nearer. `None` if the lengths differ: then the
     /// networks do.
     pub fn similarity(&self, other: &Embedding) -> Option<f32> {
-        (self.0.len() == other.0.len())
-            .then(|| self.0.iter().zip(&other.0).map(|(a, b)| a * b).sum())
+        let (a, b) = (&self.vector, &other.vector);
+        (a.len() == b.len()).then(|| a.iter().zip(b).map(|(a, b)| a * b).sum())
     }
 }
 
@@ -120,13 +125,17 @@ impl Embedder {
                 .chunks_exact(dimensions)
                 .map(l2_normalised)
                 .collect::<Option<Vec<_>>>();
-            let sum = views.map(|views| {
-                (0..dimensions)
-                    .map(|i| views.iter().map(|v| v[i]).sum())
-                    .collect::<Vec<f32>>()
+            let views = views.and_then(|views| {
+                let sum: Vec<f32> = (0..dimensions)
+                    .map(|i| views.iter().map(|(v, _)| v[i]).sum())
+                    .collect();
+                let lengths = views.iter().map(|(_, length)| length).sum::<f32>();
+                Some(Embedding {
+                    vector: l2_normalised(&sum)?.0,
+                    length: lengths / views.len() as f32,
+                })
             });
-            let normalised = sum.as_deref().and_then(l2_normalised);
-            normalised.map(Embedding).ok_or_else(|| Error::Contract {
+            views.ok_or_else(|| Error::Contract {
                 stage: "embedder",
                 what: "the embedding has no direction (all zeros, or NaN)".into(),
             })
@@ -179,18 +188,17 @@ fn mirrored(rgb: &[u8], side: usize) -> Vec<u8> {
         .collect()
 }
 
-/// The same direction with Euclidean length 1; `None` for zeros, infinities and NaN.
-fn l2_normalised(values: &[f32]) -> Option<Vec<f32>> {
+/// The same direction with Euclidean length 1, and the length before; `None` for zeros, infinities
+/// and NaN.
+fn l2_normalised(values: &[f32]) -> Option<(Vec<f32>, f32)> {
     let length = values
         .iter()
         .map(|&v| f64::from(v).powi(2))
         .sum::<f64>()
         .sqrt();
     (length.is_finite() && length > 1e-12).then(|| {
-        values
-            .iter()
-            .map(|&v| (f64::from(v) / length) as f32)
-            .collect()
+        let unit = values.iter().map(|&v| (f64::from(v) / length) as f32);
+        (unit.collect(), length as f32)
     })
 }
 
@@ -207,18 +215,22 @@ mod tests {
 
     #[test]
     fn normalising_keeps_the_direction_and_refuses_none() {
-        assert_eq!(l2_normalised(&[3.0, 4.0]), Some(vec![0.6, 0.8]));
+        assert_eq!(l2_normalised(&[3.0, 4.0]), Some((vec![0.6, 0.8], 5.0)));
         assert_eq!(l2_normalised(&[0.0, 0.0]), None);
         assert_eq!(l2_normalised(&[1.0, f32::NAN]), None);
-        let huge = l2_normalised(&[f32::MAX, f32::MAX]).unwrap();
+        let huge = l2_normalised(&[f32::MAX, f32::MAX]).unwrap().0;
         assert!((huge[0] - 0.5f32.sqrt()).abs() < 1e-6);
     }
 
     #[test]
     fn similarity_is_larger_for_nearer_and_refuses_other_lengths() {
-        let (a, b) = (Embedding(vec![1.0, 0.0]), Embedding(vec![0.6, 0.8]));
+        let of = |vector| Embedding {
+            vector,
+            length: 9.0,
+        };
+        let (a, b) = (of(vec![1.0, 0.0]), of(vec![0.6, 0.8]));
         assert_eq!(a.similarity(&a), Some(1.0));
         assert_eq!(a.similarity(&b), Some(0.6));
-        assert_eq!(a.similarity(&Embedding(vec![1.0])), None);
+        assert_eq!(a.similarity(&of(vec![1.0])), None);
     }
 }

@@ -8,6 +8,9 @@
 
 use crate::align::{ALIGNED_SIDE_PX, AlignedFace, REFERENCE};
 use crate::detect::DetectedFace;
+use crate::embed::Embedding;
+use crate::geometry::Size;
+use crate::image;
 
 mod luma;
 mod pose;
@@ -21,7 +24,7 @@ pub use pose::Pose;
 /// Plain data: a store keeps it as it is.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct Quality {
-    /// Product of the parts below.
+    /// Product of the parts below; 0 for a face that cannot be recognised, whatever its parts say.
     pub overall: f32,
     /// From the distance between the eyes in the photo: 1 from 35 px, 0.65 at 9 px.
     pub size: f32,
@@ -37,7 +40,74 @@ pub struct Quality {
     pub frontal: f32,
     /// The detector's score.
     pub detector_score: f32,
+    /// How far the embedding is from those that all faces have in common that cannot be
+    /// recognised: 1 for a usual face, near 0 for a blur, an ear, a hand. 1 if the embedder's pack
+    /// does not state what those look like.
+    pub recognisability: f32,
 }
+
+/// What the embeddings of faces that cannot be recognised have in common.
+///
+/// # Source
+/// Deng, Roy, Mishra and Mallya, "A unified approach to recognizability of faces", 2022: such faces
+/// resemble *each other*. Their embeddings are also short: blurred to 6 px, 476 different people
+/// have a mean similarity of 0.78 and a median length of 7.1, unblurred 0.0 and 12.8.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Unrecognisable {
+    /// Direction of their mean embedding, of unit length.
+    pub center: Vec<f32>,
+    /// Median length of the embeddings of usual faces.
+    pub usual_length: f32,
+    /// A face whose recognisability is lower cannot be recognised.
+    pub min_recognisability: f32,
+}
+
+impl Unrecognisable {
+    /// `length / usual_length · (1 − similarity to the centre)`, at least 0: about 1 for a usual
+    /// face.
+    pub fn recognisability(&self, embedding: &Embedding) -> f32 {
+        let pairs = self.center.iter().zip(&embedding.vector);
+        let similarity: f32 = pairs.map(|(a, b)| a * b).sum();
+        let found = embedding.length / self.usual_length * (1.0 - similarity);
+        if found.is_finite() {
+            found.max(0.0)
+        } else {
+            0.0
+        }
+    }
+}
+
+impl Quality {
+    /// The same, knowing the embedding.
+    pub fn with(mut self, embedding: &Embedding, unrecognisable: &Unrecognisable) -> Quality {
+        self.recognisability = unrecognisable.recognisability(embedding);
+        self.overall *= self.recognisability.min(1.0);
+        if self.is_unclear(unrecognisable) {
+            self.overall = 0.0;
+        }
+        self
+    }
+
+    fn is_unclear(&self, unrecognisable: &Unrecognisable) -> bool {
+        self.recognisability < unrecognisable.min_recognisability
+    }
+}
+
+/// A crop of which 6 by 6 pixels are left: whoever it was, nobody can tell.
+pub fn made_unrecognisable(crop: &AlignedFace) -> AlignedFace {
+    let side = |px: u32| Size {
+        width_px: px,
+        height_px: px,
+    };
+    let small = crop.to_image().shrunk_to(UNRECOGNISABLE_PX);
+    AlignedFace {
+        rgb: image::resize(&small, side(ALIGNED_SIDE_PX)),
+        from_photo: crop.from_photo,
+    }
+}
+
+/// Side that is left of such a crop.
+const UNRECOGNISABLE_PX: u32 = 6;
 
 /// Judges one face.
 ///
@@ -64,6 +134,7 @@ pub fn assess(face: &DetectedFace, aligned: &AlignedFace) -> Quality {
         pose,
         frontal,
         detector_score,
+        recognisability: 1.0,
     }
 }
 
@@ -164,6 +235,29 @@ mod tests {
                 "{curve:?}"
             );
         }
+    }
+
+    #[test]
+    fn short_embeddings_near_the_common_centre_are_worth_nothing() {
+        let unrecognisable = Unrecognisable {
+            center: vec![0.0, 1.0],
+            usual_length: 12.0,
+            min_recognisability: 0.3,
+        };
+        let of = |vector: [f32; 2], length| Embedding {
+            vector: vector.into(),
+            length,
+        };
+        let whole = Quality {
+            overall: 0.5,
+            ..Quality::default()
+        };
+        let clear = whole.with(&of([1.0, 0.0], 12.0), &unrecognisable);
+        assert_eq!((clear.recognisability, clear.overall), (1.0, 0.5));
+        let blur = whole.with(&of([0.6, 0.8], 6.0), &unrecognisable);
+        assert!((blur.recognisability - 0.1).abs() < 1e-6 && blur.overall == 0.0);
+        let poor = whole.with(&of([0.8, 0.6], 15.0), &unrecognisable);
+        assert!((poor.recognisability - 0.5).abs() < 1e-6 && poor.overall == 0.25);
     }
 
     #[test]

@@ -179,8 +179,8 @@ fn many_threads_give_the_answers_of_one() {
     assert!(one == many);
     for face in one.iter().flatten() {
         let embedding = face.embedding.as_ref().unwrap();
-        let length = embedding.0.iter().map(|v| v * v).sum::<f32>().sqrt();
-        assert!((length - 1.0).abs() < 1e-5 && embedding.0.len() == 128);
+        let length = embedding.vector.iter().map(|v| v * v).sum::<f32>().sqrt();
+        assert!((length - 1.0).abs() < 1e-5 && embedding.vector.len() == 128);
     }
     assert!(
         one[0]

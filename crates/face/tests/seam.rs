@@ -153,7 +153,7 @@ fn large_jpeg() -> Vec<u8> {
 }
 
 fn bits(faces: &[Face]) -> Vec<Vec<u32>> {
-    let embedding = |face: &Face| face.embedding.clone().unwrap().0;
+    let embedding = |face: &Face| face.embedding.clone().unwrap().vector;
     let bits = |vector: Vec<f32>| vector.iter().map(|v| v.to_bits()).collect();
     faces.iter().map(embedding).map(bits).collect()
 }

@@ -3,15 +3,17 @@
 
 use std::path::Path;
 
+use fusiform_face::align::AlignedFace;
 use fusiform_face::backend::{Backend, Network, NnBackend, Precision};
 use fusiform_face::detect::{
     ChannelOrder, DetectedFace, Detector, DetectorSpec, Head, InputSize, Normalisation,
 };
-use fusiform_face::embed::{Embedder, EmbedderSpec};
+use fusiform_face::embed::{Embedder, EmbedderSpec, Embedding};
 use fusiform_face::geometry::Size;
 use fusiform_face::image::{DecodeLimits, Decoded, Image};
 use fusiform_face::landmarks::{LandmarkNetwork, LandmarkSpec};
 use fusiform_face::pipeline::Pipeline;
+use fusiform_face::quality::Unrecognisable;
 use fusiform_search::cluster::ClusterOptions;
 use fusiform_search::template::ModelId;
 
@@ -48,6 +50,7 @@ pub struct Engine {
     detector_id: ModelId,
     landmarks_id: Option<ModelId>,
     embedder: Option<(ModelId, Thresholds)>,
+    unrecognisable: Option<Unrecognisable>,
     precisions: [Precision; 2],
     dimensions: usize,
     idle: Vec<Role>,
@@ -78,7 +81,7 @@ impl Engine {
             let network = load_network(&mut pack, Role::Landmarks, &spec.name, spec.precision)?;
             landmarks = Some(LandmarkNetwork::new(network, landmark_spec(spec))?);
         }
-        let (mut embedder, mut identity) = (None, None);
+        let (mut embedder, mut identity, mut unrecognisable) = (None, None, None);
         let (mut precisions, mut dimensions) = ([spec.precision, Precision::default()], 0);
         if let Some(spec) = &manifest.embedder {
             let network = load_network(&mut pack, Role::Embedder, &spec.name, spec.precision)?;
@@ -87,6 +90,11 @@ impl Engine {
             identity = Some((model_id(&spec.name, &spec.sha256), thresholds));
             precisions[1] = spec.precision;
             dimensions = spec.dimensions;
+            unrecognisable = spec.unrecognisable.clone().map(|found| Unrecognisable {
+                center: found.center,
+                usual_length: found.usual_length,
+                min_recognisability: found.min_recognisability,
+            });
         }
         let idle: Vec<Role> = pack.roles().collect();
         if !idle.is_empty() {
@@ -107,6 +115,7 @@ impl Engine {
             detector_id: model_id(&spec.name, &spec.sha256),
             pack: name,
             embedder: identity,
+            unrecognisable,
             precisions,
             dimensions,
             idle,
@@ -137,7 +146,6 @@ impl Engine {
     /// [`Error::Face`] for an option out of its range or a network that fails.
     pub fn analyse(&self, bytes: &[u8], options: &AnalyseOptions) -> Result<Photo, Error> {
         let described = self.pipeline.analyse(bytes, options).map_err(of_image)?;
-        let model = self.embedder.as_ref().map(|(id, _)| id);
         let faces = described.faces.into_iter();
         Ok(Photo {
             width_px: described.size.width_px,
@@ -146,7 +154,7 @@ impl Engine {
             notes: described.notes,
             turn_deg: described.turn_deg,
             smallest_face_px: described.smallest_face_px,
-            faces: faces.map(|face| Face::of(face, model)).collect(),
+            faces: faces.map(|face| self.face(face)).collect(),
         })
     }
 
@@ -182,7 +190,6 @@ impl Engine {
     /// [`Error::Face`].
     pub fn analyse_image(&self, image: &Image, options: &AnalyseOptions) -> Result<Photo, Error> {
         let described = self.pipeline.analyse_image(image, &options.detect)?;
-        let model = self.embedder.as_ref().map(|(id, _)| id);
         let faces = described.faces.into_iter();
         Ok(Photo {
             width_px: image.width(),
@@ -191,8 +198,24 @@ impl Engine {
             notes: Vec::new(),
             turn_deg: described.turn_deg,
             smallest_face_px: described.smallest_face_px,
-            faces: faces.map(|face| Face::of(face, model)).collect(),
+            faces: faces.map(|face| self.face(face)).collect(),
         })
+    }
+
+    /// The embeddings of crops that were aligned before.
+    ///
+    /// # Errors
+    /// [`Error::Lacks`] if the pack has no embedder; [`Error::Face`].
+    pub fn embed_aligned(&self, crops: &[AlignedFace]) -> Result<Vec<Embedding>, Error> {
+        let embedder = self.pipeline.embedder();
+        Ok(embedder
+            .ok_or_else(|| self.lacks_embedder())?
+            .embed(crops)?)
+    }
+
+    fn face(&self, found: fusiform_face::pipeline::Face) -> Face {
+        let model = self.embedder.as_ref().map(|(id, _)| id);
+        Face::of(found, model, self.unrecognisable.as_ref())
     }
 
     /// Bytes of a photo to upright RGB pixels, all of them: to draw on, or to cut crops from.
@@ -224,7 +247,7 @@ impl Engine {
     /// that coincide.
     pub fn embed_at(&self, image: &Image, face: &DetectedFace) -> Result<Vec<f32>, Error> {
         let embedding = self.pipeline.embed_at(image, face)?;
-        Ok(embedding.ok_or_else(|| self.lacks_embedder())?.0)
+        Ok(embedding.ok_or_else(|| self.lacks_embedder())?.vector)
     }
 
     /// Whether two faces are of one person, with the thresholds and error rates that decide.

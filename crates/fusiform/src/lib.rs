@@ -77,6 +77,7 @@ pub use verify::{Fmr, Thresholds, Verdict, Verification};
 pub use fusiform_face::align::{ALIGNED_SIDE_PX, AlignError, AlignedFace, SimilarityTransform};
 pub use fusiform_face::backend::BackendError;
 pub use fusiform_face::detect::{DetectOptions, DetectedFace};
+pub use fusiform_face::embed::Embedding;
 pub use fusiform_face::geometry::{BoundingBox, Landmarks, Point, Size};
 pub use fusiform_face::image::{DecodeLimits, Decoded, Image, ImageError, Note};
 pub use fusiform_face::quality::{Pose, Quality};

@@ -18,6 +18,7 @@ pub use library::{Library, Listing, MAX_MANIFEST_BYTES, Origin};
 pub use manifest::{
     Channels, DetectorManifest, EmbedderManifest, FORMAT, HeadName, InputManifest,
     LandmarksManifest, LivenessManifest, Manifest, NetworkInfo, Role, Threshold,
+    UnrecognisableManifest,
 };
 pub use pack::Pack;
 pub use weights::MAX_WEIGHTS_BYTES;

@@ -6,7 +6,7 @@ use fusiform_face::detect::DetectedFace;
 use fusiform_face::geometry::{BoundingBox, Landmarks};
 use fusiform_face::image::Note;
 use fusiform_face::pipeline;
-use fusiform_face::quality::Quality;
+use fusiform_face::quality::{Quality, Unrecognisable};
 use fusiform_search::template::{ModelId, Similarity, Template};
 
 use crate::error::Error;
@@ -50,6 +50,8 @@ pub struct Face {
     pub quality: Quality,
     /// The upright crop of 112×112 RGB pixels that the embedder was given.
     pub aligned: AlignedFace,
+    /// Length of the embedding before it was made 1.
+    pub embedding_length: Option<f32>,
     /// The embedding with the model that made it; `None` if the pack has no embedder.
     pub template: Option<Template>,
 }
@@ -67,13 +69,21 @@ impl Photo {
 
 impl Face {
     /// The face of the pipeline, its embedding tagged with the model that made it.
-    pub(crate) fn of(found: pipeline::Face, model: Option<&ModelId>) -> Face {
-        let quality = found.quality;
+    pub(crate) fn of(
+        found: pipeline::Face,
+        model: Option<&ModelId>,
+        unrecognisable: Option<&Unrecognisable>,
+    ) -> Face {
+        let mut quality = found.quality;
+        if let (Some(embedding), Some(unrecognisable)) = (&found.embedding, unrecognisable) {
+            quality = quality.with(embedding, unrecognisable);
+        }
+        let embedding_length = found.embedding.as_ref().map(|e| e.length);
         let template = model
             .zip(found.embedding)
             .map(|(model, embedding)| Template {
                 model: model.clone(),
-                vector: embedding.0,
+                vector: embedding.vector,
                 quality: quality.overall,
             });
         Face {
@@ -82,8 +92,15 @@ impl Face {
             landmarks: found.detected.landmarks,
             quality,
             aligned: found.aligned,
+            embedding_length,
             template,
         }
+    }
+
+    /// Whether nobody can be recognised in it: too small, too blurred, or no face. Such faces
+    /// resemble each other more than they resemble their owners, so they are not grouped.
+    pub fn is_unclear(&self) -> bool {
+        self.template.as_ref().is_some_and(|t| t.quality <= 0.0)
     }
 
     /// The template, for a task that cannot do without.

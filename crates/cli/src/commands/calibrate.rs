@@ -2,17 +2,22 @@
 //! written on demand.
 
 use std::path::{Path, PathBuf};
+use std::sync::atomic::AtomicBool;
 
 use anyhow::{Context as _, Result, bail};
-use fusiform::models::{Origin, Threshold};
+use fusiform::models::{Origin, Threshold, UnrecognisableManifest};
 use fusiform_eval::calibration::{CALIBRATED_FMRS, LabelledEmbedding, impostor_thresholds};
 use fusiform_eval::dataset::identities;
+use fusiform_eval::recognisability::measure_unrecognisable;
 use serde::Serialize;
 
 use super::eval::{embed, interval};
 use crate::args::DetectArgs;
 use crate::context::{Context, shown};
 use crate::exit::Exit;
+
+/// People of whom unrecognisable faces are made: their mean changes no more with more of them.
+const MAX_UNRECOGNISABLE: usize = 500;
 
 #[derive(Serialize)]
 struct Answer {
@@ -22,6 +27,7 @@ struct Answer {
     n_genuine_pairs: u64,
     n_impostor_pairs: u64,
     thresholds: Vec<Threshold>,
+    unrecognisable: Option<UnrecognisableManifest>,
     written_to: Option<String>,
 }
 
@@ -91,6 +97,22 @@ pub(crate) fn run(context: &Context, images: &Path, write: bool) -> Result<Exit>
             fnmr: point.fnmr.value(),
         });
     }
+    // One photo a person: their unrecognisable faces must have nothing else in common.
+    let one_each: Vec<PathBuf> = identities
+        .iter()
+        .filter_map(|who| who.photos.first().cloned())
+        .take(MAX_UNRECOGNISABLE)
+        .collect();
+    let never = AtomicBool::new(false);
+    let unrecognisable = measure_unrecognisable(&engine, &one_each, context.threads(), &never)?;
+    match &unrecognisable {
+        Some(found) => printer.row(format_args!(
+            "a face whose recognisability is below {:.2} is unclear (usual length of an embedding: \
+             {:.1})",
+            found.min_recognisability, found.usual_length
+        ))?,
+        None => printer.row("unrecognisable faces do not resemble each other: none is unclear")?,
+    }
     if let Some(dir) = &folder {
         let evidence = format!(
             "{} faces of {} people in {}: {} genuine and {} impostor pairs, by \
@@ -102,7 +124,7 @@ pub(crate) fn run(context: &Context, images: &Path, write: bool) -> Result<Exit>
             calibration.n_impostor
         );
         library
-            .write_thresholds(dir, &thresholds, &evidence)
+            .write_calibration(dir, &thresholds, &evidence, unrecognisable.clone())
             .with_context(|| dir.display().to_string())?;
         printer.note(format_args!(
             "written to {}",
@@ -116,6 +138,7 @@ pub(crate) fn run(context: &Context, images: &Path, write: bool) -> Result<Exit>
         n_genuine_pairs: calibration.n_genuine,
         n_impostor_pairs: calibration.n_impostor,
         thresholds,
+        unrecognisable,
         written_to: folder.as_deref().map(shown),
     })?;
     Ok(if problems.is_empty() {

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::{fs, io};
 
 use super::error::PackError;
-use super::manifest::{Manifest, Threshold};
+use super::manifest::{Manifest, Threshold, UnrecognisableManifest};
 use super::pack::Pack;
 use super::weights::Weights;
 use crate::file::read_bounded;
@@ -148,20 +148,23 @@ impl Library {
         })
     }
 
-    /// Writes thresholds and what they were measured on into the manifest of the pack in `dir`.
+    /// Writes thresholds, what they were measured on, and what unrecognisable faces look like into
+    /// the manifest of the pack in `dir`.
     ///
     /// # Errors
     /// [`PackError`] if the manifest cannot be read, checked or written; the old one then stays.
-    pub fn write_thresholds(
+    pub fn write_calibration(
         &self,
         dir: &Path,
         thresholds: &[Threshold],
         evidence: &str,
+        unrecognisable: Option<UnrecognisableManifest>,
     ) -> Result<(), PackError> {
         let mut manifest = read_manifest(dir)?;
         if let Some(embedder) = &mut manifest.embedder {
             embedder.thresholds = thresholds.to_vec();
             embedder.threshold_evidence = evidence.into();
+            embedder.unrecognisable = unrecognisable;
         }
         let text = manifest.to_toml()?;
         Manifest::parse(&text)?;

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::error::PackError;
 pub use network::{
     Channels, DetectorManifest, EmbedderManifest, HeadName, InputManifest, LandmarksManifest,
-    LivenessManifest, NetworkInfo, Role, Threshold,
+    LivenessManifest, NetworkInfo, Role, Threshold, UnrecognisableManifest,
 };
 
 /// The manifest format this build writes: networks are `[[network]]` tables with a `role`.

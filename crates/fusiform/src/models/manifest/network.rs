@@ -224,6 +224,22 @@ pub struct EmbedderManifest {
     /// Similarities for stated false-match rates, loosest first.
     #[serde(default, rename = "threshold", skip_serializing_if = "Vec::is_empty")]
     pub thresholds: Vec<Threshold>,
+    /// What faces that cannot be recognised look like to it; without it every face counts.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unrecognisable: Option<UnrecognisableManifest>,
+}
+
+/// What the embeddings of faces that cannot be recognised have in common, as `calibrate` measures
+/// it; see [`fusiform_face::quality::Unrecognisable`].
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct UnrecognisableManifest {
+    /// Median length of the embeddings of usual faces.
+    pub usual_length: f32,
+    /// A face whose recognisability is lower is never grouped, asked about or enrolled.
+    pub min_recognisability: f32,
+    /// Direction of their mean embedding, of unit length.
+    pub center: Vec<f32>,
 }
 
 /// The network that tells a living face from a picture of one. This version keeps it in the pack
@@ -439,6 +455,26 @@ impl EmbedderManifest {
                      with rising similarity"
                     .into());
             }
+        }
+        if let Some(found) = &self.unrecognisable {
+            let length = found.center.iter().map(|v| v * v).sum::<f32>().sqrt();
+            if found.center.len() != self.dimensions || !(0.99..=1.01).contains(&length) {
+                return bad(format!(
+                    "embedder unrecognisable center has {} numbers of length {length}; it must \
+                     have {} of length 1",
+                    found.center.len(),
+                    self.dimensions
+                ));
+            }
+            let usual = found.usual_length;
+            if !(usual.is_finite() && usual > 0.0) {
+                return bad(format!("embedder usual_length = {usual} must be above 0"));
+            }
+            share(
+                Role::Embedder,
+                "min_recognisability",
+                found.min_recognisability,
+            )?;
         }
         for t in &self.thresholds {
             let rates = (0.0..=1.0).contains(&t.fmr) && (0.0..=1.0).contains(&t.fnmr);
