@@ -5,7 +5,7 @@ In:  a folder with faces-utk.zip (aligned 128x128 crops, see training/README.md)
 Each person is the weighted mean of eight aligned faces of different people (composite portraiture, Galton 1878):
 nobody's face, the same from photo to photo, with other weights, light, pose and surroundings each time.
 
-    python samples/make_album.py --data ../shared/data --embedder ../shared/models/mobilefacenet.onnx
+    python samples/make_album.py --data ../shared/data --embedder crates/fusiform/packs/base/embedder.onnx
 """
 
 import argparse
@@ -41,8 +41,9 @@ def embed(crops, model):
     return vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
 
 
-def families(vectors, rng):
-    """Groups of look-alikes, the groups far from one another."""
+def families(vectors, composite, rng):
+    """Groups of look-alikes whose `composite` faces are far from one another: a mean of faces is
+    nearer to every other face than a face is."""
     found = []
     for first in rng.permutation(len(vectors)):
         likeness = vectors @ vectors[first]
@@ -50,9 +51,8 @@ def families(vectors, rng):
         if len(near) < PARENTS - 1:
             continue
         group = np.array([first, *near])
-        mean = vectors[group].mean(0)
-        mean /= np.linalg.norm(mean)
-        if all(mean @ other < 0.25 for _, other in found):
+        mean = composite(group)
+        if all(mean @ other < 0.1 for _, other in found):
             found.append((group, mean))
         if len(found) == PEOPLE:
             return [group for group, _ in found]
@@ -122,7 +122,8 @@ def main():
     args = parser.parse_args()
     rng = np.random.default_rng(args.seed)
     crops = load(args.data, rng)
-    people = families(embed(crops, args.embedder), rng)
+    composite = lambda group: embed(crops[group].mean(0, keepdims=True), args.embedder)[0]
+    people = families(embed(crops, args.embedder), composite, rng)
     args.out.mkdir(parents=True, exist_ok=True)
     shots = [(who,) for who, n in enumerate(SOLO) for _ in range(n)] + GROUPS
     for number, who in enumerate(shots, 1):

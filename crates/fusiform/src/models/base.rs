@@ -10,6 +10,7 @@ use super::weights::Weights;
 
 const MANIFEST: &str = include_str!("../../packs/base/manifest.toml");
 const DETECTOR: &[u8] = include_bytes!("../../packs/base/detector.onnx");
+const LANDMARKS: &[u8] = include_bytes!("../../packs/base/landmarks.onnx");
 const EMBEDDER: &[u8] = include_bytes!("../../packs/base/embedder.onnx");
 
 impl Pack {
@@ -20,6 +21,7 @@ impl Pack {
     pub fn base() -> Result<Pack, PackError> {
         Pack::assemble(Manifest::parse(MANIFEST)?, |role, file| match role {
             Role::Detector => Ok(Weights::Memory(Cow::Borrowed(DETECTOR))),
+            Role::Landmarks => Ok(Weights::Memory(Cow::Borrowed(LANDMARKS))),
             Role::Embedder => Ok(Weights::Memory(Cow::Borrowed(EMBEDDER))),
             _ => Err(PackError::Missing {
                 file: file.into(),
@@ -37,7 +39,8 @@ mod tests {
     fn the_compiled_pack_is_whole_small_and_says_what_it_was_trained_on() {
         let pack = Pack::base().unwrap();
         let length = |role| pack.weights(role).unwrap().unwrap().len();
-        assert!(length(Role::Detector) + length(Role::Embedder) <= 3_000_000);
+        let roles = [Role::Detector, Role::Landmarks, Role::Embedder];
+        assert!(roles.into_iter().map(length).sum::<usize>() <= 4_500_000);
         let manifest = pack.manifest.embedder.unwrap();
         assert!(manifest.licence.contains("research") && manifest.thresholds.len() == 4);
     }
