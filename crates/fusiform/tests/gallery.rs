@@ -139,7 +139,7 @@ fn each_refusal_has_its_kind() {
 #[test]
 fn a_pack_without_an_embedder_detects_and_compares_nothing() {
     let mut manifest = Pack::base().unwrap().manifest;
-    manifest.embedder = None;
+    (manifest.embedder, manifest.landmarks) = (None, None);
     let base = Pack::base().unwrap();
     let file = manifest.detector.as_ref().unwrap().file.clone();
     let weights = base

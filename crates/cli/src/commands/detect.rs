@@ -37,6 +37,7 @@ struct QualityRow {
     yaw_deg: f32,
     pitch_deg: f32,
     roll_deg: f32,
+    recognisability: f32,
 }
 
 #[derive(Serialize)]
@@ -44,6 +45,10 @@ struct PhotoRow {
     photo: String,
     width_px: u32,
     height_px: u32,
+    /// Clockwise degrees that bring the faces upright.
+    turn_deg: u16,
+    /// Shorter side of the smallest face that was looked for.
+    smallest_face_px: f32,
     faces: Vec<FaceRow>,
 }
 
@@ -75,6 +80,7 @@ impl FaceRow {
                 yaw_deg: q.pose.yaw_deg,
                 pitch_deg: q.pose.pitch_deg,
                 roll_deg: q.pose.roll_deg,
+                recognisability: q.recognisability,
             },
         }
     }
@@ -137,6 +143,8 @@ fn one(
         photo: shown(file),
         width_px: photo.width_px,
         height_px: photo.height_px,
+        turn_deg: photo.turn_deg,
+        smallest_face_px: photo.smallest_face_px,
         faces: photo.faces.iter().map(FaceRow::of).collect(),
     })
 }
@@ -145,17 +153,22 @@ fn show(context: &Context, photo: &PhotoRow) -> Result<()> {
     let n = photo.faces.len();
     let noun = if n == 1 { "face" } else { "faces" };
     let (width_px, height_px) = (photo.width_px, photo.height_px);
+    let turned = match photo.turn_deg {
+        0 => String::new(),
+        deg => format!("\tupright when turned by {deg}°"),
+    };
     context.printer.row(format_args!(
-        "{}\t{n} {noun}\t{width_px}x{height_px}",
+        "{}\t{n} {noun}\t{width_px}x{height_px}{turned}",
         photo.photo
     ))?;
     for (i, face) in photo.faces.iter().enumerate() {
         let [x_min, y_min, x_max, y_max] = face.bbox;
         let q = &face.quality;
+        let unclear = if q.overall > 0.0 { "" } else { "  unclear" };
         context.printer.row(format_args!(
             "  {:>3}  box {x_min:.0},{y_min:.0} {:.0}x{:.0}  score {:.2}  quality {:.2} \
              (size {:.2}, sharpness {:.2}, exposure {:.2}, frontal {:.2})  \
-             yaw {:.0}° pitch {:.0}° roll {:.0}°",
+             yaw {:.0}° pitch {:.0}° roll {:.0}°{unclear}",
             i + 1,
             x_max - x_min,
             y_max - y_min,

@@ -4,14 +4,14 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context as _, Result, ensure};
-use fusiform::Face;
+use anyhow::{Context as _, Result, bail, ensure};
 use fusiform::album::{Album, FaceSummary, Index, PersonId};
 use fusiform::engine::Engine;
-use fusiform::image;
+use fusiform::image::{self, Image};
 use fusiform::redact::redact;
 use fusiform::scan::read_photo;
 use fusiform::verify::Verdict;
+use fusiform::{AnalyseOptions, BoundingBox, Face};
 use serde::Serialize;
 
 use crate::args::RedactArgs;
@@ -21,6 +21,8 @@ use crate::remedy::explain;
 
 /// Detector score from which on a face is covered: a face too many is better than one too few.
 const COVER_SCORE: f32 = 0.3;
+/// Looks at the covered photo; each covers what the one before left.
+const MAX_LOOKS: usize = 4;
 /// Quality of the JPEG that is written.
 pub(super) const JPEG_QUALITY: u8 = 92;
 
@@ -114,6 +116,7 @@ fn one(engine: &Engine, keep: Option<&Keep>, photo: &Path, args: &RedactArgs) ->
     let bytes = read_photo(photo)?;
     let mut options = args.detect.options();
     options.detect.min_score = options.detect.min_score.or(Some(COVER_SCORE));
+    options.detect.keep_doubtful = true;
     let faces = engine.analyse(&bytes, &options)?.faces;
     // Every pixel is needed for the copy; the faces came from a decoding that may be smaller.
     let mut image = engine.decode(&bytes)?.image;
@@ -140,6 +143,7 @@ fn one(engine: &Engine, keep: Option<&Keep>, photo: &Path, args: &RedactArgs) ->
         }
     }
     redact(&mut image, &covered, &kept);
+    cover_what_is_left(engine, &mut image, &mut covered, &kept, &options)?;
     // Written from pixels alone: no EXIF, XMP, IPTC or thumbnail of the original comes along.
     let bytes = match png {
         true => image::encode_png(&image)?,
@@ -152,6 +156,42 @@ fn one(engine: &Engine, keep: Option<&Keep>, photo: &Path, args: &RedactArgs) ->
         kept: kept.len(),
         covered: covered.len(),
     })
+}
+
+/// Looks again at what was covered, and covers what is found until nothing is: with the larger
+/// faces gone, and with those kept out of sight, a photo is looked at turned as well.
+///
+/// # Errors
+/// If after some rounds something still looks like a face.
+fn cover_what_is_left(
+    engine: &Engine,
+    image: &mut Image,
+    covered: &mut Vec<BoundingBox>,
+    kept: &[BoundingBox],
+    options: &AnalyseOptions,
+) -> Result<()> {
+    let mut options = options.clone();
+    // A covered face leaves an ellipse, which a detector alone may take for one.
+    options.detect.keep_doubtful = false;
+    let mut left = Vec::new();
+    for _ in 0..MAX_LOOKS {
+        let mut seen = image.clone();
+        redact(&mut seen, kept, &[]);
+        let found = engine.analyse_image(&seen, &options)?.faces;
+        left = found.iter().map(|face| face.bbox).collect();
+        if left.is_empty() {
+            return Ok(());
+        }
+        redact(image, &left, kept);
+        covered.append(&mut left.clone());
+    }
+    let [x_min, y_min, x_max, y_max] = left[0].as_array();
+    bail!(
+        "after {MAX_LOOKS} rounds of covering something still looks like a face, at \
+         {x_min:.0},{y_min:.0} {:.0}x{:.0} px; nothing was written: cover it by hand first",
+        x_max - x_min,
+        y_max - y_min
+    )
 }
 
 impl Keep<'_> {

@@ -20,7 +20,7 @@ use super::weights::Weights;
 /// ```
 /// use fusiform::{Engine, Pack, models::Role};
 /// let pack = Pack::base()?;
-/// assert!(pack.roles().eq([Role::Detector, Role::Embedder]));
+/// assert!(pack.roles().eq([Role::Detector, Role::Landmarks, Role::Embedder]));
 /// let engine = Engine::open(pack)?;
 /// assert_eq!(engine.dimensions(), 128);
 /// # Ok::<(), fusiform::Error>(())
@@ -51,7 +51,7 @@ impl Pack {
     /// }
     /// let manifest = Manifest::parse(&base.manifest.to_toml()?)?;
     /// let pack = Pack::from_parts(manifest, files)?;
-    /// assert!(pack.roles().eq([Role::Detector, Role::Embedder]));
+    /// assert!(pack.roles().eq([Role::Detector, Role::Landmarks, Role::Embedder]));
     /// # Ok::<(), fusiform::models::PackError>(())
     /// ```
     pub fn from_parts(
