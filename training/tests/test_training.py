@@ -16,7 +16,7 @@ from augment import augment
 from detector import Detector
 from embedder import CONFIGS, Embedder
 from landmark_data import TEMPLATE
-from landmark_views import Views, frames
+from landmark_views import Squares, Views, frames
 from landmarks import Landmarks
 
 
@@ -83,14 +83,15 @@ def test_the_frame_of_a_turned_mean_face_is_the_turn():
     assert np.allclose(middle, turn @ about + (5, -3))
 
 
-def test_a_view_shows_the_points_where_it_says_they_are():
+def test_a_view_shows_the_points_where_it_says_they_are(tmp_path):
     """A chip with a bright dot at each point: the dots lie there in the view, mirrored or not."""
     chips = np.zeros((2, 160, 160, 3), np.uint8)
     spots = np.round(TEMPLATE).astype(int)
     for x, y in spots:
         chips[:, y - 2 : y + 3, x - 2 : x + 3] = 255
     points = np.stack([spots, spots]).astype(np.float32)
-    views = Views(chips, points, 1, chips[:, :112, :112], 1, 0, lambda: None)
+    np.savez(tmp_path / "squares-00.npz", squares=chips[:, :112, :112], sure=np.ones(2))
+    views = Views(chips, points, 1, Squares(tmp_path), 1, 0, lambda: None)
     views.dressed = lambda image, *_: image
     next(iter(views))
     for _ in range(20):
