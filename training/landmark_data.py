@@ -24,7 +24,7 @@ import torch
 
 import data
 from lfw import REFERENCE, similarity
-from teacher import YuNet
+from teacher import YuNetOnCpu
 from train_detector import cells
 
 CHIP, PATCH = 160, 112
@@ -133,7 +133,7 @@ def main():
     cv2.setNumThreads(1)
     out = pathlib.Path(args.out)
     out.mkdir(parents=True, exist_ok=True)
-    teacher = YuNet(args.teacher)
+    teacher = YuNetOnCpu(args.teacher)
     scenes = data.scenes(args.data)
     faces, own, people, held = scene_faces(scenes)
     say = lambda *what: print(*what, flush=True)

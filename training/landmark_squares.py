@@ -26,7 +26,7 @@ from evaluate_detector import Network, session_of
 from landmark_data import PATCH, cut
 from landmark_views import AROUND, BOX_HALF, HARD
 from landmarks import SIDE, circle
-from teacher import YuNet
+from teacher import YuNetOnCpu
 from train_detector import cells
 
 
@@ -165,7 +165,7 @@ def main():
     cv2.setNumThreads(1)
     args.out.mkdir(parents=True, exist_ok=True)
     say = lambda *what, **how: print(*what, flush=True, **how)
-    rng, judge, teacher = random.Random(0), Judge(args.landmarks), YuNet(args.teacher)
+    rng, judge, teacher = random.Random(0), Judge(args.landmarks), YuNetOnCpu(args.teacher)
     scenes = [scene for scene in data.scenes(args.data) if not scene[4]]
     detector, total = Network(args.detector), 0
     # In parts: all squares of all photos would not fit into memory.

@@ -145,26 +145,45 @@ class Views:
         return out
 
     def coloured(self, x):
-        n, device = len(x), self.device
-        rand = lambda *shape: torch.rand(n, *shape, 1, 1, generator=self.random, device=device)
-        between = lambda low, high, *shape: rand(*shape) * (high - low) + low
-        hit = lambda share: rand(1) < share
-        light = (x - 128) * between(0.5, 1.45, 1) + 128 + between(-40, 40, 1)
-        x = torch.where(hit(0.6), light, x)
-        x = torch.where(hit(0.3), x * between(0.82, 1.18, 3), x)
-        bent = 255 * (x.clamp(0, 255) / 255 + 1e-4) ** between(0.6, 2.0, 1)
-        x = torch.where(hit(0.3), bent, x)
-        x = torch.where(hit(0.12), x.mean(1, keepdim=True), x)
-        some = torch.randperm(n, generator=self.random, device=device)[: max(1, n * 3 // 20)]
-        at = torch.arange(-4, 5, device=device)
-        bell = torch.exp(-(at**2) / (2 * self.rng.uniform(0.5, 2.2) ** 2))
-        bell = (bell / bell.sum()).repeat(3, 1)
-        wide = F.pad(x[some], (4, 4, 4, 4), mode="replicate")
-        across = F.conv2d(wide, bell.view(3, 1, 1, 9), groups=3)
-        x[some] = F.conv2d(across, bell.view(3, 1, 9, 1), groups=3)
-        noise = torch.randn(x.shape, generator=self.random, device=device)
-        x = torch.where(hit(0.15), x + noise * between(2, 14, 1), x)
-        return x.clamp(0, 255).round()
+        """Light, colour, contrast, grey, blur and noise, each on its share of the views alone."""
+        draw, device = self.rng, self.device
+
+        def changed(share, change):
+            rows = [i for i in range(len(x)) if draw.random() < share]
+            if rows:
+                rows = torch.tensor(rows, device=device)
+                x[rows] = change(x[rows])
+
+        def between(low, high, n, channels=1):
+            shape = (n, channels, 1, 1)
+            share = torch.rand(shape, generator=self.random, device=device)
+            return share * (high - low) + low
+
+        def light(v):
+            return (v - 128) * between(0.5, 1.45, len(v)) + 128 + between(-40, 40, len(v))
+
+        def bent(v):
+            return 255 * (v.clamp(0, 255) / 255 + 1e-4) ** between(0.6, 2.0, len(v))
+
+        def blurred(v):
+            at = torch.arange(-4, 5, device=device)
+            bell = torch.exp(-(at**2) / (2 * draw.uniform(0.5, 2.2) ** 2))
+            bell = (bell / bell.sum()).repeat(3, 1)
+            wide = F.pad(v, (4, 4, 4, 4), mode="replicate")
+            across = F.conv2d(wide, bell.view(3, 1, 1, 9), groups=3)
+            return F.conv2d(across, bell.view(3, 1, 9, 1), groups=3)
+
+        def noisy(v):
+            noise = torch.randn(v.shape, generator=self.random, device=device)
+            return v + noise * between(2, 14, len(v))
+
+        changed(0.6, light)
+        changed(0.3, lambda v: v * between(0.82, 1.18, len(v), 3))
+        changed(0.3, bent)
+        changed(0.12, lambda v: v.mean(1, keepdim=True).expand_as(v))
+        changed(0.15, blurred)
+        changed(0.15, noisy)
+        return x.clamp_(0, 255).round_()
 
 
 def turned(faces, back, flips, scales, turns, side):

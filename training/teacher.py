@@ -5,7 +5,9 @@ They know the operators of mobilefacenet.onnx and YuNet and refuse others. Only 
 built from these weights: the students start from random ones.
 """
 
+import numpy as np
 import onnx
+import onnxruntime
 import torch
 import torch.nn as nn
 import torch.nn.functional as F
@@ -16,6 +18,8 @@ KNOWN |= {"Relu", "MaxPool", "Resize", "Transpose", "Reshape", "Sigmoid"}
 # What computes the shape that Reshape is given: here it is always rows and columns to one axis.
 SHAPES = {"Shape", "Gather", "Unsqueeze", "Concat", "Constant"}
 STRIDES = (8, 16, 32)
+# YuNet's outputs, four of each stride.
+YUNET = [f"{part}_{stride}" for stride in STRIDES for part in ("cls", "obj", "bbox", "kps")]
 
 
 class Teacher(nn.Module):
@@ -87,6 +91,23 @@ class YuNet(Teacher):
 
     @torch.no_grad()
     def forward(self, photos):
-        parts = [f"{part}_{stride}" for stride in STRIDES for part in ("cls", "obj", "bbox", "kps")]
-        found, _ = self.taps(photos, parts)
-        return torch.cat([torch.cat(found[i : i + 4], 2) for i in range(0, len(parts), 4)], 1)
+        found, _ = self.taps(photos, YUNET)
+        return torch.cat([torch.cat(found[i : i + 4], 2) for i in range(0, len(YUNET), 4)], 1)
+
+
+class YuNetOnCpu:
+    """The same by ONNX Runtime, which is nine times as fast there as torch's depthwise layers."""
+
+    def __init__(self, path, threads=1):
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = threads
+        self.session = onnxruntime.InferenceSession(path, options)
+
+    def __call__(self, photos):
+        parts = self.session.run(YUNET, {self.session.get_inputs()[0].name: photos.numpy()})
+        levels = [np.concatenate(parts[i : i + 4], 2) for i in range(0, len(YUNET), 4)]
+        return torch.from_numpy(np.concatenate(levels, 1))
+
+
+def yunet(path, device):
+    return YuNetOnCpu(path) if device.type == "cpu" else YuNet(path).to(device)

@@ -32,7 +32,7 @@ from evaluate_detector import Network
 from log import Quiet, note
 from precision import half
 from scenes import SIDE, Views, laid_out
-from teacher import STRIDES, YuNet
+from teacher import STRIDES, yunet
 
 # Sizes in pixels (square root of a face's area) that a stride learns.
 SIZES = ((0, 56), (36, 150), (96, 9999))
@@ -218,7 +218,7 @@ def main():
         optimiser.load_state_dict(saved["optimiser"])
         seen, step, before = saved["seen"], saved["step"], saved["seconds"]
     views = Views(*photos_for(args), device, args.seed + step)
-    teacher = YuNet(args.teacher).to(device)
+    teacher = yunet(args.teacher, device)
     quiet, start, saved_at, first = Quiet(args.quiet), time.time(), time.time(), step
     spent = lambda: before + time.time() - start - quiet.waited
     while (done := spent() / (args.minutes * 60)) < 1:
@@ -229,8 +229,8 @@ def main():
         side, whole = ((320, False), (640, True), (320, False), (640, False))[step % 4]
         photos, faces = views.batch(args.small if side == 320 else args.large, side, whole)
         at = cells(side).to(device)
+        taught = teacher(photos)
         with half(device):
-            taught = teacher(photos).float()
             maps = through(photos.contiguous(memory_format=torch.channels_last))
         out, (index, background) = flat(maps), assign(faces, at)
         loss, parts = label_loss(out, faces, index, background, at)
