@@ -1,9 +1,7 @@
-"""Faces and non-faces for the landmark network. In: the training data's folder, YuNet, the
-detector. Out: a cache of arrays.
+"""Faces for the landmark network. In: the training data's folder, YuNet. Out: a cache of arrays.
 
     python landmark_data.py --data ../../shared/data --out run-landmarks/data \\
-        --teacher ../../shared/models/yunet_n_dynamic.onnx \\
-        --detector ../crates/fusiform/packs/base/detector.onnx
+        --teacher ../../shared/models/yunet_n_dynamic.onnx
 
 Chips are upright faces of 160 pixels whose ArcFace points lie at TEMPLATE: all aligned crops, and
 the faces of the scene photos with their surroundings. Their landmarks are YuNet's, the mean of
@@ -14,22 +12,20 @@ disagree by a constant share of the face: people put the nose 0.19 eye distances
 mouth 0.08 (APART). The embedder knows crops aligned by YuNet's points, so its meaning of a nose
 stands, and people's labels move.
 
-Non-faces are squares of scene photos that touch no label, at random and where the detector errs,
-and in which YuNet sees nothing whichever way they are turned. Photos of the held-out tenth give
-neither, nor do aligned crops made from them.
+Photos of the held-out tenth give none, nor do aligned crops made from them.
 """
 
 import argparse
 import pathlib
-import random
 
 import cv2
 import numpy as np
+import torch
 
 import data
-from evaluate_detector import Network
 from lfw import REFERENCE, similarity
-from train_detector import Teacher, cells
+from teacher import YuNetOnCpu
+from train_detector import cells
 
 CHIP, PATCH = 160, 112
 # Pixels between the eyes, the unit of every error. The middle of eyes and mouth is a chip's middle.
@@ -94,7 +90,7 @@ def answers(teacher, chips):
     for turn, (side, mirror) in enumerate(((160, False), (160, True), (224, False), (224, True))):
         photos = np.stack([cv2.resize(c, (side, side)) for c in chips])[..., ::-1]
         photos = (photos[:, :, ::-1] if mirror else photos).transpose(0, 3, 1, 2)
-        out, at = teacher(np.ascontiguousarray(photos, np.float32)).numpy(), cells(side).numpy()
+        out, at = teacher(torch.from_numpy(np.ascontiguousarray(photos, np.float32))).numpy(), cells(side).numpy()
         score = np.sqrt(np.clip(out[..., 0], 0, 1) * np.clip(out[..., 1], 0, 1))
         points = out[..., 6:].reshape(*score.shape, 5, 2) * at[:, None, 2:] + at[:, None, :2]
         if mirror:
@@ -128,57 +124,16 @@ def thumbnails(images, left):
     return grey / np.maximum(np.linalg.norm(grey, axis=1, keepdims=True), 1e-6)
 
 
-def squares(scenes, detector, rng, each=3):
-    """Squares that touch no label: `each` at random per photo, and where the detector errs."""
-    found = []
-    for _, image, pseudo, human, _ in scenes:
-        h, w = image.shape[:2]
-        corner, size = pseudo[:, :2], pseudo[:, 2:4]
-        boxes = list(np.concatenate([corner - size / 3, corner + size * 4 / 3], 1))
-        for p in human:
-            reach = 1.2 * max(np.linalg.norm(p[1] - p[0]), 8.0)
-            boxes.append((*(p.min(0) - reach), *(p.max(0) + reach)))
-        windows = []
-        for _ in range(each):
-            side = np.exp(rng.uniform(np.log(24), np.log(0.7 * min(h, w))))
-            x, y = rng.uniform(side / 3, w - side / 3), rng.uniform(side / 3, h - side / 3)
-            windows.append((x, y, side))
-        for x, y, x1, y1 in detector(image, 640, 0.15)[0]:
-            # 1.7 is what a view takes of a box, wide of its 1.2, for shifts and turns.
-            windows.append(((x + x1) / 2, (y + y1) / 2, 1.7 * max(x1 - x, y1 - y)))
-        for x, y, side in windows:
-            left, top, right, low = x - side / 2, y - side / 2, x + side / 2, y + side / 2
-            touched = any(b[0] < right and b[2] > left and b[1] < low and b[3] > top for b in boxes)
-            if side >= 12 and not touched:
-                k = PATCH / side
-                found.append(cut(image, np.array([[k, 0, -left * k], [0, k, -top * k]]), PATCH))
-    return np.stack(found)
-
-
-def without_faces(teacher, patches):
-    """Patches in which YuNet sees no face at any quarter turn."""
-    most = np.zeros(len(patches))
-    for turn in range(4):
-        for i in range(0, len(patches), 128):
-            some = np.rot90(patches[i : i + 128], turn, (1, 2))[..., ::-1]
-            some = np.pad(some, ((0, 0), (8, 8), (8, 8), (0, 0)), "edge").transpose(0, 3, 1, 2)
-            out = teacher(np.ascontiguousarray(some, np.float32)).numpy()
-            score = np.sqrt(np.clip(out[..., 0], 0, 1) * np.clip(out[..., 1], 0, 1)).max(1)
-            most[i : i + 128] = np.maximum(most[i : i + 128], score)
-    return patches[most < 0.3]
-
-
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--data", required=True)
     parser.add_argument("--teacher", required=True, help="YuNet as ONNX")
-    parser.add_argument("--detector", required=True, help="whose mistakes become non-faces")
     parser.add_argument("--out", required=True)
     args = parser.parse_args()
     cv2.setNumThreads(1)
     out = pathlib.Path(args.out)
     out.mkdir(parents=True, exist_ok=True)
-    teacher = Teacher(args.teacher)
+    teacher = YuNetOnCpu(args.teacher)
     scenes = data.scenes(args.data)
     faces, own, people, held = scene_faces(scenes)
     say = lambda *what: print(*what, flush=True)
@@ -201,13 +156,6 @@ def main():
     say("YuNet silent on", int(np.isnan(seen[:, 0, 0]).sum()), "of", total)
     # The first `whole` chips have surroundings, the rest are padded crops.
     np.savez(out / "faces.npz", yunet=seen, own=own, people=people, whole=len(mine))
-    del chips
-    rng = random.Random(0)
-    patches = squares([s for s in scenes if not s[4]], Network(args.detector), rng)
-    say(len(patches), "squares without a label")
-    patches = without_faces(teacher, patches)
-    say(len(patches), "of them without a face to YuNet")
-    np.save(out / "patches.npy", patches)
 
 
 if __name__ == "__main__":

@@ -1,10 +1,13 @@
-"""Training views for the landmark network. In: chips, their points and non-faces
-(landmark_data.py). Out: batches of round crops uint8 [n, 3, 64, 64], points [n, 5, 2] in half
-sides, the distance between the eyes in half sides, face 1 or not 0.
+"""Training views for the landmark network. In: chips and their points (landmark_data.py), squares
+that are none (landmark_squares.py). Out: batches of round crops uint8 [n, 3, 64, 64], points
+[n, 5, 2] in half sides, the distance between the eyes in half sides, face 1 or not 0, and whether
+enough is seen to tell.
 
-Two views of a face take turns: as a detector's box gives it, turned by any angle, and as the
-second pass sees it, nearly upright and well centred. Non-faces: squares without a label, patterns,
-and parts of faces far off the middle.
+Two views of a face take turns: as a detector's box gives it, turned by any angle and sometimes half
+beside the face, and as the second pass sees it, nearly upright and well centred. Non-faces: squares
+of photos, patterns, and parts of faces far off the middle. What is done to faces is done to them
+alike: where only faces were dark, blurred, masked or at the end of their crop, that alone was a
+face to the network.
 """
 
 import math
@@ -22,6 +25,14 @@ from landmarks import SIDE, circle
 BOX_HALF, BOX_MIDDLE = 1.6, (0.0, -0.21)
 # Half a side of the second pass, in eye distances of the mean face that fits the first's points.
 AGAIN_HALF = 1.45
+# A square of landmark_squares.py has surroundings: it is this many times its own side.
+AROUND = 1.6
+# Taken for a face with more than this by the network before: hard.
+HARD = 0.2
+# How many views wear a mask or a bar over the eyes, and how many a mask.
+DRESSED, MASKED = 0.14, 0.09
+# Deviation of the pixels' values below which nobody could tell a face.
+LEAST_CONTRAST = 7.0
 # The mean face about its own middle as complex numbers, and where its eyes and mouth have theirs.
 MEAN = (TEMPLATE - TEMPLATE.mean(0)) @ np.array([1, 1j])
 MIDDLE = (MEAN[:2].mean() + MEAN[3:].mean()) / 2
@@ -30,11 +41,33 @@ MIDDLE = (MEAN[:2].mean() + MEAN[3:].mean()) / 2
 ACROSS = np.tile(np.linspace(-1, 1, SIDE, dtype=np.float32), (SIDE, 1))
 
 
+class Squares:
+    """The squares of landmark_squares.py in a folder; those made while a run reads join it."""
+
+    def __init__(self, folder):
+        self.folder, self.parts = folder, {}
+        self.look()
+        if not self.parts:
+            raise FileNotFoundError(f"{folder}: no squares-*.npz; make them by landmark_squares.py")
+
+    def look(self):
+        for file in sorted(self.folder.glob("squares-??.npz")):
+            if file not in self.parts:
+                part = np.load(file)
+                self.parts[file] = part["squares"], np.flatnonzero(part["sure"] > HARD)
+
+    def one(self, rng, hard=False):
+        """A square, or one of those that the network before took for a face."""
+        squares, those = rng.choice(list(self.parts.values()))
+        return squares[those[rng.randrange(len(those))] if hard else rng.randrange(len(squares))]
+
+
 class Views(torch.utils.data.IterableDataset):
     """Endless batches; `wait` is called before each."""
 
-    def __init__(self, chips, points, whole, patches, batch, seed, wait):
-        self.chips, self.points, self.whole, self.patches = chips, points, whole, patches
+    def __init__(self, chips, points, whole, squares, batch, seed, wait):
+        """`whole`: chips before this one have surroundings; `squares`: see Squares."""
+        self.chips, self.points, self.whole, self.squares = chips, points, whole, squares
         self.batch, self.seed, self.wait = batch, seed, wait
         self.frames = frames(points)
         self.round = circle().numpy().astype(bool)
@@ -44,39 +77,52 @@ class Views(torch.utils.data.IterableDataset):
         self.rng, self.noise = random.Random(self.seed), np.random.default_rng(self.seed)
         while True:
             self.wait()
-            images, points, eyes, faces = zip(*(self.view() for _ in range(self.batch)))
+            self.squares.look()
+            images, *rest = zip(*(self.view() for _ in range(self.batch)))
             x = torch.from_numpy(np.stack(images).transpose(0, 3, 1, 2).copy())
-            rest = (torch.tensor(np.array(v, np.float32)) for v in (points, eyes, faces))
-            yield x, *rest
+            yield x, *(torch.tensor(np.array(v, np.float32)) for v in rest)
 
     def view(self):
         rng = self.rng
         kind = rng.random()
-        if kind < 0.80:
-            image, points, eyes = self.face(*(self.first() if kind < 0.48 else self.second()))
-            return self.changed(image, 1.0), points, eyes, 1.0
-        if kind < 0.86:
-            image, points, eyes = self.face(*self.astray())
-        elif kind < 0.985:
-            image = self.nothing()
+        if kind < 0.62:
+            image, points, eyes = self.face(*(self.first() if kind < 0.38 else self.second()))
+            image = self.changed(image)
+            return image, points, eyes, 1.0, float(self.contrast(image) > LEAST_CONTRAST)
+        if kind < 0.70:
+            image, _, _ = self.face(*self.astray())
         else:
-            image = self.pattern()
-        return self.changed(image, 0.5), np.zeros((5, 2)), 1.0, 0.0
+            image = self.nothing() if kind < 0.985 else self.pattern()
+            dressed = rng.random()
+            if dressed < DRESSED:
+                a, k = rng.uniform(-math.pi, math.pi), rng.uniform(0.45, 0.75)
+                turn = k * np.array([[math.cos(a), math.sin(a)], [-math.sin(a), math.cos(a)]])
+                points = (TEMPLATE - TEMPLATE.mean(0)) @ turn + SIDE / 2
+                image = self.dressed(image, points, dressed < MASKED)
+        return self.changed(image), np.zeros((5, 2)), 1.0, 0.0, 1.0
+
+    def contrast(self, image):
+        return image[self.round].std(0).max()
 
     def first(self):
         """Half side, middle (both in eye distances of the face) and roll by a detector's box."""
         rng = self.rng
-        far = rng.random() < 0.35
-        half = BOX_HALF * math.exp(rng.gauss(0, 0.25 if far else 0.12))
+        most = 30 if rng.random() < 0.25 else 180
+        roll = rng.uniform(-most, most)
         x, y = BOX_MIDDLE
-        at = (rng.gauss(x, 0.28), rng.gauss(y - 0.1 * far, 0.3 if far else 0.14))
         kind = rng.random()
-        most = 30 if kind < 0.4 else 100 if kind < 0.7 else 180
-        return min(max(half, 1.0), 2.4), at, rng.uniform(-most, most)
+        if kind < 0.6:
+            half, at = rng.gauss(0, 0.12), (rng.gauss(x, 0.28), rng.gauss(y, 0.14))
+        elif kind < 0.85:
+            half, at = rng.gauss(0, 0.25), (rng.gauss(x, 0.3), rng.gauss(y - 0.1, 0.3))
+        else:
+            # A detector's box of a head on its side or upside down is often half of it.
+            half, at = rng.gauss(-0.3, 0.3), (rng.gauss(x, 0.4), rng.gauss(y + 0.1, 0.55))
+        return min(max(BOX_HALF * math.exp(half), 0.8), 2.5), at, roll
 
     def second(self):
         rng = self.rng
-        wide = rng.choice([1.0, 1.0, 2.0])
+        wide = rng.choice([1.0, 1.0, 1.0, 2.0, 2.0, 5.0])
         half = AGAIN_HALF * math.exp(rng.gauss(0, 0.06 * wide))
         return half, (rng.gauss(0, 0.07 * wide), rng.gauss(0, 0.07 * wide)), rng.gauss(0, 4 * wide)
 
@@ -85,9 +131,10 @@ class Views(torch.utils.data.IterableDataset):
         rng = self.rng
         way, roll = rng.uniform(0, 2 * math.pi), rng.uniform(-180, 180)
         if rng.random() < 0.5:
-            half, off = rng.uniform(0.25, 0.75), rng.uniform(0, 1.3)
+            half, off = rng.uniform(0.2, 0.6), rng.uniform(0, 1.3)
         else:
-            half, off = rng.uniform(0.8, 1.7), rng.uniform(1.4, 2.0)
+            half = rng.uniform(0.8, 1.7)
+            off = max(1.5, half + 0.1) + rng.uniform(0, 0.6)
         return half, (off * math.cos(way), off * math.sin(way)), roll
 
     def face(self, half, at, roll):
@@ -118,8 +165,8 @@ class Views(torch.utils.data.IterableDataset):
             chip = cv2.blur(chip, (2, 2) if k > 0.45 else (3, 3))
         image = cv2.warpPerspective(chip, to, (SIDE, SIDE), borderMode=cv2.BORDER_REPLICATE)
         dressed = rng.random()
-        if dressed < 0.14:
-            image = self.dressed(image, seen + (SIDE - 1) / 2, dressed < 0.09)
+        if dressed < DRESSED:
+            image = self.dressed(image, seen + (SIDE - 1) / 2, dressed < MASKED)
         seen = seen / (SIDE / 2)
         return image, seen[MIRRORED] if flip < 0 else seen, eyes * k / (SIDE / 2)
 
@@ -149,17 +196,26 @@ class Views(torch.utils.data.IterableDataset):
         return (image * (1 - inside) + np.clip(colour * shade, 0, 255) * inside).astype(np.uint8)
 
     def nothing(self):
-        """A square without a label, at any turn."""
+        """A square that is no box of a face, at any turn; often with the end of an aligned crop."""
         rng = self.rng
-        patch = self.patches[rng.randrange(len(self.patches))]
-        k = SIDE / PATCH * math.exp(rng.uniform(0.25, 0.9))
-        middle = (PATCH / 2 + rng.gauss(0, 5), PATCH / 2 + rng.gauss(0, 5))
-        matrix = cv2.getRotationMatrix2D(middle, rng.uniform(-180, 180), k)
-        matrix[:, 2] += (SIDE - PATCH) / 2
+        patch = self.squares.one(rng, hard=rng.random() < 0.5)
+        half, middle = PATCH / 2 / AROUND, PATCH / 2
+        left = top = 0
+        if rng.random() < 0.4:
+            # Where the padding of aligned crops begins, seen from the middle of the face.
+            ends = (rng.uniform(0.9, 1.4), rng.uniform(1.2, 1.6), rng.uniform(0.7, 1.1))
+            aside, above, below = (int(half * end) for end in ends)
+            left, top = int(middle) - aside, int(middle) - above
+            patch = patch[max(top, 0) : int(middle) + below, left : int(middle) + aside]
+            top = max(top, 0)
+        k = SIDE / 2 / half * math.exp(rng.gauss(0, 0.1))
+        centre = (middle - left + rng.gauss(0, 3), middle - top + rng.gauss(0, 3))
+        matrix = cv2.getRotationMatrix2D(centre, rng.uniform(-180, 180), k)
+        matrix[:, 2] += SIDE / 2 - np.array(centre)
         if rng.random() < 0.5:
-            patch = patch[:, ::-1]
+            matrix[0] = [0, 0, SIDE - 1] - matrix[0]
         patch = np.ascontiguousarray(patch)
-        return cv2.warpAffine(patch, matrix, (SIDE, SIDE), borderMode=cv2.BORDER_REFLECT)
+        return cv2.warpAffine(patch, matrix, (SIDE, SIDE), borderMode=cv2.BORDER_REPLICATE)
 
     def pattern(self):
         """Stripes, rings, checks, two discs over a bar, and blots."""
@@ -188,14 +244,14 @@ class Views(torch.utils.data.IterableDataset):
         one, two = (self.noise.uniform(0, 255, 3) for _ in range(2))
         return np.clip(one + (two - one) * (wave[..., None] + 1) / 2, 0, 255).astype(np.uint8)
 
-    def changed(self, image, share):
-        """What cameras, compression and things in front do; `share` scales how often."""
+    def changed(self, image):
+        """What cameras, compression and things in front do."""
         rng = self.rng
-        hit = lambda p: rng.random() < p * share
+        hit = lambda p: rng.random() < p
         if hit(0.12):
             image = self.covered(image)
         if hit(0.4):
-            side = int(math.exp(rng.uniform(math.log(10), math.log(48))))
+            side = int(math.exp(rng.uniform(math.log(12), math.log(48))))
             how = rng.choice([cv2.INTER_AREA, cv2.INTER_AREA, cv2.INTER_LINEAR])
             image = cv2.resize(image, (side, side), interpolation=how)
             if hit(0.3):
@@ -260,7 +316,7 @@ class Views(torch.utils.data.IterableDataset):
         if kind < 0.65:
             part[:] = self.noise.uniform(0, 255, 3)
         else:
-            patch = self.patches[rng.randrange(len(self.patches))]
+            patch = self.squares.one(rng)
             part[:] = cv2.resize(patch, part.shape[1::-1], interpolation=cv2.INTER_AREA)
         return image
 

@@ -1,7 +1,8 @@
-"""The log of a run, which plot.py draws. In: what a trainer has to say. Out: lines of log.jsonl."""
+"""A run's log, which plot.py draws, and its pauses. In: what a trainer has to say. Out: lines of log.jsonl."""
 
 import json
 import os
+import time
 
 
 def note(out, said):
@@ -10,3 +11,15 @@ def note(out, said):
     with open(os.path.join(out, "log.jsonl"), "a") as log:
         log.write(line + "\n")
     print(line, flush=True)
+
+
+class Quiet:
+    """Waits while a file is there: other work on the machine asks so to be left alone."""
+
+    def __init__(self, path):
+        self.path, self.waited = path, 0.0
+
+    def __call__(self):
+        while self.path and os.path.exists(self.path):
+            time.sleep(1)
+            self.waited += 1

@@ -1,37 +1,39 @@
-"""Trains the detector. In: scene photos with pseudo-labels and human landmarks, and YuNet. Out: checkpoints.
+"""Trains the detector. In: scene photos with labels, aligned crops, YuNet. Out: checkpoints.
 
-    python train_detector.py --data ../../shared/data --teacher ../../shared/models/yunet_n_dynamic.onnx --out run-detector --minutes 90
+    python train_detector.py --data ../../shared/data --out run-detector --minutes 90 \\
+        --teacher ../../shared/models/yunet_n_dynamic.onnx --start checkpoints/detector.pt
 
-Two lessons on the same view. Labels: cells near a face's centre learn it at the stride that suits its size; cells near a
-doubtful label (score below 0.5) learn nothing. Teacher: every other cell learns the object score that YuNet gives it
-(quality focal loss, Li et al., 2020), which teaches what is not a face better than labels do; YuNet doubts faces that fill
-a view, so it does not speak where a label does. Other losses: binary cross entropy for class, distance-IoU for boxes
-(Zheng et al., 2020), smooth L1 for landmarks. Small views of many scales take turns with whole photos at the size that
-the pipeline works at, where large faces have their surroundings. Warm-up, stable, decay; the shipped weights are the
-moving average. The same command continues a run that was cut off; log.jsonl tells how it went (plot.py).
+Views, labels, teacher and losses are made where the network learns, on a GPU or a CPU (scenes.py,
+crowds.py, teacher.py). Two lessons on the same view. Labels: cells near a face's centre learn it at
+the stride that suits its size; cells near a doubtful label (score below 0.5) learn nothing.
+Teacher: every other cell learns the object score that YuNet gives it (quality focal loss, Li et
+al., 2020), which teaches what is not a face better than labels do; YuNet doubts faces that fill a
+view, so it does not speak where a label does. Other losses: binary cross entropy for class,
+distance-IoU for boxes (Zheng et al., 2020), smooth L1 for landmarks. Small views of many scales
+take turns with whole photos at the size that the pipeline works at, where large faces have their
+surroundings. Warm-up, stable, decay; the shipped weights are the moving average. The same command
+continues a run that was cut off; log.jsonl tells how it went (plot.py).
 """
 
 import argparse
-import concurrent.futures
 import functools
-import math
 import os
+import pathlib
 import time
 
 import numpy as np
-import onnxruntime
 import torch
 import torch.nn.functional as F
 
 import data
+from crowds import crowds
 from detector import Detector
-from log import note
+from evaluate_detector import Network
+from log import Quiet, note
 from precision import half
-from scenes import Scenes
+from scenes import SIDE, Views, laid_out
+from teacher import STRIDES, yunet
 
-# Side of a view, how many make a batch, and whether each is a whole photo; in turn.
-VIEWS = ((320, 24, False), (640, 6, True))
-STRIDES = (8, 16, 32)
 # Sizes in pixels (square root of a face's area) that a stride learns.
 SIZES = ((0, 56), (36, 150), (96, 9999))
 
@@ -48,29 +50,25 @@ def cells(side):
 
 
 def assign(faces, at):
-    """Per cell: the face it learns or -1; and the weight of its being background, 0 on and near faces."""
-    index = torch.full((len(at),), -1, dtype=torch.long)
-    background = torch.ones(len(at))
-    best = torch.full((len(at),), 1e9)
+    """Of faces [n, most, 16] per cell: the one it learns or -1, and its weight as background.
+
+    That weight is 0 on and near faces, doubtful ones too.
+    """
+    x, y, w, h = (value[..., None] for value in faces[..., :4].unbind(-1))
+    score, size = faces[..., 14:15], (w * h).clamp(min=1e-3).sqrt()
     xs, ys, strides = at.T
-    for j, (x, y, w, h) in enumerate(faces[:, :4].tolist()):
-        size = math.sqrt(max(w * h, 1e-3))
-        inside = (xs > x) & (xs < x + w) & (ys > y) & (ys < y + h)
-        off = (xs - x - w / 2).abs().maximum((ys - y - h / 2).abs()) / strides
-        if faces[j, 14] < 0.5 or size < 7:
-            background[inside | (off < 1.0)] = 0
-            continue
-        level = torch.zeros(len(at), dtype=torch.bool)
-        for stride, (low, high) in zip(STRIDES, SIZES):
-            if low <= size < high:
-                level |= strides == stride
-        background[inside | (off < 1.5)] = 0
-        # Of two faces on one cell the nearer wins, then the smaller.
-        cost = off + w * h * 1e-6
-        mine = level & (off < 1.5) & (inside | (off < 0.75)) & (cost < best)
-        index[mine] = j
-        best[mine] = cost[mine]
-    return index, background
+    inside = (xs > x) & (xs < x + w) & (ys > y) & (ys < y + h)
+    off = torch.maximum((xs - x - w / 2).abs(), (ys - y - h / 2).abs()) / strides
+    sure = (score >= 0.5) & (size >= 7)
+    near = inside | (off < torch.where(sure, 1.5, 1.0))
+    background = 1.0 - (near & (score > 0)).any(1).float()
+    level = torch.zeros_like(inside)
+    for stride, (low, high) in zip(STRIDES, SIZES):
+        level |= (strides == stride) & (size >= low) & (size < high)
+    mine = sure & level & (off < 1.5) & (inside | (off < 0.75))
+    # Of two faces on one cell the nearer wins, then the smaller.
+    cost, index = torch.where(mine, off + w * h * 1e-6, 1e9).min(1)
+    return torch.where(cost < 1e8, index, -1), background
 
 
 def distance_iou(p, t):
@@ -101,22 +99,29 @@ def geometry(out, faces, at):
 
 
 def label_loss(out, faces, index, background, at):
+    """The loss and its parts, which stay tensors so that nothing waits for the device."""
     photo, cell = torch.nonzero(index >= 0, as_tuple=True)
     object_, class_ = out[..., 1], out[..., 0]
     n = max(len(photo), 1)
-    # Where a face is, a cell must say so; elsewhere the surer it is of one, the more it learns (Lin et al., 2017).
+    # Where a face is, a cell must say so; elsewhere the surer it is of one, the more it learns
+    # (Lin et al., 2017).
     sure = torch.sigmoid(object_).detach()
     target = (index >= 0).float()
     weight = torch.where(target > 0, torch.ones_like(sure), 9 * background * sure.pow(1.1))
-    loss = (F.binary_cross_entropy_with_logits(object_, target, reduction="none") * weight).sum() / n
+    each = F.binary_cross_entropy_with_logits(object_, target, reduction="none")
+    loss = (each * weight).sum() / n
     idle = torch.sigmoid(class_).detach().pow(2) * background * (1 - target)
     loss = loss + 3 * (F.softplus(class_) * idle).sum() / n
+    parts = {"object": loss.detach()}
     if not len(photo):
-        return loss, {"object": loss.item()}
-    iou, box, points = geometry(out[photo, cell], faces, at[cell])
-    quality = F.binary_cross_entropy_with_logits(class_[photo, cell], iou.detach().clamp(0, 1))
-    parts = {"object": loss.item(), "class": quality.item(), "box": box.mean().item(), "points": points.mean().item()}
-    return loss + quality + 2 * box.mean() + 0.5 * points.mean(), parts
+        return loss, parts
+    mine = faces[photo, index[photo, cell]]
+    iou, box, points = geometry(out[photo, cell], mine, at[cell])
+    likeness = iou.detach().clamp(0, 1)
+    quality = F.binary_cross_entropy_with_logits(class_[photo, cell], likeness)
+    box, points = box.mean(), points.mean()
+    parts |= {"class": quality.detach(), "box": box.detach(), "points": points.detach()}
+    return loss + quality + 2 * box + 0.5 * points, parts
 
 
 def teacher_loss(out, teacher, claimed, at):
@@ -142,22 +147,6 @@ def teacher_loss(out, teacher, claimed, at):
     return loss + (weight * (quality + 2 * box + 0.5 * landmarks)).sum()
 
 
-class Teacher:
-    """YuNet by ONNX Runtime. In: BGR [n, 3, side, side]. Out: [n, cells, 16] in our order, class and object as 0..1."""
-
-    def __init__(self, path):
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = 1
-        self.session = onnxruntime.InferenceSession(path, options)
-        self.names = [f"{part}_{stride}" for stride in STRIDES for part in ("cls", "obj", "bbox", "kps")]
-
-    def __call__(self, photos):
-        name = self.session.get_inputs()[0].name
-        parts = self.session.run(self.names, {name: photos})
-        levels = [np.concatenate(parts[i : i + 4], 2) for i in range(0, len(parts), 4)]
-        return torch.from_numpy(np.concatenate(levels, 1))
-
-
 def average(ema, net, step):
     keep = min(0.998, 1 - 1 / (10 + step))
     with torch.no_grad():
@@ -165,14 +154,31 @@ def average(ema, net, step):
             mean.lerp_(value, 1 - keep) if mean.dtype.is_floating_point else mean.copy_(value)
 
 
-def batch(scenes, teacher, step):
-    """Photos; the faces that cells learn; per cell which of its photo's, and its weight as background; the teacher's word."""
-    side, n, whole = VIEWS[step % len(VIEWS)]
-    photos, labels = zip(*(scenes.view(side, whole) for _ in range(n)))
-    photos = np.stack(photos).astype(np.float32)
-    index, background = map(torch.stack, zip(*(assign(faces, cells(side)) for faces in labels)))
-    faces = torch.cat([torch.from_numpy(f)[i[i >= 0]] for f, i in zip(labels, index)])
-    return torch.from_numpy(photos), faces, index, background, teacher(photos)
+def mistakes(path, scenes):
+    """Per photo the boxes, x y w h, of a detector at score 0.2 and more that touch no label."""
+    detector, found = Network(path), []
+    for _, image, pseudo, human, _ in scenes:
+        k = min(1.0, SIDE / max(image.shape[:2]))
+        boxes, _, _ = detector(image, None, 0.2)
+        labels = np.concatenate([pseudo[:, :2], pseudo[:, :2] + pseudo[:, 2:4]], 1)
+        hands = [(*p.min(0), *p.max(0)) for p in human]
+        labels = np.concatenate([labels, np.array(hands).reshape(-1, 4)])
+        apart = (boxes[:, None, :2] >= labels[:, 2:]) | (boxes[:, None, 2:] <= labels[:, :2])
+        boxes = boxes[apart.any(2).all(1)] * k
+        found.append(np.concatenate([boxes[:, :2], boxes[:, 2:] - boxes[:, :2]], 1))
+    return found
+
+
+def photos_for(args):
+    """Photos, sizes and faces of scenes and crowds, how many are scenes, and their mistakes."""
+    scenes = [scene for scene in data.scenes(args.data) if not scene[4]]
+    wrong = mistakes(args.mistakes, scenes) if args.mistakes else [()] * len(scenes)
+    photos, sizes, faces = laid_out(scenes)
+    del scenes
+    crops = data.crops(sorted(pathlib.Path(args.data).glob("faces-*.zip")))
+    more = crowds(photos, sizes, faces, crops, args.crowds)
+    both = (np.concatenate(pair) for pair in zip((photos, sizes, faces), more))
+    return *both, len(photos), wrong
 
 
 def main():
@@ -180,10 +186,16 @@ def main():
     parser.add_argument("--data", required=True)
     parser.add_argument("--teacher", required=True, help="YuNet as ONNX")
     parser.add_argument("--out", required=True)
-    parser.add_argument("--minutes", type=float, default=90, help="of the whole run, with what came before a cut")
-    parser.add_argument("--decay", type=float, default=0.3, help="share of the run in which the rate falls to zero")
+    parser.add_argument("--start", help="a checkpoint whose weights to begin with")
+    parser.add_argument("--mistakes", help="a detector as ONNX whose false boxes are shown more")
+    parser.add_argument("--minutes", type=float, default=90, help="with what came before a cut")
+    parser.add_argument("--decay", type=float, default=0.4, help="share in which the rate falls")
     parser.add_argument("--rate", type=float, default=1.5e-3)
-    parser.add_argument("--compile", action="store_true", help="by torch.compile: a minute or two at the start")
+    parser.add_argument("--small", type=int, default=24, help="views of 320 pixels in a batch")
+    parser.add_argument("--large", type=int, default=6, help="views of 640 pixels in a batch")
+    parser.add_argument("--crowds", type=int, default=2000, help="photos with pasted faces")
+    parser.add_argument("--quiet", help="a file; while it is there the run and its minutes wait")
+    parser.add_argument("--compile", action="store_true", help="by torch.compile: a minute or two")
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     parser.add_argument("--seed", type=int, default=0)
     args = parser.parse_args()
@@ -192,58 +204,56 @@ def main():
     device = torch.device(args.device)
     last = os.path.join(args.out, "last.pt")
     net, ema = Detector().to(device, memory_format=torch.channels_last), Detector().to(device)
-    through = torch.compile(net, dynamic=False) if args.compile else net
+    if args.start:
+        started = torch.load(args.start, map_location=device, weights_only=True)["ema"]
+        net.load_state_dict(started)
     ema.load_state_dict(net.state_dict())
+    through = torch.compile(net, dynamic=False) if args.compile else net
     optimiser = torch.optim.AdamW(net.parameters(), lr=args.rate, weight_decay=0.01)
     seen = step = before = 0
     if os.path.exists(last):
         saved = torch.load(last, map_location=device, weights_only=True)
-        # Blocks added since start as they were made: as nothing.
-        ema.load_state_dict(ema.state_dict() | saved["ema"])
-        # A committed checkpoint is small: the average alone, from which a new run may start.
-        net.load_state_dict(net.state_dict() | saved.get("net", saved["ema"]))
-        seen, step = saved["seen"], saved["step"]
-        if "optimiser" in saved:
-            optimiser.load_state_dict(saved["optimiser"])
-            before = saved["seconds"]
-    scenes = Scenes([scene for scene in data.scenes(args.data) if not scene[4]], args.seed + step)
-    teacher = Teacher(args.teacher)
-    start = saved_at = time.time()
-    first = step
-    # Views and the teacher work on a thread of their own while the network learns from the batch before.
-    ahead = concurrent.futures.ThreadPoolExecutor(1)
-    coming = ahead.submit(batch, scenes, teacher, step)
-    while (done := (before + time.time() - start) / (args.minutes * 60)) < 1:
+        ema.load_state_dict(saved["ema"])
+        net.load_state_dict(saved["net"])
+        optimiser.load_state_dict(saved["optimiser"])
+        seen, step, before = saved["seen"], saved["step"], saved["seconds"]
+    views = Views(*photos_for(args), device, args.seed + step)
+    teacher = yunet(args.teacher, device)
+    quiet, start, saved_at, first = Quiet(args.quiet), time.time(), time.time(), step
+    spent = lambda: before + time.time() - start - quiet.waited
+    while (done := spent() / (args.minutes * 60)) < 1:
+        quiet()
         for group in optimiser.param_groups:
-            group["lr"] = args.rate * min(1.0, (step - first + 1) / 200, (1 - done) / max(args.decay, 1e-9))
-        photos, faces, index, background, taught = (part.to(device) for part in coming.result())
-        coming = ahead.submit(batch, scenes, teacher, step + 1)
-        at = cells(photos.shape[2]).to(device)
+            fall = (1 - done) / max(args.decay, 1e-9)
+            group["lr"] = args.rate * min(1.0, (step - first + 1) / 200, fall)
+        side, whole = ((320, False), (640, True), (320, False), (640, False))[step % 4]
+        photos, faces = views.batch(args.small if side == 320 else args.large, side, whole)
+        at = cells(side).to(device)
+        taught = teacher(photos)
         with half(device):
             maps = through(photos.contiguous(memory_format=torch.channels_last))
-        out = flat(maps)
+        out, (index, background) = flat(maps), assign(faces, at)
         loss, parts = label_loss(out, faces, index, background, at)
         lesson = teacher_loss(out, taught, index >= 0, at)
-        optimiser.zero_grad()
+        optimiser.zero_grad(set_to_none=True)
         (loss + lesson).backward()
         torch.nn.utils.clip_grad_norm_(net.parameters(), 10.0)
         optimiser.step()
         step, seen = step + 1, seen + len(photos)
-        average(ema, net, step)
-        if step % 50 < len(VIEWS):
-            minutes = round((before + time.time() - start) / 60, 2)
-            said = {"photos": seen, "minutes": minutes, "side": photos.shape[2], **parts, "teacher": lesson.item()}
-            note(args.out, said)
+        average(ema, net, step - first)
+        if step % 50 < 4:
+            parts = {k: v.item() for k, v in (parts | {"teacher": lesson}).items()}
+            said = {"photos": seen, "minutes": round(spent() / 60, 2), "side": side}
+            note(args.out, said | parts)
         if time.time() - saved_at > 150:
-            save(last, net, ema, optimiser, seen, step, before + time.time() - start)
+            save(last, net, ema, optimiser, seen, step, spent())
             saved_at = time.time()
-    save(last, net, ema, optimiser, seen, step, before + time.time() - start)
-    ahead.shutdown()
+    save(last, net, ema, optimiser, seen, step, spent())
 
 
 def save(path, net, ema, optimiser, seen, step, seconds):
-    state = {"net": net.state_dict(), "ema": ema.state_dict(), "optimiser": optimiser.state_dict()}
-    torch.save(state | {"seen": seen, "step": step, "seconds": seconds}, path + ".part")
+    states = {"net": net.state_dict(), "ema": ema.state_dict(), "optimiser": optimiser.state_dict()}
+    torch.save(states | {"seen": seen, "step": step, "seconds": seconds}, path + ".part")
     os.replace(path + ".part", path)
 
 

@@ -1,13 +1,13 @@
-"""Trains the landmark network. In: the arrays of landmark_data.py. Out: checkpoints.
+"""Trains the landmark network. In: arrays of landmark_data.py and landmark_squares.py. Out: weights.
 
     python train_landmarks.py --data run-landmarks/data --out run-landmarks --minutes 70
 
 Three lessons. Points: their distance in eye distances, rounded off below 0.02. Face or not: cross
-entropy, over all views. Error: the scale of a Laplace distribution over the points' mean distance,
-so that its best answer is that distance as the network must expect it; the distance itself does
-not learn from it. One thread trains, a process of its own makes views. Warm-up, stable, decay; the
-shipped weights are the moving average. The same command continues a run that was cut off;
-log.jsonl tells how it went (plot.py).
+entropy, over all views in which something is seen. Error: the scale of a Laplace distribution over
+the points' mean distance, so that its best answer is that distance as the network must expect it;
+the distance itself does not learn from it. One thread trains, a process of its own makes views.
+Warm-up, stable, decay; the shipped weights are the moving average. The same command continues a
+run that was cut off; log.jsonl tells how it went (plot.py).
 """
 
 import argparse
@@ -20,16 +20,16 @@ import torch
 import torch.nn.functional as F
 
 from landmark_data import labelled
-from landmark_views import Views
+from landmark_views import Squares, Views
 from landmarks import Landmarks, circle
-from log import note
+from log import Quiet, note
 from precision import half
 
 
-def losses(out, points, eyes, face):
+def losses(out, points, eyes, face, clear):
     """Their weighted sum and each as a number; `eyes` is the eye distance in half sides."""
     logit, scale = out[:, 10], out[:, 11]
-    judged = F.binary_cross_entropy_with_logits(logit, face)
+    judged = F.binary_cross_entropy_with_logits(logit, face, clear)
     on = face > 0
     away = (out[on, :10].view(-1, 5, 2) - points[on]).norm(dim=2) / eyes[on, None]
     near = ((away.square() + 0.02**2).sqrt() - 0.02).mean()
@@ -38,7 +38,7 @@ def losses(out, points, eyes, face):
     right = ((logit > 0) == on).float()
     said = {"points": wrong.mean(), "face": judged.detach(), "expected": expected.detach(),
             "missed": 1 - right[on].mean(), "false": 1 - right[~on].mean()}
-    return 4 * near + 0.5 * judged + 0.05 * expected, {k: v.item() for k, v in said.items()}
+    return 4 * near + judged + 0.05 * expected, {k: v.item() for k, v in said.items()}
 
 
 def average(ema, net, step):
@@ -48,21 +48,9 @@ def average(ema, net, step):
             mean.lerp_(value, 1 - keep) if mean.dtype.is_floating_point else mean.copy_(value)
 
 
-class Quiet:
-    """Waits while a file is there: other work on the machine asks so to be left alone."""
-
-    def __init__(self, path):
-        self.path, self.waited = path, 0.0
-
-    def __call__(self):
-        while self.path and os.path.exists(self.path):
-            time.sleep(1)
-            self.waited += 1
-
-
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--data", required=True, type=pathlib.Path, help="by landmark_data.py")
+    parser.add_argument("--data", required=True, type=pathlib.Path, help="the arrays' folder")
     parser.add_argument("--out", required=True)
     parser.add_argument("--minutes", type=float, default=70, help="with what came before a cut")
     parser.add_argument("--decay", type=float, default=0.4, help="share in which the rate falls")
@@ -95,10 +83,9 @@ def main():
         seen, step, before = saved["seen"], saved["step"], saved["seconds"]
     faces = np.load(args.data / "faces.npz")
     chips = np.load(args.data / "chips.npy", mmap_mode="r")
-    patches = np.load(args.data / "patches.npy", mmap_mode="r")
     points = labelled(faces["yunet"], faces["own"], faces["people"]).astype(np.float32)
     wait, seed = Quiet(args.quiet), args.seed + step
-    views = Views(chips, points, int(faces["whole"]), patches, args.batch, seed, wait)
+    views = Views(chips, points, int(faces["whole"]), Squares(args.data), args.batch, seed, wait)
     loader = torch.utils.data.DataLoader(views, batch_size=None, num_workers=1, prefetch_factor=8)
     ahead = iter(loader)
     seen_part = circle().to(device)
@@ -108,11 +95,11 @@ def main():
         for group in optimiser.param_groups:
             fall = (1 - done) / max(args.decay, 1e-9)
             group["lr"] = args.rate * min(1.0, (step - first + 1) / 100, fall)
-        x, points, eyes, face = (part.to(device) for part in next(ahead))
+        x, points, eyes, face, clear = (part.to(device) for part in next(ahead))
         x = (x.float() - 127.5) * seen_part + 127.5
         with half(device):
             out = through(x.contiguous(memory_format=torch.channels_last))
-        loss, parts = losses(out.float(), points, eyes, face)
+        loss, parts = losses(out.float(), points, eyes, face, clear)
         optimiser.zero_grad(set_to_none=True)
         loss.backward()
         torch.nn.utils.clip_grad_norm_(net.parameters(), 5.0)

@@ -11,6 +11,10 @@ use fusiform::album::Page;
 use fusiform::detect::DetectOptions;
 use fusiform::models::Precision;
 
+mod eval;
+
+pub(crate) use eval::{EvalCommand, RobustnessArgs};
+
 const EXIT_CODES: &str = "Exit codes: 0 done; 1 the answer is no (different, nobody known); \
 2 wrong usage; \
 3 done, but some inputs had problems; 4 failed; 130 interrupted (run again to go on).";
@@ -485,54 +489,6 @@ pub(crate) enum KeyKind {
     Verification,
     /// Makes and removes services, copies the vault; sees nobody
     Admin,
-}
-
-#[derive(Debug, Subcommand)]
-pub(crate) enum EvalCommand {
-    /// Verification on Labeled Faces in the Wild, or any set of pairs in its form
-    #[command(after_help = "Example: fusiform eval lfw --images lfw/images \
---pairs lfw/pairs.txt --svg det.svg")]
-    Lfw {
-        /// Folder with Name/Name_0001.jpg
-        #[arg(long, value_name = "DIR")]
-        images: PathBuf,
-        /// pairs.txt as LFW View 2 has it
-        #[arg(long, value_name = "FILE")]
-        pairs: PathBuf,
-        /// Draw the detection error tradeoff curve
-        #[arg(long, value_name = "FILE")]
-        svg: Option<PathBuf>,
-        #[command(flatten)]
-        detect: DetectArgs,
-    },
-    /// Grouping into people, the folder's name being the truth
-    #[command(after_help = "Example: fusiform eval cluster --images lfw/images")]
-    Cluster {
-        /// Folder with one folder per person
-        #[arg(long, value_name = "DIR")]
-        images: PathBuf,
-        /// Similarity at which faces are linked [default: the pack's]
-        #[arg(long, value_name = "SIMILARITY", value_parser = unit)]
-        link: Option<f32>,
-        /// Also write embeddings.npy, labels.npy and groups.npy there, for other programs to
-        /// compare
-        #[arg(long, value_name = "DIR")]
-        export: Option<PathBuf>,
-        /// Compare only like faces from this many on, as large albums do
-        #[arg(long, value_name = "N")]
-        exact_up_to: Option<usize>,
-        #[command(flatten)]
-        detect: DetectArgs,
-    },
-    /// How much of a covered face can still be matched to it
-    #[command(after_help = "Example: fusiform eval redact --images lfw/images")]
-    Redact {
-        /// Folder with one folder per person
-        #[arg(long, value_name = "DIR")]
-        images: PathBuf,
-        #[command(flatten)]
-        detect: DetectArgs,
-    },
 }
 
 #[derive(Debug, Subcommand)]

@@ -8,8 +8,9 @@ use tracing_subscriber::EnvFilter;
 
 use crate::args::{Args, Command, EvalCommand, ExportCommand, ImportCommand, ModelsCommand};
 use crate::commands::{
-    bench, calibrate, compreface, detect, doctor, edit, eval, eval_cluster, eval_redact, find,
-    models, people, redact, report, review, scan, serve, shell, vault, verify, xmp,
+    bench, calibrate, compreface, detect, doctor, edit, eval, eval_cluster, eval_detect,
+    eval_quality, eval_redact, eval_robustness, find, models, people, redact, report, review, scan,
+    serve, shell, vault, verify, xmp,
 };
 use crate::context::Context;
 use crate::exit::Exit;
@@ -111,6 +112,16 @@ fn dispatch(args: Args) -> anyhow::Result<Exit> {
         Command::Eval(EvalCommand::Redact { images, detect }) => {
             eval_redact::run(context, &images, detect)
         }
+        Command::Eval(EvalCommand::Robustness(args)) => eval_robustness::run(context, &args),
+        Command::Eval(EvalCommand::Detect { folder, detect }) => {
+            eval_detect::run(context, &folder, detect)
+        }
+        Command::Eval(EvalCommand::Quality {
+            images,
+            fmr,
+            svg,
+            detect,
+        }) => eval_quality::run(context, &images, fmr, svg.as_deref(), detect),
         Command::Calibrate { images, write } => calibrate::run(context, &images, write),
         Command::Models(ModelsCommand::List) => models::list(context),
         Command::Models(ModelsCommand::Show { name }) => models::show(context, name.as_deref()),

@@ -17,6 +17,16 @@ pub(crate) enum Exit {
     Interrupted,
 }
 
+impl Exit {
+    /// How a command ended that goes on after a problem.
+    pub(crate) fn of<T>(problems: &[T]) -> Exit {
+        match problems {
+            [] => Exit::Done,
+            _ => Exit::SomeProblems,
+        }
+    }
+}
+
 impl From<Exit> for ExitCode {
     fn from(exit: Exit) -> ExitCode {
         ExitCode::from(match exit {

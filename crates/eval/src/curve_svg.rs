@@ -1,5 +1,5 @@
-//! The detection error trade-off as a picture. In: verification reports. Out: one self-contained
-//! SVG. Knows nothing of files; names are escaped, so any text may be one.
+//! Error curves as pictures: here the detection error trade-off. In: reports. Out: one
+//! self-contained SVG. Knows nothing of files; names are escaped, so any text may be one.
 //!
 //! Written by hand, not by plotters: its SVG backend writes colours into every element and has no
 //! `class`, `style`, `title`, `stroke-dasharray` or `font-variant-numeric`, so the picture could
@@ -11,6 +11,10 @@ use std::ops::Range;
 
 use crate::proportion::Proportion;
 use crate::verification::{DetPoint, VerificationReport};
+
+mod discard;
+
+pub use discard::discard_curves;
 
 const WIDTH: f64 = 760.0;
 const PLOT: Frame = Frame {
@@ -103,15 +107,7 @@ fn decades_up(rate: f64, n_decades: f64) -> f64 {
 pub fn det_curve(reports: &[(&str, &VerificationReport)]) -> String {
     let axes = Axes::of(reports);
     let height = LEGEND_TOP + LEGEND_ROW * reports.len() as f64 + 22.0;
-    let mut svg = format!(
-        "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {WIDTH} {height}\" \
-         width=\"{WIDTH}\" height=\"{height}\" role=\"img\" \
-         aria-labelledby=\"det-title det-desc\">\n\
-         <title id=\"det-title\">Detection error trade-off</title>\n\
-         <desc id=\"det-desc\">{}</desc>\n<style>{STYLE}</style>\n\
-         <rect class=\"page\" width=\"100%\" height=\"100%\"/>\n",
-        escape(&description(reports)),
-    );
+    let mut svg = head(height, "Detection error trade-off", &description(reports));
     text(&mut svg, "title", 32.0, 40.0, "Detection error trade-off");
     text(
         &mut svg,
@@ -127,6 +123,18 @@ pub fn det_curve(reports: &[(&str, &VerificationReport)]) -> String {
     legend(&mut svg, reports);
     svg.push_str("</svg>\n");
     svg
+}
+
+/// The beginning of a picture: its size, name and description for readers aloud, its style.
+fn head(height: f64, title: &str, description: &str) -> String {
+    format!(
+        "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {WIDTH} {height}\" \
+         width=\"{WIDTH}\" height=\"{height}\" role=\"img\" aria-labelledby=\"curve-title curve-desc\">\n\
+         <title id=\"curve-title\">{}</title>\n<desc id=\"curve-desc\">{}</desc>\n\
+         <style>{STYLE}</style>\n<rect class=\"page\" width=\"100%\" height=\"100%\"/>\n",
+        escape(title),
+        escape(description),
+    )
 }
 
 fn description(reports: &[(&str, &VerificationReport)]) -> String {

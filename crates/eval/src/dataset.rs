@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use fusiform::{AnalyseOptions, Engine, Face, Photo};
+use fusiform::{AnalyseOptions, Engine, Face, Photo, Quality};
 use rayon::prelude::*;
 
 use crate::error::Error;
@@ -15,8 +15,18 @@ use crate::error::Error;
 pub struct Labelled {
     /// Unit vector.
     pub vector: Vec<f32>,
-    /// Overall quality, 0…1.
-    pub quality: f32,
+    /// How much the face is worth to a recogniser, with the parts.
+    pub quality: Quality,
+}
+
+impl Labelled {
+    /// The face's template with its quality; `None` if the pack has no embedder.
+    pub(crate) fn of(face: &Face) -> Option<Self> {
+        Some(Self {
+            vector: face.template.as_ref()?.vector.clone(),
+            quality: face.quality,
+        })
+    }
 }
 
 /// Photos of one person.
@@ -83,11 +93,7 @@ pub fn embed_photos(
         }
         let photo = engine.analyse_file_with(path, options)?;
         tell();
-        let template = labelled_face(&photo).and_then(|face| face.template.clone());
-        Ok(template.map(|template| Labelled {
-            vector: template.vector,
-            quality: template.quality,
-        }))
+        Ok(labelled_face(&photo).and_then(Labelled::of))
     };
     let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build();
     let pool = pool.map_err(|e| fusiform::Error::io("threads", std::io::Error::other(e)))?;

@@ -12,6 +12,14 @@ pub enum EvaluateError {
         /// What is wrong, and what was expected.
         problem: String,
     },
+    /// A line of a file of labelled faces is not what the format states.
+    #[error("labels file, line {line}: {problem}")]
+    LabelsLine {
+        /// Line number, from 1.
+        line: usize,
+        /// What is wrong.
+        problem: String,
+    },
     /// One of the two kinds of comparison is missing, so an error rate would have no denominator.
     #[error("no {kind} comparisons to measure; give photos of {remedy}")]
     NothingToCompare {
@@ -33,6 +41,14 @@ pub enum EvaluateError {
         index: usize,
         /// The value found.
         value: f32,
+    },
+    /// A quality measure does not state one number per face.
+    #[error("measure {measure} needs one finite value for each of the {expected} faces")]
+    MeasureSize {
+        /// Name of the measure.
+        measure: String,
+        /// Number of faces.
+        expected: usize,
     },
     /// Embeddings of one evaluation must come from one model.
     #[error("embedding {index} has {found} values where the first has {expected}; use one model")]

@@ -1,4 +1,4 @@
-//! How well and how fast faces are told apart. In: an engine, labelled photos, similarities with
+//! How well and how fast faces are found and told apart. In: an engine, labelled photos, similarities with
 //! the truth. Out: error rates, thresholds, curves, timings. Knows nothing of terminals; never
 //! prints.
 //!
@@ -15,6 +15,10 @@
 //! | [`calibration`] | labelled embeddings → thresholds at stated false-match rates |
 //! | [`recognisability`] | photos → what unrecognisable faces look like to an embedder |
 //! | [`curve_svg`] | verification reports → the DET curves as one SVG |
+//! | [`robustness`] | photos → their faces after turns, masks, darkness and other changes |
+//! | [`detection`] | labelled and found faces → recall, average precision, landmark error |
+//! | [`discard`] | labelled embeddings and a quality measure → error versus discard |
+//! | [`curve_svg`] | verification and discard reports → their curves as one SVG |
 //! | [`npy`] | numbers → files for NumPy |
 //! | [`mod@bench`] | networks → times, and the share of what the core can do at most |
 //!
@@ -41,12 +45,15 @@ pub mod bench;
 pub mod calibration;
 pub mod curve_svg;
 pub mod dataset;
+pub mod detection;
+pub mod discard;
 mod error;
 pub mod lfw;
 pub mod npy;
 mod operating_point;
 mod proportion;
 pub mod recognisability;
+pub mod robustness;
 pub mod verification;
 
 pub use error::{Error, EvaluateError};

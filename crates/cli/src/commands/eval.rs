@@ -11,7 +11,7 @@ use fusiform_eval::Proportion;
 use fusiform_eval::curve_svg::det_curve;
 use fusiform_eval::dataset::{Labelled, embed_photos};
 use fusiform_eval::lfw::Pairs;
-use fusiform_eval::verification::{PairScore, VerificationReport, evaluate};
+use fusiform_eval::verification::{PairScore, TarAtFar, VerificationReport, evaluate};
 use serde::Serialize;
 
 use crate::args::DetectArgs;
@@ -34,12 +34,24 @@ struct LfwAnswer {
 }
 
 #[derive(Serialize)]
-struct TarRow {
+pub(super) struct TarRow {
     far: f64,
     tar: f64,
     low: f64,
     high: f64,
     threshold: f32,
+}
+
+impl TarRow {
+    pub(super) fn of(t: &TarAtFar) -> TarRow {
+        TarRow {
+            far: t.far,
+            tar: t.tar.value(),
+            low: t.tar.low,
+            high: t.tar.high,
+            threshold: t.threshold,
+        }
+    }
 }
 
 pub(crate) fn lfw(
@@ -101,26 +113,12 @@ pub(crate) fn lfw(
         accuracy: report.accuracy,
         accuracy_standard_error: report.accuracy_standard_error,
         threshold: report.threshold,
-        tar_at_far: report
-            .tar_at_far
-            .iter()
-            .map(|t| TarRow {
-                far: t.far,
-                tar: t.tar.value(),
-                low: t.tar.low,
-                high: t.tar.high,
-                threshold: t.threshold,
-            })
-            .collect(),
+        tar_at_far: report.tar_at_far.iter().map(TarRow::of).collect(),
         equal_error_rate: report.eer,
         area_under_curve: report.auc,
         problems: problems.clone(),
     })?;
-    Ok(if problems.is_empty() {
-        Exit::Done
-    } else {
-        Exit::SomeProblems
-    })
+    Ok(Exit::of(&problems))
 }
 
 fn print_verification(

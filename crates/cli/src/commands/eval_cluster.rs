@@ -79,7 +79,7 @@ pub(crate) fn run(
                 i as i64,
                 i as i64,
                 &face.vector,
-                face.quality,
+                face.quality.overall,
             ))
         })
         .collect();

@@ -3,6 +3,7 @@
 
 mod albums;
 mod bad_input;
+mod eval;
 mod help;
 mod models;
 mod one_road;
