@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
+use arc_swap::ArcSwap;
 use axum::Router;
 use axum::middleware::from_fn_with_state;
 use fusiform::engine::Engine;
@@ -15,11 +16,14 @@ use fusiform_gallery::{Gallery, Lock, Secret};
 use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
 use tokio::sync::watch;
+use tokio_rustls::rustls::ServerConfig;
 
 use crate::admission::Admission;
 use crate::connections::{Connections, tls};
+use crate::front::Front;
 use crate::health::{self, Health};
 use crate::metrics::{self, Metrics};
+use crate::open_connections::OpenConnections;
 use crate::pages::{self, Guard, Pages};
 use crate::service::Recognition;
 use crate::settings::Settings;
@@ -98,7 +102,7 @@ struct Routes {
     health: Arc<Health>,
     pages: Option<Pages>,
     recognition: Option<Arc<Recognition>>,
-    backup_dir: Option<PathBuf>,
+    settings: Settings,
 }
 
 impl Server {
@@ -117,7 +121,7 @@ impl Server {
         let admission = Arc::new(Admission::new(settings, parts.threads)?);
         let pages = if settings.pages {
             let ip = settings.listen.ip();
-            let guard = Guard::new(ip, parts.password.as_deref(), tls.is_some())?;
+            let guard = Guard::new(ip, parts.password.as_deref(), &settings.allowed_hosts)?;
             // A pack that cannot group is refused now and not after the first scan.
             engine.cluster_options()?;
             let (engine, admission) = (Arc::clone(&engine), Arc::clone(&admission));
@@ -130,7 +134,12 @@ impl Server {
             (Some(file), Some(secret)) => {
                 let lock = Lock::take(file)?;
                 let gallery = Gallery::open(file, secret, &engine.embedder_id()?.to_string())?;
-                let recognition = Recognition::new(Arc::clone(&engine), gallery, admission);
+                let recognition = Recognition::new(
+                    Arc::clone(&engine),
+                    gallery,
+                    admission,
+                    settings.enrol_largest,
+                );
                 (Some(lock), Some(Arc::new(recognition)))
             }
             _ => (None, None),
@@ -142,7 +151,7 @@ impl Server {
             health: Arc::new(Health::new(engine.pack())),
             pages,
             recognition,
-            backup_dir: settings.backup_dir.clone(),
+            settings: settings.clone(),
         };
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .enable_all()
@@ -158,8 +167,13 @@ impl Server {
             address: listener.local_addr()?,
             connections: Connections {
                 listener,
-                tls,
-                max_open: settings.connections,
+                open: OpenConnections::new(settings.connections, settings.connections_per_address),
+                front: Arc::new(Front {
+                    proxies: settings.trusted_proxies.clone(),
+                    base_path: settings.base_path.clone(),
+                    tls: tls.is_some(),
+                }),
+                tls: tls.map(|tls| Arc::new(ArcSwap::new(tls))),
                 timeout: Duration::from_millis(settings.timeout_ms),
             },
             routes,
@@ -202,6 +216,7 @@ impl Server {
                 // The receiver is gone only if the server has ended by itself.
                 let _ = stopping.send(true);
             });
+            tokio::spawn(self.routes.reload_on_hangup(self.connections.tls.clone()));
             self.connections.serve(router, stop).await;
             anyhow::Ok(())
         })?;
@@ -212,6 +227,41 @@ impl Server {
 }
 
 impl Routes {
+    /// Reads certificate and keys again on SIGHUP; what is wrong with them is logged and the old ones
+    /// stay.
+    fn reload_on_hangup(
+        &self,
+        tls_now: Option<Arc<ArcSwap<ServerConfig>>>,
+    ) -> impl Future<Output = ()> + Send + 'static {
+        let recognition = self.recognition.clone();
+        let files = self
+            .settings
+            .tls_cert
+            .clone()
+            .zip(self.settings.tls_key.clone());
+        async move {
+            let Some(mut hangups) = hangups() else {
+                return;
+            };
+            while hangups.recv().await.is_some() {
+                if let (Some((certificate, key)), Some(tls_now)) = (&files, &tls_now) {
+                    match tls(certificate, key) {
+                        Ok(new) => {
+                            tls_now.store(new);
+                            tracing::warn!("{} is in use from now on", certificate.display());
+                        }
+                        Err(why) => tracing::error!("the old certificate stays in use: {why:#}"),
+                    }
+                }
+                if let Some(recognition) = &recognition
+                    && recognition.stored(Gallery::learn_services).await.is_ok()
+                {
+                    tracing::warn!("API keys were read again");
+                }
+            }
+        }
+    }
+
     /// All routes; each tree is independent of the others.
     fn router(&self) -> Result<Router> {
         let mut router = Router::new().merge(health::router(&self.health));
@@ -220,13 +270,26 @@ impl Routes {
         }
         if let Some(recognition) = &self.recognition {
             let metrics = Arc::new(Metrics::new());
-            let measured = compreface::router(recognition)?
-                .merge(v1::router(recognition, self.backup_dir.clone()))
+            let measured = compreface::router(recognition, &self.settings)?
+                .merge(v1::router(recognition, &self.settings))
                 .layer(from_fn_with_state(Arc::clone(&metrics), metrics::measure));
             router = router.merge(measured).merge(metrics::router(&metrics));
         }
         Ok(router)
     }
+}
+
+/// SIGHUPs from now on, so that one does not end the server.
+#[cfg(unix)]
+fn hangups() -> Option<tokio::signal::unix::Signal> {
+    use tokio::signal::unix::{SignalKind, signal};
+    signal(SignalKind::hangup()).ok()
+}
+
+/// There is no such signal here.
+#[cfg(not(unix))]
+fn hangups() -> Option<tokio::sync::mpsc::Receiver<()>> {
+    None
 }
 
 /// Resolves on Ctrl-C, and on SIGTERM where there is one.
