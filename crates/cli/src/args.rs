@@ -361,9 +361,9 @@ A running server that had a vault takes new keys at once.")]
     Key {
         /// What the key is good for
         kind: KeyKind,
-        /// Take this key, as another server had it
-        #[arg(long, value_name = "UUID")]
-        key: Option<uuid::Uuid>,
+        /// Take the key on the first line of this file, as another server had it; `-` is stdin
+        #[arg(long, value_name = "FILE")]
+        key_file: Option<PathBuf>,
         #[command(flatten)]
         terms: KeyTerms,
     },
@@ -428,9 +428,13 @@ pub(crate) struct CompreFaceArgs {
     /// Address of the server
     #[arg(value_name = "URL")]
     pub(crate) url: String,
-    /// Its recognition service's API key, which this server will answer to as well
-    #[arg(long, value_name = "UUID")]
-    pub(crate) key: uuid::Uuid,
+    /// File with its recognition service's API key, which this server will answer to as well; `-` is
+    /// stdin
+    #[arg(long, value_name = "FILE")]
+    pub(crate) key_file: PathBuf,
+    /// File with the key of another recognition service here, which takes the people
+    #[arg(long, value_name = "FILE")]
+    pub(crate) into_key_file: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) terms: KeyTerms,
 }
@@ -611,7 +615,7 @@ Scan the photos first. `fusiform undo` takes it back.")]
     #[command(
         name = "compreface",
         after_help = "Example: fusiform import compreface http://server:8000 \
---key 00000000-0000-0000-0000-000000000002\n\n\
+--key-file old.key\n\n\
 Stop `fusiform serve` meanwhile. The key and the numbers of the images stay the same, so clients \
 only need the new address. Run it again to go on where it stood, and once for each \
 recognition service."

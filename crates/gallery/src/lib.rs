@@ -41,7 +41,7 @@ pub use lock::Lock;
 pub use person::{Example, Match, Person};
 pub use private_file::private_file;
 pub use seal::{MasterKey, Secret, new_key};
-pub use service::{Kind, Service, Terms};
+pub use service::{Kind, Service, Terms, is_guessable};
 pub use store::Store;
 pub use store::memory::MemoryStore;
 pub use store::sqlite::SqliteStore;

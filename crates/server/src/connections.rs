@@ -148,6 +148,24 @@ impl Requests {
     }
 }
 
+/// Says so if everybody on the machine can read a secret file.
+fn warn_of_readers(file: &Path) {
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        let mode = std::fs::metadata(file).map_or(0, |m| m.permissions().mode());
+        if mode & 0o007 != 0 {
+            tracing::warn!(
+                "{}: every user of this machine can read this secret key (mode {:04o}); give it mode 0600",
+                file.display(),
+                mode & 0o7777
+            );
+        }
+    }
+    #[cfg(not(unix))]
+    let _ = file;
+}
+
 /// Reads a certificate chain and its key, both PEM.
 ///
 /// # Errors
@@ -162,6 +180,7 @@ pub(crate) fn tls(certificate: &Path, key: &Path) -> Result<Arc<ServerConfig>> {
         "{}: no certificate is in it; give the full chain as PEM",
         certificate.display()
     );
+    warn_of_readers(key);
     let private = PrivateKeyDer::from_pem_file(key).with_context(|| with_file(key))?;
     let config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
         .with_safe_default_protocol_versions()?

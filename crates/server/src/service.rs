@@ -9,7 +9,7 @@ use fusiform::detect::DetectedFace;
 use fusiform::engine::Engine;
 use fusiform::geometry::BoundingBox;
 use fusiform::{AnalyseOptions, Face};
-use fusiform_gallery::{Action, Gallery, Kind, Match, Service, Uuid};
+use fusiform_gallery::{Action, Gallery, Kind, Match, Service, Uuid, is_guessable};
 
 use crate::admission::{Admission, blocking, decoding_bytes};
 use crate::attempts::Attempts;
@@ -180,7 +180,8 @@ impl Recognition {
                 .iter()
                 .find_map(|kind| self.gallery.service(*kind, key))
         };
-        if let Some(service) = known() {
+        let guessable = is_guessable(key);
+        if let Some(service) = known().filter(|_| !guessable) {
             return Ok(Some(service));
         }
         if self.wrong_keys.must_wait(client.address) {
@@ -190,10 +191,15 @@ impl Recognition {
         // A failure is in the log already; the key counts as unknown.
         let has_new = self.stored(Gallery::learn_services).await;
         let service = has_new.unwrap_or(false).then(known).flatten();
+        let service = service.filter(|_| !guessable);
         if service.is_none() {
             let n = self.wrong_keys.failed(client.address);
             if n == 1 || n == FREE_WRONG_KEYS {
-                tracing::warn!("unknown API key from {}, {n} in a row", client.address);
+                let what = match guessable {
+                    true => "API key that is published or can be guessed, which opens nothing,",
+                    false => "unknown API key",
+                };
+                tracing::warn!("{what} from {}, {n} in a row", client.address);
             }
         }
         Ok(service)

@@ -6,32 +6,45 @@ use std::io::Write;
 use std::path::Path;
 
 use anyhow::{Context as _, Result};
-use fusiform_gallery::{Gallery, Kind, Lock, Secret, Terms, Uuid, private_file};
+use fusiform_gallery::{Gallery, Kind, Lock, Secret, Terms, Uuid, is_guessable, private_file};
 use serde_json::json;
 
 use crate::args::{AuditCommand, KeyKind, KeyTerms, VaultCommand};
 use crate::context::Context;
 use crate::exit::Exit;
+use crate::secret_file;
 
 /// Makes a service and prints its key, which is shown this once: only its hash is kept.
 pub(crate) fn key(
     context: &Context,
     kind: KeyKind,
-    key: Option<Uuid>,
-    terms: KeyTerms,
+    key_file: Option<&Path>,
+    terms: &KeyTerms,
 ) -> Result<Exit> {
+    let given = key_file.map(secret_file::api_key).transpose()?;
     let vault = open(context, &model(context)?)?;
-    let key = key.unwrap_or_else(Uuid::new_v4);
+    let key = given.unwrap_or_else(Uuid::new_v4);
+    check_guessable(&key)?;
     let kind = match kind {
         KeyKind::Recognition => Kind::Recognition,
         KeyKind::Detection => Kind::Detection,
         KeyKind::Verification => Kind::Verification,
         KeyKind::Admin => Kind::Admin,
     };
-    vault.add_service(kind, &key, Terms::from(&terms))?;
+    vault.add_service(kind, &key, Terms::from(terms))?;
     context.printer.row(key)?;
     context.printer.record(&json!({"key": key.to_string()}))?;
     Ok(Exit::Done)
+}
+
+/// Fails for a key that others know: the demonstration of CompreFace publishes its own.
+pub(super) fn check_guessable(key: &Uuid) -> Result<()> {
+    anyhow::ensure!(
+        !is_guessable(key),
+        "{key}: this key is published or can be guessed; `fusiform key` without it makes one that \
+         cannot"
+    );
+    Ok(())
 }
 
 impl From<&KeyTerms> for Terms {
@@ -140,7 +153,7 @@ fn restore(context: &Context, file: &Path) -> Result<()> {
     Ok(context.printer.row(path.display())?)
 }
 
-fn model(context: &Context) -> Result<String> {
+pub(super) fn model(context: &Context) -> Result<String> {
     Ok(context.engine()?.embedder_id()?.to_string())
 }
 

@@ -34,6 +34,7 @@ pub(crate) struct ServeLayer {
     pub tls_cert: Option<PathBuf>,
     pub tls_key: Option<PathBuf>,
     pub pages: Option<bool>,
+    pub password_file: Option<PathBuf>,
     pub connections: Option<usize>,
     pub connections_per_address: Option<usize>,
     pub backup_dir: Option<PathBuf>,
@@ -61,6 +62,7 @@ impl ServeLayer {
             tls_cert: self.tls_cert.or(below.tls_cert),
             tls_key: self.tls_key.or(below.tls_key),
             pages: self.pages.or(below.pages),
+            password_file: self.password_file.or(below.password_file),
             connections: self.connections.or(below.connections),
             connections_per_address: self
                 .connections_per_address
@@ -173,6 +175,7 @@ pub(super) fn environment(
         tls_cert: env::var_os("FUSIFORM_TLS_CERT").map(PathBuf::from),
         tls_key: env::var_os("FUSIFORM_TLS_KEY").map(PathBuf::from),
         pages: parsed(text, "FUSIFORM_PAGES", YES_OR_NO)?,
+        password_file: env::var_os("FUSIFORM_PASSWORD_FILE").map(PathBuf::from),
         connections: parsed(text, "FUSIFORM_CONNECTIONS", NUMBER)?,
         connections_per_address: parsed(text, "FUSIFORM_CONNECTIONS_PER_ADDRESS", NUMBER)?,
         backup_dir: env::var_os("FUSIFORM_BACKUP_DIR").map(PathBuf::from),

@@ -8,4 +8,5 @@ mod limits;
 mod moving;
 mod proxied;
 mod server_fixture;
+mod starting;
 mod v1;
