@@ -130,6 +130,10 @@ impl Server {
             (Some(file), Some(secret)) => {
                 let lock = Lock::take(file)?;
                 let gallery = Gallery::open(file, secret, &engine.embedder_id()?.to_string())?;
+                if let Some(fault) = gallery.health().fault() {
+                    let file = file.display();
+                    tracing::error!("{file}: {fault}; nothing is recorded until that is decided");
+                }
                 let recognition = Recognition::new(Arc::clone(&engine), gallery, admission);
                 (Some(lock), Some(Arc::new(recognition)))
             }
