@@ -9,8 +9,8 @@ use tracing_subscriber::EnvFilter;
 
 use crate::args::{Args, Command, EvalCommand, ExportCommand, ImportCommand, ModelsCommand};
 use crate::commands::{
-    bench, calibrate, compreface, detect, doctor, edit, eval, eval_cluster, eval_redact, find,
-    models, people, redact, report, review, scan, serve, shell, vault, verify, xmp,
+    audit, bench, calibrate, compreface, detect, doctor, edit, eval, eval_cluster, eval_redact,
+    find, models, people, redact, report, review, scan, serve, shell, vault, verify, xmp,
 };
 use crate::context::Context;
 use crate::exit::Exit;
@@ -127,7 +127,7 @@ fn dispatch(args: Args) -> anyhow::Result<Exit> {
             key_file,
             terms,
         } => vault::key(context, kind, key_file.as_deref(), &terms),
-        Command::Audit(command) => vault::audit(context, &command),
+        Command::Audit(command) => audit::run(context, &command),
         Command::Vault(command) => vault::run(context, &command),
         Command::Completions { .. } | Command::Man { .. } => Ok(Exit::Done),
     }

@@ -1,6 +1,6 @@
 //! Services: separate collections of people, each opened by keys of its own. Plain data.
 
-use crate::clock::{DAY_MS, now_ms};
+use crate::clock::DAY_MS;
 use crate::consent::Consent;
 
 /// What a service's key is good for.
@@ -63,9 +63,24 @@ pub struct Terms {
 }
 
 impl Terms {
-    /// The consent of a person who is enrolled now.
-    pub(crate) fn consent(&self) -> Consent {
-        let end = |days| now_ms() + i64::from(days) * DAY_MS;
+    /// Basis and purpose, to be sealed. The days stand beside them in the clear, and are
+    /// authenticated with them.
+    pub(crate) fn to_bytes(&self) -> Vec<u8> {
+        [self.basis.as_bytes(), b"\0", self.purpose.as_bytes()].concat()
+    }
+
+    pub(crate) fn from_bytes(plain: &[u8], keep_days: Option<u32>) -> Option<Terms> {
+        let (basis, purpose) = std::str::from_utf8(plain).ok()?.split_once('\0')?;
+        Some(Terms {
+            basis: basis.into(),
+            purpose: purpose.into(),
+            keep_days,
+        })
+    }
+
+    /// The consent of a person who is enrolled at a time.
+    pub(crate) fn consent(&self, now_ms: i64) -> Consent {
+        let end = |days| now_ms.saturating_add(i64::from(days) * DAY_MS);
         Consent {
             basis: self.basis.clone(),
             purpose: self.purpose.clone(),

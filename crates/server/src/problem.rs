@@ -211,7 +211,14 @@ impl Problem {
 
 impl From<fusiform_gallery::Error> for Problem {
     fn from(error: fusiform_gallery::Error) -> Problem {
-        Problem::internal(error.to_string())
+        use fusiform_gallery::Error;
+        match error {
+            Error::Name(_) | Error::ConsentEnded(_) | Error::ConsentUnit(_) => {
+                Problem::invalid(error.to_string())
+            }
+            Error::UnknownPerson(_) => Problem::new(Code::UnknownSubject, error.to_string()),
+            _ => Problem::internal(error.to_string()),
+        }
     }
 }
 

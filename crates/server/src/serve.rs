@@ -87,6 +87,7 @@ pub struct Server {
     connections: Connections,
     address: SocketAddr,
     routes: Routes,
+    hangups: Option<Hangups>,
     /// Keeps other processes from serving the same vault.
     _lock: Option<Lock>,
 }
@@ -134,6 +135,13 @@ impl Server {
             (Some(file), Some(secret)) => {
                 let lock = Lock::take(file)?;
                 let gallery = Gallery::open(file, secret, &engine.embedder_id()?.to_string())?;
+                if let Some(fault) = gallery.health().fault() {
+                    let file = file.display();
+                    tracing::error!("{file}: {fault}; nothing is recorded until that is decided");
+                }
+                gallery.set_audit_window(Duration::from_millis(settings.audit_window_ms));
+                let grace = u64::from(settings.clock_grace_h) * 3600;
+                gallery.set_clock_grace(Duration::from_secs(grace));
                 let recognition = Recognition::new(
                     Arc::clone(&engine),
                     gallery,
@@ -148,7 +156,7 @@ impl Server {
             return Err(StartError::NothingToServe.into());
         }
         let routes = Routes {
-            health: Arc::new(Health::new(engine.pack())),
+            health: Arc::new(Health::new(engine.pack(), recognition.clone())),
             pages,
             recognition,
             settings: settings.clone(),
@@ -163,7 +171,6 @@ impl Server {
             source,
         })?;
         Ok(Server {
-            runtime,
             address: listener.local_addr()?,
             connections: Connections {
                 listener,
@@ -177,6 +184,9 @@ impl Server {
                 timeout: Duration::from_millis(settings.timeout_ms),
             },
             routes,
+            // Before anybody is told that it runs: a signal without a handler ends the process.
+            hangups: runtime.block_on(async { hangups() }),
+            runtime,
             _lock: lock,
         })
     }
@@ -199,7 +209,7 @@ impl Server {
     ///
     /// # Errors
     /// If the pack states no thresholds.
-    pub fn run(self) -> Result<()> {
+    pub fn run(mut self) -> Result<()> {
         self.runtime.block_on(async {
             let router = self.routes.router()?;
             if let Some(recognition) = &self.routes.recognition {
@@ -216,8 +226,15 @@ impl Server {
                 // The receiver is gone only if the server has ended by itself.
                 let _ = stopping.send(true);
             });
-            tokio::spawn(self.routes.reload_on_hangup(self.connections.tls.clone()));
+            if let Some(hangups) = self.hangups.take() {
+                let tls = self.connections.tls.clone();
+                tokio::spawn(self.routes.reload_on_hangup(hangups, tls));
+            }
             self.connections.serve(router, stop).await;
+            if let Some(recognition) = &self.routes.recognition {
+                // Entries of recognitions that wait for the disk; a failure is in the log.
+                drop(recognition.stored(Gallery::flush).await);
+            }
             anyhow::Ok(())
         })?;
         // An analysis may still run; its client is gone.
@@ -231,6 +248,7 @@ impl Routes {
     /// stay.
     fn reload_on_hangup(
         &self,
+        mut hangups: Hangups,
         tls_now: Option<Arc<ArcSwap<ServerConfig>>>,
     ) -> impl Future<Output = ()> + Send + 'static {
         let recognition = self.recognition.clone();
@@ -240,9 +258,6 @@ impl Routes {
             .clone()
             .zip(self.settings.tls_key.clone());
         async move {
-            let Some(mut hangups) = hangups() else {
-                return;
-            };
             while hangups.recv().await.is_some() {
                 if let (Some((certificate, key)), Some(tls_now)) = (&files, &tls_now) {
                     match tls(certificate, key) {
@@ -279,16 +294,21 @@ impl Routes {
     }
 }
 
+#[cfg(unix)]
+type Hangups = tokio::signal::unix::Signal;
+#[cfg(not(unix))]
+type Hangups = tokio::sync::mpsc::Receiver<()>;
+
 /// SIGHUPs from now on, so that one does not end the server.
 #[cfg(unix)]
-fn hangups() -> Option<tokio::signal::unix::Signal> {
+fn hangups() -> Option<Hangups> {
     use tokio::signal::unix::{SignalKind, signal};
     signal(SignalKind::hangup()).ok()
 }
 
 /// There is no such signal here.
 #[cfg(not(unix))]
-fn hangups() -> Option<tokio::sync::mpsc::Receiver<()>> {
+fn hangups() -> Option<Hangups> {
     None
 }
 

@@ -58,6 +58,12 @@ pub struct Settings {
     pub base_path: String,
     /// Seconds that a browser may keep an enrolled image; 0 is not at all. Shared caches never may.
     pub image_cache_s: u32,
+    /// Milliseconds that log entries of recognitions may wait to be written together; a kill loses
+    /// those of that time at most. 0 writes each before it is answered.
+    pub audit_window_ms: u64,
+    /// Hours that the clock may jump and be believed at once; after a longer jump nobody is erased
+    /// until it has gone on evenly for as long.
+    pub clock_grace_h: u32,
     /// Where an enrolment's photo shows several faces, take the largest and do not refuse.
     pub enrol_largest: bool,
 }
@@ -87,6 +93,8 @@ impl Default for Settings {
             allowed_hosts: Vec::new(),
             base_path: String::new(),
             image_cache_s: 0,
+            audit_window_ms: 5000,
+            clock_grace_h: 24,
             enrol_largest: false,
         }
     }

@@ -123,7 +123,8 @@ pub(crate) fn router(recognition: &Arc<Recognition>, settings: &Settings) -> Rou
         .merge(admitted(&[Kind::Recognition], batch, batches))
         .merge(admitted(&[Kind::Admin], small, collections.merge(backups)))
         .merge(admitted(either, small, progress))
-        .route("/openapi.json", get(async || Json(Document::openapi())));
+        .route("/openapi.json", get(async || Json(Document::openapi())))
+        .fallback(async || Problem::new(Code::UnknownRoute, "There is no such path"));
     let routes = Router::new().nest("/api/fusiform/v1", routes);
     no_store(render_problems(routes, problem_json::response)).merge(page::router())
 }

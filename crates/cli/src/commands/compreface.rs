@@ -136,8 +136,8 @@ pub(crate) fn import(context: &Context, from: &CompreFaceArgs) -> Result<Exit> {
     let server = Server::at(from, old_key);
     let subjects: Subjects = server.json("subjects")?;
     let faces = server.faces()?;
-    let vault = vault::open(context, &engine.embedder_id()?.to_string())?;
-    let _claim = Lock::take(vault::path(context)?)?;
+    let vault = vault::open(context, Some(&engine.embedder_id()?.to_string()))?;
+    let _lock = Lock::take(vault::path(context)?)?;
     let service = match vault.service(Kind::Recognition, &key) {
         Some(service) => service,
         None => vault.add_service(Kind::Recognition, &key, Terms::from(&from.terms))?,

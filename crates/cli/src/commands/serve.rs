@@ -78,7 +78,7 @@ fn first_keys(context: &Context, settings: &Settings) -> Result<Shown> {
     if is_local || there {
         return Ok(Vec::new());
     }
-    let vault = super::vault::open(context, &super::vault::model(context)?)?;
+    let vault = super::vault::open(context, None)?;
     let mut shown = Vec::new();
     for (kind, what) in [(Kind::Recognition, "recognition"), (Kind::Admin, "admin")] {
         let key = Uuid::new_v4();

@@ -42,6 +42,8 @@ pub(crate) struct ServeLayer {
     pub allowed_hosts: Option<Vec<String>>,
     pub base_path: Option<String>,
     pub image_cache_s: Option<u32>,
+    pub audit_window_ms: Option<u64>,
+    pub clock_grace_h: Option<u32>,
     pub enrol_largest: Option<bool>,
 }
 
@@ -72,6 +74,8 @@ impl ServeLayer {
             allowed_hosts: self.allowed_hosts.or(below.allowed_hosts),
             base_path: self.base_path.or(below.base_path),
             image_cache_s: self.image_cache_s.or(below.image_cache_s),
+            audit_window_ms: self.audit_window_ms.or(below.audit_window_ms),
+            clock_grace_h: self.clock_grace_h.or(below.clock_grace_h),
             enrol_largest: self.enrol_largest.or(below.enrol_largest),
         }
     }
@@ -114,6 +118,8 @@ impl ServeLayer {
             allowed_hosts: self.allowed_hosts.unwrap_or_default(),
             base_path: base_path(self.base_path.unwrap_or_default())?,
             image_cache_s: self.image_cache_s.unwrap_or(usual.image_cache_s),
+            audit_window_ms: self.audit_window_ms.unwrap_or(usual.audit_window_ms),
+            clock_grace_h: self.clock_grace_h.unwrap_or(usual.clock_grace_h),
             enrol_largest: self.enrol_largest.unwrap_or(usual.enrol_largest),
         })
     }
@@ -183,6 +189,8 @@ pub(super) fn environment(
         allowed_hosts: text("FUSIFORM_ALLOWED_HOSTS")?.map(|list| separated(&list)),
         base_path: text("FUSIFORM_BASE_PATH")?,
         image_cache_s: parsed(text, "FUSIFORM_IMAGE_CACHE_S", NUMBER)?,
+        audit_window_ms: parsed(text, "FUSIFORM_AUDIT_WINDOW_MS", NUMBER)?,
+        clock_grace_h: parsed(text, "FUSIFORM_CLOCK_GRACE_H", NUMBER)?,
         enrol_largest: parsed(text, "FUSIFORM_ENROL_LARGEST", YES_OR_NO)?,
     })
 }

@@ -18,9 +18,9 @@ fn raw(server: &Server, request: &str) -> String {
     use std::io::{Read, Write};
     let mut line = std::net::TcpStream::connect(("127.0.0.1", server.port)).unwrap();
     line.write_all(request.as_bytes()).unwrap();
-    let mut answer = String::new();
-    line.read_to_string(&mut answer).unwrap();
-    answer.to_lowercase()
+    let mut answer = Vec::new();
+    line.read_to_end(&mut answer).unwrap();
+    String::from_utf8_lossy(&answer).to_lowercase()
 }
 
 #[test]

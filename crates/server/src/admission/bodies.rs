@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use axum::body::{Body, Bytes};
+use axum::body::{Body, BodyDataStream, Bytes};
 use futures_util::StreamExt;
 use tokio::time::Instant;
 
@@ -15,6 +15,11 @@ use crate::problem::{Code, Problem};
 
 /// An upload has this long before its rate counts.
 pub(super) const GRACE: Duration = Duration::from_secs(5);
+/// A body that is refused is read and thrown away for so long, since many clients do not look for
+/// the answer before they have sent all.
+const DRAIN: Duration = Duration::from_secs(5);
+/// And up to so many bytes.
+const DRAIN_BYTES: usize = 64 << 20;
 /// The first memory of a body.
 const FIRST_BYTES: usize = 16 << 10;
 
@@ -86,14 +91,17 @@ impl Bodies {
             let chunk = chunk.map_err(broke_off)?;
             let len = whole.len() + chunk.len();
             if len > limit.max_bytes {
+                drop(tokio::time::timeout(DRAIN, drain(chunks)).await);
                 let most = limit.max_bytes;
                 let detail = format!("the body of the request is larger than {most} bytes");
                 return Err(Problem::new(Code::TooLarge, detail));
             }
             if len > whole.capacity() {
-                let room = (len + len / 4).max(FIRST_BYTES);
-                let room = room.min(limit.max_bytes.max(FIRST_BYTES));
-                held.grow((room - whole.capacity()) * (1 + limit.parsed))?;
+                let for_each = 1 + limit.parsed;
+                let most = limit.max_bytes.min(self.share_bytes / for_each);
+                // Room for what comes next, but not because of that more than is allowed.
+                let room = (len + len / 4).max(FIRST_BYTES).min(most).max(len);
+                held.grow((room - whole.capacity()) * for_each)?;
                 whole.reserve_exact(room - whole.len());
             }
             whole.extend_from_slice(&chunk);
@@ -112,6 +120,16 @@ impl Bodies {
         let rate = self.min_bytes_per_s;
         let detail = format!("the request arrives at less than {rate} bytes a second");
         Problem::new(Code::TooSlow, detail)
+    }
+}
+
+async fn drain(mut chunks: BodyDataStream) {
+    let mut n = 0;
+    while let Some(Ok(chunk)) = chunks.next().await {
+        n += chunk.len();
+        if n > DRAIN_BYTES {
+            return;
+        }
     }
 }
 

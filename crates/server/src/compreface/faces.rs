@@ -92,7 +92,7 @@ impl Faces {
         let name = subject.clone();
         let id = self
             .recognition
-            .stored(move |gallery| gallery.enrol(service, &name, &vector, &image))
+            .stored(move |gallery| gallery.enrol_on_terms(service, &name, &vector, &image))
             .await?;
         let body = json!({"image_id": id.to_string(), "subject": subject});
         Ok((StatusCode::CREATED, axum::Json(body)).into_response())
