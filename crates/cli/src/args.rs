@@ -365,9 +365,9 @@ A running server that had a vault takes new keys at once.")]
     Key {
         /// What the key is good for
         kind: KeyKind,
-        /// Take this key, as another server had it
-        #[arg(long, value_name = "UUID")]
-        key: Option<uuid::Uuid>,
+        /// Take the key on the first line of this file, as another server had it; `-` is stdin
+        #[arg(long, value_name = "FILE")]
+        key_file: Option<PathBuf>,
         #[command(flatten)]
         terms: KeyTerms,
     },
@@ -432,21 +432,62 @@ pub(crate) struct CompreFaceArgs {
     /// Address of the server
     #[arg(value_name = "URL")]
     pub(crate) url: String,
-    /// Its recognition service's API key, which this server will answer to as well
-    #[arg(long, value_name = "UUID")]
-    pub(crate) key: uuid::Uuid,
+    /// File with its recognition service's API key, which this server will answer to as well; `-` is
+    /// stdin
+    #[arg(long, value_name = "FILE")]
+    pub(crate) key_file: PathBuf,
+    /// File with the key of another recognition service here, which takes the people
+    #[arg(long, value_name = "FILE")]
+    pub(crate) into_key_file: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) terms: KeyTerms,
 }
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum AuditCommand {
-    /// Prove that no entry was altered, left out or cut off
-    #[command(after_help = "Example: fusiform audit verify")]
-    Verify,
-    /// Print the entries; people are named by number, so erased ones leave no name
-    #[command(after_help = "Example: fusiform audit list")]
-    List,
+    /// Prove that no entry was altered, left out or cut off, and that the vault holds what the log
+    /// says: nobody moved, exchanged, missing or back
+    #[command(after_help = "Example: fusiform audit verify --since \
+$(cat /elsewhere/head.txt)\n\n\
+Without --since, a whole file that was put back to an older state cannot be told from a new one.")]
+    Verify {
+        /// Also find this hash, which `audit head` printed earlier: a file put back to an older
+        /// state does not have it
+        #[arg(long, value_name = "HASH")]
+        since: Option<String>,
+    },
+    /// Print the hash of the newest entry, to be kept elsewhere
+    #[command(after_help = "Example: fusiform audit head > /elsewhere/head.txt")]
+    Head,
+    /// Print the entries with their hashes; people are named by number, so erased ones leave no
+    /// name
+    #[command(after_help = "Example: fusiform audit list --after 1000 --limit 100")]
+    List {
+        /// Only entries after this one
+        #[arg(long, value_name = "SEQ", default_value_t = 0)]
+        after: i64,
+        /// At most so many [default: all]
+        #[arg(long, value_name = "N")]
+        limit: Option<usize>,
+    },
+    /// Remove entries older than some days; what they say is kept as a whole, and the rest is
+    /// proved as before
+    #[command(after_help = "Example: fusiform audit prune --days 365")]
+    Prune {
+        /// Age in days from which on entries go
+        #[arg(long, value_name = "DAYS", value_parser = value_parser!(u32).range(1..=36500))]
+        days: u32,
+    },
+    /// Decide to go on with a vault that was altered: what cannot be proved is removed, and the
+    /// log is proved anew from an entry that records the decision
+    #[command(after_help = "Example: fusiform audit accept --yes\n\n\
+Stop the server first, and keep a copy of the file: it is the evidence. Where a backup is good, \
+restore that instead.")]
+    Accept {
+        /// Do it; without this, nothing is changed
+        #[arg(long)]
+        yes: bool,
+    },
 }
 
 #[derive(Debug, Subcommand)]
@@ -469,6 +510,17 @@ People erased after the copy was made are back in it: erase them again."
         /// The copy
         file: PathBuf,
     },
+    /// Embed everybody anew with the pack in use, from the pictures in the vault; stop the server
+    /// first
+    #[command(after_help = "Example: fusiform vault reembed --pack my-pack\n\n\
+Names, consents and the log stay. It may be interrupted: a second run does the rest. Faces that \
+cannot be embedded are kept but not matched, and listed.")]
+    Reembed,
+    /// Say that this machine's clock is right, after it jumped; stop the server first
+    #[command(after_help = "Example: fusiform vault trust-clock\n\n\
+After a jump of more than a day, people whose consent has ended are not matched but not erased \
+either, until the clock has gone on evenly for a day or this command was given.")]
+    TrustClock,
     /// Seal the vault with the key in another file; stop the server first
     #[command(after_help = "Example: fusiform vault rekey new.key\n\n\
 The file is made with a new key if it is not there. Then point FUSIFORM_VAULT_KEY_FILE at it.")]
@@ -567,7 +619,7 @@ Scan the photos first. `fusiform undo` takes it back.")]
     #[command(
         name = "compreface",
         after_help = "Example: fusiform import compreface http://server:8000 \
---key 00000000-0000-0000-0000-000000000002\n\n\
+--key-file old.key\n\n\
 Stop `fusiform serve` meanwhile. The key and the numbers of the images stay the same, so clients \
 only need the new address. Run it again to go on where it stood, and once for each \
 recognition service."

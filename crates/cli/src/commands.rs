@@ -1,6 +1,7 @@
 //! One file for each group of commands. In: a context and a command's arguments. Out: printed data
 //! and how it ended.
 
+pub(crate) mod audit;
 pub(crate) mod bench;
 pub(crate) mod calibrate;
 pub(crate) mod compreface;

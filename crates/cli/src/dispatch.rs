@@ -1,6 +1,7 @@
 //! From the command line to a command. In: arguments. Out: an exit code.
 //! Knows which command runs, not what it does.
 
+use std::io::IsTerminal;
 use std::process::ExitCode;
 
 use clap::Parser;
@@ -8,7 +9,7 @@ use tracing_subscriber::EnvFilter;
 
 use crate::args::{Args, Command, EvalCommand, ExportCommand, ImportCommand, ModelsCommand};
 use crate::commands::{
-    bench, calibrate, compreface, detect, doctor, edit, eval, eval_cluster, eval_detect,
+    audit, bench, calibrate, compreface, detect, doctor, edit, eval, eval_cluster, eval_detect,
     eval_quality, eval_redact, eval_robustness, find, models, people, redact, report, review, scan,
     serve, shell, vault, verify, xmp,
 };
@@ -29,6 +30,8 @@ pub(crate) fn run() -> ExitCode {
     tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(std::io::stderr)
+        // A log file takes no colours.
+        .with_ansi(std::io::stderr().is_terminal())
         .init();
 
     let json = args.global.json;
@@ -130,8 +133,12 @@ fn dispatch(args: Args) -> anyhow::Result<Exit> {
         Command::Serve(args) => serve::run(context, &args),
         Command::Bench(args) => bench::run(context, &args),
         Command::Doctor => doctor::run(context),
-        Command::Key { kind, key, terms } => vault::key(context, kind, key, terms),
-        Command::Audit(command) => vault::audit(context, &command),
+        Command::Key {
+            kind,
+            key_file,
+            terms,
+        } => vault::key(context, kind, key_file.as_deref(), &terms),
+        Command::Audit(command) => audit::run(context, &command),
         Command::Vault(command) => vault::run(context, &command),
         Command::Completions { .. } | Command::Man { .. } => Ok(Exit::Done),
     }

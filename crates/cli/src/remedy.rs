@@ -96,10 +96,22 @@ fn of_gallery(error: &GalleryError) -> Option<String> {
         GalleryError::NotAGallery(_) | GalleryError::Newer { .. } => {
             "FUSIFORM_VAULT names another file".into()
         }
-        GalleryError::Damaged | GalleryError::Chain { .. } => {
-            "`fusiform vault restore FILE` takes a backup".into()
+        GalleryError::WeakSecret(_) => {
+            "the secret is in FUSIFORM_VAULT_KEY or FUSIFORM_VAULT_PASSPHRASE; without both, a key \
+             is made"
+                .into()
         }
-        GalleryError::Model { .. } => "--pack chooses the pack".into(),
+        GalleryError::Damaged
+        | GalleryError::Tampered(_)
+        | GalleryError::Remains { .. }
+        | GalleryError::Chain { .. } => {
+            "`fusiform vault restore FILE` takes a backup, `fusiform audit accept` goes on without \
+             what is not proved"
+                .into()
+        }
+        GalleryError::Model { .. } => {
+            "--pack chooses the pack, `fusiform vault reembed` embeds everybody with another".into()
+        }
         _ => return None,
     })
 }

@@ -14,7 +14,6 @@
 //! | [`verification`] | similarities of pairs → accuracy, TAR at FAR, EER, AUC, DET curve |
 //! | [`calibration`] | labelled embeddings → thresholds at stated false-match rates |
 //! | [`recognisability`] | photos → what unrecognisable faces look like to an embedder |
-//! | [`curve_svg`] | verification reports → the DET curves as one SVG |
 //! | [`robustness`] | photos → their faces after turns, masks, darkness and other changes |
 //! | [`detection`] | labelled and found faces → recall, average precision, landmark error |
 //! | [`discard`] | labelled embeddings and a quality measure → error versus discard |

@@ -191,10 +191,19 @@ fn album_kind(error: &fusiform_album::Error) -> ErrorKind {
 fn gallery_kind(error: &fusiform_gallery::Error) -> ErrorKind {
     use fusiform_gallery::Error;
     match error {
-        Error::WrongKey(_) | Error::BadKey(_) => ErrorKind::WrongKey,
+        Error::WrongKey(_) | Error::BadKey(_) | Error::WeakSecret(_) => ErrorKind::WrongKey,
         Error::NotAGallery(_) => ErrorKind::BadFile,
         Error::Newer { .. } => ErrorKind::NewerFile,
-        Error::Damaged | Error::Chain { .. } | Error::Remains { .. } => ErrorKind::Tampered,
+        Error::Damaged
+        | Error::Tampered(_)
+        | Error::Chain { .. }
+        | Error::Remains { .. }
+        | Error::UnknownAnchor(_) => ErrorKind::Tampered,
+        Error::Name(_) => ErrorKind::BadName,
+        Error::UnknownPerson(_) => ErrorKind::UnknownPerson,
+        Error::ConsentEnded(_) => ErrorKind::Refused,
+        Error::ConsentUnit(_) => ErrorKind::BadOption,
+        Error::DiskFull => ErrorKind::DiskFull,
         Error::Model { .. } | Error::Search(_) => ErrorKind::ModelMismatch,
         Error::KeyTaken => ErrorKind::NameTaken,
         Error::Locked(_) => ErrorKind::Busy,

@@ -5,18 +5,21 @@ use std::fs::OpenOptions;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
+use fusiform_face::align::{ALIGNED_SIDE_PX, REFERENCE};
 use fusiform_gallery::{
-    Gallery as People, Kind, Lock, Match, Service, Terms, new_key, private_file,
+    Gallery as People, Kind, Lock, Match, Service, SqliteStore, Terms, new_key, private_file,
 };
 use fusiform_search::template::{ModelId, Similarity};
 
-pub use fusiform_gallery::{Consent, Person, Secret, Uuid};
+pub use fusiform_gallery::{Consent, Health, Person, Reembedded, Secret, SetAside, Uuid};
 
+use crate::detect::DetectedFace;
 use crate::engine::Engine;
 use crate::error::Error;
 use crate::file::read_bounded;
+use crate::geometry::{BoundingBox, Landmarks};
 use crate::models::Threshold;
-use crate::photo::Face;
+use crate::photo::{AnalyseOptions, Face};
 use crate::verify::{Fmr, Thresholds};
 
 /// Largest key file that is read, in bytes: 64 digits and a line end.
@@ -115,7 +118,8 @@ impl Gallery {
         let path = path.as_ref();
         let lock = Lock::take(path)?;
         let people = People::open(path, secret, &engine.embedder_id()?.0)?;
-        // Whoever was erased must not come back with an old copy of a part of the file.
+        // Whoever was erased must not come back with an old copy of a part of the file; a broken
+        // log is an error too.
         people.verify_erased()?;
         Gallery::over(people, Some(lock), engine)
     }
@@ -152,7 +156,8 @@ impl Gallery {
         let vector = self.vector(face)?;
         let name = checked(name)?;
         let crop = fusiform_face::image::encode_png(&face.aligned.to_image())?;
-        Ok(self.people.enrol(self.service, name, vector, &crop)?)
+        let people = &self.people;
+        Ok(people.enrol_on_terms(self.service, name, vector, &crop)?)
     }
 
     /// As [`Gallery::enrol`], with the person's consent: ground, purpose, and when it ends.
@@ -160,7 +165,8 @@ impl Gallery {
     /// It replaces a consent that the person had. Nobody is found by it once it has ended.
     ///
     /// # Errors
-    /// As [`Gallery::enrol`].
+    /// As [`Gallery::enrol`]; [`Error::Gallery`] for a consent that has ended, or whose end is not
+    /// in milliseconds.
     pub fn enrol_with(&mut self, name: &str, face: &Face, consent: Consent) -> Result<Uuid, Error> {
         self.vector(face)?;
         let name = checked(name)?;
@@ -222,7 +228,51 @@ impl Gallery {
         Ok(self.people.erase_subject(self.service, name)?.is_some())
     }
 
-    /// Erases everybody whose consent has ended: how many they were.
+    /// How the gallery is: whether the disk is full, the clock is believed, erased bytes are gone.
+    pub fn health(&self) -> Health {
+        self.people.health()
+    }
+
+    /// Embeds everybody anew with the model of an engine, from the pictures that were kept: for a
+    /// file that [`Gallery::open`] refuses as another model made it.
+    ///
+    /// Names, consents and the log stay. Each face is one transaction: a run that is killed goes on
+    /// where it was. Faces that cannot be embedded are kept, but not matched, and listed.
+    /// `progress` is told how many of how many faces are done.
+    ///
+    /// # Errors
+    /// [`Error::Lacks`] if the engine has no embedder; [`Error::Gallery`] if the file is damaged,
+    /// in use by another process, or cannot be written.
+    ///
+    /// # Example
+    /// ```
+    /// use fusiform::{Engine, Gallery, gallery::Secret};
+    /// let engine = Engine::builtin()?;
+    /// # let dir = tempfile::tempdir().unwrap();
+    /// # let file = dir.path().join("people.db");
+    /// let secret = Secret::Passphrase("correct horse battery staple".to_owned().into());
+    /// drop(Gallery::open_with(&file, &secret, &engine)?);
+    /// let done = Gallery::reembed(&file, &secret, &engine, |_, _| ())?;
+    /// assert!(done.aside.is_empty());
+    /// # Ok::<(), fusiform::Error>(())
+    /// ```
+    pub fn reembed(
+        path: impl AsRef<Path>,
+        secret: &Secret,
+        engine: &Engine,
+        mut progress: impl FnMut(usize, usize),
+    ) -> Result<Reembedded, Error> {
+        let path = path.as_ref();
+        let model = &engine.embedder_id()?.0;
+        let _lock = Lock::take(path)?;
+        let store = SqliteStore::open(path, secret)?;
+        let embed = |image: &[u8]| embed_stored(engine, image);
+        let done = fusiform_gallery::reembed(&store, model, &embed, &mut progress);
+        Ok(done?)
+    }
+
+    /// Erases everybody whose consent has ended: how many they were. Whose consent has ended only
+    /// by a clock that jumped is not matched, and is erased when the clock has proved right.
     ///
     /// # Errors
     /// [`Error::Gallery`].
@@ -258,6 +308,32 @@ fn service(people: &People) -> Result<Service, Error> {
     };
     // The key that would open it through a server is given to nobody.
     Ok(people.add_service(Kind::Recognition, &Uuid::new_v4(), terms)?)
+}
+
+/// The template of a stored picture: a photo with the face, or the upright crop of one.
+fn embed_stored(engine: &Engine, bytes: &[u8]) -> Result<Vec<f32>, String> {
+    let said = |e: Error| e.to_string();
+    let image = engine.decode(bytes).map_err(said)?.image;
+    let side = ALIGNED_SIDE_PX as f32;
+    if (image.width(), image.height()) == (ALIGNED_SIDE_PX, ALIGNED_SIDE_PX) {
+        // A crop that stands where aligning puts a face already.
+        let face = DetectedFace {
+            bbox: BoundingBox {
+                x_min: 0.0,
+                y_min: 0.0,
+                x_max: side,
+                y_max: side,
+            },
+            score: 1.0,
+            landmarks: Some(Landmarks::from_array(REFERENCE)),
+        };
+        return engine.embed_at(&image, &face).map_err(said);
+    }
+    let photo = engine
+        .analyse(bytes, &AnalyseOptions::default())
+        .map_err(said)?;
+    let face = photo.largest().map_err(said)?;
+    Ok(face.template().map_err(said)?.vector.clone())
 }
 
 fn checked(name: &str) -> Result<&str, Error> {

@@ -84,7 +84,15 @@ fn nobody_is_found_by_a_consent_that_has_ended() {
         expires_at_ms,
     };
     let ida = ida(&engine);
-    people.enrol_with("Ida", &ida, consent(Some(1))).unwrap();
+    let now = std::time::SystemTime::UNIX_EPOCH.elapsed().unwrap();
+    let now_ms = now.as_millis() as i64;
+    for (end, why) in [(now_ms - 1, ErrorKind::Refused), (1, ErrorKind::BadOption)] {
+        let refused = people.enrol_with("Ida", &ida, consent(Some(end)));
+        assert_eq!(kind(refused), why);
+    }
+    let soon = consent(Some(now_ms + 400));
+    people.enrol_with("Ida", &ida, soon).unwrap();
+    std::thread::sleep(std::time::Duration::from_millis(450));
     assert_eq!(people.identify(&ida, FMR).unwrap().name, None);
     people.enrol_with("Ida", &ida, consent(None)).unwrap();
     assert_eq!(
@@ -134,6 +142,48 @@ fn each_refusal_has_its_kind() {
     std::fs::remove_file(file.with_extension("key")).unwrap();
     assert_eq!(kind(Gallery::open(&file, &engine)), ErrorKind::Io);
     assert!(!file.with_extension("key").exists());
+}
+
+#[test]
+fn people_move_to_another_model_with_name_consent_and_history() {
+    let (engine, (_dir, file)) = (Engine::builtin().unwrap(), database());
+    let (ida, key) = (ida(&engine), file.with_extension("key"));
+    let consent = Consent {
+        basis: "contract".into(),
+        purpose: "the door".into(),
+        expires_at_ms: Some(4_000_000_000_000),
+    };
+    let mut people = Gallery::open(&file, &engine).unwrap();
+    people.enrol_with("Ida", &ida, consent.clone()).unwrap();
+    drop(people);
+    // The same weights under another name are another model.
+    let mut pack = Pack::base().unwrap();
+    let embedder = pack.manifest.embedder.as_mut().unwrap();
+    embedder.name = "another".into();
+    let other = Engine::open(pack).unwrap();
+    assert_ne!(other.embedder_id().unwrap(), engine.embedder_id().unwrap());
+    let refused = Gallery::open(&file, &other);
+    assert_eq!(kind(refused), ErrorKind::ModelMismatch);
+
+    let secret = Secret::Hex(std::fs::read_to_string(key).unwrap().into());
+    let mut seen = Vec::new();
+    let done = Gallery::reembed(&file, &secret, &other, |n, of| seen.push((n, of))).unwrap();
+    assert_eq!((done.n_embedded, done.n_already), (1, 0));
+    assert!(
+        done.aside.is_empty() && seen == [(1, 1)],
+        "{done:?} {seen:?}"
+    );
+    let again = Gallery::reembed(&file, &secret, &other, |_, _| ()).unwrap();
+    assert_eq!((again.n_embedded, again.n_already), (0, 1));
+
+    let people = Gallery::open(&file, &other).unwrap();
+    let found = &people.people()[0];
+    assert_eq!((&*found.name, &found.consent), ("Ida", &consent));
+    let ida = photo(&other, "ida.jpg").largest().unwrap().clone();
+    let found = people.identify(&ida, FMR).unwrap();
+    assert_eq!(found.name.as_deref(), Some("Ida"));
+    // The stored crop is what the embedder saw: nothing was detected or aligned again.
+    assert!(found.similarity.unwrap().0 > 0.999, "{found:?}");
 }
 
 #[test]

@@ -66,6 +66,7 @@ fn main() -> Result<(), Box<dyn Error>> {
                     model: &model,
                     vector,
                     image: &image,
+                    consent: None,
                 })?;
                 t.log(Action::Enrol, service, person, 1)?;
             }

@@ -61,7 +61,7 @@ fn main() -> Result<(), Box<dyn Error>> {
             let (started, mut n) = (Instant::now(), 0);
             while !done.load(Ordering::SeqCst) {
                 let name = format!("New {n}");
-                gallery.enrol(service, &name, &vector, &image)?;
+                gallery.enrol_on_terms(service, &name, &vector, &image)?;
                 n += 1;
             }
             let ms = started.elapsed().as_secs_f64() * 1e3 / f64::from(n);

@@ -8,8 +8,16 @@
 pub enum Action {
     /// A service and its key were made, or removed where the count is -1.
     Key,
-    /// A face was enrolled, or a person made or renamed.
+    /// A face was enrolled, or a person made with a stated consent where the count is 0.
     Enrol,
+    /// A person was made on the key's own terms, as nobody stated a consent.
+    Assume,
+    /// A person got another consent.
+    Consent,
+    /// A person got another name.
+    Rename,
+    /// The examples of the person who is erased by the next entry were given to this one.
+    Merge,
     /// Faces were compared with enrolled people.
     Identify,
     /// Two images were compared with each other.
@@ -22,23 +30,52 @@ pub enum Action {
     EraseFace,
     /// A person was erased because the consent ended.
     Expire,
+    /// One example was erased because its own consent ended; the person stays.
+    ExpireFace,
+    /// An example was embedded anew by another model.
+    Reembed,
+    /// An example that cannot be embedded anew was set aside: kept, but not matched.
+    SetAside,
     /// A backup was written.
     Backup,
+    /// The store was made from a copy.
+    Restore,
     /// The key that seals the store was changed.
     Rekey,
+    /// A file of an earlier version was sealed anew.
+    Upgrade,
+    /// Somebody decided to go on with a log or with rows that were altered; the count is the first
+    /// entry that is no longer proved.
+    Accept,
+    /// Entries older than the log is to be were removed; the count is how many.
+    Prune,
+    /// Somebody said that the system's clock is right.
+    TrustClock,
 }
 
-const ACTIONS: [(Action, &str); 10] = [
+const ACTIONS: [(Action, &str); 22] = [
     (Action::Key, "key"),
     (Action::Enrol, "enrol"),
+    (Action::Assume, "assume"),
+    (Action::Consent, "consent"),
+    (Action::Rename, "rename"),
+    (Action::Merge, "merge"),
     (Action::Identify, "identify"),
     (Action::Compare, "compare"),
     (Action::Export, "export"),
     (Action::Erase, "erase"),
     (Action::EraseFace, "erase-face"),
     (Action::Expire, "expire"),
+    (Action::ExpireFace, "expire-face"),
+    (Action::Reembed, "reembed"),
+    (Action::SetAside, "set-aside"),
     (Action::Backup, "backup"),
+    (Action::Restore, "restore"),
     (Action::Rekey, "rekey"),
+    (Action::Upgrade, "upgrade"),
+    (Action::Accept, "accept"),
+    (Action::Prune, "prune"),
+    (Action::TrustClock, "trust-clock"),
 ];
 
 impl Action {
@@ -66,13 +103,17 @@ pub struct Entry {
     pub subject: i64,
     /// How many faces or examples.
     pub count: i64,
+    /// Its hash, over itself and all entries before it.
+    pub hash: [u8; 32],
 }
 
 /// What the chain proves.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Verified {
-    /// Entries, none altered or missing.
+    /// Entries that are proved, none altered or missing.
     pub n_entries: i64,
+    /// Position of the first of them: 1, unless earlier ones were removed or given up.
+    pub first: i64,
     /// The newest entry's hash, in hexadecimal. Noted elsewhere, it shows later whether the whole
     /// file was put back to an older state.
     pub newest: String,
@@ -101,7 +142,7 @@ impl Entry {
         format!("{} {service} {subject} {count}", action.name())
     }
 
-    pub(crate) fn parse(seq: i64, at_ms: i64, text: &[u8]) -> Option<Entry> {
+    pub(crate) fn parse(seq: i64, at_ms: i64, text: &[u8], hash: [u8; 32]) -> Option<Entry> {
         let mut words = std::str::from_utf8(text).ok()?.split(' ');
         let name = words.next()?;
         let (action, _) = ACTIONS.iter().find(|(_, n)| *n == name)?;
@@ -113,6 +154,7 @@ impl Entry {
             service: number()?,
             subject: number()?,
             count: number()?,
+            hash,
         })
     }
 }

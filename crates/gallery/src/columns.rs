@@ -8,9 +8,11 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use uuid::Uuid;
+use zeroize::{Zeroize, Zeroizing};
 
-use crate::clock::now_ms;
+use crate::consent::Consent;
 use crate::error::Error;
+use crate::names::folded;
 use crate::person::{Example, Match, Person};
 use crate::tree::Tree;
 use segments::Segments;
@@ -19,38 +21,87 @@ use segments::Segments;
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Columns {
     /// By number, with how many examples each has.
-    people: Tree<i64, (Arc<Person>, usize)>,
-    /// Name in lower case to the person's number.
-    numbers: Tree<Arc<str>, i64>,
+    people: Tree<i64, (Arc<Held>, usize)>,
+    /// Folded name to the person's number.
+    numbers: Tree<NameKey, i64>,
     /// By id, in whose order lists come.
     examples: Tree<Uuid, Enrolled>,
     /// Person's number and id of each example.
     examples_of: Tree<(i64, Uuid), ()>,
-    /// Sequence number of each example to its person's number.
-    owners: Tree<u64, i64>,
-    /// When consents end, and whose.
-    ends: Tree<(i64, i64), ()>,
+    /// Sequence number of each example to its person's number, and the end of its own consent.
+    owners: Tree<u64, (i64, Option<i64>)>,
+    /// When consents end, and whose: of a person, or of the example with this id.
+    ends: Tree<(i64, i64, Option<Uuid>), ()>,
     vectors: Segments,
     /// Sequence number of the next example: ties between equal similarities go to the earlier.
     next: u64,
 }
 
-/// An example that is to be added: its id, its person's number, its vector.
-pub(crate) type NewColumn = (Uuid, i64, Vec<f32>);
+/// A person in memory, whose words are overwritten with zeros when the last reader lets go.
+#[derive(Debug)]
+struct Held(Person);
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        self.0.name.zeroize();
+        self.0.consent.basis.zeroize();
+        self.0.consent.purpose.zeroize();
+    }
+}
+
+/// A folded name, overwritten with zeros in the end.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct NameKey(Arc<Zeroizing<String>>);
+
+impl Ord for NameKey {
+    fn cmp(&self, other: &NameKey) -> std::cmp::Ordering {
+        self.0.as_str().cmp(other.0.as_str())
+    }
+}
+
+impl PartialOrd for NameKey {
+    fn partial_cmp(&self, other: &NameKey) -> Option<std::cmp::Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl NameKey {
+    fn of(name: &str) -> NameKey {
+        NameKey(Arc::new(Zeroizing::new(folded(name))))
+    }
+}
+
+/// An example that is to be added.
+#[derive(Debug, Clone)]
+pub(crate) struct NewColumn {
+    pub(crate) id: Uuid,
+    /// Its person's number.
+    pub(crate) person: i64,
+    pub(crate) vector: Vec<f32>,
+    /// Its own consent; without one it has its person's.
+    pub(crate) consent: Option<Arc<Consent>>,
+}
 
 /// Examples that [`Columns::add_examples`] takes best at a time: a whole segment.
 pub(crate) const BATCH: usize = segments::SEGMENT_VECTORS;
 
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 struct Enrolled {
     sequence: u64,
     person: i64,
+    consent: Option<Arc<Consent>>,
+}
+
+impl Enrolled {
+    fn end(&self) -> Option<i64> {
+        self.consent.as_ref().and_then(|c| c.expires_at_ms)
+    }
 }
 
 impl Columns {
     /// Everybody, in the order in which they came.
     pub(crate) fn people(&self) -> impl Iterator<Item = &Person> {
-        self.people.iter().map(|(_, (person, _))| &**person)
+        self.people.iter().map(|(_, (person, _))| &person.0)
     }
 
     pub(crate) fn n_people(&self) -> usize {
@@ -59,23 +110,24 @@ impl Columns {
 
     /// A person and how many examples there are.
     pub(crate) fn person(&self, number: i64) -> Option<(&Person, usize)> {
-        self.people.get(&number).map(|(person, n)| (&**person, *n))
+        self.people.get(&number).map(|(person, n)| (&person.0, *n))
     }
 
-    /// The number of a person; letter case does not matter.
+    /// The number of a person; neither letter case nor the spelling of accents matters.
     pub(crate) fn find(&self, name: &str) -> Option<i64> {
-        self.numbers.get(&*name.to_lowercase()).copied()
+        self.numbers.get(&NameKey::of(name)).copied()
     }
 
     /// Adds a person, or gives a known one another name or consent.
     pub(crate) fn set_person(&mut self, person: Person) {
         let n = self.forget_person(person.number);
-        let name = person.name.to_lowercase().into();
+        let name = NameKey::of(&person.name);
         self.numbers.insert(name, person.number);
         if let Some(at) = person.consent.expires_at_ms {
-            self.ends.insert((at, person.number), ());
+            self.ends.insert((at, person.number, None), ());
         }
-        self.people.insert(person.number, (Arc::new(person), n));
+        self.people
+            .insert(person.number, (Arc::new(Held(person)), n));
     }
 
     /// Removes a person, but not the examples; returns how many there are.
@@ -83,9 +135,12 @@ impl Columns {
         let Some((person, n)) = self.people.remove(&number) else {
             return 0;
         };
-        self.numbers.remove(&person.name.to_lowercase().into());
-        if let Some(at) = person.consent.expires_at_ms {
-            self.ends.remove(&(at, number));
+        let name = NameKey::of(&person.0.name);
+        if self.numbers.get(&name) == Some(&number) {
+            self.numbers.remove(&name);
+        }
+        if let Some(at) = person.0.consent.expires_at_ms {
+            self.ends.remove(&(at, number, None));
         }
         n
     }
@@ -98,6 +153,7 @@ impl Columns {
                 self.examples_of.remove(&(*number, id));
                 if let Some(enrolled) = self.examples.remove(&id) {
                     self.owners.remove(&enrolled.sequence);
+                    self.forget_end(&enrolled, id);
                     sequences.push(enrolled.sequence);
                 }
             }
@@ -107,16 +163,36 @@ impl Columns {
         Ok(self.vectors.remove(&sequences)?)
     }
 
-    /// Gives every example of `from` to `into`, and removes `from`.
+    fn forget_end(&mut self, enrolled: &Enrolled, id: Uuid) {
+        if let Some(at) = enrolled.end() {
+            self.ends.remove(&(at, enrolled.person, Some(id)));
+        }
+    }
+
+    /// Puts an example, whose vector has its sequence number, into the maps.
+    fn insert(&mut self, id: Uuid, enrolled: Enrolled) {
+        if let Some(at) = enrolled.end() {
+            self.ends.insert((at, enrolled.person, Some(id)), ());
+        }
+        self.examples_of.insert((enrolled.person, id), ());
+        let owner = (enrolled.person, enrolled.end());
+        self.owners.insert(enrolled.sequence, owner);
+        self.examples.insert(id, enrolled);
+    }
+
+    /// Gives every example of `from` to `into`, and removes `from`; the examples keep the consent
+    /// that they had.
     pub(crate) fn merge_people(&mut self, from: i64, into: i64) {
+        let of_from = self.person(from).map(|(person, _)| person.consent.clone());
+        let of_from = of_from.map(Arc::new);
         let ids = self.ids_of(from);
         for id in &ids {
             self.examples_of.remove(&(from, *id));
-            self.examples_of.insert((into, *id), ());
-            if let Some(Enrolled { sequence, .. }) = self.examples.get(id).copied() {
-                let person = into;
-                self.examples.insert(*id, Enrolled { sequence, person });
-                self.owners.insert(sequence, into);
+            if let Some(mut enrolled) = self.examples.get(id).cloned() {
+                self.forget_end(&enrolled, *id);
+                enrolled.consent = enrolled.consent.or_else(|| of_from.clone());
+                enrolled.person = into;
+                self.insert(*id, enrolled);
             }
         }
         self.forget_person(from);
@@ -141,13 +217,17 @@ impl Columns {
         id: Uuid,
         person: i64,
         vector: &[f32],
+        consent: Option<Arc<Consent>>,
     ) -> Result<(), Error> {
         let sequence = self.next;
         self.vectors.push(sequence, vector)?;
         self.next += 1;
-        self.examples.insert(id, Enrolled { sequence, person });
-        self.examples_of.insert((person, id), ());
-        self.owners.insert(sequence, person);
+        let enrolled = Enrolled {
+            sequence,
+            person,
+            consent,
+        };
+        self.insert(id, enrolled);
         self.count(person, 1);
         Ok(())
     }
@@ -159,22 +239,32 @@ impl Columns {
             return Ok(());
         }
         let first = self.next;
-        let vectors = batch.iter().map(|(_, _, vector)| &vector[..]);
+        let vectors = batch.iter().map(|column| &column.vector[..]);
         let Columns {
             examples,
             examples_of,
             owners,
+            ends,
             ..
         } = self;
         let (segment, counts) = rayon::join(
             || Segments::segment(first, vectors),
             || {
                 let mut counts = BTreeMap::new();
-                for (sequence, (id, person, _)) in (first..).zip(batch) {
-                    let person = *person;
-                    examples.insert(*id, Enrolled { sequence, person });
-                    examples_of.insert((person, *id), ());
-                    owners.insert(sequence, person);
+                for (sequence, column) in (first..).zip(batch) {
+                    let (id, person) = (column.id, column.person);
+                    let enrolled = Enrolled {
+                        sequence,
+                        person,
+                        consent: column.consent.clone(),
+                    };
+                    let end = enrolled.end();
+                    if let Some(at) = end {
+                        ends.insert((at, person, Some(id)), ());
+                    }
+                    examples.insert(id, enrolled);
+                    examples_of.insert((person, id), ());
+                    owners.insert(sequence, (person, end));
                     *counts.entry(person).or_insert(0) += 1;
                 }
                 counts
@@ -194,6 +284,7 @@ impl Columns {
         };
         self.examples_of.remove(&(enrolled.person, *id));
         self.owners.remove(&enrolled.sequence);
+        self.forget_end(&enrolled, *id);
         self.count(enrolled.person, -1);
         Ok(self.vectors.remove(&[enrolled.sequence])?)
     }
@@ -209,21 +300,25 @@ impl Columns {
             .map(|(_, id)| id)
     }
 
-    /// Numbers of the people whose consent has ended by now.
-    pub(crate) fn ended(&self) -> Vec<i64> {
-        let now = now_ms();
+    /// Numbers of the people whose consent has ended by a time, and the examples whose own has.
+    pub(crate) fn ended(&self, by_ms: i64) -> (Vec<i64>, Vec<(Uuid, i64)>) {
+        let (mut people, mut examples) = (Vec::new(), Vec::new());
         let ended = self.ends.iter().map(|(key, ())| *key);
-        ended
-            .take_while(|(at, _)| *at <= now)
-            .map(|(_, number)| number)
-            .collect()
+        for (_, number, id) in ended.take_while(|(at, ..)| *at <= by_ms) {
+            match id {
+                None => people.push(number),
+                Some(id) => examples.push((id, number)),
+            }
+        }
+        (people, examples)
     }
 
-    /// An example, its person's number and its vector; none once the person's consent has ended.
-    pub(crate) fn example(&self, id: &Uuid) -> Option<(Example, i64, &[f32])> {
+    /// An example, its person's number and its vector; none once the consent for it has ended.
+    pub(crate) fn example(&self, id: &Uuid, now_ms: i64) -> Option<(Example, i64, &[f32])> {
         let enrolled = self.examples.get(id)?;
         let (person, _) = self.person(enrolled.person)?;
-        if person.consent.has_ended() {
+        let own_ended = enrolled.end().is_some_and(|end| end <= now_ms);
+        if own_ended || person.consent.has_ended_by(now_ms) {
             return None;
         }
         let example = Example {
@@ -257,19 +352,21 @@ impl Columns {
 
     /// For each probe the `top` nearest examples of people whose consent has not ended, nearest
     /// first; ties go to the example that was enrolled first. Empty for a probe of another length.
-    pub(crate) fn nearest(&self, probes: &[&[f32]], top: usize) -> Vec<Vec<Match>> {
-        let now = now_ms();
-        let any_ended = self
-            .ends
-            .iter()
-            .next()
-            .is_some_and(|((at, _), ())| *at <= now);
+    pub(crate) fn nearest(&self, probes: &[&[f32]], top: usize, now_ms: i64) -> Vec<Vec<Match>> {
+        let first = self.ends.iter().next();
+        let any_ended = first.is_some_and(|((at, ..), ())| *at <= now_ms);
         let person_of = |sequence: u64| {
-            let number = self.owners.get(&sequence)?;
-            self.people.get(number).map(|(person, _)| person)
+            let (number, _) = self.owners.get(&sequence)?;
+            self.people.get(number).map(|(person, _)| &person.0)
+        };
+        let own_ended = |sequence: u64| {
+            let end = self.owners.get(&sequence).and_then(|(_, end)| *end);
+            end.is_some_and(|end| end <= now_ms)
         };
         let keep = |sequence: u64| {
-            !any_ended || person_of(sequence).is_some_and(|p| !p.consent.has_ended())
+            !any_ended
+                || !own_ended(sequence)
+                    && person_of(sequence).is_some_and(|p| !p.consent.has_ended_by(now_ms))
         };
         let fits = |probe: &&[f32]| Some(probe.len()) == self.dimensions();
         let fitting: Vec<&[f32]> = probes.iter().copied().filter(fits).collect();

@@ -1,6 +1,10 @@
 //! Consent. In: what the enrolling side states. Out: why a person may be kept, and until when.
 
 use crate::clock::now_ms;
+use crate::error::Error;
+
+/// 1973: what is before it counts seconds, or is a date that nobody means.
+const EARLIEST_END_MS: i64 = 100_000_000_000;
 
 /// On what ground a person is enrolled.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -14,13 +18,34 @@ pub struct Consent {
 }
 
 impl Consent {
-    /// Whether it has ended.
+    /// Whether it has ended by the system's clock.
     pub fn has_ended(&self) -> bool {
-        self.expires_at_ms.is_some_and(|at| at <= now_ms())
+        self.has_ended_by(now_ms())
     }
 
-    /// Basis and purpose, to be sealed. The end is stored beside them in the clear, for the job
-    /// that erases.
+    /// Whether it has ended by a time, in milliseconds since 1970.
+    pub(crate) fn has_ended_by(&self, at_ms: i64) -> bool {
+        self.expires_at_ms.is_some_and(|end| end <= at_ms)
+    }
+
+    /// Whether it is a ground for at least what another is: the same basis and purpose, and no
+    /// earlier end.
+    pub(crate) fn covers(&self, other: &Consent) -> bool {
+        let end = |consent: &Consent| consent.expires_at_ms.unwrap_or(i64::MAX);
+        let same = self.basis == other.basis && self.purpose == other.purpose;
+        same && end(self) >= end(other)
+    }
+
+    /// Refuses an end that can only be a mistake.
+    pub(crate) fn check(&self) -> Result<(), Error> {
+        match self.expires_at_ms {
+            Some(end) if end < EARLIEST_END_MS => Err(Error::ConsentUnit(end)),
+            _ => Ok(()),
+        }
+    }
+
+    /// Basis and purpose, to be sealed. The end is stored beside them, in the clear for a person,
+    /// and authenticated with them.
     pub(crate) fn to_bytes(&self) -> Vec<u8> {
         [self.basis.as_bytes(), b"\0", self.purpose.as_bytes()].concat()
     }

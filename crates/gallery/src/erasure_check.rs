@@ -1,11 +1,11 @@
-//! What erasures left behind. In: the audit log and the store. Out: an error if a person is stored
-//! whom the log records as erased, else the backups that still hold people erased since.
-
-use std::collections::BTreeMap;
+//! What erasures left behind. In: the audit log and the store. Out: an error if anything stored is
+//! not what the log says, else the backups that still hold people erased since.
 
 use crate::audit::Action;
 use crate::error::Error;
 use crate::gallery::Gallery;
+use crate::ledger::Ledger;
+use crate::store::{Row, Store};
 
 /// What is stored, and what may be left elsewhere.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -22,34 +22,56 @@ pub struct ErasureCheck {
     pub copies_ms: Vec<i64>,
 }
 
+impl Ledger {
+    /// Takes a row that is stored.
+    pub(crate) fn add_row(&mut self, row: &Row) -> Result<(), Error> {
+        match row {
+            Row::Service(stored) => self.add_service(stored.service.id),
+            Row::Person {
+                service,
+                person,
+                revision,
+            } => self.add_person(*service, person.number, *revision),
+            Row::Example(example) => {
+                if !self.add_face(example.person) {
+                    let what = format!("face {} belongs to nobody", example.id);
+                    return Err(Error::Tampered(what));
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Proves a whole store: every row, every image, the audit log, and that they say the same.
+pub(crate) fn prove(store: &dyn Store) -> Result<(), Error> {
+    let mut stored = Ledger::default();
+    let loaded = store.load(&mut |row| stored.add_row(&row))?;
+    let log = loaded.log.map_err(|seq| Error::Chain { seq })?;
+    stored.compare(&log)?;
+    store.verify_images()
+}
+
 impl Gallery {
-    /// Proves from the log that everybody erased is gone from the store, and overwrites what they
-    /// left.
+    /// Proves from the log that everybody erased is gone from the store, that everybody else is
+    /// there as they were enrolled, and overwrites what the erased left.
     ///
     /// # Errors
-    /// [`Error::Remains`] naming a person who should not be there; [`Error::Chain`].
+    /// [`Error::Remains`] naming a person who should not be there; [`Error::Tampered`] naming
+    /// anything else that is not as it was written; [`Error::Chain`].
     pub fn verify_erased(&self) -> Result<ErasureCheck, Error> {
-        let (mut kept, mut copies, mut outdated) = (BTreeMap::new(), Vec::new(), Vec::new());
+        self.flush()?;
+        let (mut copies, mut outdated) = (Vec::new(), Vec::new());
         self.verify_audit(|e| match e.action {
-            Action::Enrol => drop(kept.insert(e.subject, e.service)),
-            Action::Erase | Action::Expire => {
-                if e.subject == 0 {
-                    kept.retain(|_, service| *service != e.service);
-                } else {
-                    kept.remove(&e.subject);
-                }
+            Action::Erase | Action::Expire | Action::EraseFace | Action::ExpireFace => {
                 outdated.append(&mut copies);
             }
-            Action::EraseFace => outdated.append(&mut copies),
             Action::Backup => copies.push(e.at_ms),
             _ => {}
         })?;
+        prove(&*self.store)?;
         self.scrub()?;
         let stored = self.store.inventory()?;
-        let erased = stored.people.iter().find(|id| !kept.contains_key(id));
-        if let Some(number) = erased {
-            return Err(Error::Remains { number: *number });
-        }
         Ok(ErasureCheck {
             people: stored.n_people,
             faces: stored.n_examples,

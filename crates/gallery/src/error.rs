@@ -30,9 +30,39 @@ pub enum Error {
     /// A row does not decrypt: it was altered or damaged.
     #[error("a record of the vault was altered or is damaged; restore a backup")]
     Damaged,
+    /// Something in the file is not as it was written: altered, removed or put back from an older
+    /// copy by another program, or damaged.
+    #[error("{0}; the file was changed by another program or is damaged, so restore a backup")]
+    Tampered(String),
     /// The key is not one.
     #[error("a vault key is 64 hexadecimal digits; {0}")]
     BadKey(String),
+    /// The passphrase or key gives no protection.
+    #[error("{0}; nothing was changed")]
+    WeakSecret(&'static str),
+    /// A name that no person can have.
+    #[error("{0:?} cannot be the name of a person: it is empty, or a path that web clients drop")]
+    Name(String),
+    /// There is no person of that name, and this call makes none.
+    #[error("nobody is called {0:?}; enter the person with a consent first")]
+    UnknownPerson(String),
+    /// The consent has ended.
+    #[error("the consent of {0:?} has ended; state a new one before enrolling")]
+    ConsentEnded(String),
+    /// The end of a consent is not in milliseconds.
+    #[error(
+        "a consent that ends at {0} ends before 1973; give milliseconds since 1970, not seconds"
+    )]
+    ConsentUnit(i64),
+    /// The log does not have an entry with this hash.
+    #[error(
+        "no entry of the audit log has the hash {0}: it is another vault, an older copy of it, or \
+         the entry was removed as too old"
+    )]
+    UnknownAnchor(String),
+    /// No room is left on the disk.
+    #[error("the disk that holds the vault is full; free some space")]
+    DiskFull,
     /// The gallery holds templates of another model.
     #[error(
         "an example was made by model {found}, and {wanted} is in use; enrol again or use the old \
@@ -90,6 +120,9 @@ pub type Cause = Box<dyn std::error::Error + Send + Sync>;
 
 impl From<rusqlite::Error> for Error {
     fn from(error: rusqlite::Error) -> Error {
-        Error::Database(error.into())
+        match error.sqlite_error_code() {
+            Some(rusqlite::ErrorCode::DiskFull) => Error::DiskFull,
+            _ => Error::Database(error.into()),
+        }
     }
 }

@@ -7,23 +7,32 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
-use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use subtle::ConstantTimeEq;
 use uuid::Uuid;
 use zeroize::Zeroize;
 
+use crate::aside::Aside;
 use crate::audit::{Action, Entry, Verified};
+use crate::clock::Clock;
 use crate::columns::{BATCH, Columns, NewColumn};
 use crate::consent::Consent;
 use crate::error::Error;
+use crate::ledger::Ledger;
+use crate::recorder::Recorder;
 use crate::seal::Secret;
 use crate::service::{Kind, Service, Terms};
 use crate::store::memory::MemoryStore;
 use crate::store::sqlite::SqliteStore;
-use crate::store::{Row, Store, StoredService};
+use crate::store::{Noted, Row, Store, StoredService, Transaction};
+
+/// How far the clock may jump and be believed at once, and how long it must go on evenly after a
+/// longer jump, unless it is set.
+const CLOCK_GRACE: Duration = Duration::from_secs(86_400);
 
 /// Enrolled people of some services, stored and in memory.
 ///
@@ -34,21 +43,25 @@ use crate::store::{Row, Store, StoredService};
 /// let gallery = Gallery::in_memory("model-1")?;
 /// let terms = Terms { basis: "consent".into(), purpose: "the door".into(), keep_days: None };
 /// let club = gallery.add_service(Kind::Recognition, &Uuid::from_u128(1), terms)?;
+/// gallery.add_subject(club, "Ida", None)?;
 /// gallery.enrol(club, "Ida", &[1.0, 0.0], b"bytes of a photo")?;
 /// let found = gallery.nearest(club, &[&[0.8, 0.6]], 1);
 /// assert_eq!((&*found[0][0].subject, found[0][0].similarity), ("Ida", 0.8));
 /// # Ok::<(), fusiform_gallery::Error>(())
 /// ```
 pub struct Gallery {
-    pub(crate) store: Box<dyn Store>,
-    pub(crate) model: String,
+    pub(crate) store: Arc<dyn Store>,
+    pub(crate) recorder: Recorder,
+    pub(crate) clock: Arc<Clock>,
+    /// The model in use; without one nobody is matched or enrolled.
+    pub(crate) model: Option<String>,
+    /// Examples that are kept but not matched.
+    pub(crate) aside: ArcSwap<BTreeMap<Uuid, Aside>>,
     /// Held by a writer from its checks to the publication of what it changed.
     writing: Mutex<()>,
     services: ArcSwap<Vec<StoredService>>,
     /// Of each service, by its number.
     collections: ArcSwap<BTreeMap<i64, Arc<ArcSwap<Columns>>>>,
-    /// Erased bytes may still stand where the store left them.
-    scrub_due: AtomicBool,
     seen_version: AtomicI64,
 }
 
@@ -59,13 +72,26 @@ impl std::fmt::Debug for Gallery {
 }
 
 impl Gallery {
-    /// Opens a sealed SQLite file, or makes it, and reads every template into memory.
+    /// Opens a sealed SQLite file, or makes it, and reads every template into memory, after it
+    /// was proved that they are as they were written and that none is missing or back.
+    ///
+    /// A broken audit log does not keep it from opening: see [`Gallery::health`].
     ///
     /// # Errors
-    /// [`Error::WrongKey`], [`Error::NotAGallery`], [`Error::Newer`] and [`Error::Model`], if the
-    /// file holds another model's templates, change nothing.
+    /// [`Error::WrongKey`], [`Error::NotAGallery`], [`Error::Newer`], [`Error::Tampered`],
+    /// [`Error::Remains`] and [`Error::Model`], if the file holds another model's templates, change
+    /// nothing.
     pub fn open(path: &Path, secret: &Secret, model: &str) -> Result<Gallery, Error> {
         Gallery::with_store(Box::new(SqliteStore::open(path, secret)?), model)
+    }
+
+    /// As [`Gallery::open`], whatever model the templates are of: for keys, the audit log and copies.
+    /// Nobody is matched or enrolled.
+    ///
+    /// # Errors
+    /// As [`Gallery::open`], but for [`Error::Model`].
+    pub fn open_unmatched(path: &Path, secret: &Secret) -> Result<Gallery, Error> {
+        Gallery::load(Box::new(SqliteStore::open(path, secret)?), None)
     }
 
     /// An empty gallery that ends with the process.
@@ -81,30 +107,52 @@ impl Gallery {
     /// # Errors
     /// [`Error::Model`] if the store holds another model's templates; those of [`Store::load`].
     pub fn with_store(store: Box<dyn Store>, model: &str) -> Result<Gallery, Error> {
+        Gallery::load(store, Some(model))
+    }
+
+    /// Without a model no example is taken into memory.
+    fn load(store: Box<dyn Store>, model: Option<&str>) -> Result<Gallery, Error> {
+        let store: Arc<dyn Store> = store.into();
         let mut services = Vec::new();
         let mut collections: BTreeMap<i64, Columns> = BTreeMap::new();
         let mut service_of = std::collections::HashMap::new();
         let mut pending: BTreeMap<i64, Vec<NewColumn>> = BTreeMap::new();
-        store.load(&mut |row| {
+        let (mut stored, mut aside) = (Ledger::default(), BTreeMap::new());
+        let loaded = store.load(&mut |row| {
+            stored.add_row(&row)?;
             match row {
                 Row::Service(service) => {
                     collections.entry(service.service.id).or_default();
                     services.push(service);
                 }
-                Row::Person(service, person) => {
+                Row::Person {
+                    service, person, ..
+                } => {
                     service_of.insert(person.number, service);
                     collections.entry(service).or_default().set_person(person);
                 }
                 Row::Example(example) => {
+                    let service = service_of.get(&example.person).ok_or(Error::Damaged)?;
+                    if example.aside {
+                        aside.insert(example.id, Aside::of(*service, example));
+                        return Ok(());
+                    }
+                    let Some(model) = model else {
+                        return Ok(());
+                    };
                     if example.model != model {
                         return Err(Error::Model {
                             found: example.model,
                             wanted: model.to_owned(),
                         });
                     }
-                    let service = service_of.get(&example.person).ok_or(Error::Damaged)?;
                     let batch = pending.entry(*service).or_default();
-                    batch.push((example.id, example.person, example.vector));
+                    batch.push(NewColumn {
+                        id: example.id,
+                        person: example.person,
+                        vector: example.vector,
+                        consent: example.consent.map(Arc::new),
+                    });
                     if batch.len() == BATCH {
                         add(collections.entry(*service).or_default(), batch)?;
                     }
@@ -115,14 +163,21 @@ impl Gallery {
         for (service, mut batch) in pending {
             add(collections.entry(service).or_default(), &mut batch)?;
         }
+        if let Ok(log) = &loaded.log {
+            stored.compare(log)?;
+        }
         let published = |(id, columns)| (id, Arc::new(ArcSwap::from_pointee(columns)));
+        let clock = Arc::new(Clock::new(loaded.clock, CLOCK_GRACE));
+        let recorder = Recorder::new(Arc::clone(&store), Arc::clone(&clock), loaded.log.err());
         Ok(Gallery {
             store,
-            model: model.to_owned(),
+            recorder,
+            clock,
+            aside: ArcSwap::from_pointee(aside),
+            model: model.map(str::to_owned),
             writing: Mutex::new(()),
             services: ArcSwap::from_pointee(services),
             collections: ArcSwap::from_pointee(collections.into_iter().map(published).collect()),
-            scrub_due: AtomicBool::new(true),
             seen_version: AtomicI64::new(0),
         })
     }
@@ -180,9 +235,61 @@ impl Gallery {
         self.services.store(Arc::new(services));
     }
 
-    /// Records an action that changes nothing here; stored when this returns.
+    /// A transaction of the store, after the entries of the log that wait.
+    pub(crate) fn transact(
+        &self,
+        work: &mut dyn FnMut(&mut dyn Transaction) -> Result<(), Error>,
+    ) -> Result<(), Error> {
+        self.recorder.transact(work)
+    }
+
+    /// An entry of the audit log as of now.
+    pub(crate) fn noted(&self, action: Action, service: i64, person: i64, count: i64) -> Noted {
+        Noted {
+            at_ms: self.clock.now_ms(),
+            action,
+            service,
+            person,
+            count,
+        }
+    }
+
+    /// How long entries of recognitions, which change nothing, may wait to be written together; a
+    /// kill loses those of that time at most. Zero writes each before it is answered. 5 s unless it
+    /// is set.
+    pub fn set_audit_window(&self, window: Duration) {
+        self.recorder.set_window(window);
+    }
+
+    /// How far the clock may jump and be believed at once; after a longer jump nobody is erased
+    /// until it has gone on evenly for as long. A day unless it is set.
+    pub fn set_clock_grace(&self, grace: Duration) {
+        self.clock.set_grace(grace);
+    }
+
+    /// Believes the system's clock, as somebody said that it is right; recorded.
     ///
     /// # Errors
+    /// [`Error::Database`].
+    pub fn trust_clock(&self) -> Result<(), Error> {
+        self.clock.believe();
+        let entry = self.noted(Action::TrustClock, 0, 0, 1);
+        self.transact(&mut |t| t.note(&entry))
+    }
+
+    /// Writes what waits: the entries of recognitions.
+    ///
+    /// # Errors
+    /// [`Error::Database`]; [`Error::DiskFull`]; [`Error::Chain`].
+    pub fn flush(&self) -> Result<(), Error> {
+        self.recorder.flush()
+    }
+
+    /// Records an action that changes nothing here. Exports are stored when this returns, all else
+    /// within the time of [`Gallery::set_audit_window`].
+    ///
+    /// # Errors
+    /// [`Error::Chain`] if the log is broken; [`Error::DiskFull`] if the reserve is full as well;
     /// [`Error::Database`].
     pub fn record(
         &self,
@@ -192,9 +299,11 @@ impl Gallery {
         count: usize,
     ) -> Result<(), Error> {
         let service = service.map_or(0, |s| s.id);
-        let (number, count) = (number.unwrap_or(0), saturated(count));
-        self.store
-            .transact(&mut |t| t.log(action, service, number, count))
+        let entry = self.noted(action, service, number.unwrap_or(0), saturated(count));
+        match action {
+            Action::Identify | Action::Compare => self.recorder.record(entry),
+            _ => self.transact(&mut |t| t.note(&entry)),
+        }
     }
 
     /// Reads the whole audit log and proves that no entry was altered, left out or cut off.
@@ -202,7 +311,54 @@ impl Gallery {
     /// # Errors
     /// [`Error::Chain`] naming the first entry that does not fit.
     pub fn verify_audit(&self, mut each: impl FnMut(Entry)) -> Result<Verified, Error> {
+        // What cannot be written now does not keep what is written from being read.
+        drop(self.flush());
         self.store.verify_audit(&mut each)
+    }
+
+    /// As [`Gallery::verify_audit`], and finds the entry whose hash was noted elsewhere: a file that
+    /// was put back to an older state does not have it, also when entries followed. Its position,
+    /// and what the chain proves.
+    ///
+    /// # Errors
+    /// [`Error::UnknownAnchor`] if no entry has it; [`Error::Chain`].
+    pub fn verify_audit_since(&self, hash: &str) -> Result<(i64, Verified), Error> {
+        let wanted = hash.trim().to_lowercase();
+        let mut found = None;
+        let verified = self.verify_audit(|e| {
+            if hex::encode(e.hash) == wanted {
+                found = Some(e.seq);
+            }
+        })?;
+        let seq = found.ok_or_else(|| Error::UnknownAnchor(hash.trim().into()))?;
+        Ok((seq, verified))
+    }
+
+    /// Entries of the audit log after a position, at most `limit`, of all services or of one.
+    ///
+    /// # Errors
+    /// [`Error::Chain`] naming the first of them that does not fit.
+    pub fn audit_page(
+        &self,
+        after: i64,
+        limit: usize,
+        service: Option<Service>,
+    ) -> Result<Vec<Entry>, Error> {
+        drop(self.flush());
+        self.store.audit_page(after, limit, service.map(|s| s.id))
+    }
+
+    /// Removes entries of the audit log that are older than a time, in milliseconds since 1970: how
+    /// many. The newest stays, and the rest is proved as before.
+    ///
+    /// # Errors
+    /// [`Error::Chain`]; [`Error::Database`].
+    pub fn prune_audit(&self, before_ms: i64) -> Result<i64, Error> {
+        let _writer = self.writer();
+        self.flush()?;
+        let n = self.store.prune_audit(before_ms)?;
+        self.scrub()?;
+        Ok(n)
     }
 
     /// Writes a copy, sealed with the same key, while the gallery is in use.
@@ -210,6 +366,7 @@ impl Gallery {
     /// # Errors
     /// [`Error::File`] if there is a file already; [`Error::Unsupported`].
     pub fn backup(&self, to: &Path) -> Result<(), Error> {
+        self.flush()?;
         self.store.backup(to)
     }
 
@@ -218,8 +375,10 @@ impl Gallery {
     /// # Errors
     /// [`Error::BadKey`]; [`Error::Database`]; [`Error::Unsupported`].
     pub fn rekey(&self, secret: &Secret) -> Result<(), Error> {
-        let _writer = self.writer();
+        let writer = self.writer();
+        self.flush()?;
         self.store.rekey(secret)?;
+        drop(writer);
         self.scrub()
     }
 
@@ -235,9 +394,9 @@ impl Gallery {
             return Err(Error::KeyTaken);
         }
         let mut id = 0;
-        self.store.transact(&mut |t| {
+        self.transact(&mut |t| {
             id = t.add_service(kind, &key_hash, &terms)?;
-            t.log(Action::Key, id, 0, 1)
+            t.note(&self.noted(Action::Key, id, 0, 1))
         })?;
         let service = Service { id, kind };
         services.push(StoredService {
@@ -265,7 +424,9 @@ impl Gallery {
     pub(crate) fn usual_consent(&self, service: Service) -> Result<Consent, Error> {
         let services = self.services.load();
         let found = services.iter().find(|s| s.service == service);
-        found.map(|s| s.terms.consent()).ok_or(Error::Damaged)
+        found
+            .map(|s| s.terms.consent(self.clock.now_ms()))
+            .ok_or(Error::Damaged)
     }
 
     /// Every service and its terms.
@@ -283,10 +444,10 @@ impl Gallery {
     /// # Errors
     /// [`Error::Database`].
     pub fn remove_service(&self, service: Service) -> Result<(), Error> {
-        let _writer = self.writer();
-        self.store.transact(&mut |t| {
+        let writer = self.writer();
+        self.transact(&mut |t| {
             t.remove_service(service.id)?;
-            t.log(Action::Key, service.id, 0, -1)
+            t.note(&self.noted(Action::Key, service.id, 0, -1))
         })?;
         let mut services = Vec::clone(&self.services.load());
         services.retain(|s| s.service != service);
@@ -294,29 +455,22 @@ impl Gallery {
         let mut collections = BTreeMap::clone(&self.collections.load());
         collections.remove(&service.id);
         self.collections.store(Arc::new(collections));
+        self.set_aside_map(|aside| aside.retain(|_, kept| kept.service != service.id));
+        drop(writer);
         self.scrub()
     }
 
-    /// Overwrites what was erased wherever the store left it. If a reader prevents it just now, a
-    /// later call does it.
+    /// Overwrites what was erased wherever the store left it. If a reader prevents it just now, it
+    /// is tried again ([`Gallery::health`] tells).
     pub(crate) fn scrub(&self) -> Result<(), Error> {
-        let done = self.store.scrub()?;
-        self.scrub_due.store(!done, Ordering::SeqCst);
-        Ok(())
-    }
-
-    pub(crate) fn scrub_if_due(&self) -> Result<(), Error> {
-        if self.scrub_due.load(Ordering::SeqCst) {
-            self.scrub()?;
-        }
-        Ok(())
+        self.recorder.scrub()
     }
 }
 
 /// Adds a batch of loaded examples, and overwrites what is left of them.
 fn add(columns: &mut Columns, batch: &mut Vec<NewColumn>) -> Result<(), Error> {
     columns.add_examples(batch)?;
-    batch.iter_mut().for_each(|(_, _, vector)| vector.zeroize());
+    batch.iter_mut().for_each(|column| column.vector.zeroize());
     batch.clear();
     Ok(())
 }

@@ -12,10 +12,14 @@
 //! | `columns.rs` | a service's people in memory, an immutable value that writers copy |
 //! | `store.rs` | what a store promises |
 //! | `seal.rs` | encryption of fields |
-//! | `audit.rs` | entries and their chain of hashes |
+//! | `audit.rs`, `ledger.rs` | entries and their chain of hashes; what they say is stored |
+//! | `recorder.rs` | what is written together, what waits, what a full disk does |
+//! | `clock.rs` | the present, and the time up to which the clock is believed |
+//! | `reembed.rs` | a change of model |
 #![forbid(unsafe_code)]
 #![warn(missing_docs)]
 
+mod aside;
 mod audit;
 mod clock;
 mod columns;
@@ -23,26 +27,35 @@ mod consent;
 mod erasure_check;
 mod error;
 mod gallery;
+mod health;
+mod ledger;
 mod lock;
+mod names;
 mod people;
 mod person;
 mod private_file;
+mod recorder;
+mod reembed;
 mod seal;
 mod service;
 pub mod store;
 mod tree;
 
 pub use audit::{Action, Entry, Verified};
+pub use clock::ClockDoubt;
 pub use consent::Consent;
 pub use erasure_check::ErasureCheck;
 pub use error::{Cause, Error};
 pub use gallery::Gallery;
+pub use health::Health;
 pub use lock::Lock;
 pub use person::{Example, Match, Person};
 pub use private_file::private_file;
+pub use reembed::{Reembedded, SetAside, reembed};
 pub use seal::{MasterKey, Secret, new_key};
-pub use service::{Kind, Service, Terms};
+pub use service::{Kind, Service, Terms, is_guessable};
 pub use store::Store;
+pub use store::accept::Accepted;
 pub use store::memory::MemoryStore;
 pub use store::sqlite::SqliteStore;
 pub use uuid::Uuid;

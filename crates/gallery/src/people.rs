@@ -1,12 +1,15 @@
 //! People of a service. In: names, consents, templates, images. Out: matches; who was enrolled,
 //! renamed, erased. Each change and its audit entry are one transaction of the store.
 
+use std::sync::Arc;
+
 use uuid::Uuid;
 
 use crate::audit::Action;
 use crate::consent::Consent;
 use crate::error::Error;
 use crate::gallery::{Gallery, saturated};
+use crate::names::checked;
 use crate::person::{Example, Match, Person};
 use crate::seal::random;
 use crate::service::Service;
@@ -31,28 +34,37 @@ impl Gallery {
         Some((person.clone(), n))
     }
 
-    /// Makes a person; `false` if there is one of that name, whatever its letter case. Without a
-    /// consent the service's own terms hold.
+    /// Makes a person with a stated consent; `false` if there is one of that name, whatever its
+    /// letter case. Without a consent the service's own terms are assumed, which the log records.
     ///
     /// # Errors
-    /// [`Error::Database`].
+    /// [`Error::Name`]; [`Error::ConsentEnded`] and [`Error::ConsentUnit`]; [`Error::Database`].
     pub fn add_subject(
         &self,
         service: Service,
         name: &str,
         consent: Option<Consent>,
     ) -> Result<bool, Error> {
+        let name = checked(name)?;
+        let action = if consent.is_some() {
+            Action::Enrol
+        } else {
+            Action::Assume
+        };
         let consent = consent.map_or_else(|| self.usual_consent(service), Ok)?;
+        consent.check()?;
+        if consent.has_ended_by(self.clock.now_ms()) {
+            return Err(Error::ConsentEnded(name));
+        }
         let _writer = self.writer();
-        if self.columns(service).find(name).is_some() {
+        if self.columns(service).find(&name).is_some() {
             return Ok(false);
         }
         let mut number = 0;
-        self.store.transact(&mut |t| {
-            number = t.add_person(service.id, name, &consent)?;
-            t.log(Action::Enrol, service.id, number, 0)
+        self.transact(&mut |t| {
+            number = t.add_person(service.id, &name, &consent)?;
+            t.note(&self.noted(action, service.id, number, 0))
         })?;
-        let name = name.to_owned();
         self.publish(service, |columns| {
             columns.set_person(Person {
                 number,
@@ -64,29 +76,31 @@ impl Gallery {
         Ok(true)
     }
 
-    /// Gives a person another consent; `false` if there is no such person.
+    /// Gives a person another consent, which may have ended; `false` if there is no such person.
+    /// Examples that came from another person keep their own.
     ///
     /// # Errors
-    /// [`Error::Database`].
+    /// [`Error::ConsentUnit`]; [`Error::Database`].
     pub fn set_consent(
         &self,
         service: Service,
         name: &str,
         consent: Consent,
     ) -> Result<bool, Error> {
+        consent.check()?;
         let _writer = self.writer();
         let Some((mut person, _)) = self.person(service, name) else {
             return Ok(false);
         };
         person.consent = consent;
-        self.set_person(service, person)?;
+        self.set_person(service, person, Action::Consent)?;
         Ok(true)
     }
 
-    fn set_person(&self, service: Service, person: Person) -> Result<(), Error> {
-        self.store.transact(&mut |t| {
+    fn set_person(&self, service: Service, person: Person, action: Action) -> Result<(), Error> {
+        self.transact(&mut |t| {
             t.set_person(&person)?;
-            t.log(Action::Enrol, service.id, person.number, 0)
+            t.note(&self.noted(action, service.id, person.number, 0))
         })?;
         self.publish(service, |columns| {
             columns.set_person(person);
@@ -94,74 +108,102 @@ impl Gallery {
         })
     }
 
-    /// Gives a person another name, or merges them into the person who has it. `false` if there is
-    /// no such person.
+    /// Gives a person another name, or merges them into the person who has it: each example then
+    /// keeps the consent that it was enrolled on. `false` if there is no such person.
     ///
     /// # Errors
-    /// [`Error::Database`].
+    /// [`Error::Name`]; [`Error::Database`].
     pub fn rename_subject(&self, service: Service, old: &str, new: &str) -> Result<bool, Error> {
-        let _writer = self.writer();
-        let Some((mut from, _)) = self.person(service, old) else {
+        let new = checked(new)?;
+        let writer = self.writer();
+        let Some((mut from, n)) = self.person(service, old) else {
             return Ok(false);
         };
-        let into = self.columns(service).find(new);
+        let into = self.columns(service).find(&new);
         match into.filter(|into| *into != from.number) {
             Some(into) => {
-                self.store.transact(&mut |t| {
+                let moved = saturated(n + self.n_aside_of(from.number));
+                self.transact(&mut |t| {
                     t.merge_people(from.number, into)?;
-                    t.log(Action::Enrol, service.id, into, 0)?;
-                    t.log(Action::Erase, service.id, from.number, 0)
+                    t.note(&self.noted(Action::Merge, service.id, into, moved))?;
+                    t.note(&self.noted(Action::Erase, service.id, from.number, 0))
                 })?;
                 self.publish(service, |columns| {
                     columns.merge_people(from.number, into);
                     Ok(())
                 })?;
+                self.set_aside_map(|aside| {
+                    let moved = aside.values_mut().filter(|kept| kept.person == from.number);
+                    moved.for_each(|kept| kept.person = into);
+                });
             }
             None => {
-                from.name = new.to_owned();
-                self.set_person(service, from)?;
+                from.name = new;
+                self.set_person(service, from, Action::Rename)?;
             }
         }
+        drop(writer);
         self.scrub()?;
         Ok(true)
     }
 
     /// Erases a person with their examples and images: the stored name and how many examples went.
+    /// Nobody is matched with them when this returns; [`Gallery::health`] tells whether bytes are
+    /// still to be overwritten.
     ///
     /// # Errors
-    /// [`Error::Database`].
+    /// [`Error::Name`] for a name that nobody can have; [`Error::Database`].
     pub fn erase_subject(
         &self,
         service: Service,
         name: &str,
     ) -> Result<Option<(String, usize)>, Error> {
-        let _writer = self.writer();
+        let writer = self.writer();
         let Some((person, n)) = self.person(service, name) else {
+            checked(name)?;
             return Ok(None);
         };
+        let n = n + self.n_aside_of(person.number);
         self.erase_people(service, Action::Erase, &[(person.number, n)])?;
+        drop(writer);
+        self.scrub()?;
         Ok(Some((person.name, n)))
     }
 
-    /// Erases everybody whose consent has ended: how many people went.
+    /// Erases everybody whose consent has ended, and examples whose own has: how many people and
+    /// examples went. It goes by the time up to which the clock is believed; who has ended by the
+    /// clock alone is not matched, and waits.
     ///
     /// # Errors
     /// [`Error::Database`].
     pub fn erase_ended(&self) -> Result<usize, Error> {
         let mut n = 0;
+        let by_ms = self.clock.trusted_ms();
         for (service, _) in self.services() {
             let _writer = self.writer();
             let columns = self.columns(service);
-            let counted = |number| (number, columns.person(number).map_or(0, |(_, n)| n));
-            let ended: Vec<(i64, usize)> = columns.ended().into_iter().map(counted).collect();
-            if !ended.is_empty() {
-                // This reference would keep the erased vectors in memory until the loop ends.
-                drop(columns);
-                self.erase_people(service, Action::Expire, &ended)?;
-                n += ended.len();
+            let counted = |number| {
+                let n = columns.person(number).map_or(0, |(_, n)| n);
+                (number, n + self.n_aside_of(number))
+            };
+            let (people, examples) = columns.ended(by_ms);
+            let people: Vec<(i64, usize)> = people.into_iter().map(counted).collect();
+            // This reference would keep the erased vectors in memory until the loop ends.
+            drop(columns);
+            if !people.is_empty() {
+                self.erase_people(service, Action::Expire, &people)?;
+                n += people.len();
+            }
+            for (id, number) in examples {
+                if people.iter().all(|(erased, _)| *erased != number) {
+                    self.remove_example(service, &id, number, Action::ExpireFace)?;
+                    n += 1;
+                }
             }
         }
-        self.scrub_if_due()?;
+        if n > 0 || self.recorder.scrub_due() {
+            self.scrub()?;
+        }
         Ok(n)
     }
 
@@ -172,16 +214,16 @@ impl Gallery {
         action: Action,
         people: &[(i64, usize)],
     ) -> Result<(), Error> {
-        self.store.transact(&mut |t| {
+        self.transact(&mut |t| {
             for (number, n) in people {
                 t.remove_person(*number)?;
-                t.log(action, service.id, *number, saturated(*n))?;
+                t.note(&self.noted(action, service.id, *number, saturated(*n)))?;
             }
             Ok(())
         })?;
         let numbers: Vec<i64> = people.iter().map(|(number, _)| *number).collect();
-        self.publish(service, |columns| columns.remove_people(&numbers))?;
-        self.scrub()
+        self.set_aside_map(|aside| aside.retain(|_, kept| !numbers.contains(&kept.person)));
+        self.publish(service, |columns| columns.remove_people(&numbers))
     }
 
     /// Erases everything of a service: how many people and examples went.
@@ -189,30 +231,34 @@ impl Gallery {
     /// # Errors
     /// [`Error::Database`].
     pub fn erase_all(&self, service: Service) -> Result<(usize, usize), Error> {
-        let _writer = self.writer();
+        let writer = self.writer();
         let columns = self.columns(service);
         let n = (columns.n_people(), columns.n_examples());
         drop(columns);
-        self.store.transact(&mut |t| {
+        self.transact(&mut |t| {
             t.remove_people(service.id)?;
-            t.log(Action::Erase, service.id, 0, saturated(n.1))
+            t.note(&self.noted(Action::Erase, service.id, 0, saturated(n.1)))
         })?;
+        self.set_aside_map(|aside| aside.retain(|_, kept| kept.service != service.id));
         self.publish(service, |columns| {
             *columns = Default::default();
             Ok(())
         })?;
+        drop(writer);
         self.scrub()?;
         Ok(n)
     }
 
-    /// Enrols a face; the person is made, on the service's own terms, when needed. Stored when this
+    /// Enrols a face of a person who is there and whose consent has not ended. Stored when this
     /// returns.
     ///
     /// # Shapes
     /// `vector` has unit length and as many values as those enrolled before.
     ///
     /// # Errors
-    /// [`Error::Search`] for a vector of another length; [`Error::Database`].
+    /// [`Error::UnknownPerson`]: no call makes a person but those that state on what ground;
+    /// [`Error::ConsentEnded`]; [`Error::Search`] for a vector of another length;
+    /// [`Error::Database`].
     pub fn enrol(
         &self,
         service: Service,
@@ -220,16 +266,35 @@ impl Gallery {
         vector: &[f32],
         image: &[u8],
     ) -> Result<Uuid, Error> {
-        let id = uuid::Builder::from_random_bytes(random::<16>()?).into_uuid();
-        self.enrol_as(service, id, subject, vector, image)?;
+        let id = new_id()?;
+        self.add(service, id, subject, vector, image, None)?;
         Ok(id)
     }
 
-    /// As [`Gallery::enrol`], under an id that another server gave; `false` if an example has it
-    /// already.
+    /// As [`Gallery::enrol`]; a person who is not there is made on the service's own terms, which
+    /// the log records.
     ///
     /// # Errors
-    /// As [`Gallery::enrol`].
+    /// As [`Gallery::enrol`], but for [`Error::UnknownPerson`]; [`Error::Name`].
+    pub fn enrol_on_terms(
+        &self,
+        service: Service,
+        subject: &str,
+        vector: &[f32],
+        image: &[u8],
+    ) -> Result<Uuid, Error> {
+        let usual = self.usual_consent(service)?;
+        let id = new_id()?;
+        self.add(service, id, subject, vector, image, Some((usual, false)))?;
+        Ok(id)
+    }
+
+    /// As [`Gallery::enrol_on_terms`], under an id that another server gave; `false` if an example
+    /// has it already. Where the person is kept on other grounds, or for longer, than the service's
+    /// terms allow, the example keeps the service's.
+    ///
+    /// # Errors
+    /// As [`Gallery::enrol_on_terms`].
     pub fn enrol_as(
         &self,
         service: Service,
@@ -239,6 +304,25 @@ impl Gallery {
         image: &[u8],
     ) -> Result<bool, Error> {
         let usual = self.usual_consent(service)?;
+        self.add(service, id, subject, vector, image, Some((usual, true)))
+    }
+
+    /// Enrols; `terms` are those on which a person is made, and whether an example of a person who
+    /// is there keeps them where that person's are wider.
+    fn add(
+        &self,
+        service: Service,
+        id: Uuid,
+        subject: &str,
+        vector: &[f32],
+        image: &[u8],
+        terms: Option<(Consent, bool)>,
+    ) -> Result<bool, Error> {
+        let Some(model) = &self.model else {
+            return Err(Error::Unsupported("the vault is open without a model"));
+        };
+        let subject = checked(subject)?;
+        let now_ms = self.clock.now_ms();
         let _writer = self.writer();
         let columns = self.columns(service);
         let expected = columns.dimensions().unwrap_or(vector.len());
@@ -246,38 +330,59 @@ impl Gallery {
             let found = vector.len();
             return Err(fusiform_search::Error::Dimensions { expected, found }.into());
         }
-        let known = columns.find(subject);
+        let known = columns.find(&subject);
+        let known = known.and_then(|number| columns.person(number));
+        let known = known.map(|(person, _)| (person.number, person.consent.clone()));
         drop(columns);
+        let (mut made, mut own) = (None, None);
+        match (&known, terms) {
+            (Some((_, consent)), terms) => {
+                if consent.has_ended_by(now_ms) {
+                    return Err(Error::ConsentEnded(subject));
+                }
+                let narrower = |(usual, keeps): &(Consent, bool)| *keeps && !usual.covers(consent);
+                own = terms.filter(narrower).map(|(usual, _)| usual);
+            }
+            (None, Some((usual, _))) => made = Some(usual),
+            (None, None) => return Err(Error::UnknownPerson(subject)),
+        }
         let (mut number, mut added) = (0, false);
-        self.store.transact(&mut |t| {
-            number = match known {
-                Some(number) => number,
-                None => t.add_person(service.id, subject, &usual)?,
+        self.transact(&mut |t| {
+            number = match (&known, &made) {
+                (Some((number, _)), _) => *number,
+                (None, Some(usual)) => t.add_person(service.id, &subject, usual)?,
+                (None, None) => return Err(Error::UnknownPerson(subject.clone())),
             };
             added = t.add_example(&NewExample {
                 id,
                 person: number,
-                model: &self.model,
+                model,
                 vector,
                 image,
+                consent: own.as_ref(),
             })?;
-            if added {
-                t.log(Action::Enrol, service.id, number, 1)?;
-            } else if known.is_none() {
-                t.remove_person(number)?;
+            if !added {
+                return if known.is_none() {
+                    t.remove_person(number)
+                } else {
+                    Ok(())
+                };
             }
-            Ok(())
+            if known.is_none() {
+                t.note(&self.noted(Action::Assume, service.id, number, 0))?;
+            }
+            t.note(&self.noted(Action::Enrol, service.id, number, 1))
         })?;
         if added {
             self.publish(service, |columns| {
-                if known.is_none() {
+                if let Some(consent) = made {
                     columns.set_person(Person {
                         number,
-                        name: subject.to_owned(),
-                        consent: usual,
+                        name: subject,
+                        consent,
                     });
                 }
-                columns.add_example(id, number, vector)
+                columns.add_example(id, number, vector, own.map(Arc::new))
             })?;
         }
         Ok(added)
@@ -288,25 +393,48 @@ impl Gallery {
     /// # Errors
     /// [`Error::Database`].
     pub fn erase_example(&self, service: Service, id: &Uuid) -> Result<Option<Example>, Error> {
-        let _writer = self.writer();
+        let writer = self.writer();
         let columns = self.columns(service);
-        let Some((example, number, _)) = columns.example(id) else {
-            return Ok(None);
+        let aside = self.aside.load().get(id).copied();
+        let aside = aside.filter(|kept| kept.service == service.id);
+        let found = match (columns.example(id, self.clock.now_ms()), aside) {
+            (Some((example, number, _)), _) => Some((example, number)),
+            (None, Some(kept)) => columns.person(kept.person).map(|(person, _)| {
+                let subject = person.name.clone();
+                (Example { id: *id, subject }, kept.person)
+            }),
+            (None, None) => None,
         };
         drop(columns);
-        self.store.transact(&mut |t| {
-            t.remove_example(id)?;
-            t.log(Action::EraseFace, service.id, number, 1)
-        })?;
-        self.publish(service, |columns| columns.remove_example(id))?;
+        let Some((example, number)) = found else {
+            return Ok(None);
+        };
+        self.remove_example(service, id, number, Action::EraseFace)?;
+        drop(writer);
         self.scrub()?;
         Ok(Some(example))
+    }
+
+    /// The caller holds the lock that [`Gallery::writer`] returns.
+    fn remove_example(
+        &self,
+        service: Service,
+        id: &Uuid,
+        number: i64,
+        action: Action,
+    ) -> Result<(), Error> {
+        self.transact(&mut |t| {
+            t.remove_example(id)?;
+            t.note(&self.noted(action, service.id, number, 1))
+        })?;
+        self.set_aside_map(|aside| aside.retain(|kept, _| kept != id));
+        self.publish(service, |columns| columns.remove_example(id))
     }
 
     /// One example and its vector; none once the person's consent has ended.
     pub fn example(&self, service: Service, id: &Uuid) -> Option<(Example, Vec<f32>)> {
         let columns = self.columns(service);
-        let (example, _, vector) = columns.example(id)?;
+        let (example, _, vector) = columns.example(id, self.clock.now_ms())?;
         Some((example, vector.to_vec()))
     }
 
@@ -337,7 +465,7 @@ impl Gallery {
     pub fn image(&self, service: Service, id: &Uuid) -> Result<Option<Vec<u8>>, Error> {
         let number = self
             .columns(service)
-            .example(id)
+            .example(id, self.clock.now_ms())
             .map(|(_, number, _)| number);
         let Some(number) = number else {
             return Ok(None);
@@ -359,6 +487,11 @@ impl Gallery {
     /// Each probe has unit length and as many values as the templates; what is nearest to a probe
     /// of another length is an empty list.
     pub fn nearest(&self, service: Service, probes: &[&[f32]], top: usize) -> Vec<Vec<Match>> {
-        self.columns(service).nearest(probes, top)
+        let now_ms = self.clock.now_ms();
+        self.columns(service).nearest(probes, top, now_ms)
     }
+}
+
+fn new_id() -> Result<Uuid, Error> {
+    Ok(uuid::Builder::from_random_bytes(random::<16>()?).into_uuid())
 }

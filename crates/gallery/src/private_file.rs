@@ -26,7 +26,14 @@ pub fn private_file(path: &Path, options: &mut OpenOptions) -> io::Result<File> 
     options.open(path)
 }
 
-/// Opens a private file, made if it is not there, without changing what is in it.
+/// Opens a private file, made if it is not there, without changing what is in it. A link to a file
+/// that is there is followed; none is made through a link.
 pub(crate) fn open_or_create(path: &Path) -> io::Result<File> {
-    private_file(path, OpenOptions::new().append(true).create(true))
+    if !path.exists() {
+        match private_file(path, OpenOptions::new().append(true).create_new(true)) {
+            Err(e) if e.kind() == io::ErrorKind::AlreadyExists && path.exists() => {}
+            made => return made,
+        }
+    }
+    private_file(path, OpenOptions::new().append(true))
 }

@@ -22,7 +22,33 @@ pub enum Secret {
 /// The key that wraps a store's data key.
 pub struct MasterKey(Zeroizing<[u8; 32]>);
 
+/// Characters of a passphrase at least.
+const MIN_PASSPHRASE_CHARS: usize = 8;
+
 impl Secret {
+    /// Refuses a secret that anybody would guess. A store that was sealed with one still opens, so
+    /// that it can be sealed with another.
+    pub(crate) fn check_strength(&self) -> Result<(), Error> {
+        match self {
+            Secret::Hex(text) => {
+                let mut bytes = text.trim().bytes();
+                let first = bytes.next();
+                if first.is_some() && bytes.all(|b| Some(b) == first) {
+                    let why = "a vault key of one digit repeated protects nothing; \
+                               take one made at random";
+                    return Err(Error::WeakSecret(why));
+                }
+            }
+            Secret::Passphrase(text) => {
+                if text.trim().chars().count() < MIN_PASSPHRASE_CHARS {
+                    let why = "a passphrase of at least 8 characters is wanted";
+                    return Err(Error::WeakSecret(why));
+                }
+            }
+        }
+        Ok(())
+    }
+
     /// The key of this secret for a store with this salt.
     ///
     /// # Errors
@@ -83,8 +109,9 @@ impl Sealer {
         Sealer::new(&master.0)
     }
 
-    /// `field` is authenticated with the bytes and names the field and its row (`vector 8a…`), so
-    /// that no sealed field can stand for another. The names are part of the file format.
+    /// `field` is authenticated with the bytes and names the field and its row with all that stands
+    /// in the clear beside it, so that no sealed field can stand for another and none of the clear
+    /// values can be changed. The names are part of the file format.
     pub(crate) fn seal(&self, field: &str, plain: &[u8]) -> Result<Vec<u8>, Error> {
         let nonce = random::<NONCE_BYTES>()?;
         let payload = Payload {

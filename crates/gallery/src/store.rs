@@ -8,8 +8,11 @@ use std::path::Path;
 use uuid::Uuid;
 
 use crate::audit::{Action, Entry, Verified};
+pub use crate::clock::ClockMark;
+use crate::clock::now_ms;
 use crate::consent::Consent;
 use crate::error::Error;
+pub use crate::ledger::Ledger;
 use crate::person::Person;
 use crate::seal::Secret;
 use crate::service::{Kind, Service, Terms};
@@ -36,6 +39,10 @@ pub struct StoredExample {
     pub model: String,
     /// The template.
     pub vector: Vec<f32>,
+    /// The consent that the example keeps whoever it belongs to; `None` is that of its person.
+    pub consent: Option<Consent>,
+    /// It could not be embedded anew by the present model: kept, but not matched.
+    pub aside: bool,
 }
 
 /// What [`Store::load`] hands on.
@@ -43,10 +50,26 @@ pub struct StoredExample {
 pub enum Row {
     /// A service.
     Service(StoredService),
-    /// A person of the service with this number.
-    Person(i64, Person),
+    /// A person.
+    Person {
+        /// Number of the service.
+        service: i64,
+        /// The person.
+        person: Person,
+        /// How often [`Transaction::set_person`] changed the person.
+        revision: i64,
+    },
     /// An example.
     Example(StoredExample),
+}
+
+/// What [`Store::load`] found beside the rows, as of the same instant.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Loaded {
+    /// What the audit log says is stored; or, of a broken log, the first entry that does not fit.
+    pub log: Result<Ledger, i64>,
+    /// What was last kept of the clock.
+    pub clock: Option<ClockMark>,
 }
 
 /// An example that is to be stored.
@@ -62,6 +85,8 @@ pub struct NewExample<'a> {
     pub vector: &'a [f32],
     /// Bytes of the photo it was made from.
     pub image: &'a [u8],
+    /// The consent that the example keeps whoever it belongs to; `None` is that of its person.
+    pub consent: Option<&'a Consent>,
 }
 
 /// What is stored, by number alone.
@@ -88,11 +113,12 @@ pub struct Inventory {
 pub trait Store: Send + Sync {
     /// Hands on everything that is stored but images and the audit log, as of one instant:
     /// services, then people, in the order of their numbers, then examples, in the order in which
-    /// they were added. Ends with the first error of `each`.
+    /// they were added. Ends with the first error of `each`. Proves that every record is as it was
+    /// last written, and that none is missing, planted or put back from an older copy.
     ///
     /// # Errors
-    /// [`Error::Damaged`] for a record that is not what was written; those of `each`.
-    fn load(&self, each: &mut dyn FnMut(Row) -> Result<(), Error>) -> Result<(), Error>;
+    /// [`Error::Tampered`] naming what is not as it was written; those of `each`.
+    fn load(&self, each: &mut dyn FnMut(Row) -> Result<(), Error>) -> Result<Loaded, Error>;
 
     /// All services, as of now.
     ///
@@ -127,6 +153,40 @@ pub trait Store: Send + Sync {
     /// another one in every other store.
     fn key_hash(&self, key: &Uuid) -> [u8; 32];
 
+    /// Proves that every image is as it was written.
+    ///
+    /// # Errors
+    /// [`Error::Tampered`] naming the example.
+    fn verify_images(&self) -> Result<(), Error>;
+
+    /// Entries of the audit log after a position, at most `limit`, of all services or of one;
+    /// compared with their own hashes, but not with the end of the log.
+    ///
+    /// # Errors
+    /// [`Error::Chain`] naming the first entry that does not fit.
+    fn audit_page(
+        &self,
+        after: i64,
+        limit: usize,
+        service: Option<i64>,
+    ) -> Result<Vec<Entry>, Error>;
+
+    /// Removes the entries of the audit log that are older than a time, but never the newest: how
+    /// many. What they say is kept as a whole, so that the rest is proved as before. Logs
+    /// [`Action::Prune`].
+    ///
+    /// # Errors
+    /// [`Error::Chain`]; [`Error::Database`].
+    fn prune_audit(&self, before_ms: i64) -> Result<i64, Error>;
+
+    /// Keeps entries where they take no room on a full disk; returns the position in the log that
+    /// they come after. They are lost with the next transaction that is committed, which has to log
+    /// them; a store that is opened again logs them itself.
+    ///
+    /// # Errors
+    /// [`Error::DiskFull`] if that place is full too.
+    fn reserve(&self, entries: &[Noted]) -> Result<i64, Error>;
+
     /// Hands on the audit log from its beginning, and proves that no entry was altered, left out or
     /// cut off the end.
     ///
@@ -141,7 +201,8 @@ pub trait Store: Send + Sync {
     fn inventory(&self) -> Result<Inventory, Error>;
 
     /// Overwrites what was removed, wherever this store left it (a write-ahead log); `false` if a
-    /// reader prevents it just now and it must be called again.
+    /// reader prevents it just now and it must be called again. Waits for nobody, and lets
+    /// transactions go on meanwhile.
     ///
     /// # Errors
     /// [`Error::Database`].
@@ -183,13 +244,15 @@ pub trait Transaction {
     /// [`Error::Database`] if there is no such service.
     fn add_person(&mut self, service: i64, name: &str, consent: &Consent) -> Result<i64, Error>;
 
-    /// Gives a person another name and consent.
+    /// Gives a person another name and consent. The gallery logs one [`Action::Consent`] or
+    /// [`Action::Rename`] with each.
     ///
     /// # Errors
     /// [`Error::Database`].
     fn set_person(&mut self, person: &Person) -> Result<(), Error>;
 
-    /// Gives the examples of `from` to `into`, and removes `from`.
+    /// Gives the examples of `from` to `into`, and removes `from`. Examples without a consent of
+    /// their own keep that of `from` as their own.
     ///
     /// # Errors
     /// [`Error::Database`].
@@ -220,16 +283,70 @@ pub trait Transaction {
     /// [`Error::Database`].
     fn remove_example(&mut self, id: &Uuid) -> Result<(), Error>;
 
-    /// Appends an entry to the audit log, after all entries of transactions before. Numbers that
-    /// are not meant are 0.
+    /// Gives an example another template, which is matched from now on.
     ///
     /// # Errors
-    /// [`Error::Database`].
-    fn log(&mut self, action: Action, service: i64, person: i64, count: i64) -> Result<(), Error>;
+    /// [`Error::Damaged`] if there is no such example.
+    fn set_template(&mut self, id: &Uuid, model: &str, vector: &[f32]) -> Result<(), Error>;
+
+    /// Keeps an example, but out of what is matched.
+    ///
+    /// # Errors
+    /// [`Error::Damaged`] if there is no such example.
+    fn set_aside(&mut self, id: &Uuid) -> Result<(), Error>;
+
+    /// Position of the newest entry of the audit log; 0 before the first.
+    fn newest_seq(&self) -> i64;
+
+    /// Keeps what is known of the clock.
+    fn set_clock(&mut self, mark: ClockMark);
+
+    /// Appends an entry to the audit log, after all entries of transactions before.
+    ///
+    /// # Errors
+    /// [`Error::Chain`], after which nothing can be changed, if the newest entry is not the one
+    /// that was written last; [`Error::Database`].
+    fn note(&mut self, entry: &Noted) -> Result<(), Error>;
+
+    /// As [`Transaction::note`], with the present time. Numbers that are not meant are 0.
+    ///
+    /// # Errors
+    /// As [`Transaction::note`].
+    fn log(&mut self, action: Action, service: i64, person: i64, count: i64) -> Result<(), Error> {
+        self.note(&Noted {
+            at_ms: now_ms(),
+            action,
+            service,
+            person,
+            count,
+        })
+    }
 }
 
+/// An entry that is to be appended to the audit log. Numbers that are not meant are 0.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Noted {
+    /// When, in milliseconds since 1970.
+    pub at_ms: i64,
+    /// What.
+    pub action: Action,
+    /// The service whose key was used.
+    pub service: i64,
+    /// The person's number.
+    pub person: i64,
+    /// How many faces or examples.
+    pub count: i64,
+}
+
+pub(crate) mod accept;
 mod audit_log;
+mod copies;
 pub(crate) mod memory;
+mod records;
+mod reserve;
+mod rows;
 mod schema;
 pub(crate) mod sqlite;
 mod sqlite_transaction;
+mod state;
+mod upgrade;

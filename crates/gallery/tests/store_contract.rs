@@ -124,6 +124,7 @@ fn example(id: u128, person: i64) -> NewExample<'static> {
         model: "m",
         vector: &[0.25, -1.5e-30, f32::MAX],
         image: b"\xff\xd8 a photo",
+        consent: None,
     }
 }
 
@@ -164,6 +165,8 @@ fn keeps_what_was_committed<F: Fixture>() {
             person: ann,
             model: "m".into(),
             vector: example(id, ann).vector.to_vec(),
+            consent: None,
+            aside: false,
         })
     };
     let wanted = vec![
@@ -175,15 +178,20 @@ fn keeps_what_was_committed<F: Fixture>() {
             key_hash: store.key_hash(&Uuid::from_u128(1)),
             terms: terms(),
         }),
-        Row::Person(
+        Row::Person {
             service,
-            Person {
+            person: Person {
                 number: ann,
                 name: "Ann".into(),
                 consent: consent(None),
             },
-        ),
-        Row::Person(service, ended),
+            revision: 0,
+        },
+        Row::Person {
+            service,
+            person: ended,
+            revision: 1,
+        },
         stored(9),
         stored(3),
         stored(7),

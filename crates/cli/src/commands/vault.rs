@@ -1,37 +1,52 @@
-//! `fusiform key`, `audit` and `vault`. In: settings and secrets. Out: API keys, entries, copies;
-//! an open vault for others.
+//! `fusiform key` and `vault`. In: settings and secrets. Out: API keys, copies; an open vault for
+//! others.
 
 use std::fs;
 use std::io::Write;
 use std::path::Path;
 
 use anyhow::{Context as _, Result};
-use fusiform_gallery::{Gallery, Kind, Lock, Secret, Terms, Uuid, private_file};
+use fusiform_gallery::{
+    Gallery, Kind, Lock, Secret, SqliteStore, Terms, Uuid, is_guessable, private_file,
+};
 use serde_json::json;
 
-use crate::args::{AuditCommand, KeyKind, KeyTerms, VaultCommand};
+use crate::args::{KeyKind, KeyTerms, VaultCommand};
 use crate::context::Context;
 use crate::exit::Exit;
+use crate::secret_file;
 
 /// Makes a service and prints its key, which is shown this once: only its hash is kept.
 pub(crate) fn key(
     context: &Context,
     kind: KeyKind,
-    key: Option<Uuid>,
-    terms: KeyTerms,
+    key_file: Option<&Path>,
+    terms: &KeyTerms,
 ) -> Result<Exit> {
-    let vault = open(context, &model(context)?)?;
-    let key = key.unwrap_or_else(Uuid::new_v4);
+    let given = key_file.map(secret_file::api_key).transpose()?;
+    let vault = open(context, None)?;
+    let key = given.unwrap_or_else(Uuid::new_v4);
+    check_guessable(&key)?;
     let kind = match kind {
         KeyKind::Recognition => Kind::Recognition,
         KeyKind::Detection => Kind::Detection,
         KeyKind::Verification => Kind::Verification,
         KeyKind::Admin => Kind::Admin,
     };
-    vault.add_service(kind, &key, Terms::from(&terms))?;
+    vault.add_service(kind, &key, Terms::from(terms))?;
     context.printer.row(key)?;
     context.printer.record(&json!({"key": key.to_string()}))?;
     Ok(Exit::Done)
+}
+
+/// Fails for a key that others know: the demonstration of CompreFace publishes its own.
+pub(super) fn check_guessable(key: &Uuid) -> Result<()> {
+    anyhow::ensure!(
+        !is_guessable(key),
+        "{key}: this key is published or can be guessed; `fusiform key` without it makes one that \
+         cannot"
+    );
+    Ok(())
 }
 
 impl From<&KeyTerms> for Terms {
@@ -44,58 +59,6 @@ impl From<&KeyTerms> for Terms {
     }
 }
 
-pub(crate) fn audit(context: &Context, verb: &AuditCommand) -> Result<Exit> {
-    let vault = existing(context)?;
-    let mut entries = Vec::new();
-    let verified = vault.verify_audit(|e| entries.push(e))?;
-    if matches!(verb, AuditCommand::List) {
-        for e in &entries {
-            let (what, of) = (e.action.name(), e.subject);
-            context.printer.row(format_args!(
-                "{}\t{}\t{what}\tservice {}\tperson {of}\tcount {}",
-                e.seq, e.at_ms, e.service, e.count
-            ))?;
-            context
-                .printer
-                .record(&json!({"seq": e.seq, "at_ms": e.at_ms, "action": what,
-                "service": e.service, "person": of, "count": e.count}))?;
-        }
-        return Ok(Exit::Done);
-    }
-    let (n, newest) = (verified.n_entries, verified.newest);
-    let check = vault.verify_erased()?;
-    let printer = context.printer;
-    printer.row(format_args!(
-        "{n} entries, none altered or missing; the newest is {newest}"
-    ))?;
-    printer.row(format_args!(
-        "{} people and {} faces are in the vault, nobody who was erased",
-        check.people, check.faces
-    ))?;
-    if check.wal_bytes > 0 {
-        printer.note(
-            "another process works with the vault: its write-ahead log empties within seconds",
-        );
-    }
-    if !check.copies_ms.is_empty() {
-        printer.row(format_args!(
-            "{} copies were made before the latest erasures and still hold who was \
-             erased since; delete them",
-            check.copies_ms.len()
-        ))?;
-    }
-    printer.record(&json!({
-        "entries": n,
-        "intact": true,
-        "newest": newest,
-        "people": check.people,
-        "faces": check.faces,
-        "wal_bytes": check.wal_bytes,
-        "outdated_copies_at_ms": check.copies_ms,
-    }))?;
-    Ok(Exit::Done)
-}
-
 pub(crate) fn run(context: &Context, verb: &VaultCommand) -> Result<Exit> {
     match verb {
         VaultCommand::Backup { file } => {
@@ -103,10 +66,15 @@ pub(crate) fn run(context: &Context, verb: &VaultCommand) -> Result<Exit> {
             context.printer.row(file.display())?;
         }
         VaultCommand::Restore { file } => restore(context, file)?,
+        VaultCommand::Reembed => return reembed(context),
+        VaultCommand::TrustClock => {
+            let _lock = Lock::take(present(context)?)?;
+            existing(context)?.trust_clock()?;
+        }
         VaultCommand::Rekey { file } => {
+            let _lock = Lock::take(present(context)?)?;
             let vault = existing(context)?;
-            let _claim = Lock::take(path(context)?)?;
-            let key = key_of(file, false)?;
+            let key = key_of(context, file, false)?;
             vault.rekey(&Secret::Hex(key.into()))?;
             context.printer.row(file.display())?;
         }
@@ -121,27 +89,49 @@ fn restore(context: &Context, file: &Path) -> Result<()> {
         "{}: a vault is there; stop the server and move it away first",
         path.display()
     );
-    let coming = path.with_extension("restoring");
-    let of_file = || {
-        format!(
-            "{}: cannot be copied to {}",
-            file.display(),
-            coming.display()
-        )
-    };
-    fs::copy(file, &coming).with_context(of_file)?;
-    let checked = Gallery::open(&coming, &secret(context, true)?, &model(context)?)
-        .and_then(|vault| vault.verify_audit(|_| ()));
-    if let Err(why) = checked {
-        drop(fs::remove_file(&coming));
-        return Err(why).with_context(|| file.display().to_string());
-    }
-    fs::rename(&coming, path)?;
+    let secret = secret(context, true)?;
+    SqliteStore::restore(file, path, &secret).with_context(|| file.display().to_string())?;
     Ok(context.printer.row(path.display())?)
 }
 
-fn model(context: &Context) -> Result<String> {
-    Ok(context.engine()?.embedder_id()?.to_string())
+fn reembed(context: &Context) -> Result<Exit> {
+    let path = present(context)?;
+    let secret = secret(context, true)?;
+    let engine = context.engine()?;
+    let (printer, bar) = (context.printer, context.printer.bar(0, "embedding"));
+    let done = context.on_all_threads(|| {
+        fusiform::Gallery::reembed(path, &secret, &engine, |n, of| {
+            bar.set_length(of as u64);
+            bar.set_position(n as u64);
+        })
+    })?;
+    bar.finish_and_clear();
+    let done = done?;
+    printer.row(format_args!(
+        "{} faces embedded anew, {} were of this model, {} set aside",
+        done.n_embedded,
+        done.n_already,
+        done.aside.len()
+    ))?;
+    for kept in &done.aside {
+        let (name, id, why) = (&kept.subject, kept.id, &kept.why);
+        printer.problem(format_args!(
+            "{name}, face {id} is kept, not matched: {why}"
+        ));
+    }
+    let aside = done.aside.iter().map(|kept| {
+        let id = kept.id.to_string();
+        json!({"person": kept.subject, "face": id, "problem": kept.why})
+    });
+    printer.record(&json!({
+        "embedded": done.n_embedded,
+        "already": done.n_already,
+        "aside": aside.collect::<Vec<_>>(),
+    }))?;
+    Ok(match done.aside.is_empty() {
+        true => Exit::Done,
+        false => Exit::SomeProblems,
+    })
 }
 
 pub(super) fn path(context: &Context) -> Result<&Path> {
@@ -149,27 +139,41 @@ pub(super) fn path(context: &Context) -> Result<&Path> {
     path.context("no home folder is known; set FUSIFORM_VAULT")
 }
 
-fn existing(context: &Context) -> Result<Gallery> {
+/// The path of a vault that must be there.
+pub(super) fn present(context: &Context) -> Result<&Path> {
     let path = path(context)?;
     anyhow::ensure!(
         path.exists(),
         "{}: no vault yet; `fusiform key recognition` makes one",
         path.display()
     );
-    open(context, &model(context)?)
+    Ok(path)
 }
 
-/// The vault, made with its folder and key file if it is not there yet.
-pub(super) fn open(context: &Context, model: &str) -> Result<Gallery> {
+/// A vault that must be there, whatever model it is of.
+pub(super) fn existing(context: &Context) -> Result<Gallery> {
+    present(context)?;
+    open(context, None)
+}
+
+/// The vault, made with its folder and key file if it is not there yet; without a model it neither
+/// enrols nor matches.
+pub(super) fn open(context: &Context, model: Option<&str>) -> Result<Gallery> {
     let path = path(context)?;
     if let Some(dir) = path.parent().filter(|d| !d.as_os_str().is_empty()) {
         fs::create_dir_all(dir).with_context(|| dir.display().to_string())?;
     }
-    Ok(Gallery::open(
-        path,
-        &secret(context, path.exists())?,
-        model,
-    )?)
+    let secret = secret(context, path.exists())?;
+    let vault = match model {
+        Some(model) => Gallery::open(path, &secret, model)?,
+        None => Gallery::open_unmatched(path, &secret)?,
+    };
+    if let Some(fault) = vault.health().fault() {
+        context
+            .printer
+            .problem(format_args!("{}: {fault}", path.display()));
+    }
+    Ok(vault)
 }
 
 pub(super) fn secret(context: &Context, vault_exists: bool) -> Result<Secret> {
@@ -179,15 +183,16 @@ pub(super) fn secret(context: &Context, vault_exists: bool) -> Result<Secret> {
         (None, None) => {
             let file = context.config.serve.key_file.as_deref();
             let file = file.context("no key file is known; set FUSIFORM_VAULT_KEY_FILE")?;
-            Secret::Hex(key_of(file, vault_exists)?.into())
+            Secret::Hex(key_of(context, file, vault_exists)?.into())
         }
     })
 }
 
 /// The key in a file; made, readable by its owner alone, if there is neither key nor vault.
-fn key_of(file: &Path, vault_exists: bool) -> Result<String> {
+fn key_of(context: &Context, file: &Path, vault_exists: bool) -> Result<String> {
     let of_file = || format!("{}: the vault's key file", file.display());
     if file.exists() || vault_exists {
+        warn_if_open(context, file);
         return fs::read_to_string(file).with_context(of_file);
     }
     let key = fusiform_gallery::new_key()?;
@@ -198,3 +203,20 @@ fn key_of(file: &Path, vault_exists: bool) -> Result<String> {
     out.sync_all()?;
     Ok(key.to_string())
 }
+
+/// Says so if others on this machine may read a secret.
+#[cfg(unix)]
+fn warn_if_open(context: &Context, file: &Path) {
+    use std::os::unix::fs::PermissionsExt;
+    let mode = fs::metadata(file).map_or(0, |m| m.permissions().mode());
+    if mode & 0o077 != 0 {
+        context.printer.problem(format_args!(
+            "{}: others on this machine may read this key (mode {:o}); `chmod 600` keeps them out",
+            file.display(),
+            mode & 0o777
+        ));
+    }
+}
+
+#[cfg(not(unix))]
+fn warn_if_open(_: &Context, _: &Path) {}

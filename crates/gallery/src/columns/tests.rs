@@ -8,12 +8,16 @@ use uuid::Uuid;
 use super::*;
 use crate::consent::Consent;
 
+/// When the answers are asked for.
+const NOW_MS: i64 = 1_000;
+
 /// A list that is scanned: the definition of what columns answer.
 #[derive(Default)]
 struct Naive {
     people: Vec<Person>,
-    /// Id, person's number, vector, in the order of enrolment.
-    examples: Vec<(Uuid, i64, Vec<f32>)>,
+    /// Id, person's number, vector, whether a consent of its own has ended; in the order of
+    /// enrolment.
+    examples: Vec<(Uuid, i64, Vec<f32>, Option<bool>)>,
 }
 
 impl Naive {
@@ -22,12 +26,15 @@ impl Naive {
     }
 
     fn nearest(&self, probe: &[f32], top: usize) -> Vec<Match> {
-        let kept = self.examples.iter().map(|(_, number, vector)| {
+        let kept = self.examples.iter().filter(|e| e.3 != Some(true));
+        let kept = kept.map(|(_, number, vector, _)| {
             let person = self.person(*number);
             let similarity = fusiform_search::template::similarity(vector, probe).0;
             (person, similarity)
         });
-        let mut kept: Vec<_> = kept.filter(|(p, _)| !p.consent.has_ended()).collect();
+        let mut kept: Vec<_> = kept
+            .filter(|(p, _)| !p.consent.has_ended_by(NOW_MS))
+            .collect();
         // Stable: ties stay in the order of enrolment.
         kept.sort_by(|a, b| b.1.total_cmp(&a.1));
         let named = |(person, similarity): (&Person, f32)| Match {
@@ -102,8 +109,8 @@ proptest! {
                     }
                     let id = Uuid::from_u128(id);
                     let vector = vector.map(f32::from);
-                    columns.add_example(id, number, &vector).unwrap();
-                    naive.examples.push((id, number, vector.to_vec()));
+                    columns.add_example(id, number, &vector, None).unwrap();
+                    naive.examples.push((id, number, vector.to_vec(), None));
                 }
                 Step::RemoveExample(which) => {
                     if !naive.examples.is_empty() {
@@ -120,8 +127,12 @@ proptest! {
                     let there = |n| columns.person(n).is_some();
                     if from != into && there(from) && there(into) {
                         columns.merge_people(from, into);
+                        let ended = naive.person(from).consent.has_ended_by(NOW_MS);
                         naive.people.retain(|p| p.number != from);
-                        naive.examples.iter_mut().filter(|e| e.1 == from).for_each(|e| e.1 = into);
+                        naive.examples.iter_mut().filter(|e| e.1 == from).for_each(|e| {
+                            e.1 = into;
+                            e.3.get_or_insert(ended);
+                        });
                     }
                 }
                 Step::End(number) => {
@@ -135,7 +146,7 @@ proptest! {
         }
         let probes = probes.map_into_f32();
         let slices: Vec<&[f32]> = probes.iter().map(|p| &p[..]).collect();
-        let found = columns.nearest(&slices, top);
+        let found = columns.nearest(&slices, top, NOW_MS);
         for (probe, found) in slices.iter().zip(found) {
             prop_assert_eq!(found, naive.nearest(probe, top));
         }
@@ -151,14 +162,20 @@ proptest! {
             prop_assert_eq!(ids(columns.page_of(p.number, 1, 2)), all.iter().skip(1).take(2)
                 .copied().collect::<Vec<_>>());
         }
-        for (id, number, vector) in &naive.examples {
-            let wanted = (!naive.person(*number).consent.has_ended()).then_some(&vector[..]);
-            prop_assert_eq!(columns.example(id).map(|(_, _, v)| v), wanted);
+        for (id, number, vector, own) in &naive.examples {
+            let ended = naive.person(*number).consent.has_ended_by(NOW_MS) || *own == Some(true);
+            let wanted = (!ended).then_some(&vector[..]);
+            prop_assert_eq!(columns.example(id, NOW_MS).map(|(_, _, v)| v), wanted);
         }
-        let mut ended = columns.ended();
-        ended.sort_unstable();
-        let wanted = naive.people.iter().filter(|p| p.consent.has_ended()).map(|p| p.number);
-        prop_assert!(ended.into_iter().eq(wanted));
+        let (mut people, mut examples) = columns.ended(NOW_MS);
+        people.sort_unstable();
+        examples.sort_unstable();
+        let wanted = naive.people.iter().filter(|p| p.consent.has_ended_by(NOW_MS));
+        prop_assert!(people.into_iter().eq(wanted.map(|p| p.number)));
+        let wanted = naive.examples.iter().filter(|e| e.3 == Some(true)).map(|e| (e.0, e.1));
+        let mut wanted: Vec<(Uuid, i64)> = wanted.collect();
+        wanted.sort_unstable();
+        prop_assert_eq!(examples, wanted);
     }
 }
 
@@ -172,13 +189,24 @@ impl MapIntoF32 for Vec<[i8; 4]> {
     }
 }
 
+fn column(id: u128, vector: Vec<f32>) -> NewColumn {
+    NewColumn {
+        id: Uuid::from_u128(id),
+        person: 1,
+        vector,
+        consent: None,
+    }
+}
+
 fn filled(n: u128) -> Columns {
     let mut columns = Columns::default();
     columns.set_person(person(1, false));
     for i in 0..n {
         let angle = i as f32;
         let vector = [angle.sin(), angle.cos()];
-        columns.add_example(Uuid::from_u128(i), 1, &vector).unwrap();
+        columns
+            .add_example(Uuid::from_u128(i), 1, &vector, None)
+            .unwrap();
     }
     columns
 }
@@ -190,8 +218,8 @@ fn a_reader_keeps_what_it_has_and_the_erased_goes_with_the_last_reader() {
     let segment = Arc::downgrade(reader.vectors.segment_of(5));
     columns.remove_example(&Uuid::from_u128(5)).unwrap();
     let probe: &[f32] = &[5f32.sin(), 5f32.cos()];
-    let nearest = |c: &Columns| c.nearest(&[probe], 1)[0][0].similarity;
-    assert!(columns.example(&Uuid::from_u128(5)).is_none());
+    let nearest = |c: &Columns| c.nearest(&[probe], 1, NOW_MS)[0][0].similarity;
+    assert!(columns.example(&Uuid::from_u128(5), NOW_MS).is_none());
     assert!(nearest(&columns) < nearest(&reader));
     assert!(segment.upgrade().is_some(), "the reader has it");
     drop(reader);
@@ -206,7 +234,7 @@ fn many_enrolments_make_few_segments_and_copies_share_them() {
     for i in 0..40_000u128 {
         let published = columns.clone();
         columns
-            .add_example(Uuid::from_u128(i), 1, &[1.0, i as f32])
+            .add_example(Uuid::from_u128(i), 1, &[1.0, i as f32], None)
             .unwrap();
         if i % 997 == 0 {
             assert_eq!(published.n_examples() as u128, i);
@@ -228,12 +256,15 @@ fn many_enrolments_make_few_segments_and_copies_share_them() {
 #[test]
 fn a_vector_of_another_length_is_refused_and_a_probe_of_one_finds_nobody() {
     let mut columns = filled(3);
-    let wrong = columns.add_example(Uuid::from_u128(9), 1, &[1.0; 3]);
+    let wrong = columns.add_example(Uuid::from_u128(9), 1, &[1.0; 3], None);
     assert!(matches!(wrong, Err(Error::Search(_))), "{wrong:?}");
     let probes: [&[f32]; 3] = [&[1.0, 0.0], &[1.0; 3], &[0.0, 1.0]];
-    let found = columns.nearest(&probes, 1);
+    let found = columns.nearest(&probes, 1, NOW_MS);
     assert_eq!(found.iter().map(Vec::len).collect::<Vec<_>>(), [1, 0, 1]);
-    assert_eq!(Columns::default().nearest(&probes, 1), vec![vec![]; 3]);
+    assert_eq!(
+        Columns::default().nearest(&probes, 1, NOW_MS),
+        vec![vec![]; 3]
+    );
 }
 
 #[test]
@@ -243,27 +274,26 @@ fn examples_added_together_answer_as_those_added_one_by_one() {
     let vector = |i: u128| vec![(i as f32).sin(), (i as f32).cos()];
     for start in (0..700u128).step_by(300) {
         let batch: Vec<NewColumn> = (start..700.min(start + 300))
-            .map(|i| (Uuid::from_u128(i), 1, vector(i)))
+            .map(|i| column(i, vector(i)))
             .collect();
         together.add_examples(&batch).unwrap();
     }
     let one_by_one = filled(700);
     let probes: Vec<Vec<f32>> = (0..9u128).map(|i| vector(i * 50)).collect();
     let probes: Vec<&[f32]> = probes.iter().map(|p| &p[..]).collect();
-    assert_eq!(together.nearest(&probes, 5), one_by_one.nearest(&probes, 5));
+    assert_eq!(
+        together.nearest(&probes, 5, NOW_MS),
+        one_by_one.nearest(&probes, 5, NOW_MS)
+    );
     assert_eq!(together.page(0, 999), one_by_one.page(0, 999));
     assert_eq!(together.person(1), one_by_one.person(1));
     for i in (0..700).step_by(7) {
         together.remove_example(&Uuid::from_u128(i)).unwrap();
         together
-            .add_example(Uuid::from_u128(i + 1000), 1, &vector(i))
+            .add_example(Uuid::from_u128(i + 1000), 1, &vector(i), None)
             .unwrap();
     }
     assert_eq!(together.n_examples(), 700);
     let mut again = together.clone();
-    assert!(
-        again
-            .add_examples(&[(Uuid::from_u128(5000), 1, vec![1.0; 3])])
-            .is_err()
-    );
+    assert!(again.add_examples(&[column(5000, vec![1.0; 3])]).is_err());
 }

@@ -8,9 +8,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use uuid::Uuid;
 use zeroize::Zeroize;
 
-use super::{Inventory, NewExample, Row, Store, StoredExample, StoredService, Transaction};
+use super::{ClockMark, Inventory, Ledger, Loaded, NewExample, Noted, Row, Store};
+use super::{StoredExample, StoredService, Transaction};
 use crate::audit::{Action, Chain, Entry, Verified};
-use crate::clock::now_ms;
 use crate::consent::Consent;
 use crate::error::Error;
 use crate::person::Person;
@@ -50,8 +50,8 @@ impl MemoryStore {
 struct State {
     services: Tree<i64, StoredService>,
     last_service: i64,
-    /// With the service of each.
-    people: Tree<i64, (i64, Person)>,
+    /// With the service of each, and how often it was changed.
+    people: Tree<i64, (i64, Person, i64)>,
     /// Service and number of each person.
     people_of: Tree<(i64, i64), ()>,
     last_person: i64,
@@ -61,8 +61,12 @@ struct State {
     /// Person's number and order of each example.
     examples_of: Tree<(i64, u64), ()>,
     last_example: u64,
-    audit: Tree<i64, (Entry, [u8; 32])>,
+    audit: Tree<i64, Entry>,
+    last_seq: i64,
+    /// What the entries that were removed said is stored.
+    pruned: Ledger,
     chain_key: [u8; 32],
+    clock: Option<ClockMark>,
 }
 
 #[derive(Clone)]
@@ -86,6 +90,15 @@ impl State {
         }
     }
 
+    fn replace(&mut self, id: &Uuid, change: impl FnOnce(&mut StoredExample)) -> Result<(), Error> {
+        let order = *self.order_of.get(id).ok_or(Error::Damaged)?;
+        let kept = self.examples.get(&order).ok_or(Error::Damaged)?;
+        let mut kept = Kept::clone(kept);
+        change(&mut kept.example);
+        self.examples.insert(order, Arc::new(kept));
+        Ok(())
+    }
+
     fn orders_of(&self, person: i64) -> Vec<u64> {
         let keys = self.examples_of.from(&(person, 0)).map(|(key, ())| *key);
         keys.take_while(|(of, _)| *of == person)
@@ -95,18 +108,30 @@ impl State {
 }
 
 impl Store for MemoryStore {
-    fn load(&self, each: &mut dyn FnMut(Row) -> Result<(), Error>) -> Result<(), Error> {
+    fn load(&self, each: &mut dyn FnMut(Row) -> Result<(), Error>) -> Result<Loaded, Error> {
         let state = self.state().clone();
         for (_, service) in state.services.iter() {
             each(Row::Service(service.clone()))?;
         }
-        for (_, (service, person)) in state.people.iter() {
-            each(Row::Person(*service, person.clone()))?;
+        for (_, (service, person, revision)) in state.people.iter() {
+            each(Row::Person {
+                service: *service,
+                person: person.clone(),
+                revision: *revision,
+            })?;
         }
         for (_, kept) in state.examples.iter() {
             each(Row::Example(kept.example.clone()))?;
         }
-        Ok(())
+        let mut ledger = state.pruned.clone();
+        state
+            .audit
+            .iter()
+            .for_each(|(_, entry)| ledger.apply(entry));
+        Ok(Loaded {
+            log: Ok(ledger),
+            clock: state.clock,
+        })
     }
 
     fn services(&self) -> Result<Vec<StoredService>, Error> {
@@ -147,15 +172,69 @@ impl Store for MemoryStore {
 
     fn verify_audit(&self, each: &mut dyn FnMut(Entry)) -> Result<Verified, Error> {
         let audit = self.state().audit.clone();
-        let mut newest = String::new();
-        for (_, (entry, hash)) in audit.iter() {
+        let (mut newest, mut first) = (String::new(), 1);
+        for (i, (seq, entry)) in audit.iter().enumerate() {
+            if i == 0 {
+                first = *seq;
+            }
             each(*entry);
-            newest = hex::encode(hash);
+            newest = hex::encode(entry.hash);
         }
         Ok(Verified {
             n_entries: i64::try_from(audit.len()).unwrap_or(i64::MAX),
+            first,
             newest,
         })
+    }
+
+    fn verify_images(&self) -> Result<(), Error> {
+        // Nobody else can write into this process's memory.
+        Ok(())
+    }
+
+    fn audit_page(
+        &self,
+        after: i64,
+        limit: usize,
+        service: Option<i64>,
+    ) -> Result<Vec<Entry>, Error> {
+        let audit = self.state().audit.clone();
+        let entries = audit
+            .from(&after.saturating_add(1))
+            .map(|(_, entry)| *entry);
+        let entries = entries.filter(|e| service.is_none_or(|s| s == e.service));
+        Ok(entries.take(limit).collect())
+    }
+
+    fn prune_audit(&self, before_ms: i64) -> Result<i64, Error> {
+        let mut state = self.state();
+        let (mut ledger, mut read, mut older) = (state.pruned.clone(), Vec::new(), None);
+        for (seq, entry) in state.audit.iter() {
+            if entry.at_ms >= before_ms || *seq == state.last_seq {
+                break;
+            }
+            ledger.apply(entry);
+            read.push(*seq);
+            // A merge and the erasure that ends it stay together.
+            if !ledger.is_merging() {
+                older = Some((read.len(), ledger.clone()));
+            }
+        }
+        let Some((n, ledger)) = older else {
+            return Ok(0);
+        };
+        for seq in &read[..n] {
+            state.audit.remove(seq);
+        }
+        state.pruned = ledger;
+        let n = i64::try_from(n).unwrap_or(i64::MAX);
+        state.log(Action::Prune, 0, 0, n)?;
+        Ok(n)
+    }
+
+    fn reserve(&self, _: &[Noted]) -> Result<i64, Error> {
+        // Nothing is on a disk.
+        Err(Error::DiskFull)
     }
 
     fn inventory(&self) -> Result<Inventory, Error> {
@@ -218,27 +297,31 @@ impl Transaction for State {
             name: name.to_owned(),
             consent: consent.clone(),
         };
-        self.people.insert(number, (service, person));
+        self.people.insert(number, (service, person, 0));
         self.people_of.insert((service, number), ());
         Ok(number)
     }
 
     fn set_person(&mut self, person: &Person) -> Result<(), Error> {
-        if let Some((service, _)) = self.people.get(&person.number) {
-            let service = *service;
-            self.people.insert(person.number, (service, person.clone()));
+        if let Some((service, _, revision)) = self.people.get(&person.number) {
+            let changed = (*service, person.clone(), revision + 1);
+            self.people.insert(person.number, changed);
         }
         Ok(())
     }
 
     fn merge_people(&mut self, from: i64, into: i64) -> Result<(), Error> {
         self.people.get(&into).ok_or(Error::Damaged)?;
+        let (_, of_from, _) = self.people.get(&from).ok_or(Error::Damaged)?;
+        let of_from = of_from.consent.clone();
         for order in self.orders_of(from) {
             let Some(kept) = self.examples.get(&order) else {
                 continue;
             };
             let mut kept = Kept::clone(kept);
             kept.example.person = into;
+            let own = &mut kept.example.consent;
+            own.get_or_insert_with(|| of_from.clone());
             self.examples.insert(order, Arc::new(kept));
             self.examples_of.remove(&(from, order));
             self.examples_of.insert((into, order), ());
@@ -250,7 +333,7 @@ impl Transaction for State {
         for order in self.orders_of(number) {
             self.remove(order);
         }
-        if let Some((service, _)) = self.people.remove(&number) {
+        if let Some((service, ..)) = self.people.remove(&number) {
             self.people_of.remove(&(service, number));
         }
         Ok(())
@@ -276,6 +359,8 @@ impl Transaction for State {
                 person: example.person,
                 model: example.model.to_owned(),
                 vector: example.vector.to_vec(),
+                consent: example.consent.cloned(),
+                aside: false,
             },
             image: example.image.to_vec(),
         };
@@ -292,24 +377,46 @@ impl Transaction for State {
         Ok(())
     }
 
-    fn log(&mut self, action: Action, service: i64, person: i64, count: i64) -> Result<(), Error> {
-        let seq = i64::try_from(self.audit.len()).unwrap_or(i64::MAX - 1) + 1;
-        let before = self.audit.get(&(seq - 1)).map(|(_, hash)| *hash);
-        let (at_ms, text) = (now_ms(), Entry::text(action, service, person, count));
+    fn set_template(&mut self, id: &Uuid, model: &str, vector: &[f32]) -> Result<(), Error> {
+        self.replace(id, |example| {
+            example.model = model.to_owned();
+            example.vector.zeroize();
+            example.vector = vector.to_vec();
+            example.aside = false;
+        })
+    }
+
+    fn set_aside(&mut self, id: &Uuid) -> Result<(), Error> {
+        self.replace(id, |example| example.aside = true)
+    }
+
+    fn newest_seq(&self) -> i64 {
+        self.last_seq
+    }
+
+    fn set_clock(&mut self, mark: ClockMark) {
+        self.clock = Some(mark);
+    }
+
+    fn note(&mut self, noted: &Noted) -> Result<(), Error> {
+        let seq = self.last_seq + 1;
+        let before = self.audit.get(&(seq - 1)).map(|entry| entry.hash);
+        let text = Entry::text(noted.action, noted.service, noted.person, noted.count);
         let chain = Chain {
             key: self.chain_key,
         };
         let before = before.as_ref().map_or(&[][..], |hash| hash);
-        let hash = chain.hash(before, seq, at_ms, text.as_bytes());
         let entry = Entry {
             seq,
-            at_ms,
-            action,
-            service,
-            subject: person,
-            count,
+            at_ms: noted.at_ms,
+            action: noted.action,
+            service: noted.service,
+            subject: noted.person,
+            count: noted.count,
+            hash: chain.hash(before, seq, noted.at_ms, text.as_bytes()),
         };
-        self.audit.insert(seq, (entry, hash));
+        self.audit.insert(seq, entry);
+        self.last_seq = seq;
         Ok(())
     }
 }

@@ -1,11 +1,13 @@
 //! The store of one machine: a SQLite file, sealed. In: a path and a secret. Out: a [`Store`].
 //!
 //! Vectors, names, consents, terms, images and audit entries are sealed with a data key, which is
-//! sealed with the secret. Numbers, ids, ends of consents and models are in the clear. Durable: WAL
-//! with `synchronous = FULL`. Removed rows are overwritten (`secure_delete`), and the write-ahead
-//! log is truncated by [`Store::scrub`].
+//! sealed with the secret. Numbers, ids, ends of consents and models are in the clear, and
+//! authenticated with what is sealed beside them (`rows.rs`); a sealed head proves that no row is
+//! missing or from an older copy (`state.rs`). Durable: WAL with `synchronous = FULL`. Removed rows
+//! are overwritten (`secure_delete`), and the write-ahead log is truncated by [`Store::scrub`].
 
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -15,178 +17,377 @@ use rusqlite::{Connection, OptionalExtension, TransactionBehavior};
 use uuid::Uuid;
 use zeroize::Zeroizing;
 
-use super::audit_log;
-use super::schema::{APPLICATION_ID, MIGRATIONS, NEWEST};
+use super::records::{ExampleRecord, ImageSeal, parse_consent};
+use super::reserve::Reserve;
+use super::rows::{EXAMPLE, ExampleRow, RowHasher, SERVICE, SUBJECT, ServiceRow, SubjectRow};
+use super::schema::{self, APPLICATION_ID, MIGRATIONS, NEWEST};
 use super::sqlite_transaction::SqliteTransaction;
-use super::{Inventory, Row, Store, StoredExample, StoredService, Transaction};
+use super::state::{RowSum, State, TABLES, Table, read_head, write_head};
+use super::{Inventory, Ledger, Loaded, Noted, Row, Store, StoredExample, StoredService};
+use super::{Transaction, audit_log, upgrade};
 use crate::audit::{Action, Chain, Entry, Verified};
+use crate::clock::now_ms;
 use crate::consent::Consent;
 use crate::error::Error;
 use crate::person::Person;
 use crate::private_file::open_or_create;
-use crate::seal::{Sealer, Secret, random};
+use crate::seal::{MasterKey, Sealer, Secret, random};
 use crate::service::{Kind, Service, Terms};
 
 /// Examples that are decrypted together when a file is opened.
 const LOAD_BATCH: usize = 4096;
+/// How long a writer waits for one of another process.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// A sealed SQLite file.
 pub struct SqliteStore {
-    path: PathBuf,
+    pub(super) path: PathBuf,
+    /// The one connection that writes.
     db: Mutex<Connection>,
-    sealer: Sealer,
-    chain: Chain,
+    /// For reads that must not wait for a writer.
+    reader: Mutex<Connection>,
+    /// For checkpoints, which wait for nobody.
+    scrubber: Mutex<Connection>,
+    /// Where entries go while the disk is full.
+    reserve: Mutex<Option<Reserve>>,
+    pub(super) keys: Keys,
     data_key: Zeroizing<[u8; 32]>,
     /// Key of the hashes of API keys.
     pepper: [u8; 32],
+    /// Version of the schema when it was checked last.
+    schema: AtomicI64,
+}
+
+/// What opens and proves the rows of one file.
+pub(super) struct Keys {
+    pub(super) sealer: Sealer,
+    pub(super) chain: Chain,
+    pub(super) rows: RowHasher,
+}
+
+fn altered(what: impl std::fmt::Display) -> Error {
+    Error::Tampered(format!("{what} is not as it was written"))
+}
+
+impl Keys {
+    pub(super) fn of(data_key: &[u8; 32]) -> Keys {
+        let derived = |context| blake3::derive_key(context, data_key);
+        Keys {
+            sealer: Sealer::new(data_key),
+            chain: Chain {
+                key: derived("fusiform vault 2026 audit chain"),
+            },
+            rows: RowHasher {
+                key: derived("fusiform vault 2026 rows"),
+            },
+        }
+    }
+
+    pub(super) fn open_service(&self, row: &ServiceRow) -> Result<StoredService, Error> {
+        let wrong = || altered(format_args!("collection {} or its key", row.id));
+        let kind = Kind::of(row.kind).ok_or_else(wrong)?;
+        let plain = self.sealer.open(&row.field(), &row.terms);
+        let plain = plain.map_err(|_| wrong())?;
+        let keep_days = row.keep_days.map(u32::try_from).transpose();
+        let keep_days = keep_days.map_err(|_| wrong())?;
+        Ok(StoredService {
+            service: Service { id: row.id, kind },
+            key_hash: row.key_hash[..].try_into().map_err(|_| wrong())?,
+            terms: Terms::from_bytes(&plain, keep_days).ok_or_else(wrong)?,
+        })
+    }
+
+    /// Name, consent and revision of a person.
+    pub(super) fn open_subject(&self, row: &SubjectRow) -> Result<(String, Consent, i64), Error> {
+        let wrong = || altered(format_args!("person {}", row.id));
+        let name = self.sealer.open(&row.field("subject"), &row.name);
+        let name = name.map_err(|_| wrong())?;
+        let name = std::str::from_utf8(&name).map_err(|_| wrong())?.to_owned();
+        let consent = self.sealer.open(&row.field("consent"), &row.consent);
+        let consent = consent.map_err(|_| wrong())?;
+        let parsed = parse_consent(&consent, row.expires_at_ms);
+        let (consent, revision) = parsed.ok_or_else(wrong)?;
+        Ok((name, consent, revision))
+    }
+
+    pub(super) fn open_example(&self, row: &ExampleRow) -> Result<ExampleRecord, Error> {
+        let wrong = || {
+            altered(format_args!(
+                "face {} of person {}",
+                row.uuid(),
+                row.subject
+            ))
+        };
+        let plain = self.sealer.open(&row.field(), &row.record);
+        let plain = plain.map_err(|_| wrong())?;
+        ExampleRecord::from_bytes(&plain).ok_or_else(wrong)
+    }
+
+    /// The bytes of an image that belongs to a record.
+    pub(super) fn open_image(
+        &self,
+        id: &Uuid,
+        record: &ExampleRecord,
+        sealed: &[u8],
+    ) -> Result<Zeroizing<Vec<u8>>, Error> {
+        let wrong = || altered(format_args!("the image of face {id}"));
+        if ImageSeal::of(sealed) != Some(record.image) {
+            return Err(wrong());
+        }
+        let plain = self.sealer.open(&format!("image {id}"), sealed);
+        plain.map_err(|_| wrong())
+    }
 }
 
 impl SqliteStore {
     /// Opens the file, or makes it, readable by its owner alone.
     ///
     /// # Errors
-    /// [`Error::WrongKey`], [`Error::NotAGallery`] and [`Error::Newer`] change nothing.
+    /// [`Error::WrongKey`], [`Error::NotAGallery`], [`Error::Newer`] and [`Error::Tampered`] change
+    /// nothing; [`Error::BadKey`] and [`Error::WeakSecret`] make no file.
     pub fn open(path: &Path, secret: &Secret) -> Result<SqliteStore, Error> {
+        let mut store = SqliteStore::open_copy(path, secret)?;
+        store.reserve = Mutex::new(Reserve::open(path)?);
+        store.replay()?;
+        Ok(store)
+    }
+
+    /// As [`SqliteStore::open`], without the reserved file beside it.
+    pub(super) fn open_copy(path: &Path, secret: &Secret) -> Result<SqliteStore, Error> {
+        let is_empty = std::fs::metadata(path).map_or(true, |m| m.len() == 0);
+        // Before the file is made, so that a bad key leaves none.
+        let wrapping = is_empty.then(|| Wrapping::new(secret)).transpose()?;
         // SQLite gives its log the rights of the file, so the file is made before.
         drop(open_or_create(path).map_err(|e| Error::File(path.into(), e))?);
-        let mut db = Connection::open(path)?;
-        db.busy_timeout(Duration::from_secs(10))?;
+        let mut db = connect(path)?;
         // A wrong key must not even move what another process left in the write-ahead log.
         db.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
         let data_key = if is_gallery(&db, path)? {
             let key = unwrap_key(&db, path, secret)?;
+            schema::check(&db)?;
             migrate(&mut db, path)?;
+            upgrade::run(&mut db, &Keys::of(&key))?;
             key
         } else {
             let key = Zeroizing::new(random::<32>()?);
+            let wrapping = wrapping.map_or_else(|| Wrapping::new(secret), Ok)?;
             migrate(&mut db, path)?;
             let made = db.transaction_with_behavior(TransactionBehavior::Immediate)?;
-            wrap_key(&made, secret, &key)?;
-            audit_log::begin(&made, &Sealer::new(&key))?;
+            wrapping.write(&made, &key)?;
+            State::default().write(&made, &Sealer::new(&key))?;
             made.commit()?;
             key
         };
         db.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, false)?;
-        db.execute_batch(
-            "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA secure_delete = ON;
-             PRAGMA foreign_keys = ON;",
-        )?;
+        db.execute_batch("PRAGMA journal_mode = WAL;")?;
+        schema::check(&db)?;
+        let scrubber = connect(path)?;
+        scrubber.busy_timeout(Duration::ZERO)?;
         Ok(SqliteStore {
+            schema: AtomicI64::new(schema_version(&db)?),
+            reader: Mutex::new(connect(path)?),
+            scrubber: Mutex::new(scrubber),
+            reserve: Mutex::new(None),
             path: path.to_owned(),
             db: Mutex::new(db),
-            sealer: Sealer::new(&data_key),
-            chain: Chain {
-                key: blake3::derive_key("fusiform vault 2026 audit chain", &data_key[..]),
-            },
+            keys: Keys::of(&data_key),
             pepper: blake3::derive_key("fusiform vault 2026 api keys", &data_key[..]),
             data_key,
         })
     }
 
-    fn db(&self) -> MutexGuard<'_, Connection> {
-        self.db.lock().unwrap_or_else(PoisonError::into_inner)
+    /// Closes the file, with nothing left in a write-ahead log.
+    pub(super) fn close(self) -> Result<(), Error> {
+        self.scrub()?;
+        let SqliteStore {
+            db,
+            reader,
+            scrubber,
+            ..
+        } = self;
+        for db in [scrubber, reader, db] {
+            let db = db.into_inner().unwrap_or_else(PoisonError::into_inner);
+            db.close().map_err(|(_, e)| Error::from(e))?;
+        }
+        Ok(())
     }
 
-    fn read_services(&self, db: &Connection) -> Result<Vec<StoredService>, Error> {
-        let mut found = Vec::new();
-        let sql = "SELECT id, kind, key_hash, terms, keep_days FROM service ORDER BY id";
-        let mut rows = db.prepare(sql)?;
+    /// Logs what an earlier process could only keep aside, on a full disk.
+    fn replay(&self) -> Result<(), Error> {
+        let state = State::read(&self.reader(), &self.keys.sealer)?;
+        let kept = match &mut *locked(&self.reserve) {
+            Some(reserve) => reserve.read(&self.keys.sealer, &state)?,
+            None => Vec::new(),
+        };
+        if kept.is_empty() {
+            return Ok(());
+        }
+        match self.transact(&mut |t| kept.iter().try_for_each(|entry| t.note(entry))) {
+            // Full still, or broken: what is kept stays where it is.
+            Err(Error::DiskFull | Error::Chain { .. }) => Ok(()),
+            done => done,
+        }
+    }
+
+    fn db(&self) -> MutexGuard<'_, Connection> {
+        locked(&self.db)
+    }
+
+    fn reader(&self) -> MutexGuard<'_, Connection> {
+        locked(&self.reader)
+    }
+
+    /// Runs `work` in a transaction over a log whose end is as it was left.
+    fn change<T>(
+        &self,
+        work: impl FnOnce(&mut SqliteTransaction<'_>) -> Result<T, Error>,
+    ) -> Result<T, Error> {
+        let mut db = self.db();
+        let db = db.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        let version = schema_version(&db)?;
+        if version != self.schema.load(Ordering::SeqCst) {
+            schema::check(&db)?;
+            self.schema.store(version, Ordering::SeqCst);
+        }
+        let state = State::read(&db, &self.keys.sealer)?;
+        audit_log::check_end(&db, &state)?;
+        let mut transaction = SqliteTransaction {
+            db: &db,
+            keys: &self.keys,
+            state,
+        };
+        let done = work(&mut transaction)?;
+        if transaction.state != state {
+            transaction.state.write(&db, &self.keys.sealer)?;
+        }
+        db.commit()?;
+        Ok(done)
+    }
+
+    fn read_services(
+        &self,
+        db: &Connection,
+        each: &mut dyn FnMut(&ServiceRow, StoredService) -> Result<(), Error>,
+    ) -> Result<(), Error> {
+        let mut rows = db.prepare(&format!("SELECT {SERVICE} FROM service ORDER BY id"))?;
         let mut rows = rows.query([])?;
         while let Some(row) = rows.next()? {
-            let kind = Kind::of(row.get(1)?).ok_or(Error::Damaged)?;
-            let terms = self.open_consent(&format!("terms {kind:?}"), row.get(3)?, None)?;
-            let service = Service {
-                id: row.get(0)?,
-                kind,
-            };
-            found.push(StoredService {
-                service,
-                key_hash: row.get(2)?,
-                terms: Terms {
-                    basis: terms.basis,
-                    purpose: terms.purpose,
-                    keep_days: row.get(4)?,
-                },
-            });
+            let row = ServiceRow::read(row)?;
+            each(&row, self.keys.open_service(&row)?)?;
         }
-        Ok(found)
+        Ok(())
     }
 
-    fn open_consent(
+    /// Opens sealed examples on all threads and hands them on in their order.
+    fn open_examples(
         &self,
-        field: &str,
-        sealed: Vec<u8>,
-        expires_at_ms: Option<i64>,
-    ) -> Result<Consent, Error> {
-        let plain = self.sealer.open(field, &sealed)?;
-        Consent::from_bytes(&plain, expires_at_ms).ok_or(Error::Damaged)
-    }
-
-    /// Opens sealed vectors on all threads and hands them on in their order.
-    fn open_vectors(
-        &self,
-        batch: &mut Vec<(StoredExample, Vec<u8>)>,
+        batch: &mut Vec<(ExampleRow, Option<i64>)>,
         each: &mut dyn FnMut(Row) -> Result<(), Error>,
+        sum: &mut RowSum,
+        stored: &mut Ledger,
     ) -> Result<(), Error> {
-        let opened: Result<Vec<Zeroizing<Vec<u8>>>, Error> = batch
+        let opened: Result<Vec<(ExampleRecord, [u8; 32])>, Error> = batch
             .par_iter()
-            .map(|(example, sealed)| self.sealer.open(&format!("vector {}", example.id), sealed))
+            .map(|(row, n_bytes)| {
+                let record = self.keys.open_example(row)?;
+                if *n_bytes != Some(record.image.n_bytes) {
+                    return Err(altered(format_args!("the image of face {}", row.uuid())));
+                }
+                Ok((record, self.keys.rows.example(row)))
+            })
             .collect();
-        for ((mut example, _), plain) in batch.drain(..).zip(opened?) {
-            let (numbers, _) = plain.as_chunks::<4>();
-            example.vector = numbers.iter().map(|b| f32::from_le_bytes(*b)).collect();
-            each(Row::Example(example))?;
+        for ((row, _), (mut record, hash)) in batch.drain(..).zip(opened?) {
+            sum.add(&hash);
+            if !stored.add_face(row.subject) {
+                let (id, person) = (row.uuid(), row.subject);
+                let what = format!("face {id} belongs to person {person}, who is missing");
+                return Err(Error::Tampered(what));
+            }
+            each(Row::Example(StoredExample {
+                id: row.uuid(),
+                person: row.subject,
+                model: row.model,
+                vector: std::mem::take(&mut record.vector),
+                consent: record.consent.take(),
+                aside: record.aside,
+            }))?;
         }
         Ok(())
     }
 }
 
 impl Store for SqliteStore {
-    fn load(&self, each: &mut dyn FnMut(Row) -> Result<(), Error>) -> Result<(), Error> {
-        let db = self.db();
-        // One read transaction: another process may write meanwhile.
+    fn load(&self, each: &mut dyn FnMut(Row) -> Result<(), Error>) -> Result<Loaded, Error> {
+        // A connection of its own: nobody waits for it. One read transaction: others may write.
+        let db = connect(&self.path)?;
         let db = db.unchecked_transaction()?;
-        for service in self.read_services(&db)? {
-            each(Row::Service(service))?;
-        }
-        let sql = "SELECT id, service, name, consent, expires_at_ms FROM subject ORDER BY id";
-        let mut rows = db.prepare(sql)?;
+        schema::check(&db)?;
+        let Keys { sealer, chain, .. } = &self.keys;
+        let state = State::read(&db, sealer)?;
+        let (mut sums, mut stored) = ([RowSum::default(); 3], Ledger::default());
+        let sum_of = |table: Table| table as usize;
+        self.read_services(&db, &mut |row, service| {
+            sums[sum_of(Table::Service)].add(&self.keys.rows.service(row));
+            stored.add_service(row.id);
+            each(Row::Service(service))
+        })?;
+        let mut rows = db.prepare(&format!("SELECT {SUBJECT} FROM subject ORDER BY id"))?;
         let mut rows = rows.query([])?;
         while let Some(row) = rows.next()? {
-            let number: i64 = row.get(0)?;
-            let sealed: Vec<u8> = row.get(2)?;
-            let name = self.sealer.open(&format!("subject {number}"), &sealed)?;
-            let name = std::str::from_utf8(&name).map_err(|_| Error::Damaged)?;
-            let field = format!("consent {number}");
-            let consent = self.open_consent(&field, row.get(3)?, row.get(4)?)?;
+            let row = SubjectRow::read(row)?;
+            let (name, consent, revision) = self.keys.open_subject(&row)?;
+            sums[sum_of(Table::Subject)].add(&self.keys.rows.subject(&row));
+            stored.add_person(row.service, row.id, revision);
             let person = Person {
-                number,
-                name: name.to_owned(),
+                number: row.id,
+                name,
                 consent,
             };
-            each(Row::Person(row.get(1)?, person))?;
+            each(Row::Person {
+                service: row.service,
+                person,
+                revision,
+            })?;
         }
-        let sql = "SELECT id, subject, model, vector FROM example ORDER BY rowid";
-        let mut rows = db.prepare(sql)?;
+        let sql = format!("SELECT {EXAMPLE}, length(image) FROM example ORDER BY rowid");
+        let mut rows = db.prepare(&sql)?;
         let mut rows = rows.query([])?;
-        let mut batch = Vec::new();
+        let (sum, mut batch) = (&mut sums[sum_of(Table::Example)], Vec::new());
         while let Some(row) = rows.next()? {
-            let example = StoredExample {
-                id: Uuid::from_bytes(row.get(0)?),
-                person: row.get(1)?,
-                model: row.get(2)?,
-                vector: Vec::new(),
-            };
-            batch.push((example, row.get(3)?));
+            batch.push((ExampleRow::read(row)?, row.get(4)?));
             if batch.len() == LOAD_BATCH {
-                self.open_vectors(&mut batch, each)?;
+                self.open_examples(&mut batch, each, sum, &mut stored)?;
             }
         }
-        self.open_vectors(&mut batch, each)
+        self.open_examples(&mut batch, each, sum, &mut stored)?;
+        let log = match audit_log::verify(chain, &db, sealer, &state, &mut |_, _| ()) {
+            Ok((_, ledger)) => Ok(ledger),
+            Err(Error::Chain { seq }) => Err(seq),
+            Err(other) => return Err(other),
+        };
+        let differing = TABLES
+            .iter()
+            .find(|t| sums[sum_of(**t)] != state.sums[sum_of(**t)]);
+        if let Some(table) = differing {
+            if let Ok(log) = &log {
+                // It can tell whom the difference is about.
+                stored.compare(log)?;
+            }
+            let rows = table.rows();
+            let what = format!("among {rows} one is missing, planted or from an older copy");
+            return Err(Error::Tampered(what));
+        }
+        let clock = state.clock;
+        Ok(Loaded { log, clock })
     }
 
     fn services(&self) -> Result<Vec<StoredService>, Error> {
-        self.read_services(&self.db())
+        let mut found = Vec::new();
+        self.read_services(&self.reader(), &mut |_, service| {
+            found.push(service);
+            Ok(())
+        })?;
+        Ok(found)
     }
 
     fn version(&self) -> Result<i64, Error> {
@@ -201,25 +402,36 @@ impl Store for SqliteStore {
         &self,
         work: &mut dyn FnMut(&mut dyn Transaction) -> Result<(), Error>,
     ) -> Result<(), Error> {
-        let mut db = self.db();
-        let db = db.transaction_with_behavior(TransactionBehavior::Immediate)?;
-        work(&mut SqliteTransaction {
-            db: &db,
-            sealer: &self.sealer,
-            chain: &self.chain,
-        })?;
-        Ok(db.commit()?)
+        self.change(|transaction| work(transaction))
     }
 
     fn image(&self, id: &Uuid) -> Result<Option<Vec<u8>>, Error> {
-        let sql = "SELECT image FROM example WHERE id = ?1";
-        let sealed: Option<Vec<u8>> = self
-            .db()
-            .query_row(sql, [id.as_bytes()], |r| r.get(0))
-            .optional()?
-            .flatten();
-        let open = |sealed: Vec<u8>| self.sealer.open(&format!("image {id}"), &sealed);
-        Ok(sealed.map(open).transpose()?.map(|plain| plain.to_vec()))
+        let sql = format!("SELECT {EXAMPLE}, image FROM example WHERE id = ?1");
+        let read = |r: &rusqlite::Row<'_>| Ok((ExampleRow::read(r)?, r.get(4)?));
+        let db = self.reader();
+        let found = db.query_row(&sql, [id.as_bytes()], read).optional()?;
+        drop(db);
+        let Some((row, sealed)): Option<(ExampleRow, Option<Vec<u8>>)> = found else {
+            return Ok(None);
+        };
+        let record = self.keys.open_example(&row)?;
+        let sealed = sealed.unwrap_or_default();
+        let mut image = self.keys.open_image(id, &record, &sealed)?;
+        Ok(Some(std::mem::take(&mut *image)))
+    }
+
+    fn verify_images(&self) -> Result<(), Error> {
+        let db = connect(&self.path)?;
+        let mut rows = db.prepare(&format!("SELECT {EXAMPLE}, image FROM example"))?;
+        let mut rows = rows.query([])?;
+        while let Some(row) = rows.next()? {
+            let sealed: Option<Vec<u8>> = row.get(4)?;
+            let row = ExampleRow::read(row)?;
+            let record = self.keys.open_example(&row)?;
+            let sealed = sealed.unwrap_or_default();
+            self.keys.open_image(&row.uuid(), &record, &sealed)?;
+        }
+        Ok(())
     }
 
     fn key_hash(&self, key: &Uuid) -> [u8; 32] {
@@ -227,11 +439,48 @@ impl Store for SqliteStore {
     }
 
     fn verify_audit(&self, each: &mut dyn FnMut(Entry)) -> Result<Verified, Error> {
-        audit_log::verify(&self.chain, &self.db(), &self.sealer, each)
+        // A connection of its own: nobody waits for it. One read transaction: others may append.
+        let db = connect(&self.path)?;
+        let db = db.unchecked_transaction()?;
+        let Keys { sealer, chain, .. } = &self.keys;
+        let state = State::read(&db, sealer)?;
+        let each = &mut |entry: &Entry, _: &Ledger| each(*entry);
+        Ok(audit_log::verify(chain, &db, sealer, &state, each)?.0)
+    }
+
+    fn audit_page(
+        &self,
+        after: i64,
+        limit: usize,
+        service: Option<i64>,
+    ) -> Result<Vec<Entry>, Error> {
+        let db = connect(&self.path)?;
+        let Keys { sealer, chain, .. } = &self.keys;
+        audit_log::page(chain, &db, sealer, after, limit, service)
+    }
+
+    fn prune_audit(&self, before_ms: i64) -> Result<i64, Error> {
+        let Keys { sealer, chain, .. } = &self.keys;
+        self.change(|t| {
+            let n = audit_log::prune(chain, t.db, sealer, &t.state, before_ms)?;
+            if n > 0 {
+                t.log(Action::Prune, 0, 0, n)?;
+            }
+            Ok(n)
+        })
+    }
+
+    fn reserve(&self, entries: &[Noted]) -> Result<i64, Error> {
+        let state = State::read(&self.reader(), &self.keys.sealer)?;
+        match &mut *locked(&self.reserve) {
+            Some(reserve) => reserve.append(&self.keys.sealer, &state, entries)?,
+            None => return Err(Error::DiskFull),
+        }
+        Ok(state.seq)
     }
 
     fn inventory(&self) -> Result<Inventory, Error> {
-        let db = self.db();
+        let db = self.reader();
         let mut found = Inventory::default();
         let mut ids = db.prepare("SELECT id FROM subject UNION SELECT subject FROM example")?;
         for id in ids.query_map([], |r| r.get(0))? {
@@ -250,45 +499,71 @@ impl Store for SqliteStore {
     }
 
     fn scrub(&self) -> Result<bool, Error> {
-        let sql = "PRAGMA wal_checkpoint(TRUNCATE)";
-        let busy: i64 = self.db().query_row(sql, [], |r| r.get(0))?;
-        Ok(busy == 0)
+        let db = locked(&self.scrubber);
+        // The first copies what it can while others write; what is left for the second is little.
+        for mode in ["PASSIVE", "TRUNCATE"] {
+            let sql = format!("PRAGMA wal_checkpoint({mode})");
+            let busy: Result<i64, rusqlite::Error> = db.query_row(&sql, [], |r| r.get(0));
+            match busy {
+                Ok(0) => {}
+                Ok(_) => return Ok(false),
+                Err(e) => {
+                    use rusqlite::ErrorCode::{DatabaseBusy, DatabaseLocked};
+                    return match e.sqlite_error_code() {
+                        Some(DatabaseBusy | DatabaseLocked) => Ok(false),
+                        _ => Err(e.into()),
+                    };
+                }
+            }
+        }
+        Ok(true)
     }
 
     fn backup(&self, to: &Path) -> Result<(), Error> {
-        let io = |e| Error::File(to.into(), e);
-        if std::fs::metadata(to).is_ok_and(|m| m.len() > 0) {
-            let why = std::io::Error::other("is there already; name another file");
-            return Err(io(why));
-        }
-        drop(open_or_create(to).map_err(io)?);
-        let name = to
-            .to_str()
-            .ok_or_else(|| io(std::io::Error::other("the name of a backup must be UTF-8")))?;
-        self.transact(&mut |t| t.log(Action::Backup, 0, 0, 1))?;
-        // A second connection, so that enrolments and audit entries do not wait for the copy.
-        Connection::open(&self.path)?.execute("VACUUM INTO ?1", [name])?;
-        std::fs::File::open(to)
-            .and_then(|f| f.sync_all())
-            .map_err(io)
+        super::copies::backup(self, to)
     }
 
     fn rekey(&self, secret: &Secret) -> Result<(), Error> {
-        let mut db = self.db();
-        let change = db.transaction_with_behavior(TransactionBehavior::Immediate)?;
-        wrap_key(&change, secret, &self.data_key)?;
-        let entry = Entry::text(Action::Rekey, 0, 0, 1);
-        audit_log::append(&self.chain, &change, &self.sealer, &entry)?;
-        change.commit()?;
-        drop(db);
+        let wrapping = Wrapping::new(secret)?;
+        self.change(|t| {
+            wrapping.write(t.db, &self.data_key)?;
+            t.log(Action::Rekey, 0, 0, 1)
+        })?;
         self.scrub().map(drop)
     }
 }
 
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// A connection as every part of the store needs it.
+pub(super) fn connect(path: &Path) -> Result<Connection, Error> {
+    let db = Connection::open(path)?;
+    db.busy_timeout(PATIENCE)?;
+    let set = db.execute_batch(
+        "PRAGMA synchronous = FULL; PRAGMA secure_delete = ON; PRAGMA foreign_keys = ON;",
+    );
+    set.map_err(|e| of_file(path, e))?;
+    Ok(db)
+}
+
+/// An error of the first look at a file.
+fn of_file(path: &Path, error: rusqlite::Error) -> Error {
+    match error.sqlite_error_code() {
+        Some(rusqlite::ErrorCode::NotADatabase) => Error::NotAGallery(path.into()),
+        _ => error.into(),
+    }
+}
+
+fn schema_version(db: &Connection) -> Result<i64, Error> {
+    Ok(db.query_row("PRAGMA schema_version", [], |r| r.get(0))?)
+}
+
 /// Whether the file holds a gallery; `false` if it is empty, or was made and never given a key.
-fn is_gallery(db: &Connection, path: &Path) -> Result<bool, Error> {
+pub(super) fn is_gallery(db: &Connection, path: &Path) -> Result<bool, Error> {
     let number = |sql: &str| db.query_row(sql, [], |r| r.get::<_, i64>(0));
-    let application = number("PRAGMA application_id")?;
+    let application = number("PRAGMA application_id").map_err(|e| of_file(path, e))?;
     if application != 0 && application != i64::from(APPLICATION_ID) {
         return Err(Error::NotAGallery(path.into()));
     }
@@ -311,7 +586,7 @@ fn is_gallery(db: &Connection, path: &Path) -> Result<bool, Error> {
     Ok(number(written)? != 0)
 }
 
-fn migrate(db: &mut Connection, path: &Path) -> Result<(), Error> {
+pub(super) fn migrate(db: &mut Connection, path: &Path) -> Result<(), Error> {
     let migrated = MIGRATIONS.to_latest(db);
     migrated.map_err(|e| Error::Migration(path.into(), e.into()))?;
     let application: i32 = db.query_row("PRAGMA application_id", [], |r| r.get(0))?;
@@ -321,12 +596,12 @@ fn migrate(db: &mut Connection, path: &Path) -> Result<(), Error> {
     Ok(())
 }
 
-fn unwrap_key(db: &Connection, path: &Path, secret: &Secret) -> Result<Zeroizing<[u8; 32]>, Error> {
-    let read = |name: &str| -> Result<Vec<u8>, Error> {
-        let sql = "SELECT value FROM head WHERE name = ?1";
-        let found = db.query_row(sql, [name], |r| r.get(0)).optional()?;
-        found.ok_or(Error::Damaged)
-    };
+pub(super) fn unwrap_key(
+    db: &Connection,
+    path: &Path,
+    secret: &Secret,
+) -> Result<Zeroizing<[u8; 32]>, Error> {
+    let read = |name: &str| read_head(db, name)?.ok_or_else(|| altered("the vault's head"));
     let master = secret.key(&read("salt")?)?;
     let opened = Sealer::of(&master).open("data key", &read("data key")?);
     let opened = opened.map_err(|_| Error::WrongKey(path.into()))?;
@@ -334,12 +609,34 @@ fn unwrap_key(db: &Connection, path: &Path, secret: &Secret) -> Result<Zeroizing
     Ok(Zeroizing::new(key))
 }
 
-fn wrap_key(db: &Connection, secret: &Secret, key: &[u8; 32]) -> Result<(), Error> {
-    let salt = random::<16>()?;
-    let sealed = Sealer::of(&secret.key(&salt)?).seal("data key", key)?;
-    for (name, value) in [("salt", &salt[..]), ("data key", &sealed)] {
-        let sql = "INSERT OR REPLACE INTO head VALUES (?1, ?2)";
-        db.execute(sql, rusqlite::params![name, value])?;
+/// A secret, stretched with a new salt, that seals the data key.
+struct Wrapping {
+    salt: [u8; 16],
+    master: MasterKey,
+}
+
+impl Wrapping {
+    fn new(secret: &Secret) -> Result<Wrapping, Error> {
+        secret.check_strength()?;
+        let salt = random::<16>()?;
+        let master = secret.key(&salt)?;
+        Ok(Wrapping { salt, master })
     }
-    Ok(())
+
+    fn write(&self, db: &Connection, key: &[u8; 32]) -> Result<(), Error> {
+        let sealed = Sealer::of(&self.master).seal("data key", key)?;
+        write_head(db, "salt", &self.salt)?;
+        write_head(db, "data key", &sealed)
+    }
+}
+
+/// The time that entries of the store itself have.
+pub(super) fn noted_now(action: Action, count: i64) -> Noted {
+    Noted {
+        at_ms: now_ms(),
+        action,
+        service: 0,
+        person: 0,
+        count,
+    }
 }

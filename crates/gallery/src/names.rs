@@ -1,0 +1,60 @@
+//! Names of people. In: names as clients write them. Out: the form in which they are stored, and
+//! the key by which they are found: one spelling of each letter (Unicode's NFC), letter case aside.
+
+use std::collections::HashSet;
+
+use unicode_normalization::UnicodeNormalization;
+
+use crate::error::Error;
+
+/// The form in which a name is stored.
+///
+/// # Errors
+/// [`Error::Name`] for a name that is empty, or that web clients take for a folder: `.` and `..`.
+pub(crate) fn checked(name: &str) -> Result<String, Error> {
+    if matches!(name.trim(), "" | "." | "..") {
+        return Err(Error::Name(name.to_owned()));
+    }
+    Ok(name.nfc().collect())
+}
+
+/// What two names have in common if they are one.
+pub(crate) fn folded(name: &str) -> String {
+    let lower: String = name.nfc().flat_map(char::to_lowercase).collect();
+    lower.nfc().collect()
+}
+
+/// Names of a file in which two people may have two spellings of one name.
+#[derive(Default)]
+pub(crate) struct FreeNames(HashSet<(i64, String)>);
+
+impl FreeNames {
+    /// The name in its stored form, with a number behind it if somebody of the collection has it.
+    pub(crate) fn take(&mut self, service: i64, name: &str) -> String {
+        let plain: String = name.nfc().collect();
+        let numbered = (2..).map(|n: u64| format!("{plain} ({n})"));
+        let mut all = std::iter::once(plain.clone()).chain(numbered);
+        let free = all.find(|name| self.0.insert((service, folded(name))));
+        free.unwrap_or(plain)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_name_has_one_form_and_two_people_keep_two() {
+        let (composed, decomposed) = ("Zo\u{eb}", "Zoe\u{308}");
+        assert_eq!(checked(decomposed).unwrap(), composed);
+        assert_eq!(folded("ZOE\u{308}"), folded(composed));
+        for name in ["", " ", ".", "..", " .. "] {
+            assert!(matches!(checked(name), Err(Error::Name(_))), "{name:?}");
+        }
+        assert!(checked("...").is_ok() && checked(".a").is_ok());
+        let mut free = FreeNames::default();
+        assert_eq!(free.take(1, composed), composed);
+        assert_eq!(free.take(1, decomposed), format!("{composed} (2)"));
+        assert_eq!(free.take(2, decomposed), composed);
+    }
+}

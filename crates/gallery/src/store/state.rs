@@ -1,0 +1,185 @@
+//! The sealed head of the file. In: what each transaction leaves behind. Out: the end of the audit
+//! log, a sum over all rows, and what is known of the clock, as they were after the newest
+//! transaction; so that a row or an entry that was altered, removed, planted or put back is missed.
+//!
+//! The sum is a multiset hash (MSet-Add-Hash of Clarke et al., 2003): the keyed hashes of all rows,
+//! added. It changes with a row in constant time, and is sealed, so that it can be neither read nor
+//! aimed at without the key.
+
+use rusqlite::{Connection, OptionalExtension, params};
+
+use crate::clock::ClockMark;
+use crate::error::Error;
+use crate::seal::Sealer;
+
+/// Name in the table `head`, and the field it is sealed as.
+pub(super) const STATE: &str = "state";
+const VERSION: u8 = 1;
+
+/// The tables whose rows are summed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Table {
+    Service,
+    Subject,
+    Example,
+}
+
+pub(super) const TABLES: [Table; 3] = [Table::Service, Table::Subject, Table::Example];
+
+impl Table {
+    /// What its rows are, for messages.
+    pub(super) fn rows(self) -> &'static str {
+        match self {
+            Table::Service => "the collections and keys",
+            Table::Subject => "the people",
+            Table::Example => "the faces",
+        }
+    }
+}
+
+/// Sum of the hashes of a table's rows.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct RowSum([u64; 4]);
+
+impl RowSum {
+    pub(super) fn add(&mut self, hash: &[u8; 32]) {
+        self.each(hash, u64::wrapping_add);
+    }
+
+    pub(super) fn subtract(&mut self, hash: &[u8; 32]) {
+        self.each(hash, u64::wrapping_sub);
+    }
+
+    fn each(&mut self, hash: &[u8; 32], combine: fn(u64, u64) -> u64) {
+        let (words, _) = hash.as_chunks::<8>();
+        for (sum, word) in self.0.iter_mut().zip(words) {
+            *sum = combine(*sum, u64::from_le_bytes(*word));
+        }
+    }
+}
+
+/// What the newest transaction left.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct State {
+    /// Position of the newest entry of the audit log.
+    pub(super) seq: i64,
+    /// Its hash; zeros before the first.
+    pub(super) hash: [u8; 32],
+    pub(super) sums: [RowSum; 3],
+    pub(super) clock: Option<ClockMark>,
+}
+
+impl State {
+    pub(super) fn sum(&mut self, table: Table) -> &mut RowSum {
+        &mut self.sums[table as usize]
+    }
+
+    fn to_bytes(self) -> Vec<u8> {
+        let mut bytes = vec![VERSION];
+        bytes.extend(self.seq.to_le_bytes());
+        bytes.extend(self.hash);
+        for word in self.sums.iter().flat_map(|sum| sum.0) {
+            bytes.extend(word.to_le_bytes());
+        }
+        if let Some(mark) = self.clock {
+            bytes.extend(mark.trusted_ms.to_le_bytes());
+            bytes.extend(mark.doubt_ms.unwrap_or(i64::MIN).to_le_bytes());
+        }
+        bytes
+    }
+
+    fn from_bytes(bytes: &[u8]) -> Option<State> {
+        let (version, mut rest) = bytes.split_first()?;
+        if *version != VERSION {
+            return None;
+        }
+        let mut state = State {
+            seq: i64::from_le_bytes(take(&mut rest)?),
+            hash: take(&mut rest)?,
+            ..State::default()
+        };
+        for sum in &mut state.sums {
+            for word in &mut sum.0 {
+                *word = u64::from_le_bytes(take(&mut rest)?);
+            }
+        }
+        if !rest.is_empty() {
+            let trusted_ms = i64::from_le_bytes(take(&mut rest)?);
+            let doubt_ms = Some(i64::from_le_bytes(take(&mut rest)?)).filter(|d| *d != i64::MIN);
+            state.clock = Some(ClockMark {
+                trusted_ms,
+                doubt_ms,
+            });
+        }
+        rest.is_empty().then_some(state)
+    }
+
+    /// The state in the file.
+    pub(super) fn read(db: &Connection, sealer: &Sealer) -> Result<State, Error> {
+        let missing = || Error::Tampered("the sealed head of the vault is not its own".into());
+        let sealed = read_head(db, STATE)?.ok_or_else(missing)?;
+        let plain = sealer.open(STATE, &sealed).map_err(|_| missing())?;
+        State::from_bytes(&plain).ok_or_else(missing)
+    }
+
+    /// Puts it into the file, within the transaction that it is about.
+    pub(super) fn write(&self, db: &Connection, sealer: &Sealer) -> Result<(), Error> {
+        write_head(db, STATE, &sealer.seal(STATE, &self.to_bytes())?)
+    }
+}
+
+/// The next bytes of a record.
+pub(super) fn take<const N: usize>(rest: &mut &[u8]) -> Option<[u8; N]> {
+    let (bytes, after) = rest.split_first_chunk::<N>()?;
+    *rest = after;
+    Some(*bytes)
+}
+
+pub(super) fn read_head(db: &Connection, name: &str) -> Result<Option<Vec<u8>>, Error> {
+    let sql = "SELECT value FROM head WHERE name = ?1";
+    let mut query = db.prepare_cached(sql)?;
+    Ok(query.query_row([name], |r| r.get(0)).optional()?)
+}
+
+pub(super) fn write_head(db: &Connection, name: &str, value: &[u8]) -> Result<(), Error> {
+    // An update leaves the index of names alone: one page less of every transaction.
+    let changed = db
+        .prepare_cached("UPDATE head SET value = ?2 WHERE name = ?1")?
+        .execute(params![name, value])?;
+    if changed == 0 {
+        db.prepare_cached("INSERT INTO head VALUES (?1, ?2)")?
+            .execute(params![name, value])?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_state_is_read_as_it_was_written_and_a_sum_forgets_what_is_subtracted() {
+        let mut sum = RowSum::default();
+        for byte in [1, 2, 250] {
+            sum.add(&[byte; 32]);
+        }
+        sum.subtract(&[2; 32]);
+        let mut other = RowSum::default();
+        other.add(&[250; 32]);
+        other.add(&[1; 32]);
+        assert_eq!(sum, other);
+        for doubt_ms in [None, Some(-3)] {
+            let state = State {
+                seq: 7,
+                hash: [9; 32],
+                sums: [sum, RowSum::default(), other],
+                clock: Some(ClockMark {
+                    trusted_ms: 5,
+                    doubt_ms,
+                }),
+            };
+            assert_eq!(State::from_bytes(&state.to_bytes()), Some(state));
+        }
+        assert_eq!(State::from_bytes(&[1, 2, 3]), None);
+    }
+}
