@@ -42,6 +42,12 @@ fn a_file_cut_anywhere_is_an_error_or_the_whole_picture() {
         let expected = decode(&whole, &LIMITS).unwrap().image;
         for end in 0..whole.len() {
             match decode(&whole[..end], &LIMITS) {
+                // A JPEG is used as far as it goes, with a note.
+                Ok(decoded) if name.ends_with(".jpg") => assert!(
+                    decoded.image == expected || !decoded.notes.is_empty(),
+                    "{name} cut at {end} of {} passed as whole",
+                    whole.len()
+                ),
                 Ok(decoded) => assert!(
                     decoded.image == expected,
                     "{name} cut at {end} of {} passed as a picture with wrong pixels",
@@ -61,7 +67,7 @@ fn a_file_cut_anywhere_is_an_error_or_the_whole_picture() {
 
 #[test]
 fn a_file_cut_in_its_pixels_is_called_truncated() {
-    for name in FILES {
+    for name in FILES.into_iter().filter(|name| !name.ends_with(".jpg")) {
         let whole = bytes_of(name);
         let end = whole.len() * 7 / 10;
         match decode(&whole[..end], &LIMITS) {

@@ -92,8 +92,8 @@ pub(super) enum Profile<'a> {
     Unreadable(String),
 }
 
-/// Something in a file that had no effect on its pixels, and why. Not an error: the photo is worth
-/// more than what accompanies it.
+/// Something in a file that had no effect on its pixels, or pixels that it lacks, and why. Not an
+/// error: what is there is worth having.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Note {
@@ -109,6 +109,15 @@ pub enum Note {
         /// The limit in bytes.
         limit: u32,
     },
+    /// The file ends early or was hit; rows that are not in it are grey.
+    RowsMissing {
+        /// Rows of pixels that are not, or not whole, in the file.
+        n_missing_px: u32,
+        /// All rows of the picture.
+        height_px: u32,
+    },
+    /// Passes that add detail are cut, or may be; the picture is coarser than it was.
+    DetailMissing,
 }
 
 impl fmt::Display for Note {
@@ -120,6 +129,18 @@ impl fmt::Display for Note {
             Note::MetadataIgnored { limit } => write!(
                 f,
                 "its EXIF block was ignored (over the limit of {limit} bytes)"
+            ),
+            Note::RowsMissing {
+                n_missing_px,
+                height_px,
+            } => write!(
+                f,
+                "{n_missing_px} of its {height_px} rows are missing; the rest was used, copy it \
+                 again from its source"
+            ),
+            Note::DetailMissing => f.write_str(
+                "its end is missing, and with it some of its detail; the rest was used, copy it again \
+                 from its source",
             ),
         }
     }
