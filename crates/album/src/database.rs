@@ -16,11 +16,12 @@ use rusqlite_migration::{M, Migrations};
 use crate::error::Error;
 
 /// Step `n` makes a file of version `n + 1` of one of version `n`.
-const MIGRATIONS: [&str; 4] = [
+const MIGRATIONS: [&str; 5] = [
     include_str!("../migrations/0001_initial.sql"),
     include_str!("../migrations/0002_decisions.sql"),
     include_str!("../migrations/0003_cells.sql"),
     include_str!("../migrations/0004_words.sql"),
+    include_str!("../migrations/0005_pictures.sql"),
 ];
 
 /// SQLite's `application_id` of an album: "FusF" in ASCII.

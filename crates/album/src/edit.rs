@@ -3,12 +3,14 @@
 //!
 //! A decision is one row, which is never deleted, and one assertion for each of its faces. Merging,
 //! splitting and separating two people assert all faces of both: a human who compares two people
-//! and answers "one" or "two" has answered for every face shown. Naming asserts the person's cover,
-//! so that the name has a face from which no grouping can take it.
+//! and answers "one" or "two" has answered for every face shown. Naming asserts the person's cover
+//! and *holds* the other faces: they were shown under the name and stay with it. What a later
+//! decision would draw away becomes a question.
 
 use rusqlite::{OptionalExtension, Transaction, params};
 
 use crate::assertions::{Assertion, check_faces, faces_of, insert_assertion};
+use crate::copies::with_copies;
 use crate::database::Album;
 use crate::decisions::{insert_decision, insert_person};
 use crate::error::Error;
@@ -40,6 +42,7 @@ impl Album {
             let sql = "UPDATE decisions SET old_name = ?2, new_name = ?3 WHERE id = ?1";
             t.execute(sql, params![decision, old, name])?;
             assert_cover(t, decision, person)?;
+            hold(t, decision, person)?;
             Ok(person_stats::refresh(t, &[person])?)
         })
     }
@@ -270,6 +273,19 @@ fn assert_cover(t: &Transaction, decision: i64, person: PersonId) -> rusqlite::R
     }
 }
 
+/// Holds the faces that a person has by a grouping alone.
+fn hold(t: &Transaction, decision: i64, person: PersonId) -> rusqlite::Result<()> {
+    let sql = "SELECT face FROM members WHERE person = ?1 AND similarity IS NOT NULL ORDER BY face";
+    let faces: Vec<FaceId> = t
+        .prepare_cached(sql)?
+        .query_map([person.0], |row| row.get(0).map(FaceId))?
+        .collect::<rusqlite::Result<_>>()?;
+    for face in faces {
+        insert_assertion(t, decision, face, Assertion::Held(person))?;
+    }
+    Ok(())
+}
+
 /// The trimmed name, if it is acceptable.
 fn valid_name(name: &str) -> Result<&str, Error> {
     let name = name.trim();
@@ -295,12 +311,14 @@ fn person_named(t: &Transaction, name: &str) -> rusqlite::Result<Option<PersonId
 fn people_of(t: &Transaction, faces: &[FaceId]) -> rusqlite::Result<Vec<PersonId>> {
     let mut people = Vec::new();
     for face in faces {
-        let sql = "SELECT person FROM members WHERE face = ?1";
-        let person: Option<i64> = t
-            .prepare_cached(sql)?
-            .query_row([face.0], |row| row.get(0))
-            .optional()?;
-        people.extend(person.map(PersonId));
+        for copy in with_copies(t, *face)? {
+            let sql = "SELECT person FROM members WHERE face = ?1";
+            let person: Option<i64> = t
+                .prepare_cached(sql)?
+                .query_row([copy.0], |row| row.get(0))
+                .optional()?;
+            people.extend(person.map(PersonId));
+        }
     }
     people.sort_unstable();
     people.dedup();

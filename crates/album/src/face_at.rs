@@ -29,7 +29,7 @@ impl Album {
     /// # Errors
     /// [`Error::Sqlite`].
     pub fn photos_after(&self, after: PhotoId, limit: usize) -> Result<Vec<PhotoId>, Error> {
-        let sql = "SELECT id FROM photos WHERE id > ?1 ORDER BY id LIMIT ?2";
+        let sql = "SELECT id FROM photos WHERE id > ?1 AND gone = 0 ORDER BY id LIMIT ?2";
         self.query_rows(sql, params![after.0, limit as i64], |row| {
             row.get(0).map(PhotoId)
         })

@@ -2,6 +2,7 @@
 //! Knows nothing of formats; `xmp` and `picasa` read and write these.
 
 use fusiform_face::geometry::BoundingBox;
+use fusiform_face::image::Orientation;
 
 /// Most regions taken from one photo.
 pub(crate) const MAX_REGIONS: usize = 10_000;
@@ -40,6 +41,57 @@ impl RelativeBox {
             y_min: (self.y_min * height) as f32,
             x_max: (self.x_max * width) as f32,
             y_max: (self.y_max * height) as f32,
+        }
+    }
+
+    /// A box of stored pixels, brought upright with them.
+    pub fn upright(self, orientation: Orientation) -> RelativeBox {
+        use Orientation::*;
+        let turned = match orientation {
+            Transposed | RotatedLeft | Transversed | RotatedRight => self.transposed(),
+            _ => self,
+        };
+        match orientation {
+            Upright | Transposed => turned,
+            Mirrored | RotatedLeft => turned.mirrored(),
+            UpsideDown | Transversed => turned.mirrored().flipped(),
+            MirroredUpsideDown | RotatedRight => turned.flipped(),
+        }
+    }
+
+    /// A box of the upright picture where its pixels are stored: the inverse of
+    /// [`RelativeBox::upright`].
+    pub fn stored(self, orientation: Orientation) -> RelativeBox {
+        // A rotation is undone by the opposite one; every mirroring undoes itself.
+        self.upright(match orientation {
+            Orientation::RotatedLeft => Orientation::RotatedRight,
+            Orientation::RotatedRight => Orientation::RotatedLeft,
+            other => other,
+        })
+    }
+
+    fn transposed(self) -> RelativeBox {
+        RelativeBox {
+            x_min: self.y_min,
+            y_min: self.x_min,
+            x_max: self.y_max,
+            y_max: self.x_max,
+        }
+    }
+
+    fn mirrored(self) -> RelativeBox {
+        RelativeBox {
+            x_min: 1.0 - self.x_max,
+            x_max: 1.0 - self.x_min,
+            ..self
+        }
+    }
+
+    fn flipped(self) -> RelativeBox {
+        RelativeBox {
+            y_min: 1.0 - self.y_max,
+            y_max: 1.0 - self.y_min,
+            ..self
         }
     }
 

@@ -225,6 +225,20 @@ This cannot be undone. Photos, sidecars and copies of the catalogue are not touc
         #[arg(long)]
         yes: bool,
     },
+    /// Forget photos that were deleted: their faces and templates; names and decisions stay
+    #[command(
+        after_help = "Example: fusiform prune\n         fusiform prune --yes\n\n\
+Without --yes it shows what it would forget. Photos below a folder that is not there are kept \
+unless --root names it."
+    )]
+    Prune {
+        /// Also everything below this folder, which will not come back
+        #[arg(long, value_name = "DIR")]
+        root: Option<PathBuf>,
+        /// Do it
+        #[arg(long)]
+        yes: bool,
+    },
     /// Who decided what and when, latest first
     #[command(after_help = "Example: fusiform history --limit 20\n\n\
 `fusiform undo --decision NUMBER` takes one back.")]

@@ -15,6 +15,7 @@ pub(crate) mod eval_redact;
 pub(crate) mod find;
 pub(crate) mod models;
 pub(crate) mod people;
+pub(crate) mod prune;
 pub(crate) mod redact;
 pub(crate) mod report;
 pub(crate) mod review;

@@ -9,7 +9,7 @@ use tracing_subscriber::EnvFilter;
 use crate::args::{Args, Command, EvalCommand, ExportCommand, ImportCommand, ModelsCommand};
 use crate::commands::{
     bench, calibrate, compreface, detect, doctor, edit, eval, eval_cluster, eval_redact, find,
-    models, people, redact, report, review, scan, serve, shell, vault, verify, xmp,
+    models, people, prune, redact, report, review, scan, serve, shell, vault, verify, xmp,
 };
 use crate::context::Context;
 use crate::exit::Exit;
@@ -64,6 +64,7 @@ fn dispatch(args: Args) -> anyhow::Result<Exit> {
         Command::NotAFace { faces } => edit::not_a_face(context, &faces),
         Command::Hide { person, show } => edit::hide(context, &person, show),
         Command::Erase { person, yes } => edit::erase(context, &person, yes),
+        Command::Prune { root, yes } => prune::run(context, root.as_deref(), yes),
         Command::History { page } => edit::history(context, page),
         Command::Review {
             question,

@@ -6,7 +6,7 @@ use crate::align::{self, AlignError, AlignedFace};
 use crate::detect::{DetectOptions, DetectedFace, Detector};
 use crate::embed::{Embedder, Embedding};
 use crate::geometry::Size;
-use crate::image::{self, Deadline, DecodeLimits, Image, Note};
+use crate::image::{self, Deadline, DecodeLimits, Fingerprint, Image, Note, Orientation};
 use crate::quality::{self, Quality};
 
 /// How a photo is analysed.
@@ -25,6 +25,10 @@ pub struct Photo {
     pub size: Size,
     /// As [`image::Decoded::taken_at`].
     pub taken_at: Option<String>,
+    /// How the file stores the pixels; everything else here is upright.
+    pub orientation: Orientation,
+    /// What tells the picture again after its file was changed.
+    pub fingerprint: Fingerprint,
     /// What in the file had no effect.
     pub notes: Vec<Note>,
     /// Best detector score first.
@@ -88,12 +92,7 @@ impl Pipeline {
     pub fn analyse(&self, bytes: &[u8], options: &AnalyseOptions) -> Result<Photo, Error> {
         let (limits, detect) = (&options.limits, &options.detect);
         let deadline = Deadline::start(limits);
-        let enough_px = match detect.min_face_px {
-            None => Some(detect.longest_side_px.saturating_mul(DECODED_SIDES).max(1)),
-            // Small faces are asked for: every pixel may hold one.
-            Some(_) => None,
-        };
-        let decoded = image::decode_within(bytes, limits, enough_px, deadline)?;
+        let decoded = image::decode_within(bytes, limits, enough_px(detect), deadline)?;
         let detected = self.detector.detect(&decoded.image, detect)?;
         let mut faces: Vec<Upright> = detected
             .into_iter()
@@ -112,9 +111,27 @@ impl Pipeline {
         Ok(Photo {
             size: decoded.size,
             taken_at: decoded.taken_at,
+            orientation: decoded.orientation,
+            fingerprint: Fingerprint::of(&decoded.image),
             notes: decoded.notes,
             faces: self.describe(in_photo)?,
         })
+    }
+
+    /// The fingerprint that [`analyse`](Self::analyse) would give, without running a network; and
+    /// how the file stores its pixels.
+    ///
+    /// # Errors
+    /// [`Error::Image`] as [`analyse`](Self::analyse).
+    pub fn fingerprint(
+        &self,
+        bytes: &[u8],
+        options: &AnalyseOptions,
+    ) -> Result<(Fingerprint, Orientation), Error> {
+        let limits = &options.limits;
+        let enough_px = enough_px(&options.detect);
+        let decoded = image::decode_within(bytes, limits, enough_px, Deadline::start(limits))?;
+        Ok((Fingerprint::of(&decoded.image), decoded.orientation))
     }
 
     /// Finds and describes every face of pixels that were never a file here: a video frame, a
@@ -163,6 +180,15 @@ impl Pipeline {
                 embedding,
             })
             .collect())
+    }
+}
+
+/// The longest side at which a photo is decoded, if it may be reduced.
+fn enough_px(detect: &DetectOptions) -> Option<u32> {
+    match detect.min_face_px {
+        None => Some(detect.longest_side_px.saturating_mul(DECODED_SIDES).max(1)),
+        // Small faces are asked for: every pixel may hold one.
+        Some(_) => None,
     }
 }
 

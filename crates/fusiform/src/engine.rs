@@ -9,7 +9,7 @@ use fusiform_face::detect::{
 };
 use fusiform_face::embed::{Embedder, EmbedderSpec};
 use fusiform_face::geometry::Size;
-use fusiform_face::image::{DecodeLimits, Decoded, Image};
+use fusiform_face::image::{DecodeLimits, Decoded, Fingerprint, Image, Orientation};
 use fusiform_face::pipeline::Pipeline;
 use fusiform_search::cluster::ClusterOptions;
 use fusiform_search::template::ModelId;
@@ -134,9 +134,24 @@ impl Engine {
             width_px: described.size.width_px,
             height_px: described.size.height_px,
             taken_at: described.taken_at,
+            orientation: described.orientation,
+            fingerprint: Some(described.fingerprint),
             notes: described.notes,
             faces: faces.map(|face| Face::of(face, model)).collect(),
         })
+    }
+
+    /// What tells a photo's picture again after its file was changed, without looking for faces;
+    /// and how the file stores its pixels.
+    ///
+    /// # Errors
+    /// [`Error::Image`] as [`Engine::analyse`].
+    pub fn fingerprint(
+        &self,
+        bytes: &[u8],
+        options: &AnalyseOptions,
+    ) -> Result<(Fingerprint, Orientation), Error> {
+        self.pipeline.fingerprint(bytes, options).map_err(of_image)
     }
 
     /// As [`Engine::analyse`], for a file, with the default options.
@@ -177,6 +192,8 @@ impl Engine {
             width_px: image.width(),
             height_px: image.height(),
             taken_at: None,
+            orientation: Orientation::Upright,
+            fingerprint: None,
             notes: Vec::new(),
             faces: faces.map(|face| Face::of(face, model)).collect(),
         })
