@@ -194,28 +194,30 @@ impl Album {
         found.ok_or_else(|| Error::NoSuchPerson(person.to_string()))
     }
 
-    /// Names that contain `text` in upper or lower case, those that begin with it first: for
-    /// completion while typing.
+    /// Names that contain `text`, whatever its case and accents, those that begin with it first:
+    /// for completion while typing.
     ///
     /// # Errors
     /// [`Error::Sqlite`].
     pub fn names_like(&self, text: &str, limit: usize) -> Result<Vec<(PersonId, String)>, Error> {
-        let escaped: String = text
-            .chars()
-            .flat_map(|c| {
-                matches!(c, '%' | '_' | '\\')
-                    .then_some('\\')
-                    .into_iter()
-                    .chain([c])
-            })
-            .collect();
         let sql = "SELECT id, name FROM people \
-                   WHERE name LIKE '%' || ?1 || '%' ESCAPE '\\' AND merged_into IS NULL \
-                   ORDER BY name NOT LIKE ?1 || '%' ESCAPE '\\', name LIMIT ?2";
+                   WHERE instr(search_key(name), search_key(?1)) > 0 AND merged_into IS NULL \
+                   ORDER BY instr(search_key(name), search_key(?1)) > 1, name LIMIT ?2";
         let limit = limit.min(MAX_PAGE) as i64;
-        self.query_rows(sql, params![escaped, limit], |row| {
+        self.query_rows(sql, params![text, limit], |row| {
             Ok((PersonId(row.get(0)?), row.get(1)?))
         })
+    }
+
+    /// The person of a name, however it is spelt in case and composition.
+    ///
+    /// # Errors
+    /// [`Error::Sqlite`].
+    pub fn person_called(&self, name: &str) -> Result<Option<PersonId>, Error> {
+        let sql = "SELECT id FROM people WHERE name_key(name) = name_key(?1) \
+                   ORDER BY name IS NOT ?1, id LIMIT 1";
+        let found = self.query_rows(sql, [name], |row| row.get(0).map(PersonId))?;
+        Ok(found.first().copied())
     }
 
     /// A person's faces by date, undated ones last.

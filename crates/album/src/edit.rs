@@ -15,6 +15,7 @@ use crate::database::Album;
 use crate::decisions::{insert_decision, insert_person};
 use crate::error::Error;
 use crate::ids::{FaceId, PersonId};
+use crate::names::composed;
 use crate::person_stats;
 
 /// Longest name, in characters.
@@ -30,14 +31,11 @@ impl Album {
         let old = self.person(person)?.name;
         let actor = self.actor().to_owned();
         self.try_transaction(|t| {
-            if let Some(id) = person_named(t, name)?.filter(|id| *id != person) {
-                return Err(Error::NameTaken {
-                    name: name.into(),
-                    id: id.0,
-                }
-                .into());
+            if let Some(id) = person_named(t, &name)?.filter(|id| *id != person) {
+                let name = name.clone();
+                return Err(Error::NameTaken { name, id: id.0 }.into());
             }
-            set_name(t, person, Some(name))?;
+            set_name(t, person, Some(&name))?;
             let decision = insert_decision(t, &actor, "name", Some(person), None)?;
             let sql = "UPDATE decisions SET old_name = ?2, new_name = ?3 WHERE id = ?1";
             t.execute(sql, params![decision, old, name])?;
@@ -157,12 +155,12 @@ impl Album {
         let actor = self.actor().to_owned();
         self.try_transaction(|t| {
             check_faces(t, faces)?;
-            if let Some(person) = person_named(t, name)? {
+            if let Some(person) = person_named(t, &name)? {
                 assign(t, &actor, faces, person)?;
                 return Ok(person);
             }
             let person = insert_person(t)?;
-            set_name(t, person, Some(name))?;
+            set_name(t, person, Some(&name))?;
             let decision = assign(t, &actor, faces, person)?;
             let sql = "UPDATE decisions SET new_name = ?2 WHERE id = ?1";
             t.execute(sql, params![decision, name])?;
@@ -286,12 +284,12 @@ fn hold(t: &Transaction, decision: i64, person: PersonId) -> rusqlite::Result<()
     Ok(())
 }
 
-/// The trimmed name, if it is acceptable.
-fn valid_name(name: &str) -> Result<&str, Error> {
-    let name = name.trim();
+/// The name as it is stored, if it is acceptable.
+fn valid_name(name: &str) -> Result<String, Error> {
+    let name = composed(name);
     let is_number = name.chars().all(|c| c.is_ascii_digit());
     if is_number || name.chars().count() > MAX_NAME || name.contains(char::is_control) {
-        return Err(Error::BadName(name.into()));
+        return Err(Error::BadName(name));
     }
     Ok(name)
 }
@@ -302,7 +300,8 @@ fn set_name(t: &Transaction, person: PersonId, name: Option<&str>) -> rusqlite::
 }
 
 fn person_named(t: &Transaction, name: &str) -> rusqlite::Result<Option<PersonId>> {
-    let sql = "SELECT id FROM people WHERE name = ?1";
+    let sql = "SELECT id FROM people WHERE name_key(name) = name_key(?1) \
+               ORDER BY name IS NOT ?1, id LIMIT 1";
     t.query_row(sql, [name], |row| row.get(0).map(PersonId))
         .optional()
 }

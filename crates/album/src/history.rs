@@ -4,7 +4,7 @@
 use rusqlite::{OptionalExtension, Row, Transaction, params};
 
 use crate::assertions::revert_assertions;
-use crate::database::{Abort, Album};
+use crate::database::{Abort, Album, now_ms};
 use crate::error::Error;
 use crate::ids::PersonId;
 use crate::page::{Page, Paged};
@@ -174,9 +174,10 @@ impl StoredDecision {
 }
 
 fn undo(t: &Transaction, decision: &StoredDecision) -> Result<(), Abort> {
+    // When, so that an import of what was written earlier does not bring it back.
     t.execute(
-        "UPDATE decisions SET undone = 1 WHERE id = ?1",
-        [decision.id],
+        "UPDATE decisions SET undone = ?2 WHERE id = ?1",
+        [decision.id, now_ms().max(1)],
     )?;
     match &*decision.kind {
         "name" => rename(t, decision.person, decision.old_name.as_deref())?,
@@ -216,7 +217,7 @@ fn undo(t: &Transaction, decision: &StoredDecision) -> Result<(), Abort> {
 
 /// Restores a name, unless another person has it by now.
 fn rename(t: &Transaction, person: Option<i64>, name: Option<&str>) -> Result<(), Abort> {
-    let sql = "SELECT id FROM people WHERE name = ?1 AND id IS NOT ?2";
+    let sql = "SELECT id FROM people WHERE name_key(name) = name_key(?1) AND id IS NOT ?2";
     let taken = t.query_row(sql, params![name, person], |row| row.get(0));
     if let (Some(name), Some(id)) = (name, taken.optional()?) {
         let name = name.into();

@@ -4,6 +4,7 @@ mod assign;
 mod browse;
 mod decisions;
 mod migrations;
+mod regions;
 
 use std::collections::BTreeMap;
 use std::fs;

@@ -8,8 +8,8 @@ use tracing_subscriber::EnvFilter;
 
 use crate::args::{Args, Command, EvalCommand, ExportCommand, ImportCommand, ModelsCommand};
 use crate::commands::{
-    bench, calibrate, compreface, detect, doctor, edit, eval, eval_cluster, eval_redact, find,
-    models, people, prune, redact, report, review, scan, serve, shell, vault, verify, xmp,
+    bench, calibrate, compreface, detect, doctor, edit, eval, eval_cluster, eval_redact, export,
+    find, import, models, people, prune, redact, report, review, scan, serve, shell, vault, verify,
 };
 use crate::context::Context;
 use crate::exit::Exit;
@@ -78,8 +78,9 @@ fn dispatch(args: Args) -> anyhow::Result<Exit> {
         Command::Together { people, page } => people::together(context, &people, page),
         Command::Photo { photo } => people::photo(context, &photo),
         Command::Redact(args) => redact::run(context, &args),
-        Command::Export(ExportCommand::Xmp { out }) => xmp::export(context, out.as_deref()),
-        Command::Import(ImportCommand::Xmp) => xmp::import(context),
+        Command::Export(ExportCommand::Xmp { out }) => export::xmp(context, out.as_deref()),
+        Command::Import(ImportCommand::Xmp) => import::xmp(context),
+        Command::Import(ImportCommand::Digikam { database }) => import::digikam(context, &database),
         Command::Import(ImportCommand::CompreFace(args)) => compreface::import(context, &args),
         Command::Detect {
             files,
