@@ -15,6 +15,7 @@ use fusiform_album::{
     Album, FaceRecord, ModelPair, OpenOptions, Outcome, PhotoRecord, ScannedFile,
 };
 use fusiform_face::geometry::BoundingBox;
+use fusiform_face::image::Orientation;
 use fusiform_face::quality::{Pose, Quality};
 use fusiform_search::cluster::{ClusterFace, ClusterOptions, Constraints, cluster};
 use fusiform_search::metrics::bcubed;
@@ -200,6 +201,8 @@ impl Synthetic {
                 width_px: 640,
                 height_px: 480,
                 taken_at: None,
+                orientation: Orientation::Upright,
+                fingerprint: None,
                 models: ModelPair {
                     detector: ModelId("synthetic".into()),
                     embedder: Some(model.clone()),

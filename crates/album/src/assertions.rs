@@ -1,10 +1,10 @@
 //! What decisions assert about single faces. In: a decision and its faces. Out: assertions, and
 //! faces assigned or excluded as they state. Knows nothing of grouping.
 //!
-//! An assertion is keyed by the photo's content hash and the face's box, so that it outlives a
-//! moved file, a scan from scratch and a change of model; the face's row number is a link that
+//! An assertion is keyed by the photo's hash and the face's box, so that it outlives a moved file,
+//! a scan from scratch and a change of model; the face's row number is a link that
 //! [`relink_orphans`] restores. Of several assertions about one face the latest that is not undone
-//! counts.
+//! counts. A decision about a face asserts the same of its copies in other files.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -12,6 +12,7 @@ use fusiform_face::geometry::BoundingBox;
 use fusiform_search::cluster::Constraints;
 use rusqlite::{OptionalExtension, Row, Transaction, params};
 
+use crate::copies::with_copies;
 use crate::database::Abort;
 use crate::error::Error;
 use crate::ids::{FaceId, PersonId};
@@ -22,6 +23,8 @@ use crate::same_face::best_match;
 pub(crate) enum Assertion {
     /// It is this person.
     Is(PersonId),
+    /// It was shown when this person was named, and stays theirs until a human says otherwise.
+    Held(PersonId),
     /// It is not this person.
     IsNot(PersonId),
     /// Of no interest: a stranger in the background.
@@ -32,6 +35,8 @@ pub(crate) enum Assertion {
     Unsure(PersonId),
     /// Erased together with its person.
     Erase,
+    /// Held by another person, and asked about because this one is nearer.
+    Asked(PersonId),
 }
 
 impl Assertion {
@@ -39,11 +44,13 @@ impl Assertion {
     fn columns(self) -> (&'static str, Option<i64>) {
         match self {
             Assertion::Is(p) => ("is", Some(p.0)),
+            Assertion::Held(p) => ("held", Some(p.0)),
             Assertion::IsNot(p) => ("is_not", Some(p.0)),
             Assertion::Ignore => ("ignore", None),
             Assertion::NotAFace => ("not_a_face", None),
             Assertion::Unsure(p) => ("unsure", Some(p.0)),
             Assertion::Erase => ("erase", None),
+            Assertion::Asked(p) => ("asked", Some(p.0)),
         }
     }
 
@@ -54,12 +61,13 @@ impl Assertion {
             ..Assignment::default()
         };
         match self {
-            Assertion::Is(p) => Assignment {
+            Assertion::Held(p) if before.person == Some(p.0) => before.clone(),
+            Assertion::Is(p) | Assertion::Held(p) => Assignment {
                 person: Some(p.0),
                 ..Assignment::default()
             },
             Assertion::IsNot(p) if before.person == Some(p.0) => Assignment::default(),
-            Assertion::IsNot(_) | Assertion::Unsure(_) => before.clone(),
+            Assertion::IsNot(_) | Assertion::Unsure(_) | Assertion::Asked(_) => before.clone(),
             Assertion::Ignore => excluded("ignore"),
             Assertion::NotAFace => excluded("not_a_face"),
             Assertion::Erase => excluded("erase"),
@@ -98,8 +106,10 @@ impl Assignment {
     fn store(&self, t: &Transaction, face: FaceId) -> rusqlite::Result<()> {
         match self.person {
             Some(person) => {
-                let sql =
-                    "INSERT OR REPLACE INTO members (face, person, similarity) VALUES (?1, ?2, ?3)";
+                // A photo that is gone waits for its files with what is asserted.
+                let sql = "INSERT OR REPLACE INTO members (face, person, similarity) \
+                           SELECT ?1, ?2, ?3 FROM faces f JOIN photos h ON h.id = f.photo \
+                           WHERE f.id = ?1 AND h.gone = 0";
                 t.prepare_cached(sql)?
                     .execute(params![face.0, person, self.similarity])?;
             }
@@ -116,9 +126,22 @@ impl Assignment {
     }
 }
 
-/// Adds an assertion and changes the face's assignment accordingly. The row keeps the previous
-/// assignment, for undoing.
+/// Adds an assertion about a face and its copies, and changes their assignment accordingly.
 pub(crate) fn insert_assertion(
+    t: &Transaction,
+    decision: i64,
+    face: FaceId,
+    assertion: Assertion,
+) -> rusqlite::Result<()> {
+    for face in with_copies(t, face)? {
+        insert_for_one(t, decision, face, assertion)?;
+    }
+    invalidate_grouping(t)
+}
+
+/// As [`insert_assertion`], without the face's copies. The row keeps the previous assignment, for
+/// undoing.
+pub(crate) fn insert_for_one(
     t: &Transaction,
     decision: i64,
     face: FaceId,
@@ -142,6 +165,20 @@ pub(crate) fn insert_assertion(
     let after = assertion.apply(&before);
     if after != before {
         after.store(t, face)?;
+    }
+    Ok(())
+}
+
+/// Assigns or excludes faces as the assertions about them state, and no other way.
+pub(crate) fn assign_as_asserted(t: &Transaction, faces: &[FaceId]) -> rusqlite::Result<()> {
+    let assertions = Assertions::of(t, faces)?;
+    for face in faces {
+        let assignment = Assignment {
+            person: assertions.constraints.is.get(&face.0).copied(),
+            similarity: None,
+            excluded: assertions.excluded.get(&face.0).cloned(),
+        };
+        assignment.store(t, *face)?;
     }
     invalidate_grouping(t)
 }
@@ -224,16 +261,16 @@ pub(crate) fn boxed_row(row: &Row) -> rusqlite::Result<(i64, BoundingBox)> {
     Ok((row.get(0)?, bbox))
 }
 
-/// Links assertions about this content that lost their face, as after a scan from scratch, to the
+/// Links assertions about this photo that lost their face, as after a scan from scratch, to the
 /// faces found now, and assigns or excludes these accordingly.
 ///
 /// A face that no detector finds any more is drawn again, because a human saw it.
-pub(crate) fn relink_orphans(t: &Transaction, hash: &[u8; 32], photo: i64) -> rusqlite::Result<()> {
+pub(crate) fn relink_orphans(t: &Transaction, photo: i64) -> rusqlite::Result<()> {
     let sql = "SELECT id, x_min, y_min, x_max, y_max FROM assertions \
-               WHERE hash = ?1 AND face IS NULL ORDER BY id";
+               WHERE hash = (SELECT hash FROM photos WHERE id = ?1) AND face IS NULL ORDER BY id";
     let orphans: Vec<(i64, BoundingBox)> = t
         .prepare_cached(sql)?
-        .query_map([&hash[..]], boxed_row)?
+        .query_map([photo], boxed_row)?
         .collect::<rusqlite::Result<_>>()?;
     if orphans.is_empty() {
         return Ok(());
@@ -251,18 +288,10 @@ pub(crate) fn relink_orphans(t: &Transaction, hash: &[u8; 32], photo: i64) -> ru
         };
         t.prepare_cached("UPDATE assertions SET face = ?2 WHERE id = ?1")?
             .execute([assertion, face])?;
-        linked.insert(face);
+        linked.insert(FaceId(face));
     }
-    let assertions = Assertions::load(t)?;
-    for face in linked {
-        let assignment = Assignment {
-            person: assertions.constraints.is.get(&face).copied(),
-            similarity: None,
-            excluded: assertions.excluded.get(&face).cloned(),
-        };
-        assignment.store(t, FaceId(face))?;
-    }
-    Ok(())
+    let linked: Vec<FaceId> = linked.into_iter().collect();
+    assign_as_asserted(t, &linked)
 }
 
 /// Adds a face that a human drew; it has no template.
@@ -284,6 +313,10 @@ pub(crate) fn insert_drawn_face(
 pub(crate) struct Assertions {
     /// What every grouping must respect.
     pub(crate) constraints: Constraints,
+    /// Of the faces with a person, those that were only shown when their person was named.
+    pub(crate) held: BTreeSet<i64>,
+    /// Pairs of a held face and another person whom it was found to be nearer to.
+    pub(crate) asked: BTreeSet<(i64, i64)>,
     /// Faces excluded from all people, and why.
     pub(crate) excluded: BTreeMap<i64, String>,
     /// Pairs of face and person of which a human could not tell whether they match.
@@ -291,35 +324,54 @@ pub(crate) struct Assertions {
 }
 
 impl Assertions {
-    /// Replays decisions and assertions in their order.
+    /// Replays all decisions and assertions in their order.
     pub(crate) fn load(t: &Transaction) -> rusqlite::Result<Assertions> {
         let mut assertions = Assertions::default();
-        // Merges are replayed between the assertions: "not the same", said of two people before
-        // they were merged, must end as being about the merged person, not be lost.
-        let sql = "SELECT d.id, d.kind, d.person, d.other, a.face, a.kind, a.person \
-                   FROM decisions d LEFT JOIN assertions a \
-                   ON a.decision = d.id AND a.face IS NOT NULL \
-                   WHERE d.undone = 0 ORDER BY d.id, a.id";
-        let mut query = t.prepare(sql)?;
-        let mut rows = query.query([])?;
-        let mut decision: Option<i64> = None;
-        while let Some(row) = rows.next()? {
-            let id: i64 = row.get(0)?;
-            let is_first_row = decision.replace(id) != Some(id);
-            if is_first_row && row.get_ref(1)?.as_str()? == "merge" {
-                assertions.replace_person(row.get(3)?, row.get(2)?);
-            }
-            if let (Some(face), Some(kind)) = (row.get(4)?, row.get::<_, Option<String>>(5)?) {
-                assertions.add(face, &kind, row.get(6)?);
-            }
+        assertions.replay(t, "a.face IS NOT NULL")?;
+        Ok(assertions)
+    }
+
+    /// As [`Assertions::load`], for these faces alone.
+    pub(crate) fn of(t: &Transaction, faces: &[FaceId]) -> rusqlite::Result<Assertions> {
+        let mut assertions = Assertions::default();
+        for part in faces.chunks(500) {
+            let ids: Vec<String> = part.iter().map(FaceId::to_string).collect();
+            assertions.replay(t, &format!("a.face IN ({})", ids.join(",")))?;
         }
         Ok(assertions)
+    }
+
+    fn replay(&mut self, t: &Transaction, wanted: &str) -> rusqlite::Result<()> {
+        // Merges are replayed between the assertions: "not the same", said of two people before
+        // they were merged, must end as being about the merged person, not be lost.
+        let sql = format!(
+            "SELECT d.id AS at, 0 AS part, d.kind, d.person, d.other, NULL, NULL, NULL \
+             FROM decisions d WHERE d.undone = 0 AND d.kind = 'merge' UNION ALL \
+             SELECT d.id, a.id, '', NULL, NULL, a.face, a.kind, a.person \
+             FROM assertions a JOIN decisions d ON d.id = a.decision \
+             WHERE {wanted} AND d.undone = 0 ORDER BY at, part"
+        );
+        let mut query = t.prepare(&sql)?;
+        let mut rows = query.query([])?;
+        while let Some(row) = rows.next()? {
+            if row.get_ref(2)?.as_str()? == "merge" {
+                self.replace_person(row.get(4)?, row.get(3)?);
+            }
+            if let (Some(face), Some(kind)) = (row.get(5)?, row.get::<_, Option<String>>(6)?) {
+                self.add(face, &kind, row.get(7)?);
+            }
+        }
+        Ok(())
     }
 
     fn add(&mut self, face: i64, kind: &str, person: Option<i64>) {
         let Constraints { is, is_not, .. } = &mut self.constraints;
         match (kind, person) {
-            ("is", Some(person)) => {
+            ("is" | "held", Some(person)) => {
+                match kind {
+                    "held" => self.held.insert(face),
+                    _ => self.held.remove(&face),
+                };
                 is.insert(face, person);
                 is_not.remove(&(face, person));
                 self.excluded.remove(&face);
@@ -332,6 +384,9 @@ impl Assertions {
             }
             ("unsure", Some(person)) => {
                 self.unsure.insert((face, person));
+            }
+            ("asked", Some(person)) => {
+                self.asked.insert((face, person));
             }
             (reason @ ("ignore" | "not_a_face" | "erase"), _) => {
                 is.remove(&face);
@@ -346,7 +401,12 @@ impl Assertions {
         for person in self.constraints.is.values_mut().filter(|p| **p == from) {
             *person = into;
         }
-        for pairs in [&mut self.constraints.is_not, &mut self.unsure] {
+        let pairs = [
+            &mut self.constraints.is_not,
+            &mut self.unsure,
+            &mut self.asked,
+        ];
+        for pairs in pairs {
             let moved: Vec<i64> = pairs.iter().filter(|p| p.1 == from).map(|p| p.0).collect();
             for face in moved {
                 pairs.remove(&(face, from));

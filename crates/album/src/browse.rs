@@ -114,7 +114,7 @@ const PERSON: &str = "SELECT p.id, p.name, c.n_faces, c.n_photos, c.cover, c.fir
 
 const FACE: &str = "SELECT f.id, f.photo, h.taken_at, f.x_min, f.y_min, f.x_max, f.y_max, \
      f.overall, m.person, p.name, m.similarity, f.excluded \
-     FROM faces f JOIN photos h ON h.id = f.photo LEFT JOIN members m ON m.face = f.id \
+     FROM faces f JOIN photos h ON h.id = f.photo AND h.gone = 0 LEFT JOIN members m ON m.face = f.id \
      LEFT JOIN people p ON p.id = m.person";
 
 fn person_stats(row: &Row) -> rusqlite::Result<PersonStats> {
@@ -194,28 +194,30 @@ impl Album {
         found.ok_or_else(|| Error::NoSuchPerson(person.to_string()))
     }
 
-    /// Names that contain `text` in upper or lower case, those that begin with it first: for
-    /// completion while typing.
+    /// Names that contain `text`, whatever its case and accents, those that begin with it first:
+    /// for completion while typing.
     ///
     /// # Errors
     /// [`Error::Sqlite`].
     pub fn names_like(&self, text: &str, limit: usize) -> Result<Vec<(PersonId, String)>, Error> {
-        let escaped: String = text
-            .chars()
-            .flat_map(|c| {
-                matches!(c, '%' | '_' | '\\')
-                    .then_some('\\')
-                    .into_iter()
-                    .chain([c])
-            })
-            .collect();
         let sql = "SELECT id, name FROM people \
-                   WHERE name LIKE '%' || ?1 || '%' ESCAPE '\\' AND merged_into IS NULL \
-                   ORDER BY name NOT LIKE ?1 || '%' ESCAPE '\\', name LIMIT ?2";
+                   WHERE instr(search_key(name), search_key(?1)) > 0 AND merged_into IS NULL \
+                   ORDER BY instr(search_key(name), search_key(?1)) > 1, name LIMIT ?2";
         let limit = limit.min(MAX_PAGE) as i64;
-        self.query_rows(sql, params![escaped, limit], |row| {
+        self.query_rows(sql, params![text, limit], |row| {
             Ok((PersonId(row.get(0)?), row.get(1)?))
         })
+    }
+
+    /// The person of a name, however it is spelt in case and composition.
+    ///
+    /// # Errors
+    /// [`Error::Sqlite`].
+    pub fn person_called(&self, name: &str) -> Result<Option<PersonId>, Error> {
+        let sql = "SELECT id FROM people WHERE name_key(name) = name_key(?1) \
+                   ORDER BY name IS NOT ?1, id LIMIT 1";
+        let found = self.query_rows(sql, [name], |row| row.get(0).map(PersonId))?;
+        Ok(found.first().copied())
     }
 
     /// A person's faces by date, undated ones last.
@@ -256,7 +258,8 @@ impl Album {
         let sql = format!("{FACE} WHERE {wanted} ORDER BY f.overall DESC, f.id LIMIT ?1 OFFSET ?2");
         let items = self.query_rows(&sql, params![page.limit(), page.offset()], face)?;
         let sql = format!(
-            "SELECT count(*) FROM faces f LEFT JOIN members m ON m.face = f.id WHERE {wanted}"
+            "SELECT count(*) FROM faces f JOIN photos h ON h.id = f.photo AND h.gone = 0 \
+             LEFT JOIN members m ON m.face = f.id WHERE {wanted}"
         );
         let total: i64 = self.query_value(&sql)?;
         Ok(Paged {
@@ -280,7 +283,7 @@ impl Album {
     /// # Errors
     /// [`Error::NoSuchPhoto`]; [`Error::Sqlite`].
     pub fn photo(&self, id: PhotoId) -> Result<PhotoView, Error> {
-        let sql = "SELECT width_px, height_px, taken_at FROM photos WHERE id = ?1";
+        let sql = "SELECT width_px, height_px, taken_at FROM photos WHERE id = ?1 AND gone = 0";
         let row = |row: &Row| Ok((row.get(0)?, row.get(1)?, row.get(2)?));
         let found = self.query_rows(sql, [id.0], row)?.pop();
         let (width_px, height_px, taken_at) =
@@ -337,8 +340,8 @@ impl Album {
         };
         let wanted: Vec<String> = people.iter().map(has).collect();
         let wanted = match &*wanted {
-            [] => "1".into(),
-            all => all.join(" AND "),
+            [] => "h.gone = 0".into(),
+            all => format!("h.gone = 0 AND {}", all.join(" AND ")),
         };
         // The inner query cuts the page, so that faces are counted for its photos only.
         let sql = format!(

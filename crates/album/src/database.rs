@@ -14,13 +14,15 @@ use rusqlite::{Connection, OpenFlags, Params, Row, Transaction, TransactionBehav
 use rusqlite_migration::{M, Migrations};
 
 use crate::error::Error;
+use crate::names;
 
 /// Step `n` makes a file of version `n + 1` of one of version `n`.
-const MIGRATIONS: [&str; 4] = [
+const MIGRATIONS: [&str; 5] = [
     include_str!("../migrations/0001_initial.sql"),
     include_str!("../migrations/0002_decisions.sql"),
     include_str!("../migrations/0003_cells.sql"),
     include_str!("../migrations/0004_words.sql"),
+    include_str!("../migrations/0005_pictures.sql"),
 ];
 
 /// SQLite's `application_id` of an album: "FusF" in ASCII.
@@ -83,6 +85,7 @@ impl Album {
         let db = Connection::open_with_flags(file, mode | OpenFlags::SQLITE_OPEN_NO_MUTEX)
             .map_err(sqlite)?;
         db.busy_timeout(BUSY_TIMEOUT).map_err(sqlite)?;
+        names::register(&db).map_err(sqlite)?;
         let mut album = Album {
             file: file.into(),
             db,
@@ -222,6 +225,7 @@ impl Album {
     fn migrate_in_memory(&mut self) -> Result<(), Error> {
         let copy = || -> rusqlite::Result<Connection> {
             let mut memory = Connection::open_in_memory()?;
+            names::register(&memory)?;
             let no_pause = Duration::ZERO;
             Backup::new(&self.db, &mut memory)?.run_to_completion(1 << 14, no_pause, None)?;
             Ok(memory)

@@ -3,16 +3,19 @@
 //!
 //! A decision is one row, which is never deleted, and one assertion for each of its faces. Merging,
 //! splitting and separating two people assert all faces of both: a human who compares two people
-//! and answers "one" or "two" has answered for every face shown. Naming asserts the person's cover,
-//! so that the name has a face from which no grouping can take it.
+//! and answers "one" or "two" has answered for every face shown. Naming asserts the person's cover
+//! and *holds* the other faces: they were shown under the name and stay with it. What a later
+//! decision would draw away becomes a question.
 
 use rusqlite::{OptionalExtension, Transaction, params};
 
 use crate::assertions::{Assertion, check_faces, faces_of, insert_assertion};
+use crate::copies::with_copies;
 use crate::database::Album;
 use crate::decisions::{insert_decision, insert_person};
 use crate::error::Error;
 use crate::ids::{FaceId, PersonId};
+use crate::names::composed;
 use crate::person_stats;
 
 /// Longest name, in characters.
@@ -28,18 +31,16 @@ impl Album {
         let old = self.person(person)?.name;
         let actor = self.actor().to_owned();
         self.try_transaction(|t| {
-            if let Some(id) = person_named(t, name)?.filter(|id| *id != person) {
-                return Err(Error::NameTaken {
-                    name: name.into(),
-                    id: id.0,
-                }
-                .into());
+            if let Some(id) = person_named(t, &name)?.filter(|id| *id != person) {
+                let name = name.clone();
+                return Err(Error::NameTaken { name, id: id.0 }.into());
             }
-            set_name(t, person, Some(name))?;
+            set_name(t, person, Some(&name))?;
             let decision = insert_decision(t, &actor, "name", Some(person), None)?;
             let sql = "UPDATE decisions SET old_name = ?2, new_name = ?3 WHERE id = ?1";
             t.execute(sql, params![decision, old, name])?;
             assert_cover(t, decision, person)?;
+            hold(t, decision, person)?;
             Ok(person_stats::refresh(t, &[person])?)
         })
     }
@@ -154,12 +155,12 @@ impl Album {
         let actor = self.actor().to_owned();
         self.try_transaction(|t| {
             check_faces(t, faces)?;
-            if let Some(person) = person_named(t, name)? {
+            if let Some(person) = person_named(t, &name)? {
                 assign(t, &actor, faces, person)?;
                 return Ok(person);
             }
             let person = insert_person(t)?;
-            set_name(t, person, Some(name))?;
+            set_name(t, person, Some(&name))?;
             let decision = assign(t, &actor, faces, person)?;
             let sql = "UPDATE decisions SET new_name = ?2 WHERE id = ?1";
             t.execute(sql, params![decision, name])?;
@@ -270,12 +271,25 @@ fn assert_cover(t: &Transaction, decision: i64, person: PersonId) -> rusqlite::R
     }
 }
 
-/// The trimmed name, if it is acceptable.
-fn valid_name(name: &str) -> Result<&str, Error> {
-    let name = name.trim();
+/// Holds the faces that a person has by a grouping alone.
+fn hold(t: &Transaction, decision: i64, person: PersonId) -> rusqlite::Result<()> {
+    let sql = "SELECT face FROM members WHERE person = ?1 AND similarity IS NOT NULL ORDER BY face";
+    let faces: Vec<FaceId> = t
+        .prepare_cached(sql)?
+        .query_map([person.0], |row| row.get(0).map(FaceId))?
+        .collect::<rusqlite::Result<_>>()?;
+    for face in faces {
+        insert_assertion(t, decision, face, Assertion::Held(person))?;
+    }
+    Ok(())
+}
+
+/// The name as it is stored, if it is acceptable.
+fn valid_name(name: &str) -> Result<String, Error> {
+    let name = composed(name);
     let is_number = name.chars().all(|c| c.is_ascii_digit());
     if is_number || name.chars().count() > MAX_NAME || name.contains(char::is_control) {
-        return Err(Error::BadName(name.into()));
+        return Err(Error::BadName(name));
     }
     Ok(name)
 }
@@ -286,7 +300,8 @@ fn set_name(t: &Transaction, person: PersonId, name: Option<&str>) -> rusqlite::
 }
 
 fn person_named(t: &Transaction, name: &str) -> rusqlite::Result<Option<PersonId>> {
-    let sql = "SELECT id FROM people WHERE name = ?1";
+    let sql = "SELECT id FROM people WHERE name_key(name) = name_key(?1) \
+               ORDER BY name IS NOT ?1, id LIMIT 1";
     t.query_row(sql, [name], |row| row.get(0).map(PersonId))
         .optional()
 }
@@ -295,12 +310,14 @@ fn person_named(t: &Transaction, name: &str) -> rusqlite::Result<Option<PersonId
 fn people_of(t: &Transaction, faces: &[FaceId]) -> rusqlite::Result<Vec<PersonId>> {
     let mut people = Vec::new();
     for face in faces {
-        let sql = "SELECT person FROM members WHERE face = ?1";
-        let person: Option<i64> = t
-            .prepare_cached(sql)?
-            .query_row([face.0], |row| row.get(0))
-            .optional()?;
-        people.extend(person.map(PersonId));
+        for copy in with_copies(t, *face)? {
+            let sql = "SELECT person FROM members WHERE face = ?1";
+            let person: Option<i64> = t
+                .prepare_cached(sql)?
+                .query_row([copy.0], |row| row.get(0))
+                .optional()?;
+            people.extend(person.map(PersonId));
+        }
     }
     people.sort_unstable();
     people.dedup();

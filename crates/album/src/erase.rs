@@ -1,12 +1,16 @@
 //! Erasing a person for good. In: a person. Out: a file without their name and templates.
 //!
-//! The photo's hash and the box of each face stay, so that no later scan takes the faces up again.
+//! The photo's hash, its keyed marks ([`crate::picture`]) and the box of each face stay, so that no
+//! later scan takes the faces up again, whatever was edited in the file or however it was re-saved.
 //! Not reached: the photos themselves, copies of the album, and sidecars that were exported.
 
-use rusqlite::params;
+use std::collections::BTreeSet;
 
-use crate::assertions::{Assertion, faces_of, insert_assertion};
+use rusqlite::{Transaction, params};
+
+use crate::assertions::{Assertion, Assertions, faces_of, insert_for_one, invalidate_grouping};
 use crate::assign::clear_cells;
+use crate::copies::with_copies;
 use crate::database::Album;
 use crate::decisions::insert_decision;
 use crate::error::Error;
@@ -25,6 +29,37 @@ pub struct Erased {
     pub log_emptied: bool,
 }
 
+/// A person and all who were merged into them, as `merged`; `?1` is the person.
+const MERGED: &str = "WITH RECURSIVE merged (id) AS (SELECT ?1 UNION SELECT p.id \
+     FROM people p JOIN merged m ON p.merged_into = m.id)";
+
+/// The faces of a person, those of photos that are gone, and all copies of these.
+fn all_faces_of(t: &Transaction, person: PersonId) -> rusqlite::Result<Vec<FaceId>> {
+    let sql = format!(
+        "{MERGED} SELECT face FROM gone_members WHERE person IN (SELECT id FROM merged) UNION \
+         SELECT a.face FROM assertions a JOIN faces f ON f.id = a.face \
+         JOIN photos h ON h.id = f.photo AND h.gone = 1 \
+         WHERE a.person IN (SELECT id FROM merged) AND a.kind IN ('is', 'held')"
+    );
+    let gone: Vec<FaceId> = t
+        .prepare(&sql)?
+        .query_map([person.0], |row| row.get(0).map(FaceId))?
+        .collect::<rusqlite::Result<_>>()?;
+    let said = Assertions::of(t, &gone)?;
+    let is_theirs = |face: &FaceId| {
+        let excluded = said.excluded.contains_key(&face.0);
+        !excluded && (said.constraints.is.get(&face.0)).is_none_or(|p| *p == person.0)
+    };
+    let mut faces = BTreeSet::new();
+    for face in faces_of(t, person)?
+        .into_iter()
+        .chain(gone.into_iter().filter(is_theirs))
+    {
+        faces.extend(with_copies(t, face)?);
+    }
+    Ok(faces.into_iter().collect())
+}
+
 impl Album {
     /// Removes name, templates, landmarks and assignments of a person, and overwrites their bytes
     /// in the file.
@@ -37,7 +72,7 @@ impl Album {
         self.person(person)?;
         let actor = self.actor().to_owned();
         let (faces, n_templates) = self.transaction(|t| {
-            let faces = faces_of(t, person)?;
+            let faces = all_faces_of(t, person)?;
             let decision = insert_decision(t, &actor, "erase", Some(person), None)?;
             let mut n_templates = 0;
             for face in &faces {
@@ -48,15 +83,23 @@ impl Album {
                     .execute([face.0])?;
                 t.prepare_cached("UPDATE faces SET landmarks = NULL WHERE id = ?1")?
                     .execute([face.0])?;
-                insert_assertion(t, decision, *face, Assertion::Erase)?;
+                insert_for_one(t, decision, *face, Assertion::Erase)?;
             }
+            invalidate_grouping(t)?;
             // These columns would tell that the faces are of one person.
             let sql = "UPDATE assertions SET previous_person = NULL, previous_similarity = NULL \
                        WHERE decision = ?1";
             t.execute(sql, [decision])?;
-            let with_merged = "WITH RECURSIVE merged (id) AS (SELECT ?1 UNION SELECT p.id \
-                               FROM people p JOIN merged m ON p.merged_into = m.id)";
             for sql in [
+                // Of photos whose faces are not in the album now, as after pruning.
+                "UPDATE assertions SET decision = ?2, kind = 'erase', person = NULL, \
+                 previous_person = NULL, previous_similarity = NULL, previous_excluded = NULL \
+                 WHERE face IS NULL AND kind IN ('is', 'held') \
+                 AND person IN (SELECT id FROM merged) AND id = (SELECT max(b.id) \
+                 FROM assertions b JOIN decisions d ON d.id = b.decision AND d.undone = 0 \
+                 WHERE b.hash = assertions.hash AND b.x_min = assertions.x_min \
+                 AND b.y_min = assertions.y_min AND b.kind IN ('is', 'held'))",
+                "DELETE FROM gone_members WHERE person IN (SELECT id FROM merged)",
                 "UPDATE decisions SET old_name = NULL, new_name = NULL \
                  WHERE person IN (SELECT id FROM merged) OR other IN (SELECT id FROM merged)",
                 "UPDATE people SET name = NULL, hidden = 1, erased = 1 \
@@ -66,7 +109,9 @@ impl Album {
                  OR candidate IN (SELECT id FROM merged) OR next IN (SELECT id FROM merged)",
                 "DELETE FROM person_stats WHERE person IN (SELECT id FROM merged)",
             ] {
-                t.execute(&format!("{with_merged} {sql}"), params![person.0])?;
+                let mut query = t.prepare(&format!("{MERGED} {sql}"))?;
+                let n = query.parameter_count();
+                query.execute(&params![person.0, decision][..n])?;
             }
             // A centroid can be close to the template of one face.
             clear_cells(t)?;

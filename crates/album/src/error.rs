@@ -28,6 +28,14 @@ pub enum Error {
         /// The newest format version that this build reads.
         known: i64,
     },
+    /// Not a database of digiKam.
+    #[error("{file}: no database of digiKam: {what}")]
+    NotDigikam {
+        /// The file.
+        file: PathBuf,
+        /// What it is instead.
+        what: String,
+    },
     /// The file or its folder may not be written to.
     #[error(
         "{file}: read-only; give yourself write permission to it and to its folder, or choose \
@@ -106,6 +114,7 @@ impl Error {
     pub fn kind(&self) -> ErrorKind {
         match self {
             Error::NotAnAlbum { .. }
+            | Error::NotDigikam { .. }
             | Error::Newer { .. }
             | Error::ReadOnly { .. }
             | Error::DiskFull { .. }

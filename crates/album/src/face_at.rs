@@ -1,27 +1,108 @@
-//! Faces named by the boxes of other programs. In: a photo and a box. Out: the face that the box
-//! shows. Knows nothing of the formats that hold such boxes.
+//! Faces named by the boxes of other programs, and whether a human has said something later. In: a
+//! photo and a box. Out: the face that the box shows. Knows nothing of the formats that hold such
+//! boxes.
+
+use std::path::Path;
 
 use fusiform_face::geometry::BoundingBox;
-use rusqlite::params;
+use fusiform_face::image::Orientation;
+use rusqlite::{OptionalExtension, params};
 
-use crate::assertions::insert_drawn_face;
-use crate::database::Album;
+use crate::assertions::{boxed_row, insert_drawn_face};
+use crate::database::{Album, now_ms};
 use crate::error::Error;
 use crate::ids::{FaceId, PhotoId};
+use crate::path_bytes::path_to_bytes;
 use crate::same_face::best_match;
 
 impl Album {
     /// The face at a box, as far as boxes of different programs agree. A face is added at the box,
-    /// as drawn by a human, if there is none.
+    /// as drawn by a human, if there is none. `None` if the face was erased with its person.
     ///
     /// # Errors
     /// [`Error::NoSuchPhoto`]; [`Error::Sqlite`].
-    pub fn face_at(&mut self, photo: PhotoId, bbox: BoundingBox) -> Result<FaceId, Error> {
-        let faces = self.photo(photo)?.faces;
-        if let Some(face) = best_match(&bbox, faces.iter().map(|f| (f.face, f.bbox))) {
-            return Ok(face);
-        }
-        self.transaction(|t| insert_drawn_face(t, photo.0, &bbox))
+    pub fn face_at(&mut self, photo: PhotoId, bbox: BoundingBox) -> Result<Option<FaceId>, Error> {
+        self.photo(photo)?;
+        self.transaction(|t| {
+            let sql = "SELECT id, x_min, y_min, x_max, y_max FROM faces WHERE photo = ?1 \
+                       ORDER BY id";
+            let faces: Vec<(i64, BoundingBox)> = t
+                .prepare_cached(sql)?
+                .query_map([photo.0], boxed_row)?
+                .collect::<rusqlite::Result<_>>()?;
+            let Some(face) = best_match(&bbox, faces) else {
+                return insert_drawn_face(t, photo.0, &bbox).map(Some);
+            };
+            let sql = "SELECT excluded IS 'erase' FROM faces WHERE id = ?1";
+            let erased: bool = t.query_row(sql, [face], |row| row.get(0))?;
+            Ok((!erased).then_some(FaceId(face)))
+        })
+    }
+
+    /// Whether a face of this photo was erased with its person.
+    ///
+    /// # Errors
+    /// [`Error::Sqlite`].
+    pub fn has_erased(&self, photo: PhotoId) -> Result<bool, Error> {
+        let sql = "SELECT EXISTS (SELECT 1 FROM faces WHERE photo = ?1 AND excluded = 'erase')";
+        let found = self.query_rows(sql, [photo.0], |row| row.get(0))?;
+        Ok(found.first().copied().unwrap_or(false))
+    }
+
+    /// When a human last decided something about a face, or about the name of its person, or took
+    /// such a decision back: UTC in milliseconds since 1970.
+    ///
+    /// # Errors
+    /// [`Error::Sqlite`].
+    pub fn last_decided_ms(&self, face: FaceId) -> Result<Option<i64>, Error> {
+        let sql = "SELECT max(max(at_ms, undone)) FROM decisions WHERE kind != 'held' AND \
+                   (id IN (SELECT decision FROM assertions WHERE face = ?1) OR kind IN \
+                   ('name', 'merge') AND person = (SELECT person FROM members WHERE face = ?1))";
+        let found = self.query_rows(sql, [face.0], |row| row.get(0))?;
+        Ok(found.first().copied().flatten())
+    }
+
+    /// How the file at a path stores its pixels, if a scan has noted it.
+    ///
+    /// # Errors
+    /// [`Error::Sqlite`].
+    pub fn orientation_of(&self, path: &Path) -> Result<Option<Orientation>, Error> {
+        let sql = "SELECT c.orientation FROM files f JOIN contents c ON c.hash = f.hash \
+                   WHERE f.path = ?1 AND c.orientation IS NOT NULL";
+        let found: Option<u32> = self
+            .db
+            .query_row(sql, [path_to_bytes(path)], |row| row.get(0))
+            .optional()
+            .map_err(|e| self.sqlite_error(e))?;
+        Ok(found.and_then(Orientation::from_exif))
+    }
+
+    /// A time as ISO 8601 in UTC, to the second: `2026-11-26T20:05:03Z`.
+    ///
+    /// # Errors
+    /// [`Error::Sqlite`].
+    pub fn utc_text(&self, at_ms: i64) -> Result<String, Error> {
+        let sql = "SELECT strftime('%Y-%m-%dT%H:%M:%SZ', ?1, 'unixepoch')";
+        let found = self.query_rows(sql, [at_ms.div_euclid(1000)], |row| row.get(0))?;
+        Ok(found.into_iter().next().unwrap_or_default())
+    }
+
+    /// The time now, in the form of [`Album::utc_text`].
+    ///
+    /// # Errors
+    /// [`Error::Sqlite`].
+    pub fn utc_now(&self) -> Result<String, Error> {
+        self.utc_text(now_ms())
+    }
+
+    /// The inverse of [`Album::utc_text`]; `None` for a text that is no time.
+    ///
+    /// # Errors
+    /// [`Error::Sqlite`].
+    pub fn utc_ms(&self, text: &str) -> Result<Option<i64>, Error> {
+        let sql = "SELECT CAST(strftime('%s', ?1) AS INTEGER) * 1000";
+        let found = self.query_rows(sql, [text], |row| row.get(0))?;
+        Ok(found.first().copied().flatten())
     }
 
     /// Photos by number after `after`, at most `limit`: to walk through all of them.
@@ -29,7 +110,7 @@ impl Album {
     /// # Errors
     /// [`Error::Sqlite`].
     pub fn photos_after(&self, after: PhotoId, limit: usize) -> Result<Vec<PhotoId>, Error> {
-        let sql = "SELECT id FROM photos WHERE id > ?1 ORDER BY id LIMIT ?2";
+        let sql = "SELECT id FROM photos WHERE id > ?1 AND gone = 0 ORDER BY id LIMIT ?2";
         self.query_rows(sql, params![after.0, limit as i64], |row| {
             row.get(0).map(PhotoId)
         })

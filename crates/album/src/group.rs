@@ -19,7 +19,7 @@ use crate::decisions::insert_person;
 use crate::error::Error;
 use crate::grouped_face::{GroupedFace, mean, named_people};
 use crate::ids::PersonId;
-use crate::suggest::suggestions;
+use crate::suggest::{drawn_away, suggestions};
 use crate::{person_stats, review};
 
 /// What a grouping found.
@@ -103,8 +103,11 @@ impl Album {
             t.execute("DELETE FROM person_stats", [])?;
             replace_members(t, &groups, &people, &assertions)?;
             person_stats::refresh_all(t)?;
-            let found_people = suggestions(&groups, &people, &named_people(t)?, options);
+            let named = named_people(t)?;
+            let found_people = suggestions(&groups, &people, &named, options);
             review::insert_questions(t, &found_people, &assertions)?;
+            let drawn = drawn_away(&groups, &people, &named, &assertions.held, options);
+            review::ask_about_held(t, &drawn, &assertions)?;
             store_cells(t, &grouping, &wanted, &found)?;
             set_grouped(t, &grouping)?;
             Ok(())
@@ -125,7 +128,9 @@ impl Album {
     pub(crate) fn n_unassigned(&self) -> Result<usize, Error> {
         // An excluded face is never a member, so that nothing is subtracted twice.
         let sql = "SELECT (SELECT count(*) FROM faces) - (SELECT count(*) FROM members) \
-                   - (SELECT count(*) FROM faces WHERE excluded IS NOT NULL)";
+                   - (SELECT count(*) FROM faces WHERE excluded IS NOT NULL) \
+                   - (SELECT count(*) FROM photos h JOIN faces f ON f.photo = h.id \
+                   WHERE h.gone = 1 AND f.excluded IS NULL)";
         self.query_value::<i64>(sql).map(|n| n as usize)
     }
 }
@@ -227,7 +232,8 @@ fn replace_members(
     }
     // Faces assigned by a human stay assigned even where this model has no template of them.
     let mut keep = t.prepare(
-        "INSERT OR IGNORE INTO members (face, person) SELECT ?1, id FROM people WHERE id = ?2",
+        "INSERT OR IGNORE INTO members (face, person) SELECT ?1, p.id FROM people p \
+         JOIN faces f ON f.id = ?1 JOIN photos h ON h.id = f.photo AND h.gone = 0 WHERE p.id = ?2",
     )?;
     for (face, person) in asserted {
         keep.execute([face, person])?;
@@ -235,6 +241,7 @@ fn replace_members(
     // Groups without a name, a face, an assertion or a decision are deleted.
     let sql = "DELETE FROM people WHERE name IS NULL AND merged_into IS NULL \
                AND id NOT IN (SELECT person FROM members) \
+               AND id NOT IN (SELECT person FROM gone_members) \
                AND id NOT IN (SELECT person FROM assertions WHERE person IS NOT NULL) \
                AND id NOT IN (SELECT person FROM decisions WHERE person IS NOT NULL) \
                AND id NOT IN (SELECT other FROM decisions WHERE other IS NOT NULL) \

@@ -23,7 +23,7 @@ impl GroupedFace {
     /// are of.
     pub(crate) const SELECT: &str = "SELECT f.id, f.photo, t.vector, t.quality, h.taken_at \
          FROM faces f JOIN templates t ON t.face = f.id AND t.model = ?1 AND t.quality > 0 \
-         JOIN photos h ON h.id = f.photo";
+         JOIN photos h ON h.id = f.photo AND h.gone = 0";
 
     pub(crate) fn from_row(row: &Row) -> rusqlite::Result<GroupedFace> {
         Ok(GroupedFace {
@@ -36,14 +36,25 @@ impl GroupedFace {
     }
 }
 
-/// Quality-weighted mean of a group's vectors, of unit length.
-pub(crate) fn mean(group: &[&GroupedFace]) -> Vec<f32> {
-    let mut mean = vec![0.0f32; group.first().map_or(0, |f| f.vector.len())];
+/// How much a face counts in the mean of its group.
+pub(crate) fn weight(face: &GroupedFace) -> f32 {
+    face.quality.max(0.01)
+}
+
+/// Quality-weighted sum of a group's vectors.
+pub(crate) fn weighted_sum(group: &[&GroupedFace]) -> Vec<f32> {
+    let mut total = vec![0.0f32; group.first().map_or(0, |f| f.vector.len())];
     for face in group {
-        for (sum, value) in mean.iter_mut().zip(&face.vector) {
-            *sum += value * face.quality.max(0.01);
+        for (sum, value) in total.iter_mut().zip(&face.vector) {
+            *sum += value * weight(face);
         }
     }
+    total
+}
+
+/// Quality-weighted mean of a group's vectors, of unit length.
+pub(crate) fn mean(group: &[&GroupedFace]) -> Vec<f32> {
+    let mut mean = weighted_sum(group);
     let length = mean
         .iter()
         .map(|v| v * v)

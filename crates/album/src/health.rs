@@ -52,8 +52,11 @@ impl Album {
         Ok(Health {
             version: self.version(),
             size_bytes: (pages * page) as u64,
-            n_photos: count("SELECT count(*) FROM photos")?,
-            n_faces: count("SELECT count(*) FROM faces")?,
+            n_photos: count("SELECT count(*) FROM photos WHERE gone = 0")?,
+            n_faces: count(
+                "SELECT (SELECT count(*) FROM faces) - (SELECT count(*) FROM photos h \
+                 JOIN faces f ON f.photo = h.id WHERE h.gone = 1)",
+            )?,
             n_people: count(
                 "SELECT count(*) FROM people WHERE merged_into IS NULL \
                  AND (name IS NOT NULL OR id IN (SELECT person FROM members))",
@@ -64,7 +67,8 @@ impl Album {
         })
     }
 
-    /// All tables but the decisions (which hold times) as text, row by row. Two albums are equal if
+    /// All tables but the decisions (which hold times) and the marks of pictures (which are keyed
+    /// with a random number) as text, row by row. Two albums are equal if
     /// their dumps are.
     ///
     /// # Errors
@@ -72,6 +76,9 @@ impl Album {
     pub fn dump(&self) -> Result<String, Error> {
         let tables = [
             ("photos", "id"),
+            ("contents", "hash"),
+            ("gone_members", "face"),
+            ("roots", "path"),
             ("files", "path"),
             ("passes", "photo, detector, embedder"),
             ("faces", "id"),
@@ -86,9 +93,13 @@ impl Album {
         let mut text = String::new();
         let mut read = || -> rusqlite::Result<()> {
             for (table, key) in tables {
-                let mut query = self
-                    .db
-                    .prepare(&format!("SELECT * FROM {table} ORDER BY {key}"))?;
+                // The marks of pictures are keyed with a random number and differ.
+                let columns = match table {
+                    "photos" => "id, hash, width_px, height_px, taken_at, gone",
+                    _ => "*",
+                };
+                let sql = format!("SELECT {columns} FROM {table} ORDER BY {key}");
+                let mut query = self.db.prepare(&sql)?;
                 let n_columns = query.column_count();
                 let mut rows = query.query([])?;
                 while let Some(row) = rows.next()? {

@@ -4,7 +4,7 @@
 use rusqlite::{OptionalExtension, Row, Transaction, params};
 
 use crate::assertions::revert_assertions;
-use crate::database::{Abort, Album};
+use crate::database::{Abort, Album, now_ms};
 use crate::error::Error;
 use crate::ids::PersonId;
 use crate::page::{Page, Paged};
@@ -21,7 +21,7 @@ pub struct Decision {
     pub actor: String,
     /// What was decided, in words.
     pub what: String,
-    /// How many assertions about faces it made.
+    /// How many faces it says something about; those that a new name only holds are not counted.
     pub n_faces: usize,
     /// Whether it was undone.
     pub undone: bool,
@@ -29,8 +29,9 @@ pub struct Decision {
 
 const COLUMNS: &str = "id, kind, person, other, old_name, new_name";
 
-/// Decisions that can be undone: no erasure, and none about a person who was erased.
-const UNDOABLE: &str = "undone = 0 AND kind != 'erase' \
+/// Decisions that can be undone: no erasure, no note of a grouping, and none about a person who was
+/// erased.
+const UNDOABLE: &str = "undone = 0 AND kind NOT IN ('erase', 'held') \
      AND NOT EXISTS (SELECT 1 FROM people p WHERE p.erased = 1 AND p.id IN (person, other))";
 
 impl Album {
@@ -75,7 +76,7 @@ impl Album {
             let decision = found.ok_or(Error::NoSuchDecision(id))?;
             // A later decision depends on this one if it is about one of its faces, or about a
             // person whose name or existence this one changed.
-            let sql = "SELECT d.id FROM decisions d WHERE d.undone = 0 AND d.id > ?1 AND (EXISTS \
+            let sql = "SELECT d.id FROM decisions d WHERE d.undone = 0 AND d.kind != 'held' AND d.id > ?1 AND (EXISTS \
                        (SELECT 1 FROM assertions a JOIN assertions b ON b.face = a.face \
                        WHERE a.decision = ?1 AND b.decision = d.id) \
                        OR d.person IN (?2, ?3) OR d.other IN (?2, ?3)) ORDER BY d.id LIMIT 1";
@@ -102,7 +103,7 @@ impl Album {
     pub fn history(&self, page: Page) -> Result<Paged<Decision>, Error> {
         let sql = format!(
             "SELECT {COLUMNS}, at_ms, actor, undone, \
-             (SELECT count(*) FROM assertions WHERE decision = decisions.id) \
+             (SELECT count(*) FROM assertions WHERE decision = decisions.id AND kind != 'held') \
              FROM decisions ORDER BY id DESC LIMIT ?1 OFFSET ?2"
         );
         let row = |row: &Row| {
@@ -162,6 +163,10 @@ impl StoredDecision {
             ("unsure", _) => format!("not sure whether it is person {person}"),
             ("hide", _) => format!("person {person} hidden"),
             ("show", _) => format!("person {person} shown again"),
+            ("held", _) => format!(
+                "faces kept with person {person} though nearer to person {other}; the review asks"
+            ),
+            ("cover", _) => format!("another face shown for person {person}"),
             ("erase", _) => format!("person {person} erased"),
             _ => "faces ignored".into(),
         }
@@ -169,9 +174,10 @@ impl StoredDecision {
 }
 
 fn undo(t: &Transaction, decision: &StoredDecision) -> Result<(), Abort> {
+    // When, so that an import of what was written earlier does not bring it back.
     t.execute(
-        "UPDATE decisions SET undone = 1 WHERE id = ?1",
-        [decision.id],
+        "UPDATE decisions SET undone = ?2 WHERE id = ?1",
+        [decision.id, now_ms().max(1)],
     )?;
     match &*decision.kind {
         "name" => rename(t, decision.person, decision.old_name.as_deref())?,
@@ -211,7 +217,7 @@ fn undo(t: &Transaction, decision: &StoredDecision) -> Result<(), Abort> {
 
 /// Restores a name, unless another person has it by now.
 fn rename(t: &Transaction, person: Option<i64>, name: Option<&str>) -> Result<(), Abort> {
-    let sql = "SELECT id FROM people WHERE name = ?1 AND id IS NOT ?2";
+    let sql = "SELECT id FROM people WHERE name_key(name) = name_key(?1) AND id IS NOT ?2";
     let taken = t.query_row(sql, params![name, person], |row| row.get(0));
     if let (Some(name), Some(id)) = (name, taken.optional()?) {
         let name = name.into();

@@ -28,6 +28,7 @@
 //!     Album, FaceRecord, ModelPair, OpenOptions, Outcome, Page, PhotoRecord, ScannedFile,
 //! };
 //! use fusiform_face::geometry::BoundingBox;
+//! use fusiform_face::image::Orientation;
 //! use fusiform_face::quality::{Pose, Quality};
 //! use fusiform_search::cluster::ClusterOptions;
 //! use fusiform_search::template::ModelId;
@@ -47,6 +48,8 @@
 //!         width_px: 640,
 //!         height_px: 480,
 //!         taken_at: None,
+//!         orientation: Orientation::Upright,
+//!         fingerprint: None,
 //!         models: ModelPair {
 //!             detector: ModelId("detector@1".into()),
 //!             embedder: Some(model.clone()),
@@ -90,8 +93,10 @@
 mod assertions;
 mod assign;
 mod browse;
+mod copies;
 mod database;
 mod decisions;
+pub mod digikam;
 mod edit;
 mod erase;
 mod error;
@@ -101,12 +106,16 @@ mod grouped_face;
 mod health;
 mod history;
 mod ids;
+mod names;
 mod page;
 mod path_bytes;
 mod people;
 mod person_stats;
 pub mod picasa;
+mod picture;
+mod presence;
 mod record;
+mod record_photo;
 pub mod regions;
 mod review;
 mod same_face;
@@ -123,9 +132,11 @@ pub use group::GroupSummary;
 pub use health::Health;
 pub use history::Decision;
 pub use ids::{FaceId, PersonId, PhotoId};
+pub use names::is_same_name;
 pub use page::{MAX_PAGE, Page, Paged};
 pub use people::{PersonPhoto, PersonSummary};
-pub use record::{FaceRecord, FileState, ModelPair, Outcome, PhotoRecord, ScannedFile};
+pub use presence::{MissingRoot, Pruned, Reconciled};
+pub use record::{FaceRecord, FileState, ModelPair, Outcome, PhotoRecord, Recorded, ScannedFile};
 pub use review::{Question, Reply, Subject};
 pub use search::{Index, Match};
 

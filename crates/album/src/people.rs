@@ -55,12 +55,15 @@ fn summary(row: &Row) -> rusqlite::Result<PersonSummary> {
 }
 
 impl Album {
-    /// All people: those with most faces first, then by number.
+    /// All people with a name or a face: those with most faces first, then by number.
     ///
     /// # Errors
     /// [`Error::Sqlite`].
     pub fn people(&self) -> Result<Vec<PersonSummary>, Error> {
-        let sql = format!("{SUMMARY} GROUP BY p.id ORDER BY count(m.face) DESC, p.id");
+        let sql = format!(
+            "{SUMMARY} GROUP BY p.id HAVING p.name IS NOT NULL OR count(m.face) > 0 \
+             ORDER BY count(m.face) DESC, p.id"
+        );
         let read = || -> rusqlite::Result<Vec<PersonSummary>> {
             self.db.prepare(&sql)?.query_map([], summary)?.collect()
         };
@@ -81,15 +84,17 @@ impl Album {
         found.ok_or_else(|| Error::NoSuchPerson(id.to_string()))
     }
 
-    /// The person of a name or a number; a name goes first.
+    /// The person of a name, however it is spelt in case and composition, or of a number; a name
+    /// goes first.
     ///
     /// # Errors
     /// [`Error::NoSuchPerson`]; [`Error::Sqlite`].
     pub fn find_person(&self, text: &str) -> Result<PersonId, Error> {
         let number: Option<i64> = text.parse().ok();
         let sql = "SELECT id FROM people \
-                   WHERE merged_into IS NULL AND erased = 0 AND (name = ?1 OR id = ?2) \
-                   ORDER BY name IS NOT ?1 LIMIT 1";
+                   WHERE merged_into IS NULL AND erased = 0 \
+                   AND (name_key(name) = name_key(?1) OR id = ?2) \
+                   ORDER BY name_key(name) IS NOT name_key(?1), name IS NOT ?1, id LIMIT 1";
         let found: Option<i64> = self
             .db
             .query_row(sql, params![text, number], |row| row.get(0))

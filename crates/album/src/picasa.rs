@@ -39,7 +39,9 @@ pub fn read(text: &str) -> HashMap<String, Regions> {
             let (Some(area), Some(name)) = (rect64(hex), name) else {
                 continue;
             };
-            found.entry(file.into()).or_default().add(name, area);
+            let regions = found.entry(file.into()).or_default();
+            regions.is_upright = true;
+            regions.add(name, area, false);
         }
     }
     found

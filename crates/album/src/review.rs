@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use rusqlite::{OptionalExtension, Row, Transaction, params};
 
-use crate::assertions::{Assertion, Assertions, faces_of, insert_assertion};
+use crate::assertions::{Assertion, Assertions, faces_of, insert_assertion, insert_for_one};
 use crate::database::Album;
 use crate::decisions::insert_decision;
 use crate::error::Error;
@@ -21,7 +21,7 @@ use crate::page::{Page, Paged};
 pub enum Subject {
     /// A group without a name.
     Group(PersonId),
-    /// A face assigned to nobody.
+    /// A face assigned to nobody, or one that was shown when another person was named.
     Face(FaceId),
 }
 
@@ -166,6 +166,33 @@ pub(crate) struct Suggestion {
     pub(crate) next: Option<(i64, f32)>,
     /// Faces of the subject.
     pub(crate) faces: Vec<i64>,
+}
+
+/// Asks about faces that their person holds although another is nearer, and notes each once in the
+/// history: for a human it is the line that says what their decision did not move.
+pub(crate) fn ask_about_held(
+    t: &Transaction,
+    drawn: &[(i64, Suggestion)],
+    assertions: &Assertions,
+) -> rusqlite::Result<()> {
+    let suggestions: Vec<Suggestion> = drawn.iter().map(|(_, s)| s.clone()).collect();
+    insert_questions(t, &suggestions, assertions)?;
+    let mut new: BTreeMap<(i64, i64), Vec<i64>> = BTreeMap::new();
+    for (holder, suggestion) in drawn {
+        let face = suggestion.faces[0];
+        if !assertions.asked.contains(&(face, suggestion.candidate)) {
+            let both = (*holder, suggestion.candidate);
+            new.entry(both).or_default().push(face);
+        }
+    }
+    for ((holder, candidate), faces) in new {
+        let (holder, candidate) = (PersonId(holder), PersonId(candidate));
+        let line = insert_decision(t, "grouping", "held", Some(holder), Some(candidate))?;
+        for face in faces {
+            insert_for_one(t, line, FaceId(face), Assertion::Asked(candidate))?;
+        }
+    }
+    Ok(())
 }
 
 /// Makes questions of suggestions, except where a human has answered before, even with "not sure".

@@ -12,6 +12,10 @@
 //! and goes on from there. A file whose content was recorded under another path is read and hashed,
 //! but not analysed again.
 //!
+//! # Deleted and moved files
+//! Once all is recorded, files that were not found again below a root that is there are taken out
+//! (`crate::presence`). A scan that was interrupted takes nothing out.
+//!
 //! # Memory
 //! At most [`WINDOW_PER_THREAD`] files per thread are being analysed or waiting for their turn to
 //! be recorded, whatever the folder's size.
@@ -40,7 +44,8 @@ pub use walk::{Found, looks_like_photo, photos_below};
 
 use crate::database::Album;
 use crate::error::Error;
-use crate::record::{FileState, ModelPair, Outcome, ScannedFile};
+use crate::presence::Reconciled;
+use crate::record::{FileState, ModelPair, Outcome, Recorded, ScannedFile};
 
 /// Files per thread that may be in analysis or waiting to be recorded.
 pub const WINDOW_PER_THREAD: usize = 16;
@@ -73,20 +78,22 @@ pub struct ScanSummary {
     pub files: usize,
     /// Recorded by an earlier scan and not read again.
     pub unchanged: usize,
-    /// Read, and not analysed because the content was recorded under another path.
+    /// Read, and found to show a picture that the album has: a copy, or an edited file.
     pub known_content: usize,
-    /// Analysed.
+    /// Pictures that are new.
     pub analysed: usize,
     /// Faces found in those.
     pub new_faces: usize,
+    /// What was taken out because it is not there any more.
+    pub gone: Reconciled,
     /// Files and folders that could not be used, with reason and remedy.
     pub problems: Vec<(PathBuf, String)>,
     /// Whether it was asked to stop before the end.
     pub interrupted: bool,
 }
 
-/// Records every new or changed photo below `roots`. Grouping into people is a separate step,
-/// [`Album::group`].
+/// Records every new or changed photo below `roots`, and takes out those that are gone from there.
+/// Grouping into people is a separate step, [`Album::group`].
 ///
 /// `stop` ends the scan after the files in analysis; a later scan goes on from there.
 ///
@@ -112,6 +119,9 @@ pub fn scan(
     let known = album.known_contents(&models)?;
     let threads = options.threads.max(1);
 
+    let listed = found.photos.clone();
+    let unread: Vec<PathBuf> = summary.problems.iter().map(|(p, _)| p.clone()).collect();
+    album.remember_roots(&found.roots)?;
     thread::scope(|scope| {
         let (work_in, work_out) = mpsc::sync_channel::<(usize, Work)>(threads);
         let work_out = Arc::new(Mutex::new(work_out));
@@ -180,6 +190,9 @@ pub fn scan(
         }
         writer.flush(&mut summary)
     })?;
+    if !summary.interrupted {
+        summary.gone = album.reconcile(&found.roots, &listed, &unread)?;
+    }
     summary.problems.sort();
     Ok(summary)
 }
@@ -237,15 +250,15 @@ impl<'a> Writer<'a> {
         if self.batch.is_empty() {
             return Ok(());
         }
-        self.album.record(&self.batch)?;
-        for file in self.batch.drain(..) {
-            match file.outcome {
-                Outcome::New(photo) => {
+        let recorded = self.album.record(&self.batch)?;
+        for (file, recorded) in self.batch.drain(..).zip(recorded) {
+            match (recorded, file.outcome) {
+                (Recorded::NewPicture, Outcome::New(photo)) => {
                     summary.analysed += 1;
                     summary.new_faces += photo.faces.len();
                 }
-                Outcome::KnownContent => summary.known_content += 1,
-                Outcome::Problem(why) => summary.problems.push((file.path, why)),
+                (_, Outcome::Problem(why)) => summary.problems.push((file.path, why)),
+                _ => summary.known_content += 1,
             }
         }
         Ok(())

@@ -7,7 +7,7 @@ use fusiform_search::cluster::ClusterOptions;
 use fusiform_search::ivf::InvertedFile;
 use fusiform_search::template::similarity;
 
-use crate::grouped_face::{GroupedFace, mean};
+use crate::grouped_face::{GroupedFace, mean, weight, weighted_sum};
 use crate::ids::{FaceId, PersonId};
 use crate::review::{Subject, Suggestion};
 
@@ -23,6 +23,20 @@ struct Candidate<'a> {
     faces: &'a [&'a GroupedFace],
 }
 
+impl<'a> Candidate<'a> {
+    fn new(group: &'a [&'a GroupedFace], person: i64, named: bool) -> Candidate<'a> {
+        Candidate {
+            person,
+            named,
+            n_faces: group.len(),
+            mean: mean(group),
+            prototypes: prototypes(group),
+            photos: group.iter().map(|f| f.photo).collect(),
+            faces: group,
+        }
+    }
+}
+
 /// For every unnamed group and every lone face the nearest person, if near enough to ask.
 ///
 /// `people` holds the person of each group, `None` for a lone face; `named` those with a name.
@@ -36,15 +50,9 @@ pub(crate) fn suggestions(
     let mut lone_faces = Vec::new();
     for (group, person) in groups.iter().zip(people) {
         match person.map(|p| p.0) {
-            Some(person) => candidates.push(Candidate {
-                person,
-                named: named.contains(&person),
-                n_faces: group.len(),
-                mean: mean(group),
-                prototypes: prototypes(group),
-                photos: group.iter().map(|f| f.photo).collect(),
-                faces: group,
-            }),
+            Some(person) => {
+                candidates.push(Candidate::new(group, person, named.contains(&person)));
+            }
             None => lone_faces.extend(group.iter().copied()),
         }
     }
@@ -79,6 +87,56 @@ pub(crate) fn suggestions(
                 next,
                 faces: vec![face.id],
             });
+        }
+    }
+    found
+}
+
+/// Held faces that are nearer to another named person than to the one who holds them: what a
+/// grouping would have moved, and asks instead. Each with the person who holds it.
+pub(crate) fn drawn_away(
+    groups: &[Vec<&GroupedFace>],
+    people: &[Option<PersonId>],
+    named: &BTreeSet<i64>,
+    held: &BTreeSet<i64>,
+    options: &ClusterOptions,
+) -> Vec<(i64, Suggestion)> {
+    let all = groups.iter().zip(people);
+    let candidates: Vec<Candidate> = all
+        .filter_map(|(group, person)| Some((group, person.filter(|p| named.contains(&p.0))?.0)))
+        .map(|(group, person)| Candidate::new(group, person, true))
+        .collect();
+    let index = CandidateIndex::new(&candidates);
+    let mut found = Vec::new();
+    for holder in &candidates {
+        let sum = weighted_sum(holder.faces);
+        for face in holder.faces.iter().filter(|f| held.contains(&f.id)) {
+            // Without itself: a person of two faces is else always near to both.
+            let own: Vec<f32> = sum
+                .iter()
+                .zip(&face.vector)
+                .map(|(sum, value)| sum - value * weight(face))
+                .collect();
+            let length = own.iter().map(|v| v * v).sum::<f32>().sqrt();
+            if holder.n_faces < 2 || length <= f32::EPSILON {
+                continue;
+            }
+            let own_similarity = similarity(&own, &face.vector).0 / length;
+            let is_other = |c: &Candidate| c.person != holder.person;
+            let shares_photo = |c: &Candidate| c.photos.contains(&face.photo);
+            let nearest = index.nearest(&face.vector, is_other, shares_photo, options);
+            if let Some((candidate, similarity, next)) = nearest
+                && similarity > own_similarity
+            {
+                let suggestion = Suggestion {
+                    subject: Subject::Face(FaceId(face.id)),
+                    candidate,
+                    similarity,
+                    next,
+                    faces: vec![face.id],
+                };
+                found.push((holder.person, suggestion));
+            }
         }
     }
     found

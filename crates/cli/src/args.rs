@@ -229,6 +229,20 @@ This cannot be undone. Photos, sidecars and copies of the catalogue are not touc
         #[arg(long)]
         yes: bool,
     },
+    /// Forget photos that were deleted: their faces and templates; names and decisions stay
+    #[command(
+        after_help = "Example: fusiform prune\n         fusiform prune --yes\n\n\
+Without --yes it shows what it would forget. Photos below a folder that is not there are kept \
+unless --root names it."
+    )]
+    Prune {
+        /// Also everything below this folder, which will not come back
+        #[arg(long, value_name = "DIR")]
+        root: Option<PathBuf>,
+        /// Do it
+        #[arg(long)]
+        yes: bool,
+    },
     /// Who decided what and when, latest first
     #[command(after_help = "Example: fusiform history --limit 20\n\n\
 `fusiform undo --decision NUMBER` takes one back.")]
@@ -600,9 +614,10 @@ pub(crate) enum ReviewAnswer {
 pub(crate) enum ExportCommand {
     /// MWG face regions in an XMP sidecar beside each photo with named people
     #[command(after_help = "Example: fusiform export xmp\n\n\
-Photos are not touched, nor sidecars of other programs.")]
+Photos are not touched. In sidecars of other programs only what Fusiform wrote is renewed; names \
+that were taken back are taken out.")]
     Xmp {
-        /// Folder for the sidecars instead of beside the photos
+        /// Folder for the sidecars instead of beside the photos; it mirrors their folders
         #[arg(long, short, value_name = "DIR")]
         out: Option<PathBuf>,
     },
@@ -610,10 +625,21 @@ Photos are not touched, nor sidecars of other programs.")]
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum ImportCommand {
-    /// Face regions of digiKam, Lightroom and Picasa: sidecars, XMP inside photos, .picasa.ini
+    /// Names of digiKam, Lightroom, Windows and Picasa: sidecars, XMP inside photos, .picasa.ini
     #[command(after_help = "Example: fusiform import xmp\n\n\
-Scan the photos first. `fusiform undo` takes it back.")]
+Scan the photos first. What you decided later than a file was written stands. `fusiform undo` takes \
+it back.")]
     Xmp,
+    /// Confirmed faces of digiKam's own database
+    #[command(
+        after_help = "Example: fusiform import digikam ~/Pictures/digikam4.db\n\n\
+Scan the photos first. The database is only read. `fusiform undo` takes it back."
+    )]
+    Digikam {
+        /// The file digikam4.db
+        #[arg(value_name = "FILE")]
+        database: PathBuf,
+    },
     /// People of a running CompreFace into the recognition service: subjects and images, embedded
     /// anew
     #[command(

@@ -10,8 +10,8 @@ use tracing_subscriber::EnvFilter;
 use crate::args::{Args, Command, EvalCommand, ExportCommand, ImportCommand, ModelsCommand};
 use crate::commands::{
     audit, bench, calibrate, compreface, detect, doctor, edit, eval, eval_cluster, eval_detect,
-    eval_quality, eval_redact, eval_robustness, find, models, people, redact, report, review, scan,
-    serve, shell, vault, verify, xmp,
+    eval_quality, eval_redact, eval_robustness, export, find, import, models, people, prune,
+    redact, report, review, scan, serve, shell, vault, verify,
 };
 use crate::context::Context;
 use crate::exit::Exit;
@@ -68,6 +68,7 @@ fn dispatch(args: Args) -> anyhow::Result<Exit> {
         Command::NotAFace { faces } => edit::not_a_face(context, &faces),
         Command::Hide { person, show } => edit::hide(context, &person, show),
         Command::Erase { person, yes } => edit::erase(context, &person, yes),
+        Command::Prune { root, yes } => prune::run(context, root.as_deref(), yes),
         Command::History { page } => edit::history(context, page),
         Command::Review {
             question,
@@ -81,8 +82,9 @@ fn dispatch(args: Args) -> anyhow::Result<Exit> {
         Command::Together { people, page } => people::together(context, &people, page),
         Command::Photo { photo } => people::photo(context, &photo),
         Command::Redact(args) => redact::run(context, &args),
-        Command::Export(ExportCommand::Xmp { out }) => xmp::export(context, out.as_deref()),
-        Command::Import(ImportCommand::Xmp) => xmp::import(context),
+        Command::Export(ExportCommand::Xmp { out }) => export::xmp(context, out.as_deref()),
+        Command::Import(ImportCommand::Xmp) => import::xmp(context),
+        Command::Import(ImportCommand::Digikam { database }) => import::digikam(context, &database),
         Command::Import(ImportCommand::CompreFace(args)) => compreface::import(context, &args),
         Command::Detect {
             files,

@@ -8,7 +8,7 @@ use crate::align::{self, AlignError, AlignedFace};
 use crate::detect::{DetectOptions, DetectedFace, Detector};
 use crate::embed::{Embedder, Embedding};
 use crate::geometry::{BoundingBox, Size};
-use crate::image::{self, Deadline, DecodeLimits, Image, Note};
+use crate::image::{self, Deadline, DecodeLimits, Fingerprint, Image, Note, Orientation};
 use crate::landmarks::{LandmarkNetwork, Refined};
 use crate::quality::{self, Pose, Quality};
 use turn::Turn;
@@ -29,6 +29,10 @@ pub struct Photo {
     pub size: Size,
     /// As [`image::Decoded::taken_at`].
     pub taken_at: Option<String>,
+    /// How the file stores the pixels; everything else here is upright.
+    pub orientation: Orientation,
+    /// What tells the picture again after its file was changed; `None` if it was no file.
+    pub fingerprint: Option<Fingerprint>,
     /// What in the file had no effect.
     pub notes: Vec<Note>,
     /// Clockwise degrees that bring its faces upright: 0, 90, 180 or 270. Not 0 for a scan or a
@@ -129,12 +133,7 @@ impl Pipeline {
     pub fn analyse(&self, bytes: &[u8], options: &AnalyseOptions) -> Result<Photo, Error> {
         let (limits, detect) = (&options.limits, &options.detect);
         let deadline = Deadline::start(limits);
-        let enough_px = match detect.min_face_px {
-            None => Some(detect.longest_side_px.saturating_mul(DECODED_SIDES).max(1)),
-            // Small faces are asked for: every pixel may hold one.
-            Some(_) => None,
-        };
-        let decoded = image::decode_within(bytes, limits, enough_px, deadline)?;
+        let decoded = image::decode_within(bytes, limits, enough_px(detect), deadline)?;
         let (located, turn_deg) = self.locate(&decoded.image, decoded.size, detect)?;
         let mut faces: Vec<Upright> = located
             .into_iter()
@@ -153,11 +152,29 @@ impl Pipeline {
         Ok(Photo {
             size: decoded.size,
             taken_at: decoded.taken_at,
+            orientation: decoded.orientation,
+            fingerprint: Some(Fingerprint::of(&decoded.image)),
             notes: decoded.notes,
             turn_deg,
             smallest_face_px: self.detector.smallest_face_px(decoded.size, detect),
             faces: self.describe(in_photo)?,
         })
+    }
+
+    /// The fingerprint that [`analyse`](Self::analyse) would give, without running a network; and
+    /// how the file stores its pixels.
+    ///
+    /// # Errors
+    /// [`Error::Image`] as [`analyse`](Self::analyse).
+    pub fn fingerprint(
+        &self,
+        bytes: &[u8],
+        options: &AnalyseOptions,
+    ) -> Result<(Fingerprint, Orientation), Error> {
+        let limits = &options.limits;
+        let enough_px = enough_px(&options.detect);
+        let decoded = image::decode_within(bytes, limits, enough_px, Deadline::start(limits))?;
+        Ok((Fingerprint::of(&decoded.image), decoded.orientation))
     }
 
     /// Finds and describes every face of pixels that were never a file here: a video frame, a
@@ -174,6 +191,8 @@ impl Pipeline {
         Ok(Photo {
             size: image.size(),
             taken_at: None,
+            orientation: Orientation::Upright,
+            fingerprint: None,
             notes: Vec::new(),
             turn_deg,
             smallest_face_px: self.detector.smallest_face_px(image.size(), options),
@@ -410,6 +429,15 @@ fn one_of_each(faces: Vec<Located>) -> Vec<Located> {
 
 /// Boxes without refined points that overlap so much are one face: found twice, upright and turned.
 const SAME_BOX_IOU: f32 = 0.4;
+
+/// The longest side at which a photo is decoded, if it may be reduced.
+fn enough_px(detect: &DetectOptions) -> Option<u32> {
+    match detect.min_face_px {
+        None => Some(detect.longest_side_px.saturating_mul(DECODED_SIDES).max(1)),
+        // Small faces are asked for: every pixel may hold one.
+        Some(_) => None,
+    }
+}
 
 /// A face and its upright crop.
 type Upright = (Located, AlignedFace);

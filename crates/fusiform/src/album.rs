@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::sync::atomic::AtomicBool;
 
 pub use fusiform_album::*;
+use fusiform_face::image::{Fingerprint, Orientation};
 
 use crate::engine::Engine;
 use crate::photo::{AnalyseOptions, Face};
@@ -105,9 +106,16 @@ impl Analyse for Recorder<'_> {
             width_px: photo.width_px,
             height_px: photo.height_px,
             taken_at: photo.taken_at,
+            orientation: photo.orientation,
+            fingerprint: photo.fingerprint,
             models: self.models(),
             faces: photo.faces.into_iter().map(face_record).collect(),
         })
+    }
+
+    fn fingerprint(&self, bytes: &[u8]) -> Result<(Fingerprint, Orientation), String> {
+        let found = self.engine.fingerprint(bytes, self.options);
+        found.map_err(|e| e.to_string())
     }
 }
 

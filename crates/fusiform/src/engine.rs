@@ -10,7 +10,7 @@ use fusiform_face::detect::{
 };
 use fusiform_face::embed::{Embedder, EmbedderSpec, Embedding};
 use fusiform_face::geometry::Size;
-use fusiform_face::image::{DecodeLimits, Decoded, Image};
+use fusiform_face::image::{DecodeLimits, Decoded, Fingerprint, Image, Orientation};
 use fusiform_face::landmarks::{LandmarkNetwork, LandmarkSpec};
 use fusiform_face::pipeline::Pipeline;
 use fusiform_face::quality::Unrecognisable;
@@ -146,16 +146,20 @@ impl Engine {
     /// [`Error::Face`] for an option out of its range or a network that fails.
     pub fn analyse(&self, bytes: &[u8], options: &AnalyseOptions) -> Result<Photo, Error> {
         let described = self.pipeline.analyse(bytes, options).map_err(of_image)?;
-        let faces = described.faces.into_iter();
-        Ok(Photo {
-            width_px: described.size.width_px,
-            height_px: described.size.height_px,
-            taken_at: described.taken_at,
-            notes: described.notes,
-            turn_deg: described.turn_deg,
-            smallest_face_px: described.smallest_face_px,
-            faces: faces.map(|face| self.face(face)).collect(),
-        })
+        Ok(self.photo(described))
+    }
+
+    /// What tells a photo's picture again after its file was changed, without looking for faces;
+    /// and how the file stores its pixels.
+    ///
+    /// # Errors
+    /// [`Error::Image`] as [`Engine::analyse`].
+    pub fn fingerprint(
+        &self,
+        bytes: &[u8],
+        options: &AnalyseOptions,
+    ) -> Result<(Fingerprint, Orientation), Error> {
+        self.pipeline.fingerprint(bytes, options).map_err(of_image)
     }
 
     /// As [`Engine::analyse`], for a file, with the default options.
@@ -190,16 +194,7 @@ impl Engine {
     /// [`Error::Face`].
     pub fn analyse_image(&self, image: &Image, options: &AnalyseOptions) -> Result<Photo, Error> {
         let described = self.pipeline.analyse_image(image, &options.detect)?;
-        let faces = described.faces.into_iter();
-        Ok(Photo {
-            width_px: image.width(),
-            height_px: image.height(),
-            taken_at: None,
-            notes: Vec::new(),
-            turn_deg: described.turn_deg,
-            smallest_face_px: described.smallest_face_px,
-            faces: faces.map(|face| self.face(face)).collect(),
-        })
+        Ok(self.photo(described))
     }
 
     /// The embeddings of crops that were aligned before.
@@ -213,9 +208,20 @@ impl Engine {
             .embed(crops)?)
     }
 
-    fn face(&self, found: fusiform_face::pipeline::Face) -> Face {
+    fn photo(&self, found: fusiform_face::pipeline::Photo) -> Photo {
         let model = self.embedder.as_ref().map(|(id, _)| id);
-        Face::of(found, model, self.unrecognisable.as_ref())
+        let face = |face| Face::of(face, model, self.unrecognisable.as_ref());
+        Photo {
+            width_px: found.size.width_px,
+            height_px: found.size.height_px,
+            taken_at: found.taken_at,
+            orientation: found.orientation,
+            fingerprint: found.fingerprint,
+            notes: found.notes,
+            turn_deg: found.turn_deg,
+            smallest_face_px: found.smallest_face_px,
+            faces: found.faces.into_iter().map(face).collect(),
+        }
     }
 
     /// Bytes of a photo to upright RGB pixels, all of them: to draw on, or to cut crops from.

@@ -79,7 +79,9 @@ pub use fusiform_face::backend::BackendError;
 pub use fusiform_face::detect::{DetectOptions, DetectedFace};
 pub use fusiform_face::embed::Embedding;
 pub use fusiform_face::geometry::{BoundingBox, Landmarks, Point, Size};
-pub use fusiform_face::image::{DecodeLimits, Decoded, Image, ImageError, Note};
+pub use fusiform_face::image::{
+    DecodeLimits, Decoded, Fingerprint, Image, ImageError, Note, Orientation,
+};
 pub use fusiform_face::quality::{Pose, Quality};
 pub use fusiform_face::{Error as FaceError, detect, geometry, image, quality, redact};
 pub use fusiform_kernels::cpu;

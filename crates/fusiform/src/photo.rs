@@ -4,7 +4,7 @@
 use fusiform_face::align::AlignedFace;
 use fusiform_face::detect::DetectedFace;
 use fusiform_face::geometry::{BoundingBox, Landmarks};
-use fusiform_face::image::Note;
+use fusiform_face::image::{Fingerprint, Note, Orientation};
 use fusiform_face::pipeline;
 use fusiform_face::quality::{Quality, Unrecognisable};
 use fusiform_search::template::{ModelId, Similarity, Template};
@@ -25,6 +25,10 @@ pub struct Photo {
     pub height_px: u32,
     /// EXIF `DateTimeOriginal`, local time without a zone: `2021-07-04T18:30:05`.
     pub taken_at: Option<String>,
+    /// How the file stores the pixels; everything else here is upright.
+    pub orientation: Orientation,
+    /// What tells the picture again after its file was changed; `None` for pixels of no file.
+    pub fingerprint: Option<Fingerprint>,
     /// What in the file had no effect: a colour profile or EXIF block that could not be used.
     pub notes: Vec<Note>,
     /// Clockwise degrees that bring its faces upright: 0, 90, 180 or 270; not 0 for a photo without

@@ -1,7 +1,7 @@
 //! One file of a scan. In: a path. Out: what the album records of it.
 //! Knows nothing of the other files; an error of this one never reaches them.
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 use std::fs::{self, File};
 use std::io::{self, Read};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -62,19 +62,25 @@ impl Work {
     }
 
     /// Reads, hashes and analyses the file.
-    pub(super) fn run(self, engine: &impl Analyse, known: &HashSet<[u8; 32]>) -> ScannedFile {
+    pub(super) fn run(self, engine: &impl Analyse, known: &HashMap<[u8; 32], bool>) -> ScannedFile {
         let read = match read_photo(&self.path) {
             Ok(bytes) => bytes,
             Err(e) => return self.with(None, Outcome::Problem(io_reason(&e))),
         };
         let hash = *blake3::hash(&read).as_bytes();
-        if known.contains(&hash) {
-            return self.with(Some(hash), Outcome::KnownContent);
-        }
         // A panic on one photo must not end the scan of the others.
-        let analysed = catch_unwind(AssertUnwindSafe(|| engine.photo_record(&read)));
+        let work = || match known.get(&hash) {
+            Some(true) => Ok(Outcome::KnownContent),
+            Some(false) => {
+                let (fingerprint, orientation) = engine.fingerprint(&read)?;
+                Ok(Outcome::KnownPicture(fingerprint, orientation))
+            }
+            None => engine.photo_record(&read).map(Outcome::New),
+        };
+        let analysed: std::thread::Result<Result<Outcome, String>> =
+            catch_unwind(AssertUnwindSafe(work));
         let outcome = match analysed {
-            Ok(Ok(photo)) => Outcome::New(photo),
+            Ok(Ok(outcome)) => outcome,
             Ok(Err(e)) => Outcome::Problem(e),
             Err(_) => Outcome::Problem(
                 "a fault in fusiform while reading it; please report it with this photo".into(),

@@ -11,6 +11,8 @@ use walkdir::{DirEntry, WalkDir};
 pub struct Found {
     /// Files with the name of a photo, sorted by the bytes of their paths, none twice.
     pub photos: Vec<PathBuf>,
+    /// The roots as absolute paths.
+    pub roots: Vec<PathBuf>,
     /// Paths that could not be read, each with reason and remedy.
     pub problems: Vec<(PathBuf, String)>,
 }
@@ -30,6 +32,7 @@ pub fn photos_below(roots: &[PathBuf]) -> Found {
                 continue;
             }
         };
+        found.roots.push(root.clone());
         let named_file = root.is_file();
         for entry in WalkDir::new(&root)
             .follow_links(true)

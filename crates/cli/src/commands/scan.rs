@@ -23,6 +23,8 @@ struct Answer {
     known_content: usize,
     new_photos: usize,
     new_faces: usize,
+    /// Photos that have no file any more.
+    gone_photos: usize,
     people: usize,
     unsorted_faces: usize,
     seconds: f64,
@@ -85,6 +87,7 @@ pub(crate) fn run(context: &Context, roots: &[PathBuf], detect: DetectArgs) -> R
         known_content: summary.known_content,
         new_photos: summary.analysed,
         new_faces: summary.new_faces,
+        gone_photos: summary.gone.n_photos,
         people: people.as_ref().map_or(0, |p| p.n_people),
         unsorted_faces: people.as_ref().map_or(0, |p| p.n_unassigned),
         seconds: started.elapsed().as_secs_f64(),
@@ -112,7 +115,7 @@ pub(crate) fn run(context: &Context, roots: &[PathBuf], detect: DetectArgs) -> R
 fn tell(context: &Context, answer: &Answer) -> Result<()> {
     let printer = context.printer;
     printer.row(format_args!(
-        "{} photos ({} new, {} unchanged, {} with known content), {} new faces, {:.1} s",
+        "{} photos ({} new, {} unchanged, {} known by their picture), {} new faces, {:.1} s",
         answer.photos,
         answer.new_photos,
         answer.unchanged,
@@ -120,6 +123,13 @@ fn tell(context: &Context, answer: &Answer) -> Result<()> {
         answer.new_faces,
         answer.seconds
     ))?;
+    if answer.gone_photos > 0 {
+        printer.row(format_args!(
+            "{} photos are gone and were taken out; what you decided about them is kept",
+            answer.gone_photos
+        ))?;
+        printer.note("they come back with their files; `fusiform prune` shows what to forget");
+    }
     if answer.interrupted {
         printer.note("stopped; run the same command again to go on from here");
     } else {

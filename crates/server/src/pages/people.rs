@@ -291,17 +291,17 @@ pub(super) async fn name(
     let wanted = name.clone();
     let (card, taken) = pages
         .album(move |album| {
-            let taken = album.names_like(&wanted, 1)?.pop();
-            let taken = taken.filter(|(other, name)| *name == wanted && *other != person);
+            let taken = album.person_called(&wanted)?;
+            let taken = taken.filter(|other| *other != person);
             Ok((album.person_stats(person)?, taken))
         })
         .await?;
     match taken {
         // Two named people are merged only after both were shown.
-        Some((other, _)) if card.name.is_some() => {
+        Some(other) if card.name.is_some() => {
             Ok(Redirect::to(&format!("/people/{id}/same/{other}")).into_response())
         }
-        Some((other, _)) => {
+        Some(other) => {
             pages
                 .decide(move |album| {
                     album.merge(other, person)?;

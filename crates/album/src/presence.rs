@@ -1,0 +1,316 @@
+//! Which photos are there. In: the folders of a scan and what was found below them. Out: files that
+//! are gone leave the album's lists and counts; what was decided about them waits.
+//!
+//! A photo without a file is *gone*: in no list, no count and no group. Its faces, templates and
+//! decisions stay until they are pruned, so that a file that comes back (a folder that was renamed,
+//! a disk that was away) brings everything back. Below a root that is not there nothing is touched.
+
+use std::path::{Path, PathBuf};
+
+use rusqlite::{Transaction, params};
+
+use crate::assertions::{assign_as_asserted, invalidate_grouping};
+use crate::database::Album;
+use crate::error::Error;
+use crate::ids::{FaceId, PersonId};
+use crate::path_bytes::{path_from_bytes, path_to_bytes};
+use crate::person_stats;
+
+/// What a scan found to be gone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Reconciled {
+    /// Files that are not there any more.
+    pub n_files: usize,
+    /// Photos that have no file left.
+    pub n_photos: usize,
+}
+
+/// A folder that was scanned and is not there now.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MissingRoot {
+    /// The folder.
+    pub path: PathBuf,
+    /// Photos of the album below it.
+    pub n_photos: usize,
+}
+
+/// What pruning forgets, or has forgotten.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Pruned {
+    /// Photos without a file.
+    pub n_photos: usize,
+    /// Faces of those.
+    pub n_faces: usize,
+    /// How many of those faces a human has decided about. The decisions are kept.
+    pub n_decided: usize,
+    /// How many templates are deleted.
+    pub n_templates: usize,
+}
+
+impl Album {
+    /// Remembers folders as scanned; one within another is not remembered twice.
+    ///
+    /// # Errors
+    /// [`Error::Sqlite`].
+    pub fn remember_roots(&mut self, roots: &[PathBuf]) -> Result<(), Error> {
+        let known = self.roots()?;
+        self.transaction(|t| {
+            for root in roots.iter().filter(|root| root.is_dir()) {
+                if known.iter().any(|other| root.starts_with(other)) {
+                    continue;
+                }
+                for inner in known.iter().filter(|other| other.starts_with(root)) {
+                    let sql = "DELETE FROM roots WHERE path = ?1";
+                    t.execute(sql, [path_to_bytes(inner)])?;
+                }
+                let sql = "INSERT OR IGNORE INTO roots (path) VALUES (?1)";
+                t.execute(sql, [path_to_bytes(root)])?;
+            }
+            Ok(())
+        })
+    }
+
+    /// Folders that were scanned, by path.
+    ///
+    /// # Errors
+    /// [`Error::Sqlite`].
+    pub fn roots(&self) -> Result<Vec<PathBuf>, Error> {
+        let sql = "SELECT path FROM roots ORDER BY path";
+        self.query_rows(sql, [], |row| row.get(0).map(path_from_bytes))
+    }
+
+    /// Scanned folders that are not there now: a disk that is off, or a folder that was moved.
+    ///
+    /// # Errors
+    /// [`Error::Sqlite`].
+    pub fn missing_roots(&self) -> Result<Vec<MissingRoot>, Error> {
+        let mut missing = Vec::new();
+        for path in self.roots()? {
+            if is_there(&path) {
+                continue;
+            }
+            let n_photos = self.photos_below(&path)?;
+            if n_photos > 0 {
+                missing.push(MissingRoot { path, n_photos });
+            }
+        }
+        Ok(missing)
+    }
+
+    /// How many photos of the album have a file below a folder.
+    ///
+    /// # Errors
+    /// [`Error::Sqlite`].
+    pub fn photos_below(&self, root: &Path) -> Result<usize, Error> {
+        let (from, to) = below(root);
+        let sql = "SELECT count(DISTINCT photo) FROM files WHERE path >= ?1 AND path < ?2";
+        let n: Vec<i64> = self.query_rows(sql, params![from, to], |row| row.get(0))?;
+        Ok(n.first().copied().unwrap_or(0) as usize)
+    }
+
+    /// Takes files out that are below a root but were not found there, and photos without a file.
+    ///
+    /// `found` is sorted. Below the paths of `unread`, which could not be looked into, and below a
+    /// root that is not there or holds nothing at all, everything is kept.
+    ///
+    /// # Errors
+    /// [`Error`]; then nothing has changed.
+    pub fn reconcile(
+        &mut self,
+        roots: &[PathBuf],
+        found: &[PathBuf],
+        unread: &[PathBuf],
+    ) -> Result<Reconciled, Error> {
+        let mut vanished = Vec::new();
+        for root in roots.iter().filter(|root| is_there(root)) {
+            let (from, to) = below(root);
+            let sql = "SELECT path FROM files WHERE path >= ?1 AND path < ?2 ORDER BY path";
+            let paths = self.query_rows(sql, params![from, to], |row| {
+                row.get(0).map(path_from_bytes)
+            })?;
+            vanished.extend(paths.into_iter().filter(|path| {
+                found.binary_search(path).is_err() && !unread.iter().any(|u| path.starts_with(u))
+            }));
+        }
+        self.transaction(|t| {
+            let mut n_files = 0;
+            for path in &vanished {
+                let sql = "DELETE FROM files WHERE path = ?1";
+                n_files += t.prepare_cached(sql)?.execute([path_to_bytes(path)])?;
+            }
+            let n_photos = retire_all(t)?;
+            Ok(Reconciled { n_files, n_photos })
+        })
+    }
+
+    /// What [`Album::prune`] would forget.
+    ///
+    /// # Errors
+    /// [`Error::Sqlite`].
+    pub fn prunable(&self) -> Result<Pruned, Error> {
+        let sql = "SELECT count(DISTINCT h.id), count(f.id), \
+             count(f.id) FILTER (WHERE EXISTS (SELECT 1 FROM assertions a WHERE a.face = f.id)), \
+             coalesce(sum((SELECT count(*) FROM templates t WHERE t.face = f.id)), 0) \
+             FROM photos h LEFT JOIN faces f ON f.photo = h.id WHERE h.gone = 1 \
+             AND (f.id IS NOT NULL OR h.hash NOT IN (SELECT hash FROM assertions))";
+        let row = |row: &rusqlite::Row| {
+            let count = |column| row.get::<_, i64>(column).map(|n| n as usize);
+            Ok(Pruned {
+                n_photos: count(0)?,
+                n_faces: count(1)?,
+                n_decided: count(2)?,
+                n_templates: count(3)?,
+            })
+        };
+        let found = self.query_rows(sql, [], row)?;
+        Ok(found.into_iter().next().unwrap_or_default())
+    }
+
+    /// Forgets photos that are gone: their faces and templates, and the photos themselves. Names
+    /// and decisions stay, and the marks by which a picture with decisions is known if it returns.
+    ///
+    /// # Errors
+    /// [`Error`]; then nothing is forgotten.
+    pub fn prune(&mut self) -> Result<Pruned, Error> {
+        let pruned = self.prunable()?;
+        self.transaction(|t| {
+            let of_gone = "(SELECT f.id FROM faces f JOIN photos h ON h.id = f.photo \
+                           WHERE h.gone = 1)";
+            t.execute(
+                &format!("DELETE FROM templates WHERE face IN {of_gone}"),
+                [],
+            )?;
+            t.execute(&format!("DELETE FROM faces WHERE id IN {of_gone}"), [])?;
+            let sql = "DELETE FROM passes WHERE photo IN (SELECT id FROM photos WHERE gone = 1)";
+            t.execute(sql, [])?;
+            forget_undecided(t)
+        })?;
+        Ok(pruned)
+    }
+
+    /// Takes out all files below a folder, as if they were deleted, and forgets the folder: for a
+    /// disk that will not come back.
+    ///
+    /// # Errors
+    /// [`Error`]; then nothing has changed.
+    pub fn forget_root(&mut self, root: &Path) -> Result<Reconciled, Error> {
+        let (from, to) = below(root);
+        self.transaction(|t| {
+            let sql = "DELETE FROM files WHERE path >= ?1 AND path < ?2";
+            let n_files = t.execute(sql, params![from, to])?;
+            t.execute("DELETE FROM roots WHERE path = ?1", [path_to_bytes(root)])?;
+            let n_photos = retire_all(t)?;
+            Ok(Reconciled { n_files, n_photos })
+        })
+    }
+}
+
+/// Whether a root can be looked into. A mount point without its disk is a folder that holds nothing.
+fn is_there(root: &Path) -> bool {
+    root.is_file() || std::fs::read_dir(root).is_ok_and(|mut entries| entries.next().is_some())
+}
+
+/// The range of paths below a folder, as bytes: the second is the first that is not.
+fn below(root: &Path) -> (Vec<u8>, Vec<u8>) {
+    let mut from = path_to_bytes(root).to_vec();
+    let separator = std::path::MAIN_SEPARATOR as u8;
+    if from.last() != Some(&separator) {
+        from.push(separator);
+    }
+    let mut to = from.clone();
+    to.pop();
+    to.push(separator + 1);
+    (from, to)
+}
+
+/// Takes photos without a file out of lists, counts and groups; gives how many.
+fn retire_all(t: &Transaction) -> rusqlite::Result<usize> {
+    let sql = "SELECT id FROM photos WHERE gone = 0 \
+               AND id NOT IN (SELECT photo FROM files WHERE photo IS NOT NULL) ORDER BY id";
+    let gone: Vec<i64> = t
+        .prepare(sql)?
+        .query_map([], |row| row.get(0))?
+        .collect::<rusqlite::Result<_>>()?;
+    let mut people: Vec<PersonId> = Vec::new();
+    for photo in &gone {
+        let sql = "SELECT m.person FROM members m JOIN faces f ON f.id = m.face WHERE f.photo = ?1";
+        let mut query = t.prepare_cached(sql)?;
+        for person in query.query_map([photo], |row| row.get(0).map(PersonId))? {
+            people.push(person?);
+        }
+        let theirs = "(SELECT id FROM faces WHERE photo = ?1)";
+        for sql in [
+            "INSERT OR REPLACE INTO gone_members (face, person, similarity) SELECT face, person, \
+             similarity FROM members WHERE face IN",
+            "DELETE FROM members WHERE face IN",
+            "DELETE FROM questions WHERE face IN",
+            "DELETE FROM face_cells WHERE face IN",
+            "DELETE FROM ungrouped WHERE face IN",
+        ] {
+            t.prepare_cached(&format!("{sql} {theirs}"))?
+                .execute([photo])?;
+        }
+        t.prepare_cached("UPDATE photos SET gone = 1 WHERE id = ?1")?
+            .execute([photo])?;
+    }
+    if !gone.is_empty() {
+        people.sort_unstable();
+        people.dedup();
+        person_stats::refresh(t, &people)?;
+        invalidate_grouping(t)?;
+    }
+    Ok(gone.len())
+}
+
+/// Brings a photo back that was gone, if it was, with everything that was decided about it.
+pub(crate) fn revive(t: &Transaction, photo: i64) -> rusqlite::Result<()> {
+    let sql = "UPDATE photos SET gone = 0 WHERE id = ?1 AND gone = 1";
+    if t.prepare_cached(sql)?.execute([photo])? == 0 {
+        return Ok(());
+    }
+    let faces: Vec<FaceId> = t
+        .prepare_cached("SELECT id FROM faces WHERE photo = ?1 ORDER BY id")?
+        .query_map([photo], |row| row.get(0).map(FaceId))?
+        .collect::<rusqlite::Result<_>>()?;
+    assign_as_asserted(t, &faces)?;
+    let theirs = "(SELECT id FROM faces WHERE photo = ?1)";
+    for sql in [
+        // An opinion returns if no decision speaks against it and its person is still there.
+        "INSERT OR IGNORE INTO members (face, person, similarity) \
+         SELECT g.face, g.person, g.similarity FROM gone_members g \
+         JOIN people p ON p.id = g.person AND p.merged_into IS NULL AND p.erased = 0 \
+         JOIN faces f ON f.id = g.face AND f.excluded IS NULL WHERE g.similarity IS NOT NULL \
+         AND NOT EXISTS (SELECT 1 FROM assertions a WHERE a.face = g.face) AND g.face IN",
+        "DELETE FROM gone_members WHERE face IN",
+        "INSERT OR IGNORE INTO ungrouped (face) SELECT id FROM faces WHERE id IN",
+    ] {
+        t.prepare_cached(&format!("{sql} {theirs}"))?
+            .execute([photo])?;
+    }
+    let mut people: Vec<PersonId> = Vec::new();
+    for face in &faces {
+        let sql = "SELECT person FROM members WHERE face = ?1";
+        let mut query = t.prepare_cached(sql)?;
+        for person in query.query_map([face.0], |row| row.get(0).map(PersonId))? {
+            people.push(person?);
+        }
+    }
+    person_stats::refresh(t, &people)
+}
+
+/// Deletes gone photos without faces about which nothing was decided. Of the others the marks stay,
+/// by which the picture is known if it returns.
+pub(crate) fn forget_undecided(t: &Transaction) -> rusqlite::Result<()> {
+    let undecided = "(SELECT h.id FROM photos h WHERE h.gone = 1 \
+                     AND NOT EXISTS (SELECT 1 FROM faces f WHERE f.photo = h.id) \
+                     AND NOT EXISTS (SELECT 1 FROM files f WHERE f.photo = h.id) \
+                     AND h.hash NOT IN (SELECT hash FROM assertions))";
+    for sql in [
+        "DELETE FROM contents WHERE photo IN",
+        "DELETE FROM pictures WHERE photo IN",
+        "DELETE FROM photos WHERE id IN",
+    ] {
+        t.execute(&format!("{sql} {undecided}"), [])?;
+    }
+    Ok(())
+}

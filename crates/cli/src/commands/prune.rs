@@ -1,0 +1,93 @@
+//! `fusiform prune`. In: the catalogue. Out: what is kept of photos that were deleted, and with
+//! `--yes` a catalogue without it.
+
+use std::path::Path;
+
+use anyhow::Result;
+use fusiform::album::Pruned;
+use serde::Serialize;
+
+use crate::context::{Context, shown};
+use crate::exit::Exit;
+
+#[derive(Serialize)]
+struct Answer {
+    done: bool,
+    photos: usize,
+    faces: usize,
+    decided_faces: usize,
+    templates: usize,
+    missing_folders: Vec<MissingFolder>,
+}
+
+/// A folder that is not there.
+#[derive(Serialize)]
+struct MissingFolder {
+    folder: String,
+    photos: usize,
+}
+
+pub(crate) fn run(context: &Context, root: Option<&Path>, yes: bool) -> Result<Exit> {
+    let mut catalogue = context.existing_catalogue()?;
+    let root = root.map(std::path::absolute).transpose()?;
+    let below_root = match &root {
+        Some(root) => catalogue.photos_below(root)?,
+        None => 0,
+    };
+    if let (Some(root), true) = (&root, yes) {
+        catalogue.forget_root(root)?;
+    }
+    let pruned = match yes {
+        true => catalogue.prune()?,
+        false => catalogue.prunable()?,
+    };
+    if yes {
+        context.engine()?.group(&mut catalogue)?;
+    }
+    let Pruned {
+        n_photos,
+        n_faces,
+        n_decided,
+        n_templates,
+    } = pruned;
+    let missing = catalogue.missing_roots()?;
+    let printer = context.printer;
+    let verb = if yes { "forgotten" } else { "to forget" };
+    printer.row(format_args!(
+        "{verb}: {n_photos} photos that are gone, {n_faces} faces, {n_templates} templates"
+    ))?;
+    if n_decided > 0 {
+        printer.note(format_args!(
+            "what you decided about {n_decided} of the faces is kept, in case they come back"
+        ));
+    }
+    if let (Some(root), false) = (&root, yes) {
+        printer.row(format_args!(
+            "and {below_root} photos below {}",
+            root.display()
+        ))?;
+    }
+    for folder in &missing {
+        printer.row(format_args!(
+            "kept: {} photos below {}, which is not there; --root forgets it",
+            folder.n_photos,
+            folder.path.display()
+        ))?;
+    }
+    if !yes && n_photos + below_root > 0 {
+        printer.note("--yes does it");
+    }
+    let folder = |m: fusiform::album::MissingRoot| MissingFolder {
+        folder: shown(&m.path),
+        photos: m.n_photos,
+    };
+    printer.record(&Answer {
+        done: yes,
+        photos: n_photos + if yes { 0 } else { below_root },
+        faces: n_faces,
+        decided_faces: n_decided,
+        templates: n_templates,
+        missing_folders: missing.into_iter().map(folder).collect(),
+    })?;
+    Ok(Exit::Done)
+}
