@@ -24,6 +24,9 @@ use crate::record_photo::{photo_of_content, record_photo, set_fingerprint};
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ModelPair {
     /// Finds faces.
+    ///
+    /// What it was asked beyond the usual follows after a space: a photo that was searched harder
+    /// need not be searched again as usual, but the other way round.
     pub detector: ModelId,
     /// Computes templates; `None` if the model pack only detects.
     pub embedder: Option<ModelId>,
@@ -133,7 +136,8 @@ impl Album {
         let sql = "SELECT f.photo FROM files f JOIN passes p ON p.photo = f.photo \
                    JOIN photos h ON h.id = f.photo \
                    WHERE f.path = ?1 AND f.size_bytes = ?2 AND f.mtime_ns = ?3 \
-                   AND p.detector = ?4 AND p.embedder = ?5 AND h.sketch IS NOT NULL";
+                   AND (p.detector = ?4 OR substr(p.detector, 1, length(?4) + 1) = ?4 || ' ') \
+                   AND p.embedder = ?5 AND h.sketch IS NOT NULL";
         let found: rusqlite::Result<Option<i64>> = self.db.prepare_cached(sql).and_then(|mut q| {
             let embedder = models.embedder_name();
             let key = params![
@@ -157,7 +161,8 @@ impl Album {
     pub fn known_contents(&self, models: &ModelPair) -> Result<HashMap<[u8; 32], bool>, Error> {
         let sql = "SELECT c.hash, h.sketch IS NOT NULL FROM contents c \
                    JOIN passes p ON p.photo = c.photo JOIN photos h ON h.id = c.photo \
-                   WHERE p.detector = ?1 AND p.embedder = ?2";
+                   WHERE (p.detector = ?1 OR substr(p.detector, 1, length(?1) + 1) = ?1 || ' ') \
+                   AND p.embedder = ?2";
         let read = || -> rusqlite::Result<HashMap<[u8; 32], bool>> {
             let mut query = self.db.prepare(sql)?;
             let key = params![models.detector.0, models.embedder_name()];

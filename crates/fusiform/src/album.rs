@@ -11,6 +11,8 @@ use fusiform_face::image::{Fingerprint, Orientation};
 use crate::engine::Engine;
 use crate::photo::{AnalyseOptions, Face};
 use fusiform_album::scan::{Analyse, Event, ScanOptions, ScanSummary};
+use fusiform_face::detect::DetectOptions;
+use fusiform_search::template::ModelId;
 
 /// Albums: scanning folders and grouping faces into people.
 impl Engine {
@@ -79,10 +81,14 @@ impl Engine {
         Ok(album.group(self.embedder_id()?, &self.cluster_options()?)?)
     }
 
-    /// The pair of models whose work an album records.
+    /// The pair of models whose work an album records: what finds faces, and what describes them.
     pub fn models(&self) -> ModelPair {
+        let detector = match self.landmarks_id() {
+            Some(landmarks) => ModelId(format!("{}+{landmarks}", self.detector_id())),
+            None => self.detector_id().clone(),
+        };
         ModelPair {
-            detector: self.detector_id().clone(),
+            detector,
             embedder: self.embedder_id().ok().cloned(),
         }
     }
@@ -96,7 +102,19 @@ struct Recorder<'a> {
 
 impl Analyse for Recorder<'_> {
     fn models(&self) -> ModelPair {
-        self.engine.models()
+        let mut models = self.engine.models();
+        let (asked, usual) = (&self.options.detect, DetectOptions::default());
+        // A photo that was searched in another way is read again.
+        if let Some(px) = asked.min_face_px {
+            models.detector.0 += &format!(" min_face={px}");
+        }
+        if let Some(score) = asked.min_score {
+            models.detector.0 += &format!(" min_score={score}");
+        }
+        if asked.longest_side_px != usual.longest_side_px {
+            models.detector.0 += &format!(" longest_side={}", asked.longest_side_px);
+        }
+        models
     }
 
     fn photo_record(&self, bytes: &[u8]) -> Result<PhotoRecord, String> {

@@ -85,6 +85,15 @@ pub enum Error {
     /// No face in a photo that needs one.
     #[error("no face found; allow smaller faces, or use a photo that shows the face larger")]
     NoFace,
+    /// A face that nobody can be recognised by; see [`Face::is_unclear`](crate::Face::is_unclear).
+    #[error(
+        "the face is unclear: its recognisability is {recognisability:.2}; use a photo that shows \
+         it larger, sharper, or from the front"
+    )]
+    Unclear {
+        /// As [`Quality::recognisability`](crate::Quality::recognisability).
+        recognisability: f32,
+    },
     /// A face without a template in a task that compares faces.
     #[error(
         "the face has no template: the pack that found it has no embedder; analyse the photo with \
@@ -122,6 +131,7 @@ impl Error {
             Error::Uncalibrated { .. } => ErrorKind::Uncalibrated,
             Error::Io { .. } => ErrorKind::Io,
             Error::NoFace => ErrorKind::NoFace,
+            Error::Unclear { .. } => ErrorKind::UnusableFace,
             Error::NoTemplate => ErrorKind::LacksEmbedder,
             Error::Name(_) => ErrorKind::BadName,
         }

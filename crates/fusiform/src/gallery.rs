@@ -150,10 +150,11 @@ impl Gallery {
     /// states on what ground and until when.
     ///
     /// # Errors
-    /// [`Error::NoTemplate`]; [`Error::Search`] for a template of another model; [`Error::Name`]
-    /// for an empty name; [`Error::Gallery`] if it cannot be stored.
+    /// [`Error::NoTemplate`]; [`Error::Unclear`]; [`Error::Search`] for a template of another
+    /// model; [`Error::Name`] for an empty name; [`Error::Gallery`] if it cannot be stored.
     pub fn enrol(&mut self, name: &str, face: &Face) -> Result<Uuid, Error> {
         let vector = self.vector(face)?;
+        refuse_unclear(face)?;
         let name = checked(name)?;
         let crop = fusiform_face::image::encode_png(&face.aligned.to_image())?;
         let people = &self.people;
@@ -169,6 +170,7 @@ impl Gallery {
     /// in milliseconds.
     pub fn enrol_with(&mut self, name: &str, face: &Face, consent: Consent) -> Result<Uuid, Error> {
         self.vector(face)?;
+        refuse_unclear(face)?;
         let name = checked(name)?;
         let new = self
             .people
@@ -334,6 +336,16 @@ fn embed_stored(engine: &Engine, bytes: &[u8]) -> Result<Vec<f32>, String> {
         .map_err(said)?;
     let face = photo.largest().map_err(said)?;
     Ok(face.template().map_err(said)?.vector.clone())
+}
+
+/// An example by which nobody can be recognised would match other such faces.
+fn refuse_unclear(face: &Face) -> Result<(), Error> {
+    match face.is_unclear() {
+        true => Err(Error::Unclear {
+            recognisability: face.quality.recognisability,
+        }),
+        false => Ok(()),
+    }
 }
 
 fn checked(name: &str) -> Result<&str, Error> {

@@ -74,13 +74,12 @@ impl Recognition {
     }
 
     /// The face that an enrolment's photo shows; `None` if there is none, or several and they are
-    /// refused. They are sorted by area.
+    /// refused. They are sorted by area. Unclear faces, in the background or anywhere, do not
+    /// count.
     pub(crate) fn enrolled_face<'a>(&self, faces: &'a [Face]) -> Option<&'a Face> {
-        match faces {
-            [face] => Some(face),
-            [largest, ..] if self.enrol_largest => Some(largest),
-            _ => None,
-        }
+        let mut clear = faces.iter().filter(|face| !face.is_unclear());
+        let largest = clear.next()?;
+        (self.enrol_largest || clear.next().is_none()).then_some(largest)
     }
 
     /// The faces of a photo.
@@ -234,4 +233,21 @@ pub(crate) fn embedding(face: &Face) -> Result<&[f32], Problem> {
     let template = face.template.as_ref();
     let template = template.ok_or_else(|| Problem::internal("the pack only detects"))?;
     Ok(&template.vector)
+}
+
+/// Why an enrolment's photo does not show the one face that is wanted.
+pub(crate) fn why_not_one(faces: &[Face]) -> String {
+    let n_clear = faces.iter().filter(|face| !face.is_unclear()).count();
+    match (faces.len(), n_clear) {
+        (0, _) => "one face is wanted, none is in the image".into(),
+        (n, 0) => {
+            let best = faces.iter().map(|f| f.quality.recognisability);
+            let best = best.fold(0.0, f32::max);
+            format!(
+                "one face is wanted; the {n} in the image cannot be recognised: too small, too \
+                 blurred, or turned away (recognisability {best:.2})"
+            )
+        }
+        (_, n) => format!("one face is wanted, {n} are in the image"),
+    }
 }

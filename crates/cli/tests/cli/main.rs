@@ -7,6 +7,7 @@ mod eval;
 mod help;
 mod models;
 mod one_road;
+mod scales_and_turns;
 mod scan;
 #[path = "../service/server_fixture.rs"]
 #[allow(dead_code)]

@@ -38,7 +38,8 @@ pub enum ErrorKind {
     PhotoTooLarge = 13,
     /// No face in a photo that needs one.
     NoFace = 14,
-    /// A face that cannot be brought upright: its box is empty or its landmarks coincide.
+    /// A face that cannot be brought upright, because its box is empty or its landmarks coincide,
+    /// or by which nobody can be recognised.
     UnusableFace = 15,
 
     /// No pack of that name.

@@ -19,7 +19,7 @@ use super::request::{
 };
 use super::scale::Scale;
 use crate::problem::{Code, Problem};
-use crate::service::{Analysed, Recognition, embedding};
+use crate::service::{Analysed, Recognition, embedding, why_not_one};
 
 type JsonAnswer = Result<Value, Problem>;
 
@@ -87,7 +87,7 @@ impl Faces {
         let (subject, image) = (request.subject, request.image);
         let found = self.analyse(service, image.clone(), &options).await?;
         let chosen = self.recognition.enrolled_face(&found.faces);
-        let face = chosen.map_or_else(|| only(&found.faces), Ok)?;
+        let face = chosen.ok_or_else(|| not_one(&found.faces))?;
         let vector = embedding(face)?.to_vec();
         let name = subject.clone();
         let id = self
@@ -250,6 +250,15 @@ impl Faces {
         let unit = given.iter().map(|v| (f64::from(*v) / norm) as f32);
         Ok(unit.collect())
     }
+}
+
+fn not_one(faces: &[Face]) -> Problem {
+    if faces.iter().all(Face::is_unclear) {
+        return render::unclear_face(&why_not_one(faces));
+    }
+    let n = faces.iter().filter(|face| !face.is_unclear()).count();
+    let detail = format!("More than one face in the source image ({n} are in it)");
+    Problem::new(Code::ManyFaces, detail)
 }
 
 fn only(faces: &[Face]) -> Result<&Face, Problem> {

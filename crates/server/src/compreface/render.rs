@@ -27,6 +27,11 @@ pub(super) fn no_face() -> Problem {
     Problem::new(Code::NoFace, NO_FACE)
 }
 
+/// CompreFace's message for no face, and why those found do not count.
+pub(super) fn unclear_face(why: &str) -> Problem {
+    Problem::new(Code::NoFace, format!("{NO_FACE}: {why}"))
+}
+
 /// A problem with CompreFace's status, number and message.
 pub(super) fn problem(problem: &Problem) -> Response {
     let (status, code) = numbers(problem.code);

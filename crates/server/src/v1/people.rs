@@ -15,7 +15,7 @@ use super::problem_json::Problems;
 use super::schema::{ConsentGiven, Enrolled, Erased, Known, People, Person};
 use crate::names::{is_dots, normalized};
 use crate::problem::{Code, Problem};
-use crate::service::{Recognition, embedding};
+use crate::service::{Recognition, embedding, why_not_one};
 
 const MAX_NAME_CHARS: usize = 50;
 
@@ -157,9 +157,8 @@ pub(super) fn enrolled_embedding<'a>(
 ) -> Result<&'a [f32], Problem> {
     let code = match recognition.enrolled_face(faces) {
         Some(face) => return embedding(face),
-        None if faces.is_empty() => Code::NoFace,
+        None if faces.iter().all(Face::is_unclear) => Code::NoFace,
         None => Code::ManyFaces,
     };
-    let detail = format!("one face is wanted, {} are in the image", faces.len());
-    Err(Problem::new(code, detail))
+    Err(Problem::new(code, why_not_one(faces)))
 }
