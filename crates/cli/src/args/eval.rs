@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use clap::{Args as ClapArgs, Subcommand};
 
-use super::{DetectArgs, unit};
+use super::detect::{DetectArgs, unit};
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum EvalCommand {

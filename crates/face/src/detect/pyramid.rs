@@ -274,7 +274,9 @@ mod tests {
                 adds: true,
                 scale: 1.0,
             };
-            let start = |side: u32, part: f32| (side.saturating_sub(OVERLAP_PX) as f32 * part) as u32;
+            let start = |side: u32, part: f32| {
+                (side.saturating_sub(OVERLAP_PX) as f32 * part) as u32
+            };
             let (x, y) = (start(width, across), start(height, down));
             let (right, bottom) = ((x + OVERLAP_PX).min(width), (y + OVERLAP_PX).min(height));
             let holds = |t: &Tile| {
