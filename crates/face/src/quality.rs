@@ -24,7 +24,11 @@ pub use pose::Pose;
 /// Plain data: a store keeps it as it is.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct Quality {
-    /// Product of the parts below; 0 for a face that cannot be recognised, whatever its parts say.
+    /// Product of the parts below but `frontal`; 0 for a face that cannot be recognised, whatever
+    /// its parts say.
+    ///
+    /// Setting apart the worst 5 % of lfw-dev by it takes the FNMR at FMR 1e-3 from 0.0191 to
+    /// 0.0064 (`fusiform eval quality`; base pack). By `frontal` it would rise.
     pub overall: f32,
     /// From the distance between the eyes in the photo: 1 from 35 px, 0.65 at 9 px.
     pub size: f32,
@@ -127,7 +131,7 @@ pub fn assess(face: &DetectedFace, aligned: &AlignedFace) -> Quality {
         remaining(YAW_DEG, pose.yaw_deg.abs()) * remaining(PITCH_DEG, pose.pitch_deg.abs());
     let detector_score = face.score.clamp(0.0, 1.0);
     Quality {
-        overall: size * sharpness * exposure * frontal * detector_score,
+        overall: size * sharpness * exposure * detector_score,
         size,
         sharpness,
         exposure,

@@ -19,8 +19,9 @@ use crate::exit::Exit;
 /// A measure's name, and how it is read of a face; higher is better.
 type Measure = (&'static str, fn(&Quality) -> f32);
 
-const MEASURES: [Measure; 6] = [
+const MEASURES: [Measure; 7] = [
     ("overall", |q| q.overall),
+    ("recognisability", |q| q.recognisability),
     ("size", |q| q.size),
     ("sharpness", |q| q.sharpness),
     ("exposure", |q| q.exposure),
