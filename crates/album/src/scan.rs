@@ -23,6 +23,7 @@
 
 mod analyse;
 mod read;
+mod unread;
 mod walk;
 
 use std::collections::BTreeMap;
@@ -81,6 +82,10 @@ pub struct ScanSummary {
     pub new_faces: usize,
     /// Files and folders that could not be used, with reason and remedy.
     pub problems: Vec<(PathBuf, String)>,
+    /// What in photos that were used had no effect or is missing.
+    pub notes: Vec<(PathBuf, String)>,
+    /// Pictures and films that are not read, each with what it seems to be.
+    pub unread: Vec<(PathBuf, String)>,
     /// Whether it was asked to stop before the end.
     pub interrupted: bool,
 }
@@ -106,19 +111,21 @@ pub fn scan(
     let mut summary = ScanSummary {
         files: found.photos.len(),
         problems: found.problems,
+        unread: found.unread,
         ..ScanSummary::default()
     };
     let models = engine.models();
     let known = album.known_contents(&models)?;
     let threads = options.threads.max(1);
 
+    let notes = Mutex::new(Vec::new());
     thread::scope(|scope| {
         let (work_in, work_out) = mpsc::sync_channel::<(usize, Work)>(threads);
         let work_out = Arc::new(Mutex::new(work_out));
         let (done_in, done_out) = mpsc::channel();
         for _ in 0..threads {
             let (work_out, done_in) = (Arc::clone(&work_out), done_in.clone());
-            let known = &known;
+            let (known, notes) = (&known, &notes);
             scope.spawn(move || {
                 loop {
                     let next = work_out
@@ -126,7 +133,10 @@ pub fn scan(
                         .unwrap_or_else(PoisonError::into_inner)
                         .recv();
                     let Ok((position, work)) = next else { return };
-                    if done_in.send((position, work.run(engine, known))).is_err() {
+                    if done_in
+                        .send((position, work.run(engine, known, notes)))
+                        .is_err()
+                    {
                         return;
                     }
                 }
@@ -181,6 +191,8 @@ pub fn scan(
         writer.flush(&mut summary)
     })?;
     summary.problems.sort();
+    summary.notes = notes.into_inner().unwrap_or_else(PoisonError::into_inner);
+    summary.notes.sort();
     Ok(summary)
 }
 

@@ -13,4 +13,17 @@ pub trait Analyse: Sync {
     /// # Errors
     /// What is wrong with the photo, and the remedy, for the list of problems.
     fn photo_record(&self, bytes: &[u8]) -> Result<PhotoRecord, String>;
+
+    /// As [`Analyse::photo_record`]; `note` is told what in the file had no effect or is missing.
+    ///
+    /// # Errors
+    /// As [`Analyse::photo_record`].
+    fn photo_record_noting(
+        &self,
+        bytes: &[u8],
+        note: &mut dyn FnMut(String),
+    ) -> Result<PhotoRecord, String> {
+        let _ = note;
+        self.photo_record(bytes)
+    }
 }

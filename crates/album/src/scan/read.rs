@@ -6,6 +6,7 @@ use std::fs::{self, File};
 use std::io::{self, Read};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
 use std::time::UNIX_EPOCH;
 
 use fusiform_face::image::DecodeLimits;
@@ -61,8 +62,13 @@ impl Work {
         }
     }
 
-    /// Reads, hashes and analyses the file.
-    pub(super) fn run(self, engine: &impl Analyse, known: &HashSet<[u8; 32]>) -> ScannedFile {
+    /// Reads, hashes and analyses the file; adds what is to be said of it to `notes`.
+    pub(super) fn run(
+        self,
+        engine: &impl Analyse,
+        known: &HashSet<[u8; 32]>,
+        notes: &Mutex<Vec<(PathBuf, String)>>,
+    ) -> ScannedFile {
         let read = match read_photo(&self.path) {
             Ok(bytes) => bytes,
             Err(e) => return self.with(None, Outcome::Problem(io_reason(&e))),
@@ -72,7 +78,12 @@ impl Work {
             return self.with(Some(hash), Outcome::KnownContent);
         }
         // A panic on one photo must not end the scan of the others.
-        let analysed = catch_unwind(AssertUnwindSafe(|| engine.photo_record(&read)));
+        let mut note = |text| {
+            let mut notes = notes.lock().unwrap_or_else(PoisonError::into_inner);
+            notes.push((self.path.clone(), text));
+        };
+        let work = || engine.photo_record_noting(&read, &mut note);
+        let analysed = catch_unwind(AssertUnwindSafe(work));
         let outcome = match analysed {
             Ok(Ok(photo)) => Outcome::New(photo),
             Ok(Err(e)) => Outcome::Problem(e),

@@ -74,6 +74,19 @@ pub(super) fn decode<'a>(source: &Source<'a>) -> Result<Stored<'a>, ImageError> 
     Ok(stored)
 }
 
+/// The size of a JPEG that [`decode`] may read, from its first segments.
+#[cfg(feature = "raw")]
+pub(super) fn size_of(bytes: &[u8]) -> Option<Size> {
+    const MAX_SEGMENTS: usize = 64;
+    let frame = Markers::new(bytes)
+        .take(MAX_SEGMENTS)
+        .take_while(|segment| !segment.follows_junk && segment.marker != SOS)
+        .find(|segment| Frame::begins_at(segment.marker))?;
+    let frame = Frame::read(frame.marker, frame.content)?;
+    let size = frame.size;
+    (check_kind(&frame).is_ok() && size.pixels() > 0).then_some(size)
+}
+
 /// Refuses what no decoder here reads, by its name.
 fn check_kind(frame: &Frame) -> Result<(), ImageError> {
     let what = match frame.process {
