@@ -177,7 +177,7 @@ fn sizes_that_so_few_bytes_cannot_hold_are_refused_before_anything_is_decoded() 
         );
     }
     // 262144 x 262144: the sides of a bare codestream in 18 bits each.
-    let mut bomb = vec![0xFF, 0x0A, 0xFC, 0xFF, 0x1F, 0xFE, 0xFF, 0x1F];
+    let mut bomb = vec![0xFF, 0x0A, 0xFC, 0xFF, 0x1F, 0xFE, 0xFF, 0x3F];
     bomb.resize(32, 0);
     let error = decode(&bomb, &DecodeLimits::default()).unwrap_err();
     let is_refused = matches!(

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 use std::time::UNIX_EPOCH;
 
-use fusiform_face::image::DecodeLimits;
+use fusiform_face::image::{DecodeLimits, Taken};
 
 use super::analyse::Analyse;
 use crate::record::{Outcome, ScannedFile};
@@ -85,7 +85,14 @@ impl Work {
         let work = || engine.photo_record_noting(&read, &mut note);
         let analysed = catch_unwind(AssertUnwindSafe(work));
         let outcome = match analysed {
-            Ok(Ok(photo)) => Outcome::New(photo),
+            Ok(Ok(mut photo)) => {
+                if photo.taken_at.is_none() {
+                    let name = self.path.file_name().and_then(|name| name.to_str());
+                    let taken = name.and_then(Taken::from_file_name);
+                    photo.taken_at = taken.map(|taken| taken.local);
+                }
+                Outcome::New(photo)
+            }
             Ok(Err(e)) => Outcome::Problem(e),
             Err(_) => Outcome::Problem(
                 "a fault in fusiform while reading it; please report it with this photo".into(),

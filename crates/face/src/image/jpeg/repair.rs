@@ -122,7 +122,7 @@ impl<'a> Blocks<'a> {
             for (&(n_blocks, dc, ac), value) in self.parts.iter().zip(&mut dc_values) {
                 for _ in 0..n_blocks {
                     // Back to zero if there is a code for so large a step, else on as it is.
-                    let step = -*value;
+                    let step = value.wrapping_neg();
                     let n_bits = step.unsigned_abs().checked_ilog2().map_or(0, |n| n + 1);
                     match dc.code_of(n_bits as u8) {
                         Some((code, length)) if n_bits < 16 => {
@@ -131,10 +131,7 @@ impl<'a> Blocks<'a> {
                             writer.put((step + negative) as u32, n_bits);
                             *value = 0;
                         }
-                        _ => {
-                            let (code, length) = dc.code_of(0)?;
-                            writer.put(code, length);
-                        }
+                        _ => *value += put_smallest_step(writer, dc, *value)?,
                     }
                     if let Some(ac) = ac {
                         let (code, length) = ac.code_of(0)?;
@@ -145,6 +142,25 @@ impl<'a> Blocks<'a> {
         }
         Some(())
     }
+}
+
+/// Writes the smallest step that a table has a code for, towards zero, and returns it.
+fn put_smallest_step(writer: &mut BitWriter, dc: &Codes, value: i32) -> Option<i32> {
+    let (n_bits, (code, length)) =
+        (0..12u8).find_map(|n_bits| Some((n_bits, dc.code_of(n_bits)?)))?;
+    writer.put(code, length);
+    if n_bits == 0 {
+        return Some(0);
+    }
+    let least = 1u32 << (n_bits - 1);
+    // A negative step is written as its distance from the lowest one.
+    let bits = if value > 0 { least - 1 } else { least };
+    writer.put(bits, n_bits.into());
+    Some(if value > 0 {
+        -(least as i32)
+    } else {
+        least as i32
+    })
 }
 
 #[derive(Default)]
