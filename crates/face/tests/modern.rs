@@ -1,5 +1,5 @@
-//! HEIC, AVIF, JPEG XL and raw files: whole, turned, transparent, cut, hit, and asking for much. The
-//! pictures come from `testdata/make_modern.py`, which uses libheif, libavif and libjxl.
+//! HEIC, AVIF, JPEG XL and raw files: whole, turned, transparent, cut, hit, and asking for much.
+//! The pictures come from `testdata/make_modern.py`, which uses libheif, libavif and libjxl.
 
 use fusiform_face::image::{
     DecodeLimits, Decoded, Format, Image, ImageError, Note, Orientation, decode, encode_jpeg,

@@ -47,8 +47,8 @@ pub struct DecodeLimits {
     ///
     /// Checked between rows of a PNG, at each read of a WebP, TIFF, BMP or GIF, and between passes.
     /// A JPEG pass is never interrupted: `max_pixels` and `max_scans` bound its work. The same
-    /// holds for the entropy decoding of one WebP, which reads its data at once, and for one picture
-    /// of a HEIC, AVIF or JPEG XL.
+    /// holds for the entropy decoding of one WebP, which reads its data at once, and for one
+    /// picture of a HEIC, AVIF or JPEG XL.
     pub max_time: Duration,
 }
 

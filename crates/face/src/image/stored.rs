@@ -147,8 +147,8 @@ impl fmt::Display for Note {
                 write!(f, "the preview of {size} px in the raw file was read")
             }
             Note::DetailMissing => f.write_str(
-                "its end is missing, and with it some of its detail; the rest was used, copy it again \
-                 from its source",
+                "its end is missing, and with it some of its detail; the rest was used, copy it \
+                 again from its source",
             ),
         }
     }

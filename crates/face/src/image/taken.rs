@@ -2,8 +2,8 @@
 //! Knows nothing of where in a file they stand, but for XMP and IPTC, which are searched for.
 //!
 //! # Source
-//! EXIF 2.32 (CIPA DC-008), 4.6 (dates, offsets); XMP part 1, 8.2.1.1 (ISO 8601); IPTC IIM 4.2, data
-//! sets 2:55 and 2:60.
+//! EXIF 2.32 (CIPA DC-008), 4.6 (dates, offsets); XMP part 1, 8.2.1.1 (ISO 8601); IPTC IIM 4.2,
+//! data sets 2:55 and 2:60.
 
 use std::fmt;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -100,8 +100,8 @@ impl Taken {
     }
 
     /// From the name of a file, without its folder: eight digits of a day, as phones and scanners
-    /// write them (`IMG_20210704_183005.jpg`, `2021-07-04 18.30.05.jpg`, `IMG-20210704-WA0001.jpg`),
-    /// and six of a time.
+    /// write them (`IMG_20210704_183005.jpg`, `2021-07-04 18.30.05.jpg`,
+    /// `IMG-20210704-WA0001.jpg`), and six of a time.
     ///
     /// # Example
     /// ```

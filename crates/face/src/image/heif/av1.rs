@@ -11,8 +11,8 @@ use super::super::orientation::Orientation;
 use super::super::pixels::Image;
 use super::super::samples::{Depth, Layout, to_rgb8};
 use super::super::stored::Source;
+use super::container::{BYTES_PER_PIXEL, coded_sources, damaged, explain, is_alpha};
 use super::yuv::{Matrix, Planes, Range, to_rgba};
-use super::{coded_sources, damaged, explain, is_alpha};
 use crate::geometry::Size;
 
 const FORMAT: Format = Format::Avif;
@@ -182,7 +182,7 @@ impl Job<'_> {
             height_px: grid.output_height,
         };
         let (limits, n_bytes) = (self.source.limits, self.source.bytes.len());
-        limits.check_size(size, super::BYTES_PER_PIXEL, FORMAT, n_bytes)?;
+        limits.check_size(size, BYTES_PER_PIXEL, FORMAT, n_bytes)?;
         let (rows, columns) = (u32::from(grid.rows), u32::from(grid.columns));
         if sources.len() != (rows * columns) as usize {
             return Err(damaged(
