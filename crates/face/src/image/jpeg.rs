@@ -369,7 +369,8 @@ fn is_ordinary(frame: &Frame, scan: Option<&Scan>) -> bool {
     let most = frame.most_sampling();
     let first = frame.components.first();
     let is_sampled_most = first.is_some_and(|c| (c.across, c.down) == most);
-    let divides = |c: &markers::Component| most.0 % c.across == 0 && most.1 % c.down == 0;
+    let divides =
+        |c: &markers::Component| most.0.is_multiple_of(c.across) && most.1.is_multiple_of(c.down);
     let are_powers = most.0 != 3 && most.1 != 3 && frame.components.iter().all(divides);
     let is_together =
         frame.is_progressive() || scan.is_none_or(|s| s.components.len() == frame.components.len());
