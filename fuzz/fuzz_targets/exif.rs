@@ -6,8 +6,8 @@ use fusiform_face::image::exif;
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|bytes: &[u8]| {
-    if let Some(moment) = exif::read(bytes).taken_at {
-        assert_eq!(moment.len(), "2021-07-04T18:30:05".len());
-        assert!(moment.is_ascii());
+    if let Some(taken) = exif::read(bytes).taken {
+        assert_eq!(taken.local.len(), "2021-07-04T18:30:05".len());
+        assert!(taken.local.is_ascii());
     }
 });

@@ -27,6 +27,7 @@
 
 mod analyse;
 mod read;
+mod unread;
 mod walk;
 
 use std::collections::BTreeMap;
@@ -88,6 +89,10 @@ pub struct ScanSummary {
     pub gone: Reconciled,
     /// Files and folders that could not be used, with reason and remedy.
     pub problems: Vec<(PathBuf, String)>,
+    /// What in photos that were used had no effect or is missing.
+    pub notes: Vec<(PathBuf, String)>,
+    /// Pictures and films that are not read, each with what it seems to be.
+    pub unread: Vec<(PathBuf, String)>,
     /// Whether it was asked to stop before the end.
     pub interrupted: bool,
 }
@@ -113,6 +118,7 @@ pub fn scan(
     let mut summary = ScanSummary {
         files: found.photos.len(),
         problems: found.problems,
+        unread: found.unread,
         ..ScanSummary::default()
     };
     let models = engine.models();
@@ -122,13 +128,14 @@ pub fn scan(
     let listed = found.photos.clone();
     let unread: Vec<PathBuf> = summary.problems.iter().map(|(p, _)| p.clone()).collect();
     album.remember_roots(&found.roots)?;
+    let notes = Mutex::new(Vec::new());
     thread::scope(|scope| {
         let (work_in, work_out) = mpsc::sync_channel::<(usize, Work)>(threads);
         let work_out = Arc::new(Mutex::new(work_out));
         let (done_in, done_out) = mpsc::channel();
         for _ in 0..threads {
             let (work_out, done_in) = (Arc::clone(&work_out), done_in.clone());
-            let known = &known;
+            let (known, notes) = (&known, &notes);
             scope.spawn(move || {
                 loop {
                     let next = work_out
@@ -136,7 +143,10 @@ pub fn scan(
                         .unwrap_or_else(PoisonError::into_inner)
                         .recv();
                     let Ok((position, work)) = next else { return };
-                    if done_in.send((position, work.run(engine, known))).is_err() {
+                    if done_in
+                        .send((position, work.run(engine, known, notes)))
+                        .is_err()
+                    {
                         return;
                     }
                 }
@@ -194,6 +204,8 @@ pub fn scan(
         summary.gone = album.reconcile(&found.roots, &listed, &unread)?;
     }
     summary.problems.sort();
+    summary.notes = notes.into_inner().unwrap_or_else(PoisonError::into_inner);
+    summary.notes.sort();
     Ok(summary)
 }
 

@@ -23,14 +23,21 @@ mod png;
 mod resample;
 mod samples;
 mod stored;
+mod taken;
 mod tiff_directory;
 
 #[cfg(feature = "bmp")]
 mod bmp;
 #[cfg(feature = "gif")]
 mod gif;
+#[cfg(any(feature = "avif", feature = "heic"))]
+mod heif;
+#[cfg(feature = "jxl")]
+mod jxl;
 #[cfg(any(feature = "bmp", feature = "gif", feature = "tiff", feature = "webp"))]
 mod raster;
+#[cfg(feature = "raw")]
+mod raw;
 #[cfg(feature = "tiff")]
 mod tiff;
 #[cfg(feature = "webp")]
@@ -50,3 +57,4 @@ pub use orientation::Orientation;
 pub use pixels::Image;
 pub(crate) use resample::{resize, resize_part, scaled_size};
 pub use stored::Note;
+pub use taken::{DateSource, Taken};

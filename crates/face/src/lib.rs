@@ -10,8 +10,8 @@
 //!
 //! # Features
 //!
-//! `bmp`, `gif`, `tiff`, `webp` (all on by default): the formats that are decoded beside JPEG and
-//! PNG. A file of a format left out is an error that names the format.
+//! `avif`, `bmp`, `gif`, `heic`, `jxl`, `raw`, `tiff`, `webp` (all on by default): the formats that
+//! are decoded beside JPEG and PNG. A file of a format left out is an error that names the format.
 //!
 //! # Example
 //!

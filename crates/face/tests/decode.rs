@@ -97,7 +97,8 @@ fn sixteen_bits_are_rounded_to_eight() {
     let samples: Vec<u8> = reference
         .rgb()
         .iter()
-        .flat_map(|&v| (u16::from(v) * 257).to_ne_bytes())
+        // The two bytes differ, so that their order matters.
+        .flat_map(|&v| (u16::from(v) * 257).saturating_add(100).to_ne_bytes())
         .collect();
     let mut file = Vec::new();
     PngEncoder::new(&mut file)

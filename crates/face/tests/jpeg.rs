@@ -155,7 +155,9 @@ fn a_progressive_file_that_is_cut_is_coarse_or_lacks_rows() {
 fn bytes_between_segments_and_a_hit_in_the_codes_do_no_more_than_they_must() {
     let file = bytes_of("jpeg/restarts.jpg");
     let whole = read(&file).unwrap().image;
-    let junk = [&file[..2], b"\0\x12\x34", &file[2..]].concat();
+    let first_segment = 2 + 18;
+    let (head, tail) = file.split_at(first_segment);
+    let junk = [head, b"\0\x12\x34", tail].concat();
     let decoded = read(&junk).unwrap();
     assert!(decoded.image == whole && decoded.notes.is_empty());
     // Restarts confine what a wrong byte can do to its rows of eight pixels.
@@ -190,7 +192,9 @@ fn the_reported_files_are_read_as_viewers_show_them() {
         values.sum::<u64>() as f64 / (image.rgb().len() / 3) as f64
     };
     // As libjpeg has it.
-    assert!(mean(0) > mean(1) && mean(1) > mean(2), "no green stripes");
+    for (channel, expected) in [171.2, 178.8, 178.6].into_iter().enumerate() {
+        assert!((mean(channel) - expected).abs() < 0.5, "{}", mean(channel));
+    }
     let cut = read(&case("06-no-eoi.jpg").unwrap()).unwrap();
     assert_eq!(cut.notes, []);
     let half = read(&case("07-half-plus-eoi.jpg").unwrap()).unwrap();

@@ -7,9 +7,9 @@ mod made;
 use std::time::{Duration, Instant};
 
 use fusiform_face::image::{
-    DecodeLimits, Format, Image, ImageError, Note, decode, decode_reduced, encode_jpeg, encode_png,
+    DecodeLimits, Image, ImageError, Note, decode, decode_reduced, encode_jpeg, encode_png,
 };
-use made::{tiled_planar_tiff, with_jpeg_segment, with_png_chunk};
+use made::{with_jpeg_segment, with_png_chunk};
 
 fn bytes_of(name: &str) -> Vec<u8> {
     std::fs::read(format!("{}/testdata/{name}", env!("CARGO_MANIFEST_DIR"))).unwrap()
@@ -158,32 +158,6 @@ fn time_over_is_an_error_of_every_format() {
     let error = decode(&large, &short).unwrap_err();
     assert!(matches!(error, ImageError::TooSlow { .. }), "{error}");
     assert!(started.elapsed() < encoding + Duration::from_secs(1));
-}
-
-#[test]
-fn planes_of_tiles_are_an_error_and_no_panic() {
-    // The classic file is recognised by its tags, the large one's panic is contained.
-    for is_big in [false, true] {
-        // One tile a plane is decoded.
-        let single = decode(&tiled_planar_tiff(is_big, 16), &DecodeLimits::default());
-        assert_eq!(single.unwrap().image.width(), 16);
-        for side in [17, 40, 100] {
-            let file = tiled_planar_tiff(is_big, side);
-            match decode(&file, &DecodeLimits::default()) {
-                Err(
-                    ImageError::Unsupported {
-                        format: Format::Tiff,
-                        ..
-                    }
-                    | ImageError::DecoderFailed {
-                        format: Format::Tiff,
-                        ..
-                    },
-                ) => {}
-                other => panic!("{is_big} {side}: {other:?}"),
-            }
-        }
-    }
 }
 
 /// Peak memory of this process in MB, if the system tells.

@@ -118,8 +118,17 @@ impl Analyse for Recorder<'_> {
     }
 
     fn photo_record(&self, bytes: &[u8]) -> Result<PhotoRecord, String> {
+        self.photo_record_noting(bytes, &mut |_| {})
+    }
+
+    fn photo_record_noting(
+        &self,
+        bytes: &[u8],
+        note: &mut dyn FnMut(String),
+    ) -> Result<PhotoRecord, String> {
         let photo = self.engine.analyse(bytes, self.options);
         let photo = photo.map_err(|e| e.to_string())?;
+        photo.notes.iter().for_each(|n| note(n.to_string()));
         Ok(PhotoRecord {
             width_px: photo.width_px,
             height_px: photo.height_px,

@@ -22,4 +22,17 @@ pub trait Analyse: Sync {
     /// # Errors
     /// As [`Analyse::photo_record`].
     fn fingerprint(&self, bytes: &[u8]) -> Result<(Fingerprint, Orientation), String>;
+
+    /// As [`Analyse::photo_record`]; `note` is told what in the file had no effect or is missing.
+    ///
+    /// # Errors
+    /// As [`Analyse::photo_record`].
+    fn photo_record_noting(
+        &self,
+        bytes: &[u8],
+        note: &mut dyn FnMut(String),
+    ) -> Result<PhotoRecord, String> {
+        let _ = note;
+        self.photo_record(bytes)
+    }
 }

@@ -6,12 +6,13 @@ use std::fs::{self, File};
 use std::io::{self, Read};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
 use std::time::UNIX_EPOCH;
 
-use fusiform_face::image::DecodeLimits;
+use fusiform_face::image::{DecodeLimits, Taken};
 
 use super::analyse::Analyse;
-use crate::record::{Outcome, ScannedFile};
+use crate::record::{Outcome, PhotoRecord, ScannedFile};
 
 /// A file to be read, with the size and time it had when it was listed.
 #[derive(Debug)]
@@ -61,21 +62,43 @@ impl Work {
         }
     }
 
-    /// Reads, hashes and analyses the file.
-    pub(super) fn run(self, engine: &impl Analyse, known: &HashMap<[u8; 32], bool>) -> ScannedFile {
+    /// The record with the date that the file's name states, if the file itself has none.
+    fn dated(&self, mut photo: PhotoRecord) -> PhotoRecord {
+        if photo.taken_at.is_none() {
+            let name = self.path.file_name().and_then(|name| name.to_str());
+            let taken = name.and_then(Taken::from_file_name);
+            photo.taken_at = taken.map(|taken| taken.local);
+        }
+        photo
+    }
+
+    /// Reads, hashes and analyses the file; adds what is to be said of it to `notes`.
+    pub(super) fn run(
+        self,
+        engine: &impl Analyse,
+        known: &HashMap<[u8; 32], bool>,
+        notes: &Mutex<Vec<(PathBuf, String)>>,
+    ) -> ScannedFile {
         let read = match read_photo(&self.path) {
             Ok(bytes) => bytes,
             Err(e) => return self.with(None, Outcome::Problem(io_reason(&e))),
         };
         let hash = *blake3::hash(&read).as_bytes();
         // A panic on one photo must not end the scan of the others.
+        let mut note = |text| {
+            let mut notes = notes.lock().unwrap_or_else(PoisonError::into_inner);
+            notes.push((self.path.clone(), text));
+        };
         let work = || match known.get(&hash) {
             Some(true) => Ok(Outcome::KnownContent),
             Some(false) => {
                 let (fingerprint, orientation) = engine.fingerprint(&read)?;
                 Ok(Outcome::KnownPicture(fingerprint, orientation))
             }
-            None => engine.photo_record(&read).map(Outcome::New),
+            None => {
+                let record = engine.photo_record_noting(&read, &mut note);
+                record.map(|photo| Outcome::New(self.dated(photo)))
+            }
         };
         let analysed: std::thread::Result<Result<Outcome, String>> =
             catch_unwind(AssertUnwindSafe(work));

@@ -1,8 +1,9 @@
-//! Which files a scan reads. In: folders and files. Out: sorted paths, and folders that cannot be
-//! read. Knows nothing of what the files hold.
+//! Which files a scan reads. In: folders and files. Out: sorted paths, what looks like a picture or
+//! film and is not read, and folders that cannot be read. Knows nothing of what photos hold.
 
 use std::path::{Path, PathBuf};
 
+use super::unread;
 use fusiform_face::image::Format;
 use walkdir::{DirEntry, WalkDir};
 
@@ -15,6 +16,9 @@ pub struct Found {
     pub roots: Vec<PathBuf>,
     /// Paths that could not be read, each with reason and remedy.
     pub problems: Vec<(PathBuf, String)>,
+    /// Pictures and films that have not the name of a photo and are not read, each with what it
+    /// seems to be; sorted.
+    pub unread: Vec<(PathBuf, String)>,
 }
 
 /// Lists the photos below `roots`; a root that is a file counts as one whatever its name.
@@ -43,6 +47,8 @@ pub fn photos_below(roots: &[PathBuf]) -> Found {
                 Ok(entry) if entry.file_type().is_file() => {
                     if named_file || looks_like_photo(entry.path()) {
                         found.photos.push(entry.into_path());
+                    } else if let Some(kind) = unread::kind_of(entry.path()) {
+                        found.unread.push((entry.into_path(), kind));
                     }
                 }
                 Ok(_) => {}
@@ -55,6 +61,8 @@ pub fn photos_below(roots: &[PathBuf]) -> Found {
     }
     found.photos.sort_unstable();
     found.photos.dedup();
+    found.unread.sort_unstable();
+    found.unread.dedup();
     found
 }
 

@@ -1,5 +1,6 @@
 //! `fusiform scan`. In: folders. Out: a catalogue that knows their photos, and a summary.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -30,6 +31,22 @@ struct Answer {
     seconds: f64,
     interrupted: bool,
     problems: Vec<Problem>,
+    notes: Vec<Note>,
+    /// How many pictures and films of each kind are not read.
+    unread_by_kind: BTreeMap<String, usize>,
+    unread: Vec<Unread>,
+}
+
+#[derive(Serialize)]
+struct Note {
+    file: String,
+    note: String,
+}
+
+#[derive(Serialize)]
+struct Unread {
+    file: String,
+    kind: String,
 }
 
 #[derive(Serialize)]
@@ -100,6 +117,23 @@ pub(crate) fn run(context: &Context, roots: &[PathBuf], detect: DetectArgs) -> R
                 problem: problem.clone(),
             })
             .collect(),
+        notes: summary
+            .notes
+            .iter()
+            .map(|(file, note)| Note {
+                file: shown(file),
+                note: note.clone(),
+            })
+            .collect(),
+        unread_by_kind: by_kind(&summary.unread),
+        unread: summary
+            .unread
+            .iter()
+            .map(|(file, kind)| Unread {
+                file: shown(file),
+                kind: kind.clone(),
+            })
+            .collect(),
     };
     tell(context, &answer)?;
     printer.record(&answer)?;
@@ -107,7 +141,9 @@ pub(crate) fn run(context: &Context, roots: &[PathBuf], detect: DetectArgs) -> R
         Answer {
             interrupted: true, ..
         } => Exit::Interrupted,
-        Answer { problems, .. } if !problems.is_empty() => Exit::SomeProblems,
+        Answer {
+            problems, unread, ..
+        } if !problems.is_empty() || !unread.is_empty() => Exit::SomeProblems,
         _ => Exit::Done,
     })
 }
@@ -139,6 +175,32 @@ fn tell(context: &Context, answer: &Answer) -> Result<()> {
         ))?;
         printer.note("`fusiform people` lists them, `fusiform report people.html` shows them");
     }
+    if !answer.notes.is_empty() {
+        printer.note(format_args!(
+            "{} were used with a note:",
+            answer.notes.len()
+        ));
+        for note in answer.notes.iter().take(SHOWN_PROBLEMS) {
+            printer.note(format_args!("  {}: {}", note.file, note.note));
+        }
+        tell_more(context, answer.notes.len());
+    }
+    if !answer.unread.is_empty() {
+        let kinds: Vec<String> = answer
+            .unread_by_kind
+            .iter()
+            .map(|(kind, n)| format!("{n} {kind}"))
+            .collect();
+        printer.problem(format_args!(
+            "{} pictures or films are of kinds that are not read: {}",
+            answer.unread.len(),
+            kinds.join(", ")
+        ));
+        for unread in answer.unread.iter().take(SHOWN_PROBLEMS) {
+            printer.problem(format_args!("  {}: {}", unread.file, unread.kind));
+        }
+        tell_more(context, answer.unread.len());
+    }
     if answer.problems.is_empty() {
         return Ok(());
     }
@@ -146,13 +208,24 @@ fn tell(context: &Context, answer: &Answer) -> Result<()> {
     for problem in answer.problems.iter().take(SHOWN_PROBLEMS) {
         printer.problem(format_args!("  {}: {}", problem.file, problem.problem));
     }
-    if let Some(more) = answer
-        .problems
-        .len()
-        .checked_sub(SHOWN_PROBLEMS)
-        .filter(|n| *n > 0)
-    {
+    tell_more(context, answer.problems.len());
+    Ok(())
+}
+
+/// That a list was not shown in full.
+fn tell_more(context: &Context, n_lines: usize) {
+    if let Some(more) = n_lines.checked_sub(SHOWN_PROBLEMS).filter(|n| *n > 0) {
+        let printer = context.printer;
         printer.problem(format_args!("  and {more} more; --json lists all"));
     }
-    Ok(())
+}
+
+fn by_kind(unread: &[(PathBuf, String)]) -> BTreeMap<String, usize> {
+    let mut counts = BTreeMap::new();
+    for (_, kind) in unread {
+        // What stands behind the semicolon is advice.
+        let kind = kind.split(';').next().unwrap_or(kind);
+        *counts.entry(kind.to_owned()).or_default() += 1;
+    }
+    counts
 }

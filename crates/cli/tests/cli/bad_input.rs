@@ -69,9 +69,11 @@ fn truncated_files() {
         .unwrap();
     }
     let ran = stage.run(&["scan".as_ref(), dir.as_os_str()]).ended_with(3);
-    for format in ["jpg", "png", "webp"] {
+    for format in ["png", "webp"] {
         ran.says(&[&format!("cut.{format}"), "truncated"]);
     }
+    // As viewers do: what is there is used.
+    ran.says(&["cut.jpg", "rows are missing"]);
     the_good_photo_is_in(&stage);
 }
 

@@ -45,6 +45,22 @@ const CODECS: &[Codec] = &[
         #[cfg(not(feature = "webp"))]
         decode: None,
     },
+    // Before TIFF, whose signature most of them have.
+    Codec {
+        format: Format::Raw,
+        extensions: &[
+            "nef", "nrw", "cr2", "cr3", "arw", "sr2", "srf", "dng", "raf", "orf", "rw2", "pef",
+            "srw", "3fr", "fff", "erf", "iiq", "kdc", "dcr", "mef", "mos", "raw", "rwl",
+        ],
+        #[cfg(feature = "raw")]
+        sniff: super::raw::sniff,
+        #[cfg(not(feature = "raw"))]
+        sniff: |_| false,
+        #[cfg(feature = "raw")]
+        decode: Some(super::raw::decode),
+        #[cfg(not(feature = "raw"))]
+        decode: None,
+    },
     Codec {
         format: Format::Tiff,
         extensions: &["tif", "tiff"],
@@ -77,17 +93,75 @@ const CODECS: &[Codec] = &[
         #[cfg(not(feature = "bmp"))]
         decode: None,
     },
+    Codec {
+        format: Format::Heic,
+        extensions: &["heic", "heif", "hif"],
+        sniff: |b| iso_kind(b) == Some(Format::Heic),
+        #[cfg(feature = "heic")]
+        decode: Some(super::heif::decode_heic),
+        #[cfg(not(feature = "heic"))]
+        decode: None,
+    },
+    Codec {
+        format: Format::Avif,
+        extensions: &["avif", "avifs"],
+        sniff: |b| iso_kind(b) == Some(Format::Avif),
+        #[cfg(feature = "avif")]
+        decode: Some(super::heif::decode_avif),
+        #[cfg(not(feature = "avif"))]
+        decode: None,
+    },
+    Codec {
+        format: Format::JpegXl,
+        extensions: &["jxl"],
+        sniff: |b| b.starts_with(b"\xFF\x0A") || b.starts_with(b"\0\0\0\x0CJXL \r\n\x87\n"),
+        #[cfg(feature = "jxl")]
+        decode: Some(super::jxl::decode),
+        #[cfg(not(feature = "jxl"))]
+        decode: None,
+    },
 ];
+
+/// HEIC or AVIF by the brands of an ISO media file: the main one, or for general ones the first
+/// that says more.
+fn iso_kind(bytes: &[u8]) -> Option<Format> {
+    const MOST_BRANDS: usize = 64;
+    if bytes.get(4..8) != Some(b"ftyp") {
+        return None;
+    }
+    let stated = u32::from_be_bytes(*bytes.first_chunk()?) as usize;
+    let brands = bytes.get(8..stated.min(bytes.len()))?.as_chunks::<4>().0;
+    let main = brands.first()?;
+    let is_general = matches!(main, b"mif1" | b"mif2" | b"msf1" | b"miaf");
+    let compatible = brands
+        .iter()
+        .skip(2)
+        .take(if is_general { MOST_BRANDS } else { 0 });
+    let named = std::iter::once(main).chain(compatible);
+    let kind = named.filter_map(|brand| match brand {
+        b"heic" | b"heix" | b"heim" | b"heis" | b"hevc" | b"hevx" => Some(Format::Heic),
+        b"avif" | b"avis" => Some(Format::Avif),
+        _ => None,
+    });
+    // A general file that says no more is HEIF in the first place.
+    kind.into_iter()
+        .next()
+        .or(is_general.then_some(Format::Heic))
+}
 
 impl Format {
     /// Every format, in the order of the documentation.
-    pub const ALL: [Format; 6] = [
+    pub const ALL: [Format; 10] = [
         Format::Jpeg,
         Format::Png,
         Format::WebP,
         Format::Tiff,
         Format::Bmp,
         Format::Gif,
+        Format::Heic,
+        Format::Avif,
+        Format::JpegXl,
+        Format::Raw,
     ];
 
     /// File name extensions that usually hold this format, lower-case.
@@ -126,20 +200,12 @@ pub(super) fn decoder_of(format: Format) -> Option<Decode> {
 
 /// Words for content that [`sniff`] does not know, for the error message.
 pub(super) fn describe_unknown(bytes: &[u8]) -> String {
-    let brand = (bytes.get(4..8) == Some(b"ftyp"))
-        .then(|| bytes.get(8..12))
-        .flatten();
-    let named = match brand {
-        Some(b"heic" | b"heix" | b"hevc" | b"mif1" | b"msf1" | b"heim" | b"heis") => Some("HEIC"),
-        Some(b"avif" | b"avis") => Some("AVIF"),
-        Some(_) => Some("a video or other ISO media file"),
-        None if bytes.starts_with(b"%PDF") => Some("PDF"),
-        None if bytes.starts_with(b"\xFF\x0A") || bytes.starts_with(b"\0\0\0\x0CJXL ") => {
-            Some("JPEG XL")
-        }
-        None if bytes.starts_with(b"\0\0\0\x0CjP  ") => Some("JPEG 2000"),
-        None if bytes.iter().take(4096).all(|&b| b == 0) => Some("only zeros"),
-        None => None,
+    let named = match bytes.get(4..8) {
+        Some(b"ftyp") => Some("a video or other ISO media file"),
+        _ if bytes.starts_with(b"%PDF") => Some("PDF"),
+        _ if bytes.starts_with(b"\0\0\0\x0CjP  ") => Some("JPEG 2000"),
+        _ if bytes.iter().take(4096).all(|&b| b == 0) => Some("only zeros"),
+        _ => None,
     };
     if let Some(name) = named {
         return format!("it looks like {name}");
@@ -167,6 +233,16 @@ mod tests {
         assert_eq!(sniff(b"RIFF\x10\0\0\0WAVEfmt "), None);
         assert_eq!(sniff(b"MM\0*\0\0\0\x08"), Some(Format::Tiff));
         assert_eq!(sniff(b"BMW is a car, not a picture"), None);
+        assert_eq!(
+            sniff(b"\0\0\0\x18ftypheic\0\0\0\0mif1heic"),
+            Some(Format::Heic)
+        );
+        assert_eq!(
+            sniff(b"\0\0\0\x18ftypmif1\0\0\0\0mif1avif"),
+            Some(Format::Avif)
+        );
+        assert_eq!(sniff(b"\0\0\0\x14ftypisom\0\0\0\0avif"), None);
+        assert_eq!(sniff(b"\xFF\x0A\xFA"), Some(Format::JpegXl));
         assert_eq!(sniff(b""), None);
     }
 
@@ -184,13 +260,14 @@ mod tests {
     fn extensions_are_read_in_any_case() {
         assert_eq!(Format::from_extension("JPeG"), Some(Format::Jpeg));
         assert_eq!(Format::from_extension("tiff"), Some(Format::Tiff));
-        assert_eq!(Format::from_extension("heic"), None);
+        assert_eq!(Format::from_extension("HEIC"), Some(Format::Heic));
+        assert_eq!(Format::from_extension("mov"), None);
         assert_eq!(Format::from_extension(""), None);
     }
 
     #[test]
     fn unknown_content_is_put_in_words() {
-        assert!(describe_unknown(b"\0\0\0\x18ftypheic\0\0").contains("HEIC"));
+        assert!(describe_unknown(b"\0\0\0\x18ftypqt  \0\0").contains("video"));
         assert!(describe_unknown(b"hello, I am text").contains("\"hello, I am text\""));
         assert!(describe_unknown(b"\x7fELF\x02\x01\x01\0").contains("7f 45 4c 46"));
         assert!(describe_unknown(&[0; 100]).contains("zeros"));

@@ -10,6 +10,7 @@ use super::limits::{Deadline, DecodeLimits};
 use super::orientation::Orientation;
 use super::pixels::Image;
 use super::stored::{Note, Source};
+use super::taken::Taken;
 use crate::geometry::Size;
 
 /// A decoded file.
@@ -23,17 +24,19 @@ pub struct Decoded {
     pub orientation: Orientation,
     /// Size of the photo, upright; `image` is smaller after [`decode_reduced`].
     pub size: Size,
-    /// EXIF `DateTimeOriginal` as ISO 8601 local time without zone: `2021-07-04T18:30:05`.
+    /// [`Taken::local`] of `taken`.
     pub taken_at: Option<String>,
+    /// When it was taken, by the most trusted of the dates in the file.
+    pub taken: Option<Taken>,
     /// What in the file had no effect.
     pub notes: Vec<Note>,
 }
 
-/// Decodes a JPEG, PNG, WebP, TIFF, BMP or GIF (first frame) to upright 8-bit sRGB.
+/// Decodes a picture of any [`Format`] that this build has to upright 8-bit sRGB.
 ///
 /// Transparency is laid on white, CMYK and grey become RGB, 16-bit samples are rounded to 8. An ICC
-/// profile is applied. A file that ends before its pixels do is an error and never a half-grey
-/// picture.
+/// profile is applied. A file that ends before its pixels do is an error; but a JPEG is used as far
+/// as it goes if at least a quarter of its rows is there, with a [`Note`], as viewers show it.
 ///
 /// # Errors
 /// [`ImageError`], which says what is wrong and what to do; it does not know the path. A decoder's
@@ -41,8 +44,9 @@ pub struct Decoded {
 /// "abort"`.
 ///
 /// # Source
-/// ITU-T T.81 (JPEG), RFC 2083 and PNG third edition, RFC 9649 (WebP), TIFF 6.0, GIF89a; EXIF 2.32
-/// (CIPA DC-008) for `Orientation` and `DateTimeOriginal`; ICC.1:2010.
+/// ITU-T T.81 (JPEG), RFC 2083 and PNG third edition, RFC 9649 (WebP), TIFF 6.0, GIF89a, ISO/IEC
+/// 23008-12 (HEIF), ISO/IEC 18181 (JPEG XL); EXIF 2.32 (CIPA DC-008) for `Orientation` and dates;
+/// ICC.1:2010.
 ///
 /// # Example
 /// ```
@@ -106,12 +110,23 @@ pub(crate) fn decode_within(
     });
     let stored = converted.map_err(|what| ImageError::DecoderFailed { format, what })??;
     let orientation = stored.exif.orientation.unwrap_or_default();
+    let taken = stored.exif.taken.or_else(|| searched_date(bytes, limits));
     Ok(Decoded {
         size: orientation.upright_size(stored.size),
         image: orientation.upright(stored.image),
         format,
         orientation,
-        taken_at: stored.exif.taken_at,
+        taken_at: taken.as_ref().map(|taken| taken.local.clone()),
+        taken,
         notes: stored.notes,
     })
+}
+
+/// A date of an XMP packet or an IPTC record, which stand near the start of a file, or its end.
+fn searched_date(bytes: &[u8], limits: &DecodeLimits) -> Option<Taken> {
+    let n = (limits.max_metadata_bytes as usize).min(bytes.len());
+    let (head, tail) = (&bytes[..n], &bytes[bytes.len() - n..]);
+    Taken::from_xmp(head)
+        .or_else(|| Taken::from_xmp(tail))
+        .or_else(|| Taken::from_iptc(head))
 }

@@ -13,10 +13,7 @@ pub enum ImageError {
     #[error("the file is empty (0 bytes); copy it again from its source")]
     Empty,
     /// The content has no known format, whatever the name says.
-    #[error(
-        "the content is not an image of a known format ({content}); convert it to JPEG, PNG, \
-         WebP, TIFF, BMP or GIF"
-    )]
+    #[error("the content is not an image of a known format ({content}); convert it to JPEG or PNG")]
     UnknownFormat {
         /// What the first bytes suggest.
         content: String,
@@ -30,7 +27,7 @@ pub enum ImageError {
         what: String,
     },
     /// The encoded file is larger than the limit.
-    #[error("the file has {bytes} bytes, over the limit of {limit}; raise the limit or shrink it")]
+    #[error("the file has {bytes} bytes, over the limit of {limit}; save a smaller copy of it")]
     TooManyBytes {
         /// Size of the encoded file.
         bytes: u64,
@@ -40,14 +37,15 @@ pub enum ImageError {
     /// The header claims more pixels than the limit; nothing was allocated for them.
     #[error(
         "the header claims {width_px}x{height_px} px, over the limit of {max_pixels} px in all and \
-         {max_side_px} px a side; raise the limit or shrink the image"
+         {max_side_px} px a side; save a smaller copy of it"
     )]
     TooManyPixels {
         /// Claimed width.
         width_px: u32,
         /// Claimed height.
         height_px: u32,
-        /// [`DecodeLimits::max_pixels`](super::DecodeLimits::max_pixels).
+        /// [`DecodeLimits::max_pixels`](super::DecodeLimits::max_pixels), or less where a format's
+        /// decoder holds more than four bytes a pixel.
         max_pixels: u64,
         /// [`DecodeLimits::max_side_px`](super::DecodeLimits::max_side_px).
         max_side_px: u32,
@@ -83,7 +81,7 @@ pub enum ImageError {
     },
     /// Decoding took longer than the limit.
     #[error(
-        "decoding took longer than the limit of {} ms; raise the limit or shrink the image",
+        "decoding took longer than the limit of {} ms; save a smaller copy of it",
         limit.as_millis()
     )]
     TooSlow {

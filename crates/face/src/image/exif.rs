@@ -1,4 +1,4 @@
-//! The two EXIF facts a face pipeline needs. In: an EXIF block (TIFF structure) of unknown honesty.
+//! The EXIF facts a photo library needs. In: an EXIF block (TIFF structure) of unknown honesty.
 //! Out: orientation and time. Knows nothing of the file around the block.
 //!
 //! Not `kamadak-exif` (read in version 0.6.2): it wants a `Vec` of the block, which for a TIFF is
@@ -8,6 +8,7 @@
 //! one pointer.
 
 use super::orientation::Orientation;
+use super::taken::{DateSource, Taken};
 use super::tiff_directory::Tiff;
 
 /// What was found; anything missing, malformed or out of range is `None`.
@@ -15,13 +16,18 @@ use super::tiff_directory::Tiff;
 pub struct Exif {
     /// How the stored pixels lie.
     pub orientation: Option<Orientation>,
-    /// `DateTimeOriginal` as ISO 8601 local time without zone.
-    pub taken_at: Option<String>,
+    /// The most trusted of its dates.
+    pub taken: Option<Taken>,
 }
 
 const ORIENTATION: u16 = 0x0112;
 const EXIF_DIRECTORY: u16 = 0x8769;
+const DATE_TIME: u16 = 0x0132;
 const DATE_TIME_ORIGINAL: u16 = 0x9003;
+const DATE_TIME_DIGITIZED: u16 = 0x9004;
+const OFFSET_TIME: u16 = 0x9010;
+const OFFSET_TIME_ORIGINAL: u16 = 0x9011;
+const OFFSET_TIME_DIGITIZED: u16 = 0x9012;
 
 /// Reads a block as JPEG APP1, PNG `eXIf`, WebP `EXIF` or a whole TIFF file hold it.
 ///
@@ -37,48 +43,51 @@ pub fn read(block: &[u8]) -> Exif {
         .unwrap_or_default()
 }
 
+/// The date of a block whose first directory is the one that EXIF points to.
+#[cfg(feature = "raw")]
+pub(super) fn date_in_first_directory(block: &[u8]) -> Option<Taken> {
+    let tiff = Tiff::open(block)?;
+    date(&tiff, None, tiff.first_directory())
+}
+
 fn facts(tiff: &Tiff) -> Option<Exif> {
     let main = tiff.first_directory()?;
     let orientation = tiff
         .find(main, ORIENTATION)
         .and_then(|entry| tiff.number(&entry))
         .and_then(Orientation::from_exif);
-    let taken_at = tiff
+    let details = tiff
         .find(main, EXIF_DIRECTORY)
-        .and_then(|entry| tiff.number(&entry))
-        .and_then(|details| tiff.find(details, DATE_TIME_ORIGINAL))
-        .and_then(|entry| tiff.text(&entry))
-        .and_then(iso_8601);
+        .and_then(|entry| tiff.number(&entry));
     Some(Exif {
         orientation,
-        taken_at,
+        taken: date(tiff, Some(main), details),
     })
 }
 
-/// `2021:07:04 18:30:05` to `2021-07-04T18:30:05`; cameras without a set clock write zeros or
-/// spaces.
-fn iso_8601(exif: &[u8]) -> Option<String> {
-    let text = str::from_utf8(exif.get(..19)?).ok()?;
-    let separators = [(4, ':'), (7, ':'), (10, ' '), (13, ':'), (16, ':')];
-    if separators.iter().any(|&(at, c)| !text[at..].starts_with(c)) {
-        return None;
-    }
-    let field = |from: usize, to: usize, range: std::ops::RangeInclusive<u32>| {
-        let digits = &text[from..to];
-        let plain = digits.bytes().all(|b| b.is_ascii_digit());
-        (plain && range.contains(&digits.parse().ok()?)).then_some(digits)
-    };
-    let (year, month, day) = (
-        field(0, 4, 1..=9999)?,
-        field(5, 7, 1..=12)?,
-        field(8, 10, 1..=31)?,
-    );
-    let (hour, minute, second) = (
-        field(11, 13, 0..=23)?,
-        field(14, 16, 0..=59)?,
-        field(17, 19, 0..=60)?,
-    );
-    Some(format!("{year}-{month}-{day}T{hour}:{minute}:{second}"))
+fn date(tiff: &Tiff, main: Option<u32>, details: Option<u32>) -> Option<Taken> {
+    let sources = [
+        (
+            details,
+            DATE_TIME_ORIGINAL,
+            OFFSET_TIME_ORIGINAL,
+            DateSource::DateTimeOriginal,
+        ),
+        (
+            details,
+            DATE_TIME_DIGITIZED,
+            OFFSET_TIME_DIGITIZED,
+            DateSource::CreateDate,
+        ),
+        (main, DATE_TIME, OFFSET_TIME, DateSource::ModifyDate),
+    ];
+    let text = |directory: u32, tag: u16| tiff.text(&tiff.find(directory, tag)?);
+    sources
+        .into_iter()
+        .find_map(|(directory, date, offset, source)| {
+            let offset = details.and_then(|details| text(details, offset));
+            Taken::from_exif(text(directory?, date)?, offset, source)
+        })
 }
 
 #[cfg(test)]
@@ -140,7 +149,12 @@ mod tests {
         for big_endian in [false, true] {
             let found = read(&block(big_endian, 6, b"2021:07:04 18:30:05\0"));
             assert_eq!(found.orientation, Some(Orientation::RotatedLeft));
-            assert_eq!(found.taken_at.as_deref(), Some("2021-07-04T18:30:05"));
+            let taken = found.taken.unwrap();
+            assert_eq!(taken.local, "2021-07-04T18:30:05");
+            assert_eq!(
+                (taken.offset_min, taken.source),
+                (None, DateSource::DateTimeOriginal)
+            );
         }
     }
 
@@ -159,9 +173,10 @@ mod tests {
             b"2021-07-04 18:30:05\0",
             b"+021:07:04 18:30:05\0",
         ] {
-            assert_eq!(read(&block(false, 1, date)).taken_at, None, "{date:?}");
+            assert_eq!(read(&block(false, 1, date)).taken, None, "{date:?}");
         }
-        assert_eq!(iso_8601("2021:07:04\u{e9}8:30:05\0".as_bytes()), None);
+        let odd = "2021:07:04\u{e9}8:30:05\0".as_bytes();
+        assert_eq!(Taken::from_exif(odd, None, DateSource::ModifyDate), None);
     }
 
     #[test]
@@ -169,7 +184,7 @@ mod tests {
         let whole = block(false, 3, b"2021:07:04 18:30:05\0");
         for end in 0..whole.len() {
             let found = read(&whole[..end]);
-            assert!(found.taken_at.is_none() || end + 1 >= whole.len());
+            assert!(found.taken.is_none() || end + 1 >= whole.len());
         }
         for at in 0..whole.len() {
             for value in [0, 1, 0x7F, 0xFF] {

@@ -19,6 +19,14 @@ pub enum Format {
     Bmp,
     /// GIF; its first frame.
     Gif,
+    /// HEIC or another HEIF file coded as HEVC; its primary image.
+    Heic,
+    /// AVIF; its primary image.
+    Avif,
+    /// JPEG XL; its first frame.
+    JpegXl,
+    /// A camera's raw file; its embedded preview.
+    Raw,
 }
 
 impl fmt::Display for Format {
@@ -30,6 +38,10 @@ impl fmt::Display for Format {
             Format::Tiff => "TIFF",
             Format::Bmp => "BMP",
             Format::Gif => "GIF",
+            Format::Heic => "HEIC",
+            Format::Avif => "AVIF",
+            Format::JpegXl => "JPEG XL",
+            Format::Raw => "raw file",
         })
     }
 }

@@ -74,6 +74,19 @@ pub(super) fn decode<'a>(source: &Source<'a>) -> Result<Stored<'a>, ImageError> 
     Ok(stored)
 }
 
+/// The size of a JPEG that [`decode`] may read, from its first segments.
+#[cfg(feature = "raw")]
+pub(super) fn size_of(bytes: &[u8]) -> Option<Size> {
+    const MAX_SEGMENTS: usize = 64;
+    let frame = Markers::new(bytes)
+        .take(MAX_SEGMENTS)
+        .take_while(|segment| !segment.follows_junk && segment.marker != SOS)
+        .find(|segment| Frame::begins_at(segment.marker))?;
+    let frame = Frame::read(frame.marker, frame.content)?;
+    let size = frame.size;
+    (check_kind(&frame).is_ok() && size.pixels() > 0).then_some(size)
+}
+
 /// Refuses what no decoder here reads, by its name.
 fn check_kind(frame: &Frame) -> Result<(), ImageError> {
     let what = match frame.process {
@@ -356,7 +369,8 @@ fn is_ordinary(frame: &Frame, scan: Option<&Scan>) -> bool {
     let most = frame.most_sampling();
     let first = frame.components.first();
     let is_sampled_most = first.is_some_and(|c| (c.across, c.down) == most);
-    let divides = |c: &markers::Component| most.0 % c.across == 0 && most.1 % c.down == 0;
+    let divides =
+        |c: &markers::Component| most.0.is_multiple_of(c.across) && most.1.is_multiple_of(c.down);
     let are_powers = most.0 != 3 && most.1 != 3 && frame.components.iter().all(divides);
     let is_together =
         frame.is_progressive() || scan.is_none_or(|s| s.components.len() == frame.components.len());

@@ -9,6 +9,9 @@ use crate::geometry::Size;
 
 /// What a file may ask for. Sizes are checked from the header, before any pixel is allocated.
 ///
+/// HEIC and AVIF may have half as many pixels and JPEG XL a quarter, as their decoders hold two and
+/// four times as much.
+///
 /// Peak memory of one decode, measured on 12 Mpx (36 MB of RGB), the file included: baseline JPEG
 /// 43 MB, WebP 60 MB, PNG 63 MB, progressive JPEG 78 MB, TIFF 110 MB; a picture that is not stored
 /// upright is copied once, 36 MB more. Whatever the header claims, a file of `n` bytes never gets
@@ -44,7 +47,8 @@ pub struct DecodeLimits {
     ///
     /// Checked between rows of a PNG, at each read of a WebP, TIFF, BMP or GIF, and between passes.
     /// A JPEG pass is never interrupted: `max_pixels` and `max_scans` bound its work. The same
-    /// holds for the entropy decoding of one WebP, which reads its data at once.
+    /// holds for the entropy decoding of one WebP, which reads its data at once, and for one
+    /// picture of a HEIC, AVIF or JPEG XL.
     pub max_time: Duration,
 }
 
@@ -99,23 +103,18 @@ impl DecodeLimits {
                 bytes: 0,
             });
         }
-        // Sides are below 2^32 and a pixel has at most 16 bytes, so only this product can overflow.
         let pixels = size.pixels();
-        let decoded_bytes = pixels.saturating_mul(bytes_per_pixel);
-        if width_px.max(height_px) > self.max_side_px
-            || pixels > self.max_pixels
-            || decoded_bytes > self.max_pixels.saturating_mul(4)
-        {
+        let max_pixels = self.max_pixels.saturating_mul(4) / bytes_per_pixel.max(4);
+        if width_px.max(height_px) > self.max_side_px || pixels > max_pixels {
             return Err(ImageError::TooManyPixels {
                 width_px,
                 height_px,
-                max_pixels: self.max_pixels,
+                max_pixels,
                 max_side_px: self.max_side_px,
             });
         }
         let bytes = file_bytes as u64;
-        let plausible = bytes.saturating_mul(u64::from(self.max_pixels_per_byte));
-        if pixels > plausible.saturating_add(ALWAYS_ALLOWED_PIXELS) {
+        if pixels > self.plausible_pixels(file_bytes) {
             return Err(ImageError::TooFewBytes {
                 format,
                 width_px,
@@ -124,6 +123,12 @@ impl DecodeLimits {
             });
         }
         Ok(())
+    }
+
+    /// Pixels that a file of so many bytes may claim.
+    pub(super) fn plausible_pixels(&self, file_bytes: usize) -> u64 {
+        let plausible = (file_bytes as u64).saturating_mul(self.max_pixels_per_byte.into());
+        plausible.saturating_add(ALWAYS_ALLOWED_PIXELS)
     }
 
     /// Whether a JPEG of this size may have so many scans.

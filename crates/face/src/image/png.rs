@@ -103,6 +103,12 @@ pub(super) fn decode<'a>(source: &Source<'a>) -> Result<Stored<'a>, ImageError> 
             next_row_start += row_bytes;
         }
     }
+    if depth == Depth::Sixteen {
+        // PNG has the high byte first.
+        for sample in samples.as_chunks_mut::<2>().0 {
+            *sample = u16::from_be_bytes(*sample).to_ne_bytes();
+        }
+    }
     let is_grey = matches!(layout, Layout::Grey | Layout::GreyAlpha);
     Ok(Stored::new(
         source,

@@ -118,6 +118,11 @@ pub enum Note {
     },
     /// Passes that add detail are cut, or may be; the picture is coarser than it was.
     DetailMissing,
+    /// Of a raw file the embedded preview was read.
+    PreviewRead {
+        /// Size of the preview as it is stored.
+        size: Size,
+    },
 }
 
 impl fmt::Display for Note {
@@ -138,9 +143,12 @@ impl fmt::Display for Note {
                 "{n_missing_px} of its {height_px} rows are missing; the rest was used, copy it \
                  again from its source"
             ),
+            Note::PreviewRead { size } => {
+                write!(f, "the preview of {size} px in the raw file was read")
+            }
             Note::DetailMissing => f.write_str(
-                "its end is missing, and with it some of its detail; the rest was used, copy it again \
-                 from its source",
+                "its end is missing, and with it some of its detail; the rest was used, copy it \
+                 again from its source",
             ),
         }
     }

@@ -1,5 +1,13 @@
 //! TIFF to RGB. In: checked bytes. Out: stored pixels, the file's own directory as EXIF, the ICC
 //! profile. Knows nothing of orientation.
+//!
+//! The `image` crate's decoder reads the usual layouts fast; what it refuses is read by
+//! `tiff/general.rs`.
+
+mod colours;
+mod general;
+mod layout;
+mod unpack;
 
 use std::borrow::Cow;
 
@@ -16,29 +24,34 @@ const FORMAT: Format = Format::Tiff;
 
 const PLANAR_CONFIGURATION: u16 = 284;
 const SEPARATE_PLANES: u32 = 2;
-const IMAGE_SIDES: [u16; 2] = [256, 257];
-const TILE_SIDES: [u16; 2] = [322, 323];
+const TILE_WIDTH: u16 = 322;
+const COMPRESSION: u16 = 259;
+const JPEG: u32 = 7;
 const ICC_PROFILE: u16 = 34_675;
 
 pub(super) fn decode<'a>(source: &Source<'a>) -> Result<Stored<'a>, ImageError> {
     let directory = Tiff::open(source.bytes).and_then(|t| Some((t.first_directory()?, t)));
-    if let Some((first, tiff)) = &directory {
+    let is_usual = directory.as_ref().is_none_or(|(first, tiff)| {
         let number = |tag| tiff.number(&tiff.find(*first, tag)?);
-        let in_tiles = IMAGE_SIDES
-            .into_iter()
-            .zip(TILE_SIDES)
-            .any(|(image, tile)| number(tile).is_some_and(|px| number(image) > Some(px)));
-        // The decoder panics at several tiles in each of several planes.
-        if number(PLANAR_CONFIGURATION) == Some(SEPARATE_PLANES) && in_tiles {
-            return Err(ImageError::Unsupported {
-                format: FORMAT,
-                what: "its colours lie in separate planes of tiles".into(),
-            });
+        // The usual decoder panics at several tiles in each of several planes, and makes grey of
+        // some colours in JPEG.
+        let is_planar = number(PLANAR_CONFIGURATION) == Some(SEPARATE_PLANES);
+        !(is_planar && number(TILE_WIDTH).is_some()) && number(COMPRESSION) != Some(JPEG)
+    });
+    let usual = is_usual.then(|| {
+        let decoder = TiffDecoder::new(TimedReader::new(source))
+            .map_err(|cause| raster::explain(cause, FORMAT, source.deadline))?;
+        raster::read(decoder, source, FORMAT)
+    });
+    let (image, samples, notes) = match (usual, &directory) {
+        (Some(Ok(raster)), _) => (raster.image, raster.samples, Vec::new()),
+        (None | Some(Err(ImageError::Unsupported { .. })), Some((_, tiff))) => {
+            let read = general::read(source, tiff)?;
+            (read.image, read.samples, read.notes)
         }
-    }
-    let decoder = TiffDecoder::new(TimedReader::new(source))
-        .map_err(|cause| raster::explain(cause, FORMAT, source.deadline))?;
-    let raster = raster::read(decoder, source, FORMAT)?;
+        (Some(Err(error)), _) => return Err(error),
+        (None, None) => return Err(ImageError::Truncated { format: FORMAT }),
+    };
     let profile = directory.as_ref().and_then(|(first, tiff)| {
         let entry = tiff.find(*first, ICC_PROFILE)?;
         tiff.bytes(&entry)
@@ -47,10 +60,11 @@ pub(super) fn decode<'a>(source: &Source<'a>) -> Result<Stored<'a>, ImageError> 
         Some(bytes) => Profile::Bytes(Cow::Borrowed(bytes)),
         None => Profile::None,
     };
-    let (image, size) = (raster.image, raster.size);
-    let mut stored = Stored::new(source, image, size, raster.samples, None, profile);
+    let size = image.size();
+    let mut stored = Stored::new(source, image, size, samples, None, profile);
     // The file is itself the structure that EXIF borrowed; two entries of it are read, whatever its
     // size.
     stored.exif = exif::read(source.bytes);
+    stored.notes.extend(notes);
     Ok(stored)
 }

@@ -16,23 +16,33 @@ pub(super) struct Entry {
     value_offset: usize,
 }
 
+const BYTE: u16 = 1;
 const ASCII: u16 = 2;
 const SHORT: u16 = 3;
 const LONG: u16 = 4;
+const IFD: u16 = 13;
 /// BYTE, ASCII, UNDEFINED.
-const ONE_BYTE_KINDS: [u16; 3] = [1, ASCII, 7];
+const ONE_BYTE_KINDS: [u16; 3] = [BYTE, ASCII, 7];
 
 impl<'a> Tiff<'a> {
     pub(super) fn open(bytes: &'a [u8]) -> Option<Tiff<'a>> {
         let is_big_endian = match bytes.get(..4)? {
             b"II*\0" => false,
             b"MM\0*" => true,
+            // Raw files of Olympus and Panasonic.
+            b"IIRO" | b"IIRS" | b"IIU\0" => false,
+            b"MMOR" => true,
             _ => return None,
         };
         Some(Tiff {
             bytes,
             is_big_endian,
         })
+    }
+
+    #[cfg(feature = "tiff")]
+    pub(super) fn is_big_endian(&self) -> bool {
+        self.is_big_endian
     }
 
     /// Offset of the first directory.
@@ -64,6 +74,32 @@ impl<'a> Tiff<'a> {
             (LONG, 1) => self.u32_at(entry.value_offset),
             _ => None,
         }
+    }
+
+    /// Up to `most` BYTEs, SHORTs or LONGs.
+    pub(super) fn numbers(&self, entry: &Entry, most: usize) -> Vec<u32> {
+        let bytes_each = match entry.kind {
+            BYTE => 1,
+            SHORT => 2,
+            LONG | IFD => 4,
+            _ => return Vec::new(),
+        };
+        let n = (entry.count as usize).min(most);
+        let is_inline = (entry.count as usize).saturating_mul(bytes_each) <= 4;
+        let start = match is_inline {
+            true => Some(entry.value_offset),
+            false => self.u32_at(entry.value_offset).map(|at| at as usize),
+        };
+        let Some(start) = start else {
+            return Vec::new();
+        };
+        let at = |i: usize| start.checked_add(i * bytes_each);
+        let value = |i: usize| match bytes_each {
+            1 => self.bytes.get(at(i)?).copied().map(u32::from),
+            2 => self.u16_at(at(i)?).map(u32::from),
+            _ => self.u32_at(at(i)?),
+        };
+        (0..n).map_while(value).collect()
     }
 
     /// The bytes of an ASCII entry.

@@ -237,6 +237,9 @@ fn run(pages: &Pages, folder: &Path) -> Result<(), Problem> {
             .problems
             .iter()
             .map(|(file, why)| format!("{}: {why}", file.display()))
+            .chain(summary.unread.iter().map(|(file, kind)| {
+                format!("{}: of a kind that is not read ({kind})", file.display())
+            }))
             .collect();
     });
     Ok(())

@@ -1,5 +1,6 @@
-//! Markers of a JPEG. In: bytes of unknown honesty. Out: its segments, one after the other, and what
-//! they state of the picture. Knows nothing of codes or pixels; allocates by the components only.
+//! Markers of a JPEG. In: bytes of unknown honesty. Out: its segments, one after the other, and
+//! what they state of the picture. Knows nothing of codes or pixels; allocates by the components
+//! only.
 //!
 //! # Source
 //! ITU-T T.81, annex B (markers, frame and scan headers).

@@ -28,11 +28,46 @@ struct Blocks<'a> {
     row_px: u32,
 }
 
+/// How the MCUs of a scan cover the picture.
+struct Grid {
+    n_per_row: u32,
+    n_rows: u32,
+    row_px: u32,
+}
+
+impl Grid {
+    fn n_mcus(&self) -> u64 {
+        u64::from(self.n_per_row) * u64::from(self.n_rows)
+    }
+}
+
+fn grid(frame: &Frame, scan: &Scan) -> Grid {
+    let (across, down) = frame.most_sampling();
+    let size = frame.size;
+    let (n_per_row, n_rows, row_px) = match scan.components[..] {
+        [(position, ..)] => {
+            let component = frame.components[position];
+            let width_px = (size.width_px * component.across).div_ceil(across);
+            let height_px = (size.height_px * component.down).div_ceil(down);
+            let row_px = (8 * down).div_ceil(component.down);
+            (width_px.div_ceil(8), height_px.div_ceil(8), row_px)
+        }
+        _ => (
+            size.width_px.div_ceil(8 * across),
+            size.height_px.div_ceil(8 * down),
+            8 * down,
+        ),
+    };
+    Grid {
+        n_per_row,
+        n_rows,
+        row_px,
+    }
+}
+
 impl<'a> Blocks<'a> {
     /// `None` if a table is missing. In the first pass of a progressive file a block is its DC.
     fn new(frame: &Frame, scan: &Scan, tables: &'a Tables) -> Option<Blocks<'a>> {
-        let (across, down) = frame.most_sampling();
-        let size = frame.size;
         let table = |set: &'a [Option<Codes>; 4], at: usize| set[at].as_ref();
         let is_alone = scan.components.len() == 1;
         let mut parts = Vec::new();
@@ -48,25 +83,12 @@ impl<'a> Blocks<'a> {
             };
             parts.push((n_blocks, table(&tables.dc, dc)?, ac));
         }
-        let (n_per_row, n_rows, row_px) = match scan.components[..] {
-            [(position, ..)] => {
-                let component = frame.components[position];
-                let width_px = (size.width_px * component.across).div_ceil(across);
-                let height_px = (size.height_px * component.down).div_ceil(down);
-                let row_px = (8 * down).div_ceil(component.down);
-                (width_px.div_ceil(8), height_px.div_ceil(8), row_px)
-            }
-            _ => (
-                size.width_px.div_ceil(8 * across),
-                size.height_px.div_ceil(8 * down),
-                8 * down,
-            ),
-        };
+        let grid = grid(frame, scan);
         Some(Blocks {
             parts,
-            n_mcus: u64::from(n_per_row) * u64::from(n_rows),
-            n_per_row: n_per_row.into(),
-            row_px,
+            n_mcus: grid.n_mcus(),
+            n_per_row: grid.n_per_row.into(),
+            row_px: grid.row_px,
         })
     }
 
@@ -100,7 +122,7 @@ impl<'a> Blocks<'a> {
             for (&(n_blocks, dc, ac), value) in self.parts.iter().zip(&mut dc_values) {
                 for _ in 0..n_blocks {
                     // Back to zero if there is a code for so large a step, else on as it is.
-                    let step = -*value;
+                    let step = value.wrapping_neg();
                     let n_bits = step.unsigned_abs().checked_ilog2().map_or(0, |n| n + 1);
                     match dc.code_of(n_bits as u8) {
                         Some((code, length)) if n_bits < 16 => {
@@ -109,10 +131,7 @@ impl<'a> Blocks<'a> {
                             writer.put((step + negative) as u32, n_bits);
                             *value = 0;
                         }
-                        _ => {
-                            let (code, length) = dc.code_of(0)?;
-                            writer.put(code, length);
-                        }
+                        _ => *value += put_smallest_step(writer, dc, *value)?,
                     }
                     if let Some(ac) = ac {
                         let (code, length) = ac.code_of(0)?;
@@ -125,11 +144,62 @@ impl<'a> Blocks<'a> {
     }
 }
 
+/// Writes the smallest step that a table has a code for, towards zero, and returns it.
+fn put_smallest_step(writer: &mut BitWriter, dc: &Codes, value: i32) -> Option<i32> {
+    let (n_bits, (code, length)) =
+        (0..12u8).find_map(|n_bits| Some((n_bits, dc.code_of(n_bits)?)))?;
+    writer.put(code, length);
+    if n_bits == 0 {
+        return Some(0);
+    }
+    let least = 1u32 << (n_bits - 1);
+    // A negative step is written as its distance from the lowest one.
+    let bits = if value > 0 { least - 1 } else { least };
+    writer.put(bits, n_bits.into());
+    Some(if value > 0 {
+        -(least as i32)
+    } else {
+        least as i32
+    })
+}
+
 #[derive(Default)]
 struct Walked {
     n_mcus: u64,
     n_bits: u64,
     dc_values: [i32; 4],
+}
+
+/// Whether coded samples hold the coefficients of so many blocks.
+fn has_detail(coded: &[u8], codes: &Codes, scan: &Scan, n_blocks: u64) -> bool {
+    let mut reader = BitReader::new(coded);
+    let mut n_empty = 0;
+    for _ in 0..n_blocks {
+        if n_empty > 0 {
+            n_empty -= 1;
+            continue;
+        }
+        let mut k = u32::from(scan.first);
+        while k <= scan.last.into() {
+            let n_more = |s: u8| match (s >> 4, s & 15) {
+                (15, n) | (_, n @ 1..) => n.into(),
+                (run, _) => run.into(),
+            };
+            let Some((symbol, value)) = reader.symbol(codes, n_more) else {
+                return false;
+            };
+            match (symbol >> 4, symbol & 15) {
+                (15, 0) => k += 16,
+                (run, 0) => {
+                    // This block and so many more have nothing further.
+                    n_empty = (1u64 << run) + u64::from(value) - 1;
+                    break;
+                }
+                (run, _) => k += u32::from(run) + 1,
+            }
+        }
+    }
+    true
 }
 
 /// Passes over one block; the difference of its DC.
@@ -255,6 +325,21 @@ impl State {
         }
     }
 
+    /// Whether the first pass over some coefficients of one component ends too early. Of later
+    /// passes, which give each coefficient one more bit, that is not known.
+    fn is_cut(&self, scan: &Scan, entropy: &[u8]) -> bool {
+        let (Some(frame), [(_, _, ac)]) = (&self.frame, &scan.components[..]) else {
+            return false;
+        };
+        let Some(codes) = self.tables.ac[*ac].as_ref() else {
+            return true;
+        };
+        let n_blocks = grid(frame, scan).n_mcus();
+        scan.bit_before == 0
+            && expected_parts(entropy, self.restart_interval, n_blocks)
+                .any(|(part, n)| !part.is_some_and(|part| has_detail(part, codes, scan, n)))
+    }
+
     fn gives_blocks(&self, scan: &Scan) -> bool {
         let is_progressive = self.frame.as_ref().is_some_and(Frame::is_progressive);
         !is_progressive || (scan.first == 0 && scan.bit_before == 0)
@@ -284,7 +369,10 @@ pub(super) fn repair(bytes: &[u8]) -> Option<Repaired> {
                     break;
                 };
                 if !state.gives_blocks(&scan) {
-                    // A pass that refines: its end is worth having even if something is missing.
+                    // A pass that adds detail. Where it ends early, decoders make noise of it.
+                    if state.is_cut(&scan, segment.entropy) {
+                        break;
+                    }
                     put_segment(&mut file, marker, segment.content);
                     file.extend(segment.entropy);
                     continue;
