@@ -179,6 +179,7 @@ impl Gallery {
     pub fn erase_ended(&self) -> Result<usize, Error> {
         let mut n = 0;
         let by_ms = self.clock.trusted_ms();
+        self.recorder.keep_clock()?;
         for (service, _) in self.services() {
             let _writer = self.writer();
             let columns = self.columns(service);

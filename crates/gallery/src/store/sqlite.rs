@@ -56,6 +56,8 @@ pub struct SqliteStore {
     pepper: [u8; 32],
     /// Version of the schema when it was checked last.
     schema: AtomicI64,
+    /// The salt and the sealed data key, as they were when the file was opened or sealed anew.
+    wrapped: Mutex<[Vec<u8>; 2]>,
 }
 
 /// What opens and proves the rows of one file.
@@ -67,6 +69,17 @@ pub(super) struct Keys {
 
 fn altered(what: impl std::fmt::Display) -> Error {
     Error::Tampered(format!("{what} is not as it was written"))
+}
+
+/// A row whose values are of another kind than they were written as.
+fn unreadable(table: Table, error: rusqlite::Error) -> Error {
+    use rusqlite::Error::{FromSqlConversionFailure, IntegralValueOutOfRange, InvalidColumnType};
+    match error {
+        FromSqlConversionFailure(..) | IntegralValueOutOfRange(..) | InvalidColumnType(..) => {
+            altered(format_args!("among {} a row", table.rows()))
+        }
+        other => other.into(),
+    }
 }
 
 impl Keys {
@@ -185,6 +198,7 @@ impl SqliteStore {
         scrubber.busy_timeout(Duration::ZERO)?;
         Ok(SqliteStore {
             schema: AtomicI64::new(schema_version(&db)?),
+            wrapped: Mutex::new(wrapped_key(&db)?),
             reader: Mutex::new(connect(path)?),
             scrubber: Mutex::new(scrubber),
             reserve: Mutex::new(None),
@@ -272,7 +286,7 @@ impl SqliteStore {
         let mut rows = db.prepare(&format!("SELECT {SERVICE} FROM service ORDER BY id"))?;
         let mut rows = rows.query([])?;
         while let Some(row) = rows.next()? {
-            let row = ServiceRow::read(row)?;
+            let row = ServiceRow::read(row).map_err(|e| unreadable(Table::Service, e))?;
             each(&row, self.keys.open_service(&row)?)?;
         }
         Ok(())
@@ -322,6 +336,9 @@ impl Store for SqliteStore {
         let db = connect(&self.path)?;
         let db = db.unchecked_transaction()?;
         schema::check(&db)?;
+        if wrapped_key(&db)? != *locked(&self.wrapped) {
+            return Err(altered("the key in the vault's head"));
+        }
         let Keys { sealer, chain, .. } = &self.keys;
         let state = State::read(&db, sealer)?;
         let (mut sums, mut stored) = ([RowSum::default(); 3], Ledger::default());
@@ -334,7 +351,7 @@ impl Store for SqliteStore {
         let mut rows = db.prepare(&format!("SELECT {SUBJECT} FROM subject ORDER BY id"))?;
         let mut rows = rows.query([])?;
         while let Some(row) = rows.next()? {
-            let row = SubjectRow::read(row)?;
+            let row = SubjectRow::read(row).map_err(|e| unreadable(Table::Subject, e))?;
             let (name, consent, revision) = self.keys.open_subject(&row)?;
             sums[sum_of(Table::Subject)].add(&self.keys.rows.subject(&row));
             stored.add_person(row.service, row.id, revision);
@@ -354,7 +371,9 @@ impl Store for SqliteStore {
         let mut rows = rows.query([])?;
         let (sum, mut batch) = (&mut sums[sum_of(Table::Example)], Vec::new());
         while let Some(row) = rows.next()? {
-            batch.push((ExampleRow::read(row)?, row.get(4)?));
+            let unreadable = |e| unreadable(Table::Example, e);
+            let example = ExampleRow::read(row).map_err(unreadable)?;
+            batch.push((example, row.get(4).map_err(unreadable)?));
             if batch.len() == LOAD_BATCH {
                 self.open_examples(&mut batch, each, sum, &mut stored)?;
             }
@@ -529,6 +548,7 @@ impl Store for SqliteStore {
             wrapping.write(t.db, &self.data_key)?;
             t.log(Action::Rekey, 0, 0, 1)
         })?;
+        *locked(&self.wrapped) = wrapped_key(&self.reader())?;
         self.scrub().map(drop)
     }
 }
@@ -596,14 +616,23 @@ pub(super) fn migrate(db: &mut Connection, path: &Path) -> Result<(), Error> {
     Ok(())
 }
 
+/// The salt, and the data key sealed with the secret.
+fn wrapped_key(db: &Connection) -> Result<[Vec<u8>; 2], Error> {
+    let read = |name: &str| {
+        let found = read_head(db, name)?;
+        found.ok_or_else(|| altered("the key in the vault's head"))
+    };
+    Ok([read("salt")?, read("data key")?])
+}
+
 pub(super) fn unwrap_key(
     db: &Connection,
     path: &Path,
     secret: &Secret,
 ) -> Result<Zeroizing<[u8; 32]>, Error> {
-    let read = |name: &str| read_head(db, name)?.ok_or_else(|| altered("the vault's head"));
-    let master = secret.key(&read("salt")?)?;
-    let opened = Sealer::of(&master).open("data key", &read("data key")?);
+    let [salt, sealed] = wrapped_key(db)?;
+    let master = secret.key(&salt)?;
+    let opened = Sealer::of(&master).open("data key", &sealed);
     let opened = opened.map_err(|_| Error::WrongKey(path.into()))?;
     let key = opened.as_slice().try_into().map_err(|_| Error::Damaged)?;
     Ok(Zeroizing::new(key))
