@@ -22,13 +22,14 @@ use super::reserve::Reserve;
 use super::rows::{EXAMPLE, ExampleRow, RowHasher, SERVICE, SUBJECT, ServiceRow, SubjectRow};
 use super::schema::{self, APPLICATION_ID, MIGRATIONS, NEWEST};
 use super::sqlite_transaction::SqliteTransaction;
-use super::state::{RowSum, State, TABLES, Table, read_head, write_head};
+use super::state::{KEY_RING, RowSum, State, TABLES, Table, read_head, write_head};
 use super::{Inventory, Ledger, Loaded, Noted, Row, Store, StoredExample, StoredService};
 use super::{Transaction, audit_log, upgrade};
 use crate::audit::{Action, Chain, Entry, Verified};
 use crate::clock::now_ms;
 use crate::consent::Consent;
 use crate::error::Error;
+use crate::key_ring::KeyRing;
 use crate::person::Person;
 use crate::private_file::open_or_create;
 use crate::seal::{MasterKey, Sealer, Secret, random};
@@ -121,6 +122,20 @@ impl Keys {
         let plain = self.sealer.open(&row.field(), &row.record);
         let plain = plain.map_err(|_| wrong())?;
         ExampleRecord::from_bytes(&plain).ok_or_else(wrong)
+    }
+
+    /// The API keys that belong to a state.
+    pub(super) fn read_key_ring(&self, db: &Connection, state: &State) -> Result<KeyRing, Error> {
+        let wrong = || altered("what is kept of the API keys");
+        let Some(sealed) = read_head(db, KEY_RING)? else {
+            let none_kept = state.keys == [0; 32];
+            return none_kept.then(KeyRing::default).ok_or_else(wrong);
+        };
+        if self.rows.key_ring(&sealed) != state.keys {
+            return Err(wrong());
+        }
+        let plain = self.sealer.open(KEY_RING, &sealed).map_err(|_| wrong())?;
+        KeyRing::from_bytes(&plain).ok_or_else(wrong)
     }
 
     /// The bytes of an image that belongs to a record.
@@ -388,6 +403,13 @@ impl Store for SqliteStore {
             Ok(())
         })?;
         Ok(found)
+    }
+
+    fn key_ring(&self) -> Result<KeyRing, Error> {
+        let db = self.reader();
+        let db = db.unchecked_transaction()?;
+        let state = State::read(&db, &self.keys.sealer)?;
+        self.keys.read_key_ring(&db, &state)
     }
 
     fn version(&self) -> Result<i64, Error> {
