@@ -14,6 +14,7 @@ pub(crate) mod eval;
 pub(crate) mod eval_cluster;
 pub(crate) mod eval_redact;
 pub(crate) mod find;
+pub(crate) mod keys;
 pub(crate) mod models;
 pub(crate) mod people;
 pub(crate) mod redact;

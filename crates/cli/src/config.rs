@@ -27,6 +27,8 @@ pub(crate) struct Config {
     pub pack: Option<String>,
     /// Photos handled at once; `None` is one per core.
     pub threads: Option<usize>,
+    /// File whose first line is the password of the album's pages.
+    pub password_file: Option<PathBuf>,
     /// How `fusiform serve` runs.
     pub serve: Settings,
 }
@@ -90,6 +92,7 @@ impl Config {
             models_dir: layer.models_dir.map_or_else(|| in_home("models"), Ok)?,
             pack: layer.pack,
             threads: layer.threads,
+            password_file: layer.serve.password_file.clone(),
             serve: layer.serve.resolve(home.as_deref())?,
         })
     }

@@ -1,6 +1,7 @@
 //! From the command line to a command. In: arguments. Out: an exit code.
 //! Knows which command runs, not what it does.
 
+use std::io::IsTerminal;
 use std::process::ExitCode;
 
 use clap::Parser;
@@ -9,7 +10,7 @@ use tracing_subscriber::EnvFilter;
 use crate::args::{Args, Command, EvalCommand, ExportCommand, ImportCommand, ModelsCommand};
 use crate::commands::{
     audit, bench, calibrate, compreface, detect, doctor, edit, eval, eval_cluster, eval_redact,
-    find, models, people, redact, report, review, scan, serve, shell, vault, verify, xmp,
+    find, keys, models, people, redact, report, review, scan, serve, shell, vault, verify, xmp,
 };
 use crate::context::Context;
 use crate::exit::Exit;
@@ -28,6 +29,8 @@ pub(crate) fn run() -> ExitCode {
     tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(std::io::stderr)
+        // A log file takes no colours.
+        .with_ansi(std::io::stderr().is_terminal())
         .init();
 
     let json = args.global.json;
@@ -119,7 +122,8 @@ fn dispatch(args: Args) -> anyhow::Result<Exit> {
         Command::Serve(args) => serve::run(context, &args),
         Command::Bench(args) => bench::run(context, &args),
         Command::Doctor => doctor::run(context),
-        Command::Key { kind, key, terms } => vault::key(context, kind, key, terms),
+        Command::Key(args) => keys::make(context, &args),
+        Command::Keys(command) => keys::run(context, &command),
         Command::Audit(command) => audit::run(context, &command),
         Command::Vault(command) => vault::run(context, &command),
         Command::Completions { .. } | Command::Man { .. } => Ok(Exit::Done),

@@ -13,6 +13,7 @@ mod exit;
 mod printer;
 mod remedy;
 mod report;
+mod secret_file;
 
 use std::process::ExitCode;
 

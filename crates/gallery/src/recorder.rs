@@ -1,8 +1,8 @@
 //! Writing. In: changes, and entries of the audit log that change nothing. Out: transactions of the
 //! store. Entries of recognitions are committed in groups: the first after a pause at once, the
 //! others within [`AUDIT_WINDOW`], or with the next change, whichever is sooner; a kill loses those
-//! of one window at most. On a full disk they go into the store's reserve, and are refused when that
-//! is full. A thread of its own writes groups, and retries what an erasure left to overwrite.
+//! of one window at most. On a full disk they go into the store's reserve, and are refused when
+//! that is full. A thread of its own writes groups, and retries what an erasure left to overwrite.
 
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};

@@ -39,6 +39,18 @@ pub struct Service {
     pub kind: Kind,
 }
 
+/// Whether a key is known to others or can be guessed: CompreFace's demonstration publishes
+/// `00000000-0000-0000-0000-000000000002` and the like. A random one has fewer than eight different
+/// digits once in some hundred million.
+pub fn is_guessable(key: &uuid::Uuid) -> bool {
+    let digits: std::collections::BTreeSet<u8> = key
+        .as_bytes()
+        .iter()
+        .flat_map(|b| [b >> 4, b & 15])
+        .collect();
+    digits.len() < 8
+}
+
 /// The consent that a service assumes for people about whom nothing else is stated.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Terms {

@@ -422,7 +422,7 @@ fn a_change_of_model_keeps_everybody_and_sets_aside_whom_it_cannot_embed() {
         "Ida"
     );
     assert_eq!(gallery.health().n_aside, 1);
-    assert_eq!(gallery.rename_subject(of, "Bo", "Ida").unwrap(), true);
+    assert!(gallery.rename_subject(of, "Bo", "Ida").unwrap());
     assert_eq!(
         gallery.erase_subject(of, "Ida").unwrap(),
         Some(("Ida".into(), 41))

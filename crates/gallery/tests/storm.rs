@@ -1,5 +1,5 @@
 //! Two hundred kills. A process enrols, renames, merges, erases, lets consents end, makes backups,
-//! finds its clock jumped and its disk full, and is killed at some instant of that, again and again.
+//! finds its clock jumped and its disk full, and is killed at some instant of that, many times.
 //! After each kill: everything acknowledged is there, nobody erased is back, what was under way was
 //! done or not done as a whole, and the log is whole and goes on from where it was.
 

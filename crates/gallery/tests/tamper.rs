@@ -218,6 +218,7 @@ fn names_something(said: &str) -> bool {
         "sealed head",
         "the vault's head",
         "among the ",
+        "API keys",
         "the key does not open",
         "model",
         "schema",
@@ -226,8 +227,11 @@ fn names_something(said: &str) -> bool {
     parts.iter().any(|part| said.contains(part))
 }
 
+/// What is changed, in words and in deed.
+type Case = (String, Box<dyn Fn(&Connection)>);
+
 /// Runs each case; how many there were.
-fn all_found(stage: &Stage, cases: Vec<(String, Box<dyn Fn(&Connection)>)>) -> usize {
+fn all_found(stage: &Stage, cases: Vec<Case>) -> usize {
     let n = cases.len();
     for (what, change) in cases {
         for said in stage.found(&what, &*change) {
@@ -236,8 +240,6 @@ fn all_found(stage: &Stage, cases: Vec<(String, Box<dyn Fn(&Connection)>)>) -> u
     }
     n
 }
-
-type Case = (String, Box<dyn Fn(&Connection)>);
 
 fn changed_columns(stage: &Stage) -> Vec<Case> {
     let db = stage.attack();

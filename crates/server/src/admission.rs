@@ -1,42 +1,57 @@
 //! How much is done at once, and which requests are refused. In: the server's limits. Out: permits,
-//! or a [`Problem`]. Every route tree takes its permits here. Knows no contract, image or person.
+//! or a [`Problem`]. Every route tree takes its permits here. Knows no contract and no person.
 //!
 //! | limit | of each key | of all | beyond it |
 //! |---|---|---|---|
 //! | requests a second | `rate_per_s`, bursts of twice as many | – | 429 |
-//! | bytes of request bodies in memory | – | 256 MiB | 503 |
-//! | requests that compute or wait to | – | `queue` | 503 |
-//! | requests that compute | – | one per core | wait |
+//! | bytes of request bodies in memory | its share | `body_memory_mib` | 429; 503 |
+//! | bytes a second of an upload | `min_upload_bytes_per_s` | – | 408 |
+//! | requests that compute or wait to | `queue` | 4 × `queue` | 503 |
+//! | requests that compute | all cores; one fewer with others there | one per core | wait |
+//! | memory for decoded pixels | all; its share with others there | `pixel_memory_mib` | wait |
+//! | memory for one picture | its share | – | 413 |
 //! | time of one request | – | `timeout_ms` | 503 |
+//!
+//! Nothing is taken before it is needed: memory for a body as its bytes arrive (`bodies`), memory
+//! for pixels once the decoder has read how many there are (`picture`), a core when it is one's
+//! turn (`turns`). The pages count as one key. A key's share is `key_share_percent`.
 //!
 //! The time limit is `tokio::time::timeout` and not `tower_http::timeout`: the latter answers
 //! without a body, and a refusal here has to become the contract's JSON.
 
+mod bodies;
+mod holder;
+mod picture;
+mod turns;
+
 use std::future::Future;
 use std::num::NonZeroU32;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use axum::body::{Body, Bytes};
-use axum::http::{HeaderMap, header};
 use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter};
 use rayon::{ThreadPool, ThreadPoolBuildError, ThreadPoolBuilder};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use crate::problem::{Code, Problem};
+use crate::problem::Problem;
 use crate::settings::Settings;
+use bodies::{Bodies, GRACE};
+pub(crate) use bodies::{BodyLimit, Held};
+pub(crate) use holder::Holder;
+pub(crate) use picture::decoding_bytes;
+pub(crate) use turns::Turn;
+use turns::{Capacity, Turns};
 
-/// Memory for the bodies of all requests under way, in KiB.
-const BODY_KIB: usize = 256 << 10;
+/// Queues of all keys together, as a multiple of one key's.
+const ALL_QUEUES: usize = 4;
 
 /// The limits and what is taken of them.
 #[derive(Debug)]
 pub(crate) struct Admission {
-    /// Requests of each key, by the number of its service; `None` is no limit.
-    rates: Option<DefaultKeyedRateLimiter<i64>>,
-    body_kib: Arc<Semaphore>,
-    queue: Arc<Semaphore>,
-    cores: Arc<Semaphore>,
+    /// Requests of each key; `None` is no limit.
+    rates: Option<DefaultKeyedRateLimiter<Holder>>,
+    bodies: Arc<Bodies>,
+    turns: Arc<Turns>,
     /// A request that is alone uses all threads; many use one each.
     threads: Arc<ThreadPool>,
     timeout: Duration,
@@ -51,39 +66,52 @@ impl Admission {
             let burst = rate.saturating_mul(NonZeroU32::MIN.saturating_add(1));
             RateLimiter::keyed(Quota::per_second(rate).allow_burst(burst))
         };
+        let bytes = |mib: u32| u64::from(mib) << 20;
+        let share = |bytes: u64| bytes * u64::from(settings.key_share_percent) / 100;
+        let whole = |bytes: u64| usize::try_from(bytes).unwrap_or(usize::MAX);
+        let (bodies, pixels) = (
+            bytes(settings.body_memory_mib),
+            bytes(settings.pixel_memory_mib),
+        );
         Ok(Admission {
             rates: NonZeroU32::new(settings.rate_per_s).map(limited),
-            body_kib: Arc::new(Semaphore::new(BODY_KIB)),
-            queue: Arc::new(Semaphore::new(settings.queue)),
-            cores: Arc::new(Semaphore::new(threads)),
+            bodies: Arc::new(Bodies {
+                bytes: whole(bodies),
+                share_bytes: whole(share(bodies)),
+                min_bytes_per_s: settings.min_upload_bytes_per_s,
+                grace: GRACE,
+                taken: Mutex::default(),
+            }),
+            turns: Turns::new(Capacity {
+                cores: threads.max(1),
+                bytes: pixels,
+                share_bytes: share(pixels),
+                holder_queue: settings.queue,
+                queue: settings.queue.saturating_mul(ALL_QUEUES),
+            }),
             threads: Arc::new(ThreadPoolBuilder::new().num_threads(threads).build()?),
             timeout: Duration::from_millis(settings.timeout_ms),
         })
     }
 
     /// Counts one request of a key.
-    pub(crate) fn count_request(&self, key: i64) -> Result<(), Problem> {
+    pub(crate) fn count_request(&self, key: impl Into<Holder>) -> Result<(), Problem> {
         match &self.rates {
-            Some(rates) => rates.check_key(&key).map_err(|_| Problem::rate_limited()),
+            Some(rates) => rates
+                .check_key(&key.into())
+                .map_err(|_| Problem::rate_limited()),
             None => Ok(()),
         }
     }
 
-    /// Memory for a body of at most `max_bytes`, held until the permit is dropped. A chunked body
-    /// reserves all of it.
-    pub(crate) fn reserve_body(
+    /// Reads a body, and holds its memory until the permit is dropped.
+    pub(crate) async fn receive(
         &self,
-        headers: &HeaderMap,
-        max_bytes: usize,
-    ) -> Result<OwnedSemaphorePermit, Problem> {
-        let length = headers.get(header::CONTENT_LENGTH);
-        let length = length.and_then(|l| l.to_str().ok()?.parse().ok());
-        let is_chunked = headers.contains_key(header::TRANSFER_ENCODING);
-        let bytes: usize = length.unwrap_or(if is_chunked { max_bytes } else { 0 });
-        let kib = bytes.min(max_bytes).div_ceil(1024);
-        Arc::clone(&self.body_kib)
-            .try_acquire_many_owned(u32::try_from(kib).unwrap_or(u32::MAX))
-            .map_err(|_| Problem::busy())
+        holder: impl Into<Holder>,
+        body: Body,
+        limit: BodyLimit,
+    ) -> Result<(Bytes, Held), Problem> {
+        self.bodies.receive(holder.into(), body, limit).await
     }
 
     /// Does all of a request within the time limit.
@@ -95,31 +123,35 @@ impl Admission {
         done.unwrap_or_else(|_| Err(Problem::timed_out()))
     }
 
-    /// A core, once one is free.
-    pub(crate) async fn core(&self) -> Result<OwnedSemaphorePermit, Problem> {
-        let core = Arc::clone(&self.cores).acquire_owned().await;
-        core.map_err(|_| Problem::busy())
+    /// A core and memory for `pixel_bytes`, once it is the holder's turn; refuses if its queue is
+    /// full.
+    pub(crate) async fn turn(
+        &self,
+        holder: impl Into<Holder>,
+        pixel_bytes: u64,
+    ) -> Result<Turn, Problem> {
+        self.turns.take(holder.into(), pixel_bytes).await
     }
 
-    /// Computes once a core is free; refuses if the queue is full.
+    /// Computes once it is the holder's turn; refuses if its queue is full.
     pub(crate) async fn compute<T: Send + 'static>(
         &self,
+        holder: impl Into<Holder>,
+        pixel_bytes: u64,
         work: impl FnOnce() -> Result<T, Problem> + Send + 'static,
     ) -> Result<T, Problem> {
-        let queued = Arc::clone(&self.queue).try_acquire_owned();
-        let queued = queued.map_err(|_| Problem::busy())?;
-        let core = self.core().await?;
+        let turn = self.turn(holder, pixel_bytes).await?;
         let threads = Arc::clone(&self.threads);
         blocking(move || {
-            let _held = (queued, core);
+            let _held = turn;
             threads.install(work)
         })
         .await
     }
 }
 
-/// Runs work that blocks (disk, computing) away from the threads that serve connections; a panic in
-/// it is a problem.
+/// Runs work that blocks (disk, computing, parsing) away from the threads that serve connections; a
+/// panic in it is a problem.
 pub(crate) async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, Problem> + Send + 'static,
 ) -> Result<T, Problem> {
@@ -132,37 +164,19 @@ pub(crate) async fn blocking<T: Send + 'static>(
     }
 }
 
-/// Reads a body of at most `max_bytes`; `refused` is the detail if it is larger or ends early.
-pub(crate) async fn read_body(
-    body: Body,
-    max_bytes: usize,
-    refused: &str,
-) -> Result<Bytes, Problem> {
-    let read = axum::body::to_bytes(body, max_bytes).await;
-    read.map_err(|_| Problem::new(Code::TooLarge, refused))
-}
-
 #[cfg(test)]
 mod tests {
-    use std::net::{Ipv4Addr, SocketAddr};
-
-    use axum::http::HeaderValue;
-
     use super::*;
+    use crate::problem::Code;
+
+    const A: Holder = Holder::of_service(1);
 
     fn admission(queue: usize, rate_per_s: u32) -> Admission {
         let settings = Settings {
-            listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
-            vault: None,
-            key_file: None,
             queue,
             timeout_ms: 100,
             rate_per_s,
-            tls_cert: None,
-            tls_key: None,
-            pages: false,
-            connections: 1,
-            backup_dir: None,
+            ..Settings::default()
         };
         Admission::new(&settings, 1).unwrap()
     }
@@ -170,29 +184,12 @@ mod tests {
     #[test]
     fn a_key_has_twice_its_rate_at_once_and_other_keys_have_their_own() {
         let admission = admission(1, 3);
-        let allowed = |key| {
-            (0..20)
-                .filter(|_| admission.count_request(key).is_ok())
-                .count()
+        let allowed = |number| {
+            let key = Holder::of_service(number);
+            let counted = (0..20).filter(|_| admission.count_request(key).is_ok());
+            counted.count()
         };
         assert_eq!((allowed(1), allowed(2)), (6, 6));
-    }
-
-    #[test]
-    fn bodies_of_all_requests_share_the_memory() {
-        let admission = admission(1, 0);
-        let of = |name, value: &'static str| {
-            HeaderMap::from_iter([(name, HeaderValue::from_static(value))])
-        };
-        let chunked = of(header::TRANSFER_ENCODING, "chunked");
-        let half = 128 << 20;
-        let first = admission.reserve_body(&chunked, half).unwrap();
-        let _second = admission.reserve_body(&chunked, half).unwrap();
-        let short = of(header::CONTENT_LENGTH, "10");
-        let refused = admission.reserve_body(&short, half).unwrap_err();
-        assert_eq!(refused, Problem::busy());
-        drop(first);
-        assert!(admission.reserve_body(&short, half).is_ok());
     }
 
     #[tokio::test]
@@ -206,16 +203,17 @@ mod tests {
                 begun.send(()).unwrap();
                 Ok(released.recv().is_ok())
             };
-            other.compute(work).await
+            other.compute(A, 0, work).await
         });
         wait.await.unwrap();
-        assert_eq!(admission.compute(|| Ok(())).await, Err(Problem::busy()));
+        let second = admission.compute(A, 0, || Ok(())).await;
+        assert_eq!(second, Err(Problem::busy()));
         release.send(()).unwrap();
         assert_eq!(first.await.unwrap(), Ok(true));
 
         let slow = admission.in_time(std::future::pending::<Result<(), Problem>>());
         assert_eq!(slow.await, Err(Problem::timed_out()));
-        let failed = admission.compute::<()>(|| panic!("on purpose")).await;
+        let failed = admission.compute::<()>(A, 0, || panic!("on purpose")).await;
         assert_eq!(failed.unwrap_err().code, Code::Internal);
     }
 }

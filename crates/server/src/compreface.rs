@@ -3,6 +3,7 @@
 //! name, faces, stored image.
 
 mod body;
+mod disposition;
 mod faces;
 mod render;
 mod request;
@@ -22,9 +23,13 @@ use fusiform_gallery::{Kind, Service, Uuid};
 use serde_json::json;
 use tower_http::set_header::SetResponseHeaderLayer;
 
+use crate::admission::blocking;
+use crate::front::Client;
 use crate::problem::{Code, Problem, render_problems};
+use crate::security_headers::no_store;
 use crate::service::Recognition;
-use body::RawRequest;
+use crate::settings::Settings;
+use body::{RawRequest, Received, Sizes};
 use faces::Faces;
 use request::Call;
 use scale::Scale;
@@ -47,23 +52,36 @@ const CORS: [(header::HeaderName, &str); 3] = [
 ///
 /// # Errors
 /// If the pack states no thresholds.
-pub(crate) fn router(recognition: &Arc<Recognition>) -> Result<Router> {
+pub(crate) fn router(recognition: &Arc<Recognition>, settings: &Settings) -> Result<Router> {
     let thresholds = recognition.engine().thresholds()?;
     let scale =
         Scale::fit(thresholds).context("the pack cannot serve recognition; calibrate it first")?;
     let faces = Faces {
         recognition: Arc::clone(recognition),
         scale,
+        sizes: Sizes::of(settings.max_upload_mib),
+        image_cache: image_cache(settings.image_cache_s),
     };
     let routes = Router::new()
         .route("/api/v1/{*rest}", any(answer))
         .with_state(Arc::new(faces));
     let mut routes = render_problems(routes, render::problem);
+    routes = no_store(routes);
     for (name, value) in CORS {
         let value = HeaderValue::from_static(value);
         routes = routes.layer(SetResponseHeaderLayer::overriding(name, value));
     }
     Ok(routes.layer(from_fn(close_after_axios_0)))
+}
+
+/// What the answer with an image says to caches. Shared ones never keep it: they would show a face
+/// without a key, and after it was erased.
+fn image_cache(seconds: u32) -> HeaderValue {
+    let kept = HeaderValue::try_from(format!("private, max-age={seconds}"));
+    match (seconds, kept) {
+        (1.., Ok(kept)) => kept,
+        _ => HeaderValue::from_static("private, no-store"),
+    }
 }
 
 /// CompreFace's JavaScript client sends raw Latin-1 in request lines, which `request_line` escapes
@@ -92,17 +110,24 @@ async fn route(faces: &Faces, request: Request) -> Result<Response, Problem> {
     let recognition = &*faces.recognition;
     let path = body::decoded(request.uri().path());
     let path = path.strip_prefix("/api/v1/").unwrap_or_default();
-    let path: Vec<&str> = path.trim_end_matches('/').split('/').collect();
+    let path = segments(path, request.method());
     let method = request.method().clone();
+    let client = Client::of(&request)?;
     match (&method, &path[..]) {
         (&Method::GET, ["static", key, "images", id]) => {
-            let key = Uuid::parse_str(key).ok();
-            let gallery = recognition.gallery();
-            let service = key.and_then(|key| gallery.service(Kind::Recognition, &key));
-            return subjects::image(recognition, service, id).await;
+            let service = match Uuid::parse_str(key) {
+                Ok(key) => {
+                    recognition
+                        .service(client, &[Kind::Recognition], &key)
+                        .await?
+                }
+                Err(_) => None,
+            };
+            return subjects::image(faces, service, id).await;
         }
         (&Method::GET, ["config"]) => {
-            let sizes = json!({"clientMaxFileSize": 5_242_880, "clientMaxBodySize": 10_485_760});
+            let sizes = json!({"clientMaxFileSize": faces.sizes.max_file_bytes,
+                "clientMaxBodySize": faces.sizes.max_body_bytes});
             return Ok(axum::Json(sizes).into_response());
         }
         (&Method::GET, ["consistence", "status"]) => {
@@ -118,13 +143,32 @@ async fn route(faces: &Faces, request: Request) -> Result<Response, Problem> {
         "verification" => (Kind::Verification, "Verification"),
         _ => return Err(request::unknown_route("No such path")),
     };
-    let service = authorised(recognition, (kind, name), request.headers()).await?;
+    let service = authorised(recognition, client, (kind, name), request.headers()).await?;
     let admission = recognition.admission();
-    admission.count_request(service.id)?;
-    let _body = admission.reserve_body(request.headers(), body::MAX_BODY_BYTES)?;
-    let raw = RawRequest::read(request).await?;
-    let call = Call::parse(&method, &path, raw)?;
+    admission.count_request(service)?;
+    let sizes = faces.sizes;
+    let (received, _held) = Received::wait(admission, service, sizes, request).await?;
+    let path: Vec<String> = path.iter().map(|part| (*part).to_owned()).collect();
+    let parse = move || {
+        let path: Vec<&str> = path.iter().map(String::as_str).collect();
+        Call::parse(&method, &path, RawRequest::parse(received, sizes)?)
+    };
+    let call = blocking(parse).await?;
     dispatch(faces, service, call).await
+}
+
+/// The parts of a path. `/path` and `/path/` are the same, except for a deletion: `/subjects/` is
+/// what clients send for the subject without a name, and `/subjects` erases everybody.
+fn segments<'a>(path: &'a str, method: &Method) -> Vec<&'a str> {
+    let mut parts: Vec<&str> = path.split('/').collect();
+    let keeps = |parts: &[&str]| {
+        let collection = matches!(parts, ["recognition", "subjects" | "faces", ..]);
+        *method == Method::DELETE && collection && parts.len() <= 3
+    };
+    while parts.len() > 1 && parts.last() == Some(&"") && !keeps(&parts) {
+        parts.pop();
+    }
+    parts
 }
 
 async fn dispatch(faces: &Faces, service: Service, call: Call) -> Result<Response, Problem> {
@@ -146,11 +190,11 @@ async fn dispatch(faces: &Faces, service: Service, call: Call) -> Result<Respons
         }
         Call::EraseExample(id) => subjects::erase_example(recognition, service, id).await?,
         Call::ExampleImage { id } => {
-            return subjects::image(recognition, Some(service), &id).await;
+            return subjects::image(faces, Some(service), &id).await;
         }
         Call::Enrol(request) => return faces.enrol(service, request).await,
         Call::Recognise(request) => faces.recognise(service, request).await?,
-        Call::Detect(request) => faces.detect(request).await?,
+        Call::Detect(request) => faces.detect(service, request).await?,
         Call::Verify(request) => faces.verify(service, request).await?,
         Call::VerifyExample { id, photo } => faces.verify_example(service, id, photo).await?,
         Call::RecogniseEmbeddings(request) => faces.recognise_embeddings(service, request).await?,
@@ -164,6 +208,7 @@ async fn dispatch(faces: &Faces, service: Service, call: Call) -> Result<Respons
 
 async fn authorised(
     recognition: &Recognition,
+    client: Client,
     (kind, name): (Kind, &str),
     headers: &HeaderMap,
 ) -> Result<Service, Problem> {
@@ -176,7 +221,7 @@ async fn authorised(
         .filter(|text| text.len() == 36)
         .and_then(|text| Uuid::parse_str(text).ok())
         .ok_or_else(malformed)?;
-    let service = recognition.service(&[kind], &key).await;
+    let service = recognition.service(client, &[kind], &key).await?;
     service.ok_or_else(|| {
         let detail = format!("{name} service with API Key {key} not found");
         Problem::new(Code::UnknownKey, detail)

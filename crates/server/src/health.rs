@@ -1,5 +1,5 @@
-//! Probes for supervisors. In: nothing. Out: 200 while the server is alive, and while it takes
-//! work.
+//! Probes for supervisors. In: what the gallery says of itself. Out: 200 while the server is alive,
+//! and while it takes work; 503 with the reason if it cannot.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -9,18 +9,22 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::routing::get;
 
+use crate::service::Recognition;
+
 /// What the probes answer.
 #[derive(Debug)]
 pub(crate) struct Health {
     pack: String,
     ready: AtomicBool,
+    recognition: Option<Arc<Recognition>>,
 }
 
 impl Health {
-    pub(crate) fn new(pack: &str) -> Health {
+    pub(crate) fn new(pack: &str, recognition: Option<Arc<Recognition>>) -> Health {
         Health {
             pack: pack.to_owned(),
             ready: AtomicBool::new(true),
+            recognition,
         }
     }
 
@@ -38,9 +42,16 @@ pub(crate) fn router(health: &Arc<Health>) -> Router {
 }
 
 async fn ready(State(health): State<Arc<Health>>) -> (StatusCode, String) {
-    if health.ready.load(Ordering::SeqCst) {
-        (StatusCode::OK, format!("ready, pack {}\n", health.pack))
-    } else {
-        (StatusCode::SERVICE_UNAVAILABLE, "stopping\n".into())
+    let fault = health.recognition.as_ref();
+    let fault = fault.and_then(|recognition| recognition.gallery().health().fault());
+    match fault {
+        _ if !health.ready.load(Ordering::SeqCst) => {
+            (StatusCode::SERVICE_UNAVAILABLE, "stopping\n".into())
+        }
+        Some(why) => (
+            StatusCode::SERVICE_UNAVAILABLE,
+            format!("not ready: {why}\n"),
+        ),
+        None => (StatusCode::OK, format!("ready, pack {}\n", health.pack)),
     }
 }

@@ -1,12 +1,12 @@
-//! Counts of requests and their times. In: answers. Out: OpenMetrics text. No names, keys or paths
-//! in it.
+//! Counts of requests and their times. In: answers. Out: text for Prometheus, or OpenMetrics for
+//! those who ask for it. No names, keys or paths in it.
 
 use std::sync::Arc;
 use std::time::Instant;
 
 use axum::Router;
 use axum::extract::{Request, State};
-use axum::http::header;
+use axum::http::{HeaderMap, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
@@ -37,7 +37,9 @@ const KINDS: [&str; 13] = [
     "static",
     "other",
 ];
-const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+const OPEN_METRICS: &str = "application/openmetrics-text";
+const OPEN_METRICS_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+const PLAIN_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct Answered {
@@ -115,10 +117,40 @@ fn kind_of(path: &str) -> &'static str {
     KINDS.iter().find(has).copied().unwrap_or("other")
 }
 
-async fn show(State(metrics): State<Arc<Metrics>>) -> Result<Response, Problem> {
+async fn show(
+    State(metrics): State<Arc<Metrics>>,
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
     let mut out = String::new();
     text::encode(&mut out, &metrics.registry).map_err(|e| Problem::internal(e.to_string()))?;
-    Ok(([(header::CONTENT_TYPE, CONTENT_TYPE)], out).into_response())
+    let mut accepted = headers.get_all(header::ACCEPT).iter();
+    let open = accepted.any(|a| a.to_str().is_ok_and(|a| a.contains(OPEN_METRICS)));
+    let (kind, out) = match open {
+        true => (OPEN_METRICS_TYPE, out),
+        false => (PLAIN_TYPE, plain(&out)),
+    };
+    Ok(([(header::CONTENT_TYPE, kind)], out).into_response())
+}
+
+/// OpenMetrics as Prometheus' older text format: there a counter's HELP and TYPE have the name that
+/// its samples have.
+fn plain(open_metrics: &str) -> String {
+    let counters: Vec<&str> = open_metrics
+        .lines()
+        .filter_map(|line| line.strip_prefix("# TYPE ")?.strip_suffix(" counter"))
+        .collect();
+    let mut out = String::with_capacity(open_metrics.len());
+    for line in open_metrics.lines().filter(|line| *line != "# EOF") {
+        let words: Vec<&str> = line.splitn(4, ' ').collect();
+        match words[..] {
+            ["#", what @ ("HELP" | "TYPE"), name, rest] if counters.contains(&name) => {
+                out.push_str(&format!("# {what} {name}_total {rest}"));
+            }
+            _ => out.push_str(line),
+        }
+        out.push('\n');
+    }
+    out
 }
 
 #[cfg(test)]
@@ -143,5 +175,34 @@ mod tests {
         ] {
             assert!(out.lines().any(|l| l == line), "{line} is not in\n{out}");
         }
+    }
+
+    /// What `promtool check metrics` wants: HELP and TYPE before the samples of each name.
+    #[test]
+    fn the_plain_format_describes_every_sample_by_its_name() {
+        let metrics = Metrics::new();
+        metrics.count(kind_of("/api/v1/recognition/recognize"), 200, 0.02);
+        let mut out = String::new();
+        text::encode(&mut out, &metrics.registry).unwrap();
+        let out = plain(&out);
+        let mut described = Vec::new();
+        for line in out.lines() {
+            let words: Vec<&str> = line.split(' ').collect();
+            if let ["#", what, name, ..] = words[..] {
+                described.push((what, name));
+                continue;
+            }
+            let name = words[0].split('{').next().unwrap();
+            let suffixes = ["_bucket", "_sum", "_count", ""];
+            let mut families = suffixes.iter().filter_map(|s| name.strip_suffix(s));
+            let whole =
+                |f: &str| described.contains(&("HELP", f)) && described.contains(&("TYPE", f));
+            assert!(families.any(whole), "{line} is not described in\n{out}");
+        }
+        assert!(
+            out.contains("# TYPE fusiform_requests_total counter\n"),
+            "{out}"
+        );
+        assert!(!out.contains("EOF"), "{out}");
     }
 }

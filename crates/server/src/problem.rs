@@ -49,8 +49,10 @@ pub(crate) enum Code {
     UnsupportedFile,
     /// The body has another media type than the route takes.
     UnsupportedMediaType,
-    /// The body is larger than the route takes.
+    /// The body is larger than the route takes, or the picture than memory is allowed for.
     TooLarge,
+    /// The body arrives too slowly.
+    TooSlow,
     /// The bytes are no image, or one beyond the limits.
     UnreadableImage,
     /// No face is in the image.
@@ -97,6 +99,7 @@ impl Code {
             Code::UnsupportedFile => (S::UNPROCESSABLE_ENTITY, "unsupported_file"),
             Code::UnsupportedMediaType => (S::UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type"),
             Code::TooLarge => (S::PAYLOAD_TOO_LARGE, "too_large"),
+            Code::TooSlow => (S::REQUEST_TIMEOUT, "too_slow"),
             Code::UnreadableImage => (S::UNPROCESSABLE_ENTITY, "unreadable_image"),
             Code::NoFace => (S::UNPROCESSABLE_ENTITY, "no_face"),
             Code::ManyFaces => (S::UNPROCESSABLE_ENTITY, "many_faces"),

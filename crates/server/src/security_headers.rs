@@ -1,5 +1,5 @@
-//! Headers that keep other sites away from pages. In: routes that answer with HTML. Out: the same
-//! with the headers.
+//! Headers that keep other sites away from pages, and answers out of caches. In: routes. Out: the
+//! same with the headers.
 
 use axum::Router;
 use axum::http::{HeaderName, HeaderValue, header};
@@ -25,6 +25,21 @@ const FIXED: [(HeaderName, &str); 6] = [
         "same-origin",
     ),
 ];
+
+/// Keeps every answer out of caches that says nothing else, and apart for each key where a cache
+/// keeps it nevertheless.
+pub(crate) fn no_store<S: Clone + Send + Sync + 'static>(routes: Router<S>) -> Router<S> {
+    let (private, key) = ("private, no-store", "x-api-key");
+    routes
+        .layer(SetResponseHeaderLayer::if_not_present(
+            header::CACHE_CONTROL,
+            HeaderValue::from_static(private),
+        ))
+        .layer(SetResponseHeaderLayer::appending(
+            header::VARY,
+            HeaderValue::from_static(key),
+        ))
+}
 
 /// Adds the headers to every answer of these routes; what sets no cache rule is not kept by the
 /// browser.

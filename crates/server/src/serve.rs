@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
+use arc_swap::ArcSwap;
 use axum::Router;
 use axum::middleware::from_fn_with_state;
 use fusiform::engine::Engine;
@@ -15,11 +16,14 @@ use fusiform_gallery::{Gallery, Lock, Secret};
 use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
 use tokio::sync::watch;
+use tokio_rustls::rustls::ServerConfig;
 
 use crate::admission::Admission;
 use crate::connections::{Connections, tls};
+use crate::front::Front;
 use crate::health::{self, Health};
 use crate::metrics::{self, Metrics};
+use crate::open_connections::OpenConnections;
 use crate::pages::{self, Guard, Pages};
 use crate::service::Recognition;
 use crate::settings::Settings;
@@ -83,6 +87,7 @@ pub struct Server {
     connections: Connections,
     address: SocketAddr,
     routes: Routes,
+    hangups: Option<Hangups>,
     /// Keeps other processes from serving the same vault.
     _lock: Option<Lock>,
 }
@@ -98,7 +103,7 @@ struct Routes {
     health: Arc<Health>,
     pages: Option<Pages>,
     recognition: Option<Arc<Recognition>>,
-    backup_dir: Option<PathBuf>,
+    settings: Settings,
 }
 
 impl Server {
@@ -117,7 +122,7 @@ impl Server {
         let admission = Arc::new(Admission::new(settings, parts.threads)?);
         let pages = if settings.pages {
             let ip = settings.listen.ip();
-            let guard = Guard::new(ip, parts.password.as_deref(), tls.is_some())?;
+            let guard = Guard::new(ip, parts.password.as_deref(), &settings.allowed_hosts)?;
             // A pack that cannot group is refused now and not after the first scan.
             engine.cluster_options()?;
             let (engine, admission) = (Arc::clone(&engine), Arc::clone(&admission));
@@ -134,7 +139,15 @@ impl Server {
                     let file = file.display();
                     tracing::error!("{file}: {fault}; nothing is recorded until that is decided");
                 }
-                let recognition = Recognition::new(Arc::clone(&engine), gallery, admission);
+                gallery.set_audit_window(Duration::from_millis(settings.audit_window_ms));
+                let grace = u64::from(settings.clock_grace_h) * 3600;
+                gallery.set_clock_grace(Duration::from_secs(grace));
+                let recognition = Recognition::new(
+                    Arc::clone(&engine),
+                    gallery,
+                    admission,
+                    settings.enrol_largest,
+                );
                 (Some(lock), Some(Arc::new(recognition)))
             }
             _ => (None, None),
@@ -143,10 +156,10 @@ impl Server {
             return Err(StartError::NothingToServe.into());
         }
         let routes = Routes {
-            health: Arc::new(Health::new(engine.pack())),
+            health: Arc::new(Health::new(engine.pack(), recognition.clone())),
             pages,
             recognition,
-            backup_dir: settings.backup_dir.clone(),
+            settings: settings.clone(),
         };
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .enable_all()
@@ -158,15 +171,22 @@ impl Server {
             source,
         })?;
         Ok(Server {
-            runtime,
             address: listener.local_addr()?,
             connections: Connections {
                 listener,
-                tls,
-                max_open: settings.connections,
+                open: OpenConnections::new(settings.connections, settings.connections_per_address),
+                front: Arc::new(Front {
+                    proxies: settings.trusted_proxies.clone(),
+                    base_path: settings.base_path.clone(),
+                    tls: tls.is_some(),
+                }),
+                tls: tls.map(|tls| Arc::new(ArcSwap::new(tls))),
                 timeout: Duration::from_millis(settings.timeout_ms),
             },
             routes,
+            // Before anybody is told that it runs: a signal without a handler ends the process.
+            hangups: runtime.block_on(async { hangups() }),
+            runtime,
             _lock: lock,
         })
     }
@@ -189,11 +209,12 @@ impl Server {
     ///
     /// # Errors
     /// If the pack states no thresholds.
-    pub fn run(self) -> Result<()> {
+    pub fn run(mut self) -> Result<()> {
         self.runtime.block_on(async {
             let router = self.routes.router()?;
             if let Some(recognition) = &self.routes.recognition {
                 tokio::spawn(Arc::clone(recognition).erase_expired());
+                tokio::spawn(Arc::clone(recognition).follow_keys());
             }
             let (stopping, stop) = watch::channel(false);
             let (health, pages) = (Arc::clone(&self.routes.health), self.routes.pages.clone());
@@ -206,7 +227,15 @@ impl Server {
                 // The receiver is gone only if the server has ended by itself.
                 let _ = stopping.send(true);
             });
+            if let Some(hangups) = self.hangups.take() {
+                let tls = self.connections.tls.clone();
+                tokio::spawn(self.routes.reload_on_hangup(hangups, tls));
+            }
             self.connections.serve(router, stop).await;
+            if let Some(recognition) = &self.routes.recognition {
+                // Entries of recognitions that wait for the disk; a failure is in the log.
+                drop(recognition.stored(Gallery::flush).await);
+            }
             anyhow::Ok(())
         })?;
         // An analysis may still run; its client is gone.
@@ -216,6 +245,39 @@ impl Server {
 }
 
 impl Routes {
+    /// Reads certificate and keys again on SIGHUP; what is wrong with them is logged and the old
+    /// ones stay.
+    fn reload_on_hangup(
+        &self,
+        mut hangups: Hangups,
+        tls_now: Option<Arc<ArcSwap<ServerConfig>>>,
+    ) -> impl Future<Output = ()> + Send + 'static {
+        let recognition = self.recognition.clone();
+        let files = self
+            .settings
+            .tls_cert
+            .clone()
+            .zip(self.settings.tls_key.clone());
+        async move {
+            while hangups.recv().await.is_some() {
+                if let (Some((certificate, key)), Some(tls_now)) = (&files, &tls_now) {
+                    match tls(certificate, key) {
+                        Ok(new) => {
+                            tls_now.store(new);
+                            tracing::warn!("{} is in use from now on", certificate.display());
+                        }
+                        Err(why) => tracing::error!("the old certificate stays in use: {why:#}"),
+                    }
+                }
+                if let Some(recognition) = &recognition
+                    && recognition.stored(Gallery::learn_services).await.is_ok()
+                {
+                    tracing::warn!("API keys were read again");
+                }
+            }
+        }
+    }
+
     /// All routes; each tree is independent of the others.
     fn router(&self) -> Result<Router> {
         let mut router = Router::new().merge(health::router(&self.health));
@@ -224,13 +286,31 @@ impl Routes {
         }
         if let Some(recognition) = &self.recognition {
             let metrics = Arc::new(Metrics::new());
-            let measured = compreface::router(recognition)?
-                .merge(v1::router(recognition, self.backup_dir.clone()))
+            let measured = compreface::router(recognition, &self.settings)?
+                .merge(v1::router(recognition, &self.settings))
                 .layer(from_fn_with_state(Arc::clone(&metrics), metrics::measure));
             router = router.merge(measured).merge(metrics::router(&metrics));
         }
         Ok(router)
     }
+}
+
+#[cfg(unix)]
+type Hangups = tokio::signal::unix::Signal;
+#[cfg(not(unix))]
+type Hangups = tokio::sync::mpsc::Receiver<()>;
+
+/// SIGHUPs from now on, so that one does not end the server.
+#[cfg(unix)]
+fn hangups() -> Option<Hangups> {
+    use tokio::signal::unix::{SignalKind, signal};
+    signal(SignalKind::hangup()).ok()
+}
+
+/// There is no such signal here.
+#[cfg(not(unix))]
+fn hangups() -> Option<Hangups> {
+    None
 }
 
 /// Resolves on Ctrl-C, and on SIGTERM where there is one.

@@ -4,17 +4,27 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use axum::body::Bytes;
 use fusiform::detect::DetectedFace;
 use fusiform::engine::Engine;
 use fusiform::geometry::BoundingBox;
 use fusiform::{AnalyseOptions, Face};
-use fusiform_gallery::{Action, Gallery, Kind, Match, Service, Uuid};
+use fusiform_gallery::{Action, Gallery, Kind, Match, Service, Uuid, is_guessable};
 
-use crate::admission::{Admission, blocking};
-use crate::problem::Problem;
+use crate::admission::{Admission, blocking, decoding_bytes};
+use crate::attempts::Attempts;
+use crate::front::Client;
+use crate::problem::{Code, Problem};
 
 /// How often people are erased whose consent has ended.
 const ERASE_EVERY: Duration = Duration::from_secs(10);
+/// How soon a key that was taken back opens nothing.
+const FOLLOW_KEYS_EVERY: Duration = Duration::from_secs(2);
+
+/// Unknown keys of one address in a row before it has to wait.
+const FREE_WRONG_KEYS: u32 = 20;
+/// How long after the latest of them.
+const WRONG_KEYS_WAIT: Duration = Duration::from_secs(10);
 
 /// An engine and a gallery, and how much of them is used at once.
 #[derive(Debug)]
@@ -22,6 +32,9 @@ pub(crate) struct Recognition {
     engine: Arc<Engine>,
     gallery: Arc<Gallery>,
     admission: Arc<Admission>,
+    /// Of several faces in an enrolment's photo take the largest.
+    enrol_largest: bool,
+    wrong_keys: Attempts,
 }
 
 /// The faces of one photo.
@@ -38,11 +51,14 @@ impl Recognition {
         engine: Arc<Engine>,
         gallery: Gallery,
         admission: Arc<Admission>,
+        enrol_largest: bool,
     ) -> Recognition {
         Recognition {
             engine,
             gallery: Arc::new(gallery),
             admission,
+            enrol_largest,
+            wrong_keys: Attempts::new(FREE_WRONG_KEYS, WRONG_KEYS_WAIT),
         }
     }
 
@@ -59,15 +75,27 @@ impl Recognition {
         &self.admission
     }
 
+    /// The face that an enrolment's photo shows; `None` if there is none, or several and they are
+    /// refused. They are sorted by area.
+    pub(crate) fn enrolled_face<'a>(&self, faces: &'a [Face]) -> Option<&'a Face> {
+        match faces {
+            [face] => Some(face),
+            [largest, ..] if self.enrol_largest => Some(largest),
+            _ => None,
+        }
+    }
+
     /// The faces of a photo.
     pub(crate) async fn analyse(
         &self,
-        bytes: impl AsRef<[u8]> + Send + 'static,
+        service: Service,
+        bytes: Bytes,
     ) -> Result<Analysed, Problem> {
+        let pixel_bytes = pixel_bytes(&bytes).await?;
         let engine = Arc::clone(&self.engine);
         let work = move || {
             let started = Instant::now();
-            let photo = engine.analyse(bytes.as_ref(), &AnalyseOptions::default())?;
+            let photo = engine.analyse(&bytes, &AnalyseOptions::default())?;
             let mut faces = photo.faces;
             faces.sort_by(|a, b| b.bbox.area().total_cmp(&a.bbox.area()));
             Ok(Analysed {
@@ -75,17 +103,19 @@ impl Recognition {
                 took_ms: started.elapsed().as_secs_f64() * 1e3,
             })
         };
-        self.admission.compute(work).await
+        self.admission.compute(service, pixel_bytes, work).await
     }
 
     /// The box and the embedding of a picture that is one cropped face; nothing is detected.
     pub(crate) async fn embed_crop(
         &self,
-        bytes: impl AsRef<[u8]> + Send + 'static,
+        service: Service,
+        bytes: Bytes,
     ) -> Result<(BoundingBox, Vec<f32>), Problem> {
+        let pixel_bytes = pixel_bytes(&bytes).await?;
         let engine = Arc::clone(&self.engine);
         let work = move || {
-            let image = engine.decode(bytes.as_ref())?.image;
+            let image = engine.decode(&bytes)?.image;
             let bbox = BoundingBox {
                 x_min: 0.0,
                 y_min: 0.0,
@@ -99,7 +129,7 @@ impl Recognition {
             };
             Ok((bbox, engine.embed_at(&image, &face)?))
         };
-        self.admission.compute(work).await
+        self.admission.compute(service, pixel_bytes, work).await
     }
 
     /// The `top` nearest examples of each probe, nearest first. All probes of a photo go in one
@@ -115,7 +145,7 @@ impl Recognition {
             let probes: Vec<&[f32]> = probes.iter().map(Vec::as_slice).collect();
             Ok(gallery.nearest(service, &probes, top))
         };
-        self.admission.compute(work).await
+        self.admission.compute(service, 0, work).await
     }
 
     /// Does what waits for the disk.
@@ -139,19 +169,54 @@ impl Recognition {
     }
 
     /// The service of a key, if it is of one of these kinds. Keys made since the start are read
-    /// from the file.
-    pub(crate) async fn service(&self, kinds: &[Kind], key: &Uuid) -> Option<Service> {
+    /// from the file. An address that sends many wrong keys is logged, and then has to wait before
+    /// the file is read for it again; a right key is never made to wait.
+    pub(crate) async fn service(
+        &self,
+        client: Client,
+        kinds: &[Kind],
+        key: &Uuid,
+    ) -> Result<Option<Service>, Problem> {
         let known = || {
             kinds
                 .iter()
                 .find_map(|kind| self.gallery.service(*kind, key))
         };
-        if let Some(service) = known() {
-            return Some(service);
+        let guessable = is_guessable(key);
+        if let Some(service) = known().filter(|_| !guessable) {
+            return Ok(Some(service));
+        }
+        if self.wrong_keys.must_wait(client.address) {
+            let detail = "Too many requests with unknown keys, please wait";
+            return Err(Problem::new(Code::RateLimited, detail));
         }
         // A failure is in the log already; the key counts as unknown.
         let has_new = self.stored(Gallery::learn_services).await;
-        has_new.unwrap_or(false).then(known).flatten()
+        let service = has_new.unwrap_or(false).then(known).flatten();
+        let service = service.filter(|_| !guessable);
+        if service.is_none() {
+            let n = self.wrong_keys.failed(client.address);
+            if n == 1 || n == FREE_WRONG_KEYS {
+                let what = match guessable {
+                    true => "API key that is published or can be guessed, which opens nothing,",
+                    false => "unknown API key",
+                };
+                tracing::warn!("{what} from {}, {n} in a row", client.address);
+            }
+        }
+        Ok(service)
+    }
+
+    /// Takes in keys that another process made or took back, and keeps when keys were used, again and
+    /// again.
+    pub(crate) async fn follow_keys(self: Arc<Self>) {
+        let mut ticks = tokio::time::interval(FOLLOW_KEYS_EVERY);
+        loop {
+            ticks.tick().await;
+            // What fails is in the log, and tried again.
+            drop(self.stored(Gallery::learn_services).await);
+            drop(self.stored(Gallery::keep_key_use).await);
+        }
     }
 
     /// Erases people whose consent has ended, again and again. They stop matching at the end of
@@ -169,10 +234,16 @@ impl Recognition {
     }
 }
 
+/// Memory that decoding a picture takes; reading its header may take a while.
+async fn pixel_bytes(bytes: &Bytes) -> Result<u64, Problem> {
+    let bytes = bytes.clone();
+    blocking(move || Ok(decoding_bytes(&bytes))).await
+}
+
 /// The embedding of a face.
 ///
 /// # Errors
-/// [`Code::Internal`](crate::problem::Code::Internal) if the pack only detects.
+/// [`Code::Internal`] if the pack only detects.
 pub(crate) fn embedding(face: &Face) -> Result<&[f32], Problem> {
     let template = face.template.as_ref();
     let template = template.ok_or_else(|| Problem::internal("the pack only detects"))?;

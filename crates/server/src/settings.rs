@@ -1,8 +1,10 @@
 //! How the server runs. In: nothing. Out: plain data, filled by the program from file, environment
 //! and flags.
 
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
+
+use ipnet::IpNet;
 
 /// How the server runs.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -13,21 +15,87 @@ pub struct Settings {
     pub vault: Option<PathBuf>,
     /// File that holds the vault's key, 64 hexadecimal digits.
     pub key_file: Option<PathBuf>,
-    /// Requests that may compute, or wait for a core, at once; more are answered 503.
+    /// Requests of one key that may compute, or wait for a core, at once, and a quarter of all
+    /// keys'; more are answered 503.
     pub queue: usize,
     /// Milliseconds that one request may take.
     pub timeout_ms: u64,
     /// Requests a second of each API key, in bursts of twice as many; more are answered 429. 0 is
     /// no limit.
     pub rate_per_s: u32,
+    /// Memory for the bodies of all requests under way.
+    pub body_memory_mib: u32,
+    /// Memory for the decoded pixels of all requests under way.
+    pub pixel_memory_mib: u32,
+    /// What one key may have of the memory, in percent. One picture cannot take more.
+    pub key_share_percent: u8,
+    /// Bytes a second below which an upload is answered 408, once five seconds have passed. 0 is no
+    /// limit.
+    pub min_upload_bytes_per_s: u32,
+    /// The largest image of a request; `None` is what each contract has: 5 MiB for CompreFace's,
+    /// 20 for our own.
+    pub max_upload_mib: Option<u32>,
     /// Certificate chain (PEM) for TLS.
     pub tls_cert: Option<PathBuf>,
     /// Private key (PEM) of the certificate.
     pub tls_key: Option<PathBuf>,
     /// Whether the album's pages are served beside the service for programs.
     pub pages: bool,
-    /// Connections open at once; more wait.
+    /// Connections open at once. Beyond it those are closed that have sent no request yet, and then
+    /// new ones wait.
     pub connections: usize,
+    /// Connections of one address open at once; beyond it as for `connections`, but new ones are
+    /// closed. Trusted proxies have no such limit.
+    pub connections_per_address: usize,
     /// Folder for copies of the vault that an admin key asks for; `None` refuses them.
     pub backup_dir: Option<PathBuf>,
+    /// Proxies whose `Forwarded` and `X-Forwarded-*` are believed.
+    pub trusted_proxies: Vec<IpNet>,
+    /// Names beside this machine's own by which the pages may be asked for, such as
+    /// `photos.example`.
+    pub allowed_hosts: Vec<String>,
+    /// Path below which a proxy shows the server, such as `/faces`; empty is none.
+    pub base_path: String,
+    /// Seconds that a browser may keep an enrolled image; 0 is not at all. Shared caches never may.
+    pub image_cache_s: u32,
+    /// Milliseconds that log entries of recognitions may wait to be written together; a kill loses
+    /// those of that time at most. 0 writes each before it is answered.
+    pub audit_window_ms: u64,
+    /// Hours that the clock may jump and be believed at once; after a longer jump nobody is erased
+    /// until it has gone on evenly for as long.
+    pub clock_grace_h: u32,
+    /// Where an enrolment's photo shows several faces, take the largest and do not refuse.
+    pub enrol_largest: bool,
+}
+
+impl Default for Settings {
+    fn default() -> Settings {
+        Settings {
+            // 8000 is the port that CompreFace's clients have in their settings.
+            listen: (Ipv4Addr::LOCALHOST, 8000).into(),
+            vault: None,
+            key_file: None,
+            queue: 64,
+            timeout_ms: 60_000,
+            rate_per_s: 0,
+            body_memory_mib: 384,
+            pixel_memory_mib: 1536,
+            key_share_percent: 50,
+            min_upload_bytes_per_s: 2048,
+            max_upload_mib: None,
+            tls_cert: None,
+            tls_key: None,
+            pages: true,
+            connections: 1024,
+            connections_per_address: 256,
+            backup_dir: None,
+            trusted_proxies: Vec::new(),
+            allowed_hosts: Vec::new(),
+            base_path: String::new(),
+            image_cache_s: 0,
+            audit_window_ms: 5000,
+            clock_grace_h: 24,
+            enrol_largest: false,
+        }
+    }
 }

@@ -3,6 +3,7 @@
 //! routes.
 
 mod audit;
+mod body;
 mod collections;
 mod identify;
 mod jobs;
@@ -11,9 +12,9 @@ mod people;
 mod problem_json;
 mod schema;
 
-use std::path::PathBuf;
 use std::sync::Arc;
 
+use axum::body::Body;
 use axum::extract::{DefaultBodyLimit, Request, State};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::Response;
@@ -23,11 +24,16 @@ use fusiform_gallery::{Kind, Uuid};
 use utoipa::openapi::security::{ApiKey, ApiKeyValue, SecurityScheme};
 use utoipa::{Modify, OpenApi};
 
+use crate::admission::BodyLimit;
+use crate::front::Client;
 use crate::problem::{Code, Problem, render_problems};
+use crate::security_headers::no_store;
 use crate::service::Recognition;
+use crate::settings::Settings;
 use jobs::Jobs;
 
-const MAX_IMAGE_BYTES: usize = 20 << 20;
+/// Unless a setting says otherwise.
+const MAX_IMAGE_MIB: u32 = 20;
 /// A batch is held in memory until it is done.
 const MAX_BATCH_BYTES: usize = 64 << 20;
 const MAX_SMALL_BYTES: usize = 2 << 20;
@@ -63,8 +69,10 @@ impl Modify for KeyInHeader {
     }
 }
 
-/// The routes. Copies of the vault that an admin asks for go to `backup_dir`.
-pub(crate) fn router(recognition: &Arc<Recognition>, backup_dir: Option<PathBuf>) -> Router {
+/// The routes.
+pub(crate) fn router(recognition: &Arc<Recognition>, settings: &Settings) -> Router {
+    let backup_dir = settings.backup_dir.clone();
+    let max_image_bytes = (settings.max_upload_mib.unwrap_or(MAX_IMAGE_MIB) as usize) << 20;
     let jobs = Arc::new(Jobs::new(Arc::clone(recognition), backup_dir));
     let people = Router::new()
         .route("/people", get(people::list))
@@ -93,28 +101,32 @@ pub(crate) fn router(recognition: &Arc<Recognition>, backup_dir: Option<PathBuf>
     let progress = Router::new()
         .route("/jobs/{id}", get(jobs::show))
         .with_state(jobs);
-    let admitted = |kinds, max_body_bytes, routes: Router| {
+    let admitted = |kinds, body: BodyLimit, routes: Router| {
         let access = Access {
             recognition: Arc::clone(recognition),
             kinds,
-            max_body_bytes,
+            body,
         };
         routes
-            .layer(DefaultBodyLimit::max(max_body_bytes))
+            .layer(DefaultBodyLimit::disable())
             .layer(from_fn_with_state(access, admit))
     };
     let either: &[Kind] = &[Kind::Recognition, Kind::Admin];
-    let routes = admitted(&[Kind::Recognition], MAX_IMAGE_BYTES, people)
-        .merge(admitted(&[Kind::Recognition], MAX_BATCH_BYTES, batches))
-        .merge(admitted(
-            &[Kind::Admin],
-            MAX_SMALL_BYTES,
-            collections.merge(backups),
-        ))
-        .merge(admitted(either, MAX_SMALL_BYTES, progress))
-        .route("/openapi.json", get(async || Json(Document::openapi())));
+    let of = |max_bytes, parsed| BodyLimit { max_bytes, parsed };
+    // A batch becomes text and the bytes of its images, and they are there together.
+    let (image, batch, small) = (
+        of(max_image_bytes, 0),
+        of(MAX_BATCH_BYTES, 2),
+        of(MAX_SMALL_BYTES, 2),
+    );
+    let routes = admitted(&[Kind::Recognition], image, people)
+        .merge(admitted(&[Kind::Recognition], batch, batches))
+        .merge(admitted(&[Kind::Admin], small, collections.merge(backups)))
+        .merge(admitted(either, small, progress))
+        .route("/openapi.json", get(async || Json(Document::openapi())))
+        .fallback(async || Problem::new(Code::UnknownRoute, "There is no such path"));
     let routes = Router::new().nest("/api/fusiform/v1", routes);
-    render_problems(routes, problem_json::response).merge(page::router())
+    no_store(render_problems(routes, problem_json::response)).merge(page::router())
 }
 
 /// Which requests some routes take.
@@ -123,14 +135,14 @@ struct Access {
     recognition: Arc<Recognition>,
     /// The kinds of key.
     kinds: &'static [Kind],
-    max_body_bytes: usize,
+    body: BodyLimit,
 }
 
 /// Admits requests with a right key, as many as its rate and the memory allow, for as long as one
 /// may take.
 async fn admit(
     State(access): State<Access>,
-    mut request: Request,
+    request: Request,
     next: Next,
 ) -> Result<Response, Problem> {
     let admission = access.recognition.admission();
@@ -138,17 +150,28 @@ async fn admit(
         let key = request.headers().get("x-api-key");
         let key = key.and_then(|k| Uuid::parse_str(k.to_str().ok()?).ok());
         let service = match key {
-            Some(key) => access.recognition.service(access.kinds, &key).await,
+            Some(key) => {
+                let (client, recognition) = (Client::of(&request)?, &access.recognition);
+                recognition.service(client, access.kinds, &key).await?
+            }
             None => None,
         };
         let service = service.ok_or_else(|| {
             let detail = "The key that x-api-key needs for this is missing or unknown";
             Problem::new(Code::UnknownKey, detail)
         })?;
-        admission.count_request(service.id)?;
-        let _body = admission.reserve_body(request.headers(), access.max_body_bytes)?;
-        request.extensions_mut().insert(service);
-        Ok(next.run(request).await)
+        admission.count_request(service)?;
+        let (mut parts, body) = request.into_parts();
+        let (bytes, held) = admission.receive(service, body, access.body).await?;
+        // A job keeps it for longer than the request.
+        let held = Arc::new(held);
+        parts.extensions.insert(Arc::clone(&held));
+        parts.extensions.insert(service);
+        let answer = next
+            .run(Request::from_parts(parts, Body::from(bytes)))
+            .await;
+        drop(held);
+        Ok(answer)
     };
     admission.in_time(answer).await
 }

@@ -1,6 +1,9 @@
 // Each operation of openapi.json as a form that can be sent.
 "use strict";
 
+// The path below which a proxy shows the server, or nothing.
+const base = location.pathname.replace(/\/api\/fusiform\/v1\/.*$/, "");
+
 const make = (name, parent, text = "") => {
   const element = document.createElement(name);
   element.textContent = text;
@@ -59,7 +62,7 @@ function operation(all, path, method, about, parent) {
   answer.tabIndex = 0; // it scrolls, also by keyboard
   answer.hidden = true;
   send.onclick = async () => {
-    let target = path;
+    let target = base + path;
     const query = new URLSearchParams();
     for (const [parameter, input] of fields) {
       if (parameter.in === "path")

@@ -2,6 +2,9 @@
 // scrolling down, progress without reloading. Everything can be done without it.
 "use strict";
 
+// The path below which a proxy shows the server, or nothing.
+const base = new URL(document.currentScript.src).pathname.replace(/\/assets\/page\.js$/, "");
+
 const typing = (at) =>
     at.closest("input:not([type=checkbox]), textarea, select, [contenteditable]");
 
@@ -114,14 +117,14 @@ if (more && "IntersectionObserver" in window) watch(more);
 // Scan: progress as it happens.
 const scan = document.querySelector("[data-scan]");
 if (scan) {
-    const events = new EventSource("/scan/events");
+    const events = new EventSource(`${base}/scan/events`);
     const bar = scan.querySelector("progress");
     const words = scan.querySelector("[role=status]");
     events.onmessage = (event) => {
         const now = JSON.parse(event.data);
         if (now.over) {
             events.close();
-            location.replace("/scan");
+            location.replace(`${base}/scan`);
             return;
         }
         words.textContent = now.words;

@@ -13,12 +13,15 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
-use super::vault;
+use super::{keys, vault};
 use crate::args::CompreFaceArgs;
 use crate::context::Context;
 use crate::exit::Exit;
+use crate::secret_file;
 
 const PAGE: usize = 500;
+/// Images of one service; the largest that was reported has 166,000.
+const MAX_FACES: usize = 2_000_000;
 const MAX_LIST_BYTES: u64 = 64 << 20;
 const MAX_IMAGE_BYTES: u64 = 32 << 20;
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -48,7 +51,7 @@ struct Server {
 }
 
 impl Server {
-    fn at(from: &CompreFaceArgs) -> Server {
+    fn at(from: &CompreFaceArgs, key: Uuid) -> Server {
         let settings = ureq::Agent::config_builder()
             .timeout_global(Some(PATIENCE))
             .http_status_as_error(false)
@@ -58,7 +61,7 @@ impl Server {
         Server {
             agent: settings.into(),
             address: from.url.trim_end_matches('/').to_owned(),
-            key: from.key,
+            key,
         }
     }
 
@@ -87,23 +90,31 @@ impl Server {
             .with_context(|| format!("{}: {path} is not CompreFace's answer", self.address))
     }
 
-    /// Every example's number and subject.
+    /// Every example's number and subject. Ends, whatever the other server answers: after the pages
+    /// that it stated at first, or with a page that brings nothing new.
     fn faces(&self) -> Result<BTreeMap<Uuid, String>> {
-        let (mut all, mut page) = (BTreeMap::new(), 0);
-        loop {
+        let (mut all, mut page, mut n_pages) = (BTreeMap::new(), 0, usize::MAX);
+        while page < n_pages {
             let part: Faces = self.json(&format!("faces?page={page}&size={PAGE}"))?;
+            n_pages = n_pages.min(part.total_pages);
             page += 1;
-            let last = part.faces.is_empty() || page >= part.total_pages;
+            let before = all.len();
             for face in part.faces {
                 let id = Uuid::parse_str(&face.image_id);
                 let id =
                     id.with_context(|| format!("{}: image {}", self.address, face.image_id))?;
                 all.insert(id, face.subject);
             }
-            if last {
-                return Ok(all);
+            if all.len() == before {
+                break;
             }
+            ensure!(
+                all.len() <= MAX_FACES,
+                "{}: more than {MAX_FACES} images; import its recognition services one by one",
+                self.address
+            );
         }
+        Ok(all)
     }
 }
 
@@ -114,17 +125,24 @@ pub(crate) fn import(context: &Context, from: &CompreFaceArgs) -> Result<Exit> {
         "{}: an address such as http://server:8000 is wanted",
         from.url
     );
+    let old_key = secret_file::api_key(&from.key_file)?;
+    let into_key = from.into_key_file.as_deref().map(secret_file::api_key);
+    let key = into_key.transpose()?.unwrap_or(old_key);
+    keys::check_guessable(&key).context(
+        "clients of this server need another key than the old one had: make it with `fusiform key \
+         recognition`, keep it in a file, and name that with --into-key-file",
+    )?;
     let engine = context.engine()?;
-    let server = Server::at(from);
+    let server = Server::at(from, old_key);
     let subjects: Subjects = server.json("subjects")?;
     let faces = server.faces()?;
     let vault = vault::open(context, Some(&engine.embedder_id()?.to_string()))?;
     let _lock = Lock::take(vault::path(context)?)?;
-    let service = match vault.service(Kind::Recognition, &from.key) {
+    let service = match vault.service(Kind::Recognition, &key) {
         Some(service) => service,
-        None => vault.add_service(Kind::Recognition, &from.key, Terms::from(&from.terms))?,
+        None => vault.add_service(Kind::Recognition, &key, Terms::from(&from.terms))?,
     };
-    for name in &subjects.subjects {
+    for name in subjects.subjects.iter().filter(|name| is_name(name)) {
         vault.add_subject(service, name, None)?;
     }
     let bar = context.printer.bar(faces.len() as u64, "importing");
@@ -170,6 +188,11 @@ fn problem_row((subject, id, why): &(&String, Uuid, String)) -> Value {
     json!({"subject": subject, "image_id": id, "problem": why})
 }
 
+/// Whether a person can be called so here.
+fn is_name(name: &str) -> bool {
+    !matches!(name.trim(), "" | "." | "..")
+}
+
 /// Fetches, embeds and enrols one image; `false` if it is there.
 fn take(
     server: &Server,
@@ -182,6 +205,10 @@ fn take(
     if vault.example(service, &id).is_some() {
         return Ok(false);
     }
+    ensure!(
+        is_name(subject),
+        "the other server has it under {subject:?}, which is no name; rename the person there"
+    );
     let image = server.bytes(&format!("faces/{id}/img"), MAX_IMAGE_BYTES)?;
     ensure!(
         !image.is_empty(),

@@ -1,48 +1,16 @@
-//! `fusiform key` and `vault`. In: settings and secrets. Out: API keys, copies; an open vault for
-//! others.
+//! `fusiform vault`. In: settings and secrets. Out: copies; an open vault for other commands.
 
 use std::fs;
 use std::io::Write;
 use std::path::Path;
 
 use anyhow::{Context as _, Result};
-use fusiform_gallery::{Gallery, Kind, Lock, Secret, SqliteStore, Terms, Uuid, private_file};
+use fusiform_gallery::{Gallery, Lock, Secret, SqliteStore, private_file};
 use serde_json::json;
 
-use crate::args::{KeyKind, KeyTerms, VaultCommand};
+use crate::args::VaultCommand;
 use crate::context::Context;
 use crate::exit::Exit;
-
-/// Makes a service and prints its key, which is shown this once: only its hash is kept.
-pub(crate) fn key(
-    context: &Context,
-    kind: KeyKind,
-    key: Option<Uuid>,
-    terms: KeyTerms,
-) -> Result<Exit> {
-    let vault = open(context, None)?;
-    let key = key.unwrap_or_else(Uuid::new_v4);
-    let kind = match kind {
-        KeyKind::Recognition => Kind::Recognition,
-        KeyKind::Detection => Kind::Detection,
-        KeyKind::Verification => Kind::Verification,
-        KeyKind::Admin => Kind::Admin,
-    };
-    vault.add_service(kind, &key, Terms::from(&terms))?;
-    context.printer.row(key)?;
-    context.printer.record(&json!({"key": key.to_string()}))?;
-    Ok(Exit::Done)
-}
-
-impl From<&KeyTerms> for Terms {
-    fn from(terms: &KeyTerms) -> Terms {
-        Terms {
-            basis: terms.basis.clone(),
-            purpose: terms.purpose.clone(),
-            keep_days: terms.keep_days,
-        }
-    }
-}
 
 pub(crate) fn run(context: &Context, verb: &VaultCommand) -> Result<Exit> {
     match verb {

@@ -35,6 +35,16 @@ pub(crate) enum ConfigError {
         /// What it should be.
         wanted: &'static str,
     },
+    /// A setting has a value that cannot be used.
+    #[error("{name}: {value:?} is not {wanted}")]
+    Setting {
+        /// The setting.
+        name: &'static str,
+        /// Its value.
+        value: String,
+        /// What it should be.
+        wanted: &'static str,
+    },
     /// No home folder is known and no path was given.
     #[error("no home folder is known; set FUSIFORM_HOME or give --catalogue and --models-dir")]
     NoHome,

@@ -357,7 +357,7 @@ for turn in range(1000):
     counts[status] = counts.get(status, 0) + 1
     if (
         status >= 500
-        or (kind == 6 and status != 404)
+        or (kind == 6 and status not in (404, 429))
         or (kind in (3, 4, 5, 7) and b"Hidden" in body)
     ):
         print("FAIL bad request", turn, kind, status, body[:200])

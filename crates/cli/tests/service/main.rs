@@ -1,8 +1,13 @@
 //! `fusiform serve` as a whole: the real binary over real sockets. In: fresh home folders. Out: the
 //! answers to clients.
 
+mod api_keys;
+mod contract;
+mod crowding;
 mod keeping;
 mod limits;
 mod moving;
+mod proxied;
 mod server_fixture;
+mod starting;
 mod v1;

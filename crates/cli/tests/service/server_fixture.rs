@@ -3,7 +3,7 @@
 
 use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Output, Stdio};
+use std::process::{Child, ChildStdout, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
@@ -21,6 +21,7 @@ pub(crate) struct Home {
 /// A running server; killed when dropped.
 pub(crate) struct Server {
     child: Child,
+    out: BufReader<ChildStdout>,
     pub(crate) address: String,
     pub(crate) port: u16,
     pub(crate) agent: ureq::Agent,
@@ -71,6 +72,13 @@ impl Home {
 
     pub(crate) fn path(&self, below: &str) -> PathBuf {
         self.dir.path().join(below)
+    }
+
+    /// A file with a secret; its path.
+    pub(crate) fn secret(&self, name: &str, secret: &str) -> String {
+        let path = self.path(name);
+        std::fs::write(&path, format!("{secret}\n")).unwrap();
+        path.to_str().unwrap().to_owned()
     }
 
     pub(crate) fn command(&self, words: &[&str]) -> Command {
@@ -142,6 +150,7 @@ impl Server {
             .into();
         Server {
             child,
+            out,
             address,
             port,
             agent,
@@ -213,6 +222,18 @@ impl Server {
             assert!(!late, "{path} stays {answer}");
             std::thread::sleep(Duration::from_millis(50));
         }
+    }
+
+    /// The next line that it prints to stdout; empty once it has ended.
+    pub(crate) fn line(&mut self) -> String {
+        let mut line = String::new();
+        self.out.read_line(&mut line).unwrap();
+        line.trim().to_owned()
+    }
+
+    /// The process's number.
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
     }
 
     pub(crate) fn signal(&self, name: &str) {

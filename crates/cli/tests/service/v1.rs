@@ -1,5 +1,7 @@
 //! The v1 API: collections, jobs, the page to try it on, and how problems are answered.
 
+use std::process::Command;
+
 use base64::Engine;
 use serde_json::{Value, json};
 
@@ -122,7 +124,7 @@ fn the_page_and_the_document_name_every_operation() {
     assert_eq!(document["openapi"], "3.1.0");
     assert_eq!(document["paths"].as_object().unwrap().len(), 11);
     let metrics = String::from_utf8(server.get("/metrics", "").body).unwrap();
-    for metric in ["fusiform_requests", "fusiform_request_seconds"] {
+    for metric in ["fusiform_requests_total", "fusiform_request_seconds"] {
         let help = format!("# HELP {metric} ");
         let kind = format!("# TYPE {metric} ");
         let heads = |head: &str| metrics.lines().any(|l| l.starts_with(head));
@@ -130,7 +132,61 @@ fn the_page_and_the_document_name_every_operation() {
         assert!(heads(&help) && heads(&kind), "{metrics}");
     }
     assert!(metrics.contains("fusiform_requests_total{"), "{metrics}");
-    assert!(metrics.ends_with("# EOF\n"), "{metrics}");
+    let written = home.path("metrics");
+    std::fs::write(&written, &metrics).unwrap();
+    let checked = Command::new("promtool")
+        .args(["check", "metrics"])
+        .stdin(std::fs::File::open(&written).unwrap())
+        .output();
+    match checked {
+        Ok(output) => {
+            let said = String::from_utf8_lossy(&output.stderr);
+            assert!(output.status.success(), "{said}\n{metrics}");
+        }
+        Err(_) => fusiform_skips::skip("promtool is not here", "install prometheus"),
+    }
+}
+
+#[test]
+fn the_document_is_valid_openapi() {
+    let home = Home::new();
+    let server = home.serve();
+    let document = server.get(&format!("{API}/openapi.json"), "");
+    let mut ids = Vec::new();
+    for (path, methods) in document.json()["paths"].as_object().unwrap() {
+        for (method, about) in methods.as_object().unwrap() {
+            ids.push(about["operationId"].as_str().unwrap().to_owned());
+            let none = Vec::new();
+            for parameter in about["parameters"].as_array().unwrap_or(&none) {
+                let name = parameter["name"].as_str().unwrap();
+                let in_path = path.contains(&format!("{{{name}}}"));
+                let place = if in_path { "path" } else { "query" };
+                assert_eq!(parameter["in"], place, "{method} {path} {name}");
+            }
+        }
+    }
+    let n = ids.len();
+    ids.sort();
+    ids.dedup();
+    assert_eq!(ids.len(), n, "each operation has an id of its own");
+    let file = home.path("openapi.json");
+    std::fs::write(&file, &document.body).unwrap();
+    let python = "python3";
+    let here = Command::new(python)
+        .args(["-c", "import openapi_spec_validator"])
+        .output();
+    if !here.is_ok_and(|output| output.status.success()) {
+        let why = "openapi-spec-validator is not here";
+        fusiform_skips::skip(why, "pip install openapi-spec-validator");
+        return;
+    }
+    let checked = Command::new(python)
+        .args(["-m", "openapi_spec_validator"])
+        .arg(&file)
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&checked.stdout);
+    assert!(checked.status.success(), "{said}");
 }
 
 #[test]

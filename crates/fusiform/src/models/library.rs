@@ -8,7 +8,7 @@ use super::error::PackError;
 use super::manifest::{Manifest, Threshold};
 use super::pack::Pack;
 use super::weights::Weights;
-use crate::file::read_bounded;
+use crate::file::{check_ordinary, read_bounded};
 
 /// Largest manifest that is read, in bytes.
 pub const MAX_MANIFEST_BYTES: u64 = 1 << 20;
@@ -97,11 +97,13 @@ impl Library {
 
     /// Copies the pack in `from` into the library after checking its hashes.
     ///
-    /// Adding the same pack twice changes nothing.
+    /// Adding the same pack twice changes nothing. A link in the folder is refused: it could lead
+    /// to any file of this machine.
     ///
     /// # Errors
     /// [`PackError::Taken`] if another pack has that name; [`PackError`] for a bad pack or disk.
     pub fn add(&self, from: &Path) -> Result<Manifest, PackError> {
+        refuse_links(from)?;
         let pack = Pack::open(from)?;
         let name = &pack.manifest.name;
         for listing in self.list()? {
@@ -207,9 +209,22 @@ impl Pack {
     }
 }
 
+fn refuse_links(dir: &Path) -> Result<(), PackError> {
+    let failed = |e| PackError::io(dir, e);
+    for entry in fs::read_dir(dir).map_err(failed)? {
+        let entry = entry.map_err(failed)?;
+        if entry.file_type().map_err(failed)?.is_symlink() {
+            let why = std::io::Error::other("is a link; copy the file itself into the folder");
+            return Err(PackError::io(entry.path(), why));
+        }
+    }
+    Ok(())
+}
+
 fn read_manifest(dir: &Path) -> Result<Manifest, PackError> {
     let path = dir.join("manifest.toml");
-    let bytes = read_bounded(&path, MAX_MANIFEST_BYTES).map_err(|e| PackError::io(path, e))?;
+    let read = check_ordinary(&path).and_then(|()| read_bounded(&path, MAX_MANIFEST_BYTES));
+    let bytes = read.map_err(|e| PackError::io(path, e))?;
     let text =
         String::from_utf8(bytes).map_err(|_| PackError::Manifest("it is not UTF-8 text".into()))?;
     Manifest::parse(&text)
@@ -232,6 +247,34 @@ mod tests {
         fs::create_dir_all(dir).unwrap();
         fs::write(dir.join("manifest.toml"), text).unwrap();
         fs::write(dir.join("e.onnx"), weights).unwrap();
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn pipes_and_links_in_a_pack_are_refused() {
+        let tmp = tempfile::tempdir().unwrap();
+        let (source, library) = (tmp.path().join("from"), Library::at(tmp.path().join("lib")));
+        pack_in(&source, b"weights");
+        let weights = source.join("e.onnx");
+        let elsewhere = tmp.path().join("elsewhere");
+        fs::rename(&weights, &elsewhere).unwrap();
+        std::os::unix::fs::symlink(&elsewhere, &weights).unwrap();
+        let refused = library.add(&source).unwrap_err().to_string();
+        assert!(
+            refused.contains("e.onnx") && refused.contains("link"),
+            "{refused}"
+        );
+        fs::remove_file(&weights).unwrap();
+        let made = std::process::Command::new("mkfifo").arg(&weights).status();
+        if !made.is_ok_and(|status| status.success()) {
+            return;
+        }
+        let refused = library.add(&source).unwrap_err().to_string();
+        assert!(refused.contains("no ordinary file"), "{refused}");
+        fs::remove_file(source.join("manifest.toml")).unwrap();
+        fs::rename(&weights, source.join("manifest.toml")).unwrap();
+        let refused = Pack::open(&source).unwrap_err().to_string();
+        assert!(refused.contains("no ordinary file"), "{refused}");
     }
 
     #[test]

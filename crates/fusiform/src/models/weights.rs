@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use sha2::{Digest, Sha256};
 
 use super::error::PackError;
+use crate::file::check_ordinary;
 
 /// Largest weights file that is read, in bytes; iResNet-100 in fp32 is 250 MB.
 pub const MAX_WEIGHTS_BYTES: u64 = 1 << 30;
@@ -92,6 +93,7 @@ fn compare(name: &str, stated: &str, found: &[u8]) -> Result<(), PackError> {
 }
 
 fn open(path: &Path) -> io::Result<(Hashing<BufReader<File>>, u64)> {
+    check_ordinary(path)?;
     let file = File::open(path)?;
     let n_bytes = file.metadata()?.len();
     if n_bytes > MAX_WEIGHTS_BYTES {

@@ -169,8 +169,8 @@ pub(super) fn verify(
     Ok((verified, ledger))
 }
 
-/// Entries after a position, each compared with the one before it where that is there. Of those that
-/// somebody decided to go on without, the ones that can be read.
+/// Entries after a position, each compared with the one before it where that is there. Of those
+/// that somebody decided to go on without, the ones that can be read.
 pub(super) fn page(
     chain: &Chain,
     db: &Connection,

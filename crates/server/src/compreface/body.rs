@@ -1,5 +1,6 @@
 //! The parts of a request. In: query, headers and body, as real clients send them. Out: parameters
-//! and images by name. Knows no route. `percent-encoding` decodes, but `form_urlencoded` cannot:
+//! and images by name. Knows no route. A body is received by the server's threads and parsed by
+//! those that may be busy for long. `percent-encoding` decodes, but `form_urlencoded` cannot:
 //! bytes that are not UTF-8 have to become Latin-1 here, and it replaces them.
 
 use std::convert::Infallible;
@@ -10,21 +11,42 @@ use axum::http::header;
 use base64::Engine;
 use base64::engine::DecodePaddingMode;
 use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig};
+use fusiform::image::Format;
+use fusiform_gallery::Service;
+use futures_util::FutureExt;
 use percent_encoding::percent_decode;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use crate::admission::read_body;
+use super::disposition::Disposition;
+use crate::admission::{Admission, BodyLimit, Held};
 use crate::problem::{Code, Problem};
 
-pub(super) const MAX_BODY_BYTES: usize = 10_485_760;
-const TOO_LARGE: &str = "The request is larger than 10485760 bytes or broke off";
-const MAX_FILE_BYTES: usize = 5_242_880;
 /// Parameters and parts of one request.
 const MAX_PARTS: usize = 64;
+/// Extensions that CompreFace takes, whether or not this server reads the format.
 const EXTENSIONS: &[&str] = &[
     "tif", "tiff", "jpg", "jpeg", "png", "bmp", "ico", "gif", "webp",
 ];
+
+/// How large a request may be.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Sizes {
+    pub(super) max_file_bytes: usize,
+    /// A request may hold two images.
+    pub(super) max_body_bytes: usize,
+}
+
+impl Sizes {
+    /// For images of so many MiB, or as CompreFace has it.
+    pub(super) fn of(max_upload_mib: Option<u32>) -> Sizes {
+        let max_file_bytes = (max_upload_mib.unwrap_or(5) as usize) << 20;
+        Sizes {
+            max_file_bytes,
+            max_body_bytes: max_file_bytes.saturating_mul(2),
+        }
+    }
+}
 
 /// CompreFace's answer to whatever does not parse.
 pub(super) fn malformed() -> Problem {
@@ -48,7 +70,15 @@ enum Body {
     Other,
 }
 
-/// A request whose body was read, not yet checked for what its route wants.
+/// A request whose body has arrived, not yet parsed.
+#[derive(Debug)]
+pub(super) struct Received {
+    query: String,
+    media_type: String,
+    bytes: Bytes,
+}
+
+/// A request whose body was parsed, not yet checked for what its route wants.
 #[derive(Debug)]
 pub(super) struct RawRequest {
     parameters: Vec<Parameter>,
@@ -62,17 +92,59 @@ pub(super) enum RawImage {
     Base64(Value),
 }
 
-impl RawRequest {
-    pub(super) async fn read(request: Request) -> Result<RawRequest, Problem> {
-        let mut parameters = parameters(request.uri().query().unwrap_or_default());
+impl Received {
+    /// Waits for all of the body; its memory is held until the permit is dropped.
+    pub(super) async fn wait(
+        admission: &Admission,
+        service: Service,
+        sizes: Sizes,
+        request: Request,
+    ) -> Result<(Received, Held), Problem> {
+        let query = request.uri().query().unwrap_or_default().to_owned();
         let media_type = request.headers().get(header::CONTENT_TYPE);
         let media_type = media_type.and_then(|t| t.to_str().ok()).unwrap_or_default();
-        let media_type = media_type.to_owned();
-        let bytes = read_body(request.into_body(), MAX_BODY_BYTES, TOO_LARGE).await?;
-        let body = if media_type.starts_with("multipart/form-data") {
+        let media_type = lower_case_type(media_type);
+        let limit = BodyLimit {
+            max_bytes: sizes.max_body_bytes,
+            // A JSON body becomes text, cleaned base64 and bytes, and they are there together.
+            parsed: if is_form(&media_type) { 0 } else { 3 },
+        };
+        let body = request.into_body();
+        let (bytes, held) = admission.receive(service, body, limit).await?;
+        let received = Received {
+            query,
+            media_type,
+            bytes,
+        };
+        Ok((received, held))
+    }
+}
+
+/// A media type compares without case; its parameters do not.
+fn lower_case_type(media_type: &str) -> String {
+    let (kind, parameters) = media_type.split_once(';').unwrap_or((media_type, ""));
+    format!("{};{parameters}", kind.trim().to_ascii_lowercase())
+}
+
+fn is_form(media_type: &str) -> bool {
+    media_type.starts_with("multipart/form-data;")
+}
+
+impl RawRequest {
+    /// Parses a body; the thread may be busy for long.
+    pub(super) fn parse(received: Received, sizes: Sizes) -> Result<RawRequest, Problem> {
+        let Received {
+            query,
+            media_type,
+            bytes,
+        } = received;
+        let mut parameters = parameters(&query);
+        let body = if is_form(&media_type) {
             let boundary = multer::parse_boundary(&media_type).map_err(|_| malformed())?;
-            Body::Files(files(bytes, boundary, &mut parameters).await?)
-        } else if media_type.starts_with("application/json") {
+            let files = files(bytes, boundary, sizes, &mut parameters);
+            // The body is here: nothing in this future ever waits.
+            Body::Files(files.now_or_never().unwrap_or_else(|| Err(malformed()))?)
+        } else if media_type.starts_with("application/json;") {
             Body::Json(bytes)
         } else {
             Body::Other
@@ -171,7 +243,11 @@ impl RawImage {
         let text = match self {
             RawImage::File { name, bytes } => {
                 let extension = name.rsplit_once('.').map(|(_, e)| e.to_lowercase());
-                if extension.is_some_and(|e| EXTENSIONS.contains(&&*e)) {
+                let is_image = |e: &str| {
+                    let format = Format::from_extension(e);
+                    EXTENSIONS.contains(&e) || format.is_some_and(Format::is_decoded)
+                };
+                if extension.is_some_and(|e| is_image(&e)) {
                     return Ok(bytes);
                 }
                 let detail = format!("File [{name}] has an unavailable extension");
@@ -203,6 +279,7 @@ impl RawImage {
 async fn files(
     body: Bytes,
     boundary: String,
+    sizes: Sizes,
     parameters: &mut Vec<Parameter>,
 ) -> Result<Vec<FilePart>, Problem> {
     let whole = futures_util::stream::once(async move { Ok::<_, Infallible>(body) });
@@ -212,11 +289,12 @@ async fn files(
         if files.len() + parameters.len() > MAX_PARTS {
             return Err(malformed());
         }
-        let name = field.name().unwrap_or_default().to_owned();
-        let file_name = field.file_name().map(str::to_owned);
+        let disposition = field.headers().get(header::CONTENT_DISPOSITION);
+        let disposition = disposition.map(|value| Disposition::parse(value.as_bytes()));
+        let Disposition { name, file_name } = disposition.unwrap_or_default();
         let bytes = field.bytes().await.map_err(|_| malformed())?;
         match file_name {
-            Some(_) if bytes.len() > MAX_FILE_BYTES => return Err(malformed()),
+            Some(_) if bytes.len() > sizes.max_file_bytes => return Err(malformed()),
             Some(file_name) => files.push(FilePart {
                 name,
                 file_name,
@@ -252,6 +330,16 @@ pub(super) fn decoded(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_media_type_has_no_case_and_a_boundary_has() {
+        let form = lower_case_type("Multipart/Form-Data ; boundary=aBc");
+        assert!(is_form(&form), "{form}");
+        assert_eq!(multer::parse_boundary(&form).as_deref(), Ok("aBc"));
+        let json = lower_case_type("APPLICATION/JSON; charset=UTF-8");
+        assert!(json.starts_with("application/json;"), "{json}");
+        assert_eq!(lower_case_type("application/json"), "application/json;");
+    }
 
     #[test]
     fn parameters_are_decoded_as_real_clients_encode_them() {

@@ -5,14 +5,14 @@ use std::cmp::Reverse;
 use std::sync::Arc;
 
 use axum::body::Bytes;
-use axum::http::StatusCode;
+use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use fusiform::Face;
 use fusiform::template::similarity;
 use fusiform_gallery::{Action, Example, Match, Service, Uuid};
 use serde_json::{Value, json};
 
-use super::body::malformed;
+use super::body::{Sizes, malformed};
 use super::render;
 use super::request::{
     CompareEmbeddings, Detect, Enrol, FaceOptions, Recognise, RecogniseEmbeddings, Verify,
@@ -28,16 +28,24 @@ type JsonAnswer = Result<Value, Problem>;
 pub(super) struct Faces {
     pub(super) recognition: Arc<Recognition>,
     pub(super) scale: Scale,
+    pub(super) sizes: Sizes,
+    /// `Cache-Control` of an enrolled image.
+    pub(super) image_cache: HeaderValue,
 }
 
 impl Faces {
     /// The faces of an image that were asked for, at least one.
-    async fn analyse(&self, image: Bytes, options: &FaceOptions) -> Result<Analysed, Problem> {
+    async fn analyse(
+        &self,
+        service: Service,
+        image: Bytes,
+        options: &FaceOptions,
+    ) -> Result<Analysed, Problem> {
         let min_score = options.min_score;
         if min_score.is_some_and(|t| !(0.0..=1.0).contains(&t)) {
             return Err(render::no_face());
         }
-        let mut found = self.recognition.analyse(image).await?;
+        let mut found = self.recognition.analyse(service, image).await?;
         let faces = &mut found.faces;
         faces.retain(|f| min_score.is_none_or(|t| f.score > t));
         if options.limit > 0 {
@@ -77,8 +85,10 @@ impl Faces {
             },
         };
         let (subject, image) = (request.subject, request.image);
-        let found = self.analyse(image.clone(), &options).await?;
-        let vector = embedding(only(&found.faces)?)?.to_vec();
+        let found = self.analyse(service, image.clone(), &options).await?;
+        let chosen = self.recognition.enrolled_face(&found.faces);
+        let face = chosen.map_or_else(|| only(&found.faces), Ok)?;
+        let vector = embedding(face)?.to_vec();
         let name = subject.clone();
         let id = self
             .recognition
@@ -91,12 +101,12 @@ impl Faces {
     pub(super) async fn recognise(&self, service: Service, request: Recognise) -> JsonAnswer {
         let options = &request.options;
         let (mut result, probes) = if request.detect_faces {
-            let found = self.analyse(request.image, options).await?;
+            let found = self.analyse(service, request.image, options).await?;
             let probes = found.faces.iter().map(|f| Ok(embedding(f)?.to_vec()));
             let probes: Result<Vec<_>, Problem> = probes.collect();
             (shown(&found, options), probes?)
         } else {
-            let (bbox, probe) = self.recognition.embed_crop(request.image).await?;
+            let (bbox, probe) = self.recognition.embed_crop(service, request.image).await?;
             let face = render::cropped_face(&bbox, &probe, options.plugins);
             (vec![face], vec![probe])
         };
@@ -127,18 +137,18 @@ impl Faces {
         Ok(all.collect())
     }
 
-    pub(super) async fn detect(&self, request: Detect) -> JsonAnswer {
+    pub(super) async fn detect(&self, service: Service, request: Detect) -> JsonAnswer {
         let options = &request.options;
-        let found = self.analyse(request.image, options).await?;
+        let found = self.analyse(service, request.image, options).await?;
         let result = shown(&found, options);
         Ok(self.with_versions(json!({"result": result}), options))
     }
 
     pub(super) async fn verify(&self, service: Service, request: Verify) -> JsonAnswer {
         let options = &request.options;
-        let source = self.analyse(request.source, options).await?;
+        let source = self.analyse(service, request.source, options).await?;
         let of_source = only(&source.faces)?;
-        let target = self.analyse(request.target, options).await?;
+        let target = self.analyse(service, request.target, options).await?;
         let mut matches = shown(&target, options);
         for (face, shown) in target.faces.iter().zip(&mut matches) {
             let cosine = similarity(embedding(of_source)?, embedding(face)?).0;
@@ -158,7 +168,7 @@ impl Faces {
         request: Detect,
     ) -> JsonAnswer {
         let options = &request.options;
-        let found = self.analyse(request.image, options).await?;
+        let found = self.analyse(service, request.image, options).await?;
         let (example, stored) = self.example(service, &id)?;
         let mut result = shown(&found, options);
         for (face, shown) in found.faces.iter().zip(&mut result) {
@@ -246,7 +256,8 @@ fn only(faces: &[Face]) -> Result<&Face, Problem> {
     match faces {
         [face] => Ok(face),
         _ => {
-            let detail = "More than one face in the source image";
+            let n = faces.len();
+            let detail = format!("More than one face in the source image ({n} are in it)");
             Err(Problem::new(Code::ManyFaces, detail))
         }
     }

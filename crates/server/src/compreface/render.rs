@@ -30,10 +30,13 @@ pub(super) fn no_face() -> Problem {
 /// A problem with CompreFace's status, number and message.
 pub(super) fn problem(problem: &Problem) -> Response {
     let (status, code) = numbers(problem.code);
-    let synchronization;
+    let (synchronization, unreadable);
     let message = match problem.code {
-        // CompreFace does not tell the two apart.
-        Code::UnreadableImage => NO_FACE,
+        // CompreFace does not tell the two apart; clients look at the number.
+        Code::UnreadableImage => {
+            unreadable = format!("{NO_FACE}: {}", problem.detail);
+            &unreadable
+        }
         Code::Internal => {
             let detail = &problem.detail;
             synchronization = format!("Error during synchronization between servers: {detail}");
@@ -65,6 +68,7 @@ fn numbers(code: Code) -> (StatusCode, u16) {
         Code::UnknownExample => (S::NOT_FOUND, 44),
         Code::UnknownRoute | Code::NotFound => (S::NOT_FOUND, 0),
         Code::TooLarge => (S::PAYLOAD_TOO_LARGE, 0),
+        Code::TooSlow => (S::REQUEST_TIMEOUT, 0),
         Code::UnsupportedMediaType => (S::UNSUPPORTED_MEDIA_TYPE, 0),
         Code::RateLimited => (S::TOO_MANY_REQUESTS, 0),
         Code::Busy | Code::TimedOut => (S::SERVICE_UNAVAILABLE, 0),

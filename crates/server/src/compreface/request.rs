@@ -11,6 +11,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::body::{RawImage, RawRequest, empty_field, malformed};
+use crate::names::{is_dots, normalized};
 use crate::problem::{Code, Problem};
 
 /// Embeddings that one request may ask about.
@@ -170,6 +171,10 @@ impl Call {
                 let ids = ids.iter().map(|id| uuid(id));
                 Call::EraseExamplesById(ids.collect::<Result<_, _>>()?)
             }
+            // `/faces/` is also what clients send for the example without an id.
+            (&Method::DELETE, ["recognition", "faces", ""]) => Call::EraseExamples {
+                subject: Some(not_blank(raw.parameter("subject").unwrap_or_default())?),
+            },
             (&Method::DELETE, ["recognition", "faces", id]) => Call::EraseExample(uuid(id)?),
             (&Method::GET, ["recognition", "faces", id, "img"]) => Call::ExampleImage {
                 id: (*id).to_owned(),
@@ -320,7 +325,7 @@ fn list_examples(raw: &RawRequest) -> ListExamples {
             .filter(|n| *n > 0)
             .unwrap_or(20)
             .min(MAX_PAGE_SIZE),
-        subject: raw.parameter("subject").map(str::to_owned),
+        subject: raw.parameter("subject").map(normalized),
     }
 }
 
@@ -349,7 +354,10 @@ fn not_blank(name: &str) -> Result<String, Problem> {
     if name.trim().is_empty() {
         return Err(Problem::invalid("Subject name is empty; "));
     }
-    Ok(name.to_owned())
+    if is_dots(name) {
+        return Err(Problem::invalid(format!("Subject name cannot be {name}; ")));
+    }
+    Ok(normalized(name))
 }
 
 fn uuid(text: &str) -> Result<Uuid, Problem> {
@@ -372,5 +380,8 @@ fn name_of_body(raw: &RawRequest) -> Result<String, Problem> {
         let detail = "Subject name size must be between 1 and 50";
         return Err(Problem::invalid(detail));
     }
-    Ok(name.to_owned())
+    if is_dots(name) {
+        return Err(Problem::invalid(format!("Subject name cannot be {name}")));
+    }
+    Ok(normalized(name))
 }

@@ -2,11 +2,12 @@
 //! nothing is computed.
 
 use axum::body::Body;
-use axum::http::{StatusCode, header};
+use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use fusiform_gallery::{Service, Uuid};
 use serde_json::{Value, json};
 
+use super::faces::Faces;
 use super::render;
 use super::request::{ListExamples, unknown_subject};
 use crate::problem::{Code, Problem};
@@ -123,20 +124,25 @@ pub(super) async fn erase_example(
 
 /// The image of an example; empty if the key or the example is unknown.
 pub(super) async fn image(
-    recognition: &Recognition,
+    faces: &Faces,
     service: Option<Service>,
     id: &str,
 ) -> Result<Response, Problem> {
     let bytes = match (service, Uuid::parse_str(id).ok()) {
         (Some(service), Some(id)) => {
+            let recognition = &faces.recognition;
             let read = recognition.stored(move |gallery| gallery.image(service, &id));
-            read.await?.unwrap_or_default()
+            read.await?
         }
-        _ => Vec::new(),
+        _ => None,
     };
-    let headers = [
-        (header::CONTENT_TYPE, "application/octet-stream"),
-        (header::CACHE_CONTROL, "public, max-age=31536000"),
-    ];
-    Ok((headers, Body::from(bytes)).into_response())
+    let mut response = Body::empty().into_response();
+    if let Some(bytes) = bytes {
+        response = Body::from(bytes).into_response();
+        let (headers, kept) = (response.headers_mut(), faces.image_cache.clone());
+        headers.insert(header::CACHE_CONTROL, kept);
+    }
+    let kind = HeaderValue::from_static("application/octet-stream");
+    response.headers_mut().insert(header::CONTENT_TYPE, kind);
+    Ok(response)
 }

@@ -20,18 +20,20 @@ use axum::response::{IntoResponse, Redirect, Response};
 use cookie::{Cookie, SameSite};
 
 use super::fields::Fields;
-use crate::admission::{Admission, read_body};
+use crate::admission::{Admission, BodyLimit, Holder};
+use crate::attempts::Attempts;
+use crate::front::Client;
 use crate::problem::{Code, Problem};
 
 const COOKIE: &str = "fusiform_page";
 /// A form that selects every face of a page has some 20 bytes for each.
 const MAX_FORM_BYTES: usize = 1 << 20;
 const FORM_TIMEOUT: Duration = Duration::from_secs(30);
-const LOGIN_AGE: Duration = Duration::from_secs(30 * 24 * 3600);
-const MAX_LOGINS: usize = 1000;
-/// Wrong passwords in a row before every login has to wait.
+/// Wrong passwords of one address in a row before it has to wait.
 const FREE_TRIES: u32 = 5;
 const WAIT_AFTER: Duration = Duration::from_secs(30);
+const LOGIN_AGE: Duration = Duration::from_secs(30 * 24 * 3600);
+const MAX_LOGINS: usize = 1000;
 
 /// What protects the pages.
 #[derive(Debug)]
@@ -40,13 +42,14 @@ pub(crate) struct Guard {
     secret: [u8; 32],
     /// `Host` must be a name of this machine.
     loopback: bool,
-    /// The browser uses TLS.
-    secure: bool,
+    /// Names beside this machine's own by which the pages may be asked for; also what `Origin` may
+    /// name where a proxy changes `Host`.
+    allowed_hosts: Vec<String>,
     /// The password's keyed hash.
     password: Option<blake3::Hash>,
     /// Cookies with which the password was given, by keyed hash, and when each expires.
     logins: Mutex<HashMap<blake3::Hash, Instant>>,
-    tries: Mutex<(u32, Instant)>,
+    tries: Attempts,
 }
 
 /// The login that a request's cookie stands for; without a password it only ties forms to pages.
@@ -57,6 +60,8 @@ pub(super) struct Login {
     /// Whether the password was given.
     pub signed_in: bool,
     cookie: String,
+    /// Who sent the request.
+    pub client: Client,
 }
 
 impl Guard {
@@ -64,7 +69,11 @@ impl Guard {
     ///
     /// # Errors
     /// If other machines could reach the pages and no password is set.
-    pub(crate) fn new(address: IpAddr, password: Option<&str>, secure: bool) -> Result<Guard> {
+    pub(crate) fn new(
+        address: IpAddr,
+        password: Option<&str>,
+        allowed_hosts: &[String],
+    ) -> Result<Guard> {
         let loopback = address.is_loopback();
         anyhow::ensure!(
             loopback || password.is_some(),
@@ -73,10 +82,10 @@ impl Guard {
         let secret = random()?;
         Ok(Guard {
             loopback,
-            secure,
+            allowed_hosts: allowed_hosts.to_vec(),
             password: password.map(|text| blake3::keyed_hash(&secret, text.as_bytes())),
             logins: Mutex::default(),
-            tries: Mutex::new((0, Instant::now())),
+            tries: Attempts::new(FREE_TRIES, WAIT_AFTER),
             secret,
         })
     }
@@ -86,7 +95,7 @@ impl Guard {
     }
 
     /// The login of the cookie that was sent, or a new one; and whether it is new.
-    fn login(&self, headers: &HeaderMap) -> Result<(Login, bool)> {
+    fn login(&self, client: Client, headers: &HeaderMap) -> Result<(Login, bool)> {
         let sent = cookie(headers).filter(|c| c.len() == 64);
         let is_new = sent.is_none();
         let cookie = match sent {
@@ -102,6 +111,7 @@ impl Guard {
             token: self.keyed_hash("token", &cookie).to_hex().to_string(),
             signed_in: self.password.is_some() && known(),
             cookie,
+            client,
         };
         Ok((login, is_new))
     }
@@ -110,23 +120,20 @@ impl Guard {
     ///
     /// # Errors
     /// In words for the login form.
-    pub(super) fn sign_in(&self, password: &str) -> Result<HeaderValue> {
+    pub(super) fn sign_in(&self, client: Client, password: &str) -> Result<HeaderValue> {
         let Some(right) = &self.password else {
             return Err(anyhow!("no password is set"));
         };
-        let mut tries = self.tries.lock().unwrap_or_else(PoisonError::into_inner);
-        if tries.1.elapsed() > WAIT_AFTER {
-            *tries = (0, Instant::now());
-        }
-        if tries.0 >= FREE_TRIES {
+        if self.tries.must_wait(client.address) {
             return Err(anyhow!("too many wrong passwords; wait half a minute"));
         }
         // `Hash` compares in constant time.
         if blake3::keyed_hash(&self.secret, password.as_bytes()) != *right {
-            *tries = (tries.0 + 1, Instant::now());
+            let n = self.tries.failed(client.address);
+            tracing::warn!("wrong password from {}, {n} in a row", client.address);
             return Err(anyhow!("that is not the password"));
         }
-        *tries = (0, Instant::now());
+        self.tries.succeeded(client.address);
         // A new cookie, so that one planted before the login is worth nothing.
         let cookie = blake3::Hash::from_bytes(random()?).to_hex().to_string();
         let mut logins = self.logins.lock().unwrap_or_else(PoisonError::into_inner);
@@ -138,7 +145,7 @@ impl Guard {
             self.keyed_hash("login", &cookie),
             Instant::now() + LOGIN_AGE,
         );
-        self.set_cookie(&cookie)
+        self.set_cookie(client, &cookie)
     }
 
     /// Forgets a login.
@@ -147,13 +154,27 @@ impl Guard {
         logins.remove(&self.keyed_hash("login", &login.cookie));
     }
 
-    fn set_cookie(&self, value: &str) -> Result<HeaderValue> {
+    fn set_cookie(&self, client: Client, value: &str) -> Result<HeaderValue> {
         let cookie = Cookie::build((COOKIE, value))
             .http_only(true)
             .same_site(SameSite::Strict)
-            .secure(self.secure)
+            .secure(client.https)
             .path("/");
         Ok(HeaderValue::try_from(cookie.to_string())?)
+    }
+
+    /// Whether the settings name this host, with or without its port.
+    fn is_allowed(&self, host: &str) -> bool {
+        let (name, _) = host.rsplit_once(':').unwrap_or((host, ""));
+        let mut names = self.allowed_hosts.iter();
+        names
+            .any(|allowed| allowed.eq_ignore_ascii_case(host) || allowed.eq_ignore_ascii_case(name))
+    }
+
+    fn answers_to(&self, host: &str) -> bool {
+        // Beyond this machine every name is answered to unless the settings name some.
+        let any = !self.loopback && self.allowed_hosts.is_empty();
+        any || is_loopback_name(host) || self.is_allowed(host)
     }
 
     /// Why this request may not come from one of the pages, by the headers that browsers set.
@@ -163,8 +184,9 @@ impl Guard {
             let detail = "the request names no host";
             return Some(Problem::new(Code::MissingHost, detail));
         };
-        if self.loopback && !is_loopback_name(host) {
-            let detail = "this server answers to localhost, 127.0.0.1 and [::1] only";
+        if !self.answers_to(host) {
+            let detail = "this server answers to the names of its settings only (allowed_hosts), \
+                          and on this machine to localhost, 127.0.0.1 and [::1]";
             return Some(Problem::new(Code::ForeignHost, detail));
         }
         let reads = is_read(method);
@@ -180,8 +202,9 @@ impl Guard {
         }
         if !reads {
             let is_ours = |origin: &str| {
-                origin.strip_prefix("http://") == Some(host)
-                    || origin.strip_prefix("https://") == Some(host)
+                let plain = origin.strip_prefix("http://");
+                let from = plain.or_else(|| origin.strip_prefix("https://"));
+                from.is_some_and(|from| from == host || self.is_allowed(from))
             };
             let allowed = match text(header::ORIGIN) {
                 Some(origin) => is_ours(origin),
@@ -221,7 +244,8 @@ pub(super) async fn guard(
     if path.starts_with("/assets/") {
         return Ok(next.run(request).await);
     }
-    let (login, is_new) = guard.login(request.headers())?;
+    let client = Client::of(&request)?;
+    let (login, is_new) = guard.login(client, request.headers())?;
     if guard.password.is_some() && !login.signed_in && path != "/login" {
         let is_page =
             is_read(request.method()) && !path.ends_with(".jpg") && !path.ends_with("/events");
@@ -232,14 +256,13 @@ pub(super) async fn guard(
         };
     }
     let cookie = match is_new {
-        true => Some(guard.set_cookie(&login.cookie)?),
+        true => Some(guard.set_cookie(client, &login.cookie)?),
         false => None,
     };
     let mut request = if is_read(request.method()) {
         request
     } else {
-        let _body = admission.reserve_body(request.headers(), MAX_FORM_BYTES)?;
-        let request = read_form(request).await?;
+        let request = read_form(&admission, request).await?;
         let fields = request.extensions().get::<Fields>();
         let sent = fields.and_then(|f| f.first("token")).unwrap_or_default();
         let right = guard.keyed_hash("token", &login.cookie);
@@ -261,12 +284,15 @@ pub(super) async fn guard(
 }
 
 /// Replaces the body by [`Fields`].
-async fn read_form(request: Request) -> Result<Request, Problem> {
-    const REFUSED: &str = "the form is too large or too slow, or broke off";
+async fn read_form(admission: &Admission, request: Request) -> Result<Request, Problem> {
     let (parts, body) = request.into_parts();
-    let read = read_body(body, MAX_FORM_BYTES, REFUSED);
-    let too_slow = |_| Problem::new(Code::TooLarge, REFUSED);
-    let bytes = tokio::time::timeout(FORM_TIMEOUT, read)
+    let limit = BodyLimit {
+        max_bytes: MAX_FORM_BYTES,
+        parsed: 1,
+    };
+    let received = admission.receive(Holder::PAGES, body, limit);
+    let too_slow = |_| Problem::new(Code::TooSlow, "the form arrives too slowly");
+    let (bytes, _held) = tokio::time::timeout(FORM_TIMEOUT, received)
         .await
         .map_err(too_slow)??;
     let mut request = Request::from_parts(parts, Body::empty());
@@ -336,7 +362,7 @@ mod tests {
 
     #[test]
     fn a_change_needs_the_pages_own_origin() {
-        let guard = Guard::new("127.0.0.1".parse().unwrap(), None, false).unwrap();
+        let guard = Guard::new("127.0.0.1".parse().unwrap(), None, &[]).unwrap();
         let host = ("host", "localhost:7000");
         let cases: [(&[(&str, &str)], bool); 6] = [
             (&[("origin", "http://localhost:7000")], true),
@@ -362,7 +388,7 @@ mod tests {
 
     #[test]
     fn a_link_from_elsewhere_opens_a_page_but_no_picture() {
-        let guard = Guard::new("::1".parse().unwrap(), None, false).unwrap();
+        let guard = Guard::new("::1".parse().unwrap(), None, &[]).unwrap();
         let from = |mode, dest| {
             let pairs = [
                 ("host", "[::1]:7000"),
@@ -379,12 +405,48 @@ mod tests {
     #[test]
     fn beyond_loopback_a_password_is_needed_and_guessing_is_slowed() {
         let outside: IpAddr = "0.0.0.0".parse().unwrap();
-        assert!(Guard::new(outside, None, false).is_err());
-        let guard = Guard::new(outside, Some("right"), false).unwrap();
-        assert!(guard.sign_in("right").is_ok());
+        assert!(Guard::new(outside, None, &[]).is_err());
+        let guard = Guard::new(outside, Some("right"), &[]).unwrap();
+        let [thief, owner] = ["192.0.2.1", "192.0.2.2"].map(|address| Client {
+            address: address.parse().unwrap(),
+            https: false,
+        });
+        assert!(guard.sign_in(thief, "right").is_ok());
         for _ in 0..FREE_TRIES {
-            assert!(guard.sign_in("wrong").is_err());
+            assert!(guard.sign_in(thief, "wrong").is_err());
         }
-        assert!(guard.sign_in("right").is_err());
+        assert!(guard.sign_in(thief, "right").is_err());
+        assert!(
+            guard.sign_in(owner, "right").is_ok(),
+            "another address does not wait"
+        );
+    }
+
+    #[test]
+    fn the_names_of_the_settings_are_answered_to_behind_a_proxy() {
+        let names = ["photos.example".to_owned()];
+        let guard = Guard::new("127.0.0.1".parse().unwrap(), None, &names).unwrap();
+        let refused = |host: &'static str, origin: &'static str| {
+            let pairs = headers(&[("host", host), ("origin", origin)]);
+            guard.refuse(&Method::POST, &pairs).map(|p| p.code)
+        };
+        let ours = "https://photos.example";
+        assert_eq!(refused("photos.example", ours), None);
+        assert_eq!(
+            refused("Photos.Example:443", "https://Photos.Example:443"),
+            None
+        );
+        assert_eq!(
+            refused("127.0.0.1:8000", ours),
+            None,
+            "the proxy wrote its own Host"
+        );
+        let foreign = Some(Code::ForeignOrigin);
+        assert_eq!(refused("photos.example", "https://evil.example"), foreign);
+        assert_eq!(
+            refused("evil.example", "http://evil.example"),
+            Some(Code::ForeignHost)
+        );
+        assert_eq!(refused("xphotos.example", ours), Some(Code::ForeignHost));
     }
 }

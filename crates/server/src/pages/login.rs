@@ -25,7 +25,7 @@ pub(super) async fn sign_in(
 ) -> Response {
     match pages
         .guard()
-        .sign_in(fields.first("password").unwrap_or_default())
+        .sign_in(login.client, fields.first("password").unwrap_or_default())
     {
         Ok(cookie) => {
             let mut response = Redirect::to("/people").into_response();

@@ -13,7 +13,7 @@ use quick_cache::Weighter;
 use quick_cache::sync::Cache;
 use tokio::sync::Mutex;
 
-use crate::admission::{Admission, blocking};
+use crate::admission::{Admission, Holder, blocking};
 use crate::problem::{Code, Problem};
 
 /// Side of a face, for screens with two pixels a point.
@@ -149,10 +149,10 @@ impl Pictures {
         if let Some(picture) = self.kept.get(&key) {
             return Ok(picture);
         }
-        let core = self.admission.core().await?;
+        let turn = self.admission.turn(Holder::PAGES, 0).await?;
         let pictures = Arc::clone(self);
         blocking(move || {
-            let _core = core;
+            let _turn = turn;
             let decoded = read(&source.paths, enough_px)?;
             let mut wanted = None;
             for (name, picture) in make(&decoded, &source) {

@@ -3,13 +3,14 @@
 
 use std::sync::Arc;
 
-use axum::extract::rejection::{JsonRejection, PathRejection};
+use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, State};
 use axum::{Extension, Json};
 use fusiform_gallery::{Kind, Service, Terms, Uuid};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use super::body::Parsed;
 use super::problem_json::Problems;
 use crate::problem::{Code, Problem};
 use crate::service::Recognition;
@@ -105,9 +106,8 @@ pub(super) async fn list(State(recognition): State<Arc<Recognition>>) -> Json<Co
     request_body = Wanted, responses((status = 200, body = Made), Problems))]
 pub(super) async fn make(
     State(recognition): State<Arc<Recognition>>,
-    wanted: Result<Json<Wanted>, JsonRejection>,
+    Parsed(wanted): Parsed<Wanted>,
 ) -> Result<Json<Made>, Problem> {
-    let Json(wanted) = wanted?;
     super::schema::check_terms(&wanted.basis, &wanted.purpose)?;
     if wanted.keep_days.is_some_and(|d| !(1..=36_500).contains(&d)) {
         return Err(Problem::invalid("keep_days is 1 to 36500"));

@@ -43,7 +43,7 @@ pub(super) async fn identify(
     let threshold = recognition.engine().thresholds();
     let threshold = threshold.and_then(|t| t.at_fmr(fmr));
     let threshold = threshold.map_err(|e| Problem::invalid(e.to_string()))?;
-    let faces = recognition.analyse(image).await?.faces;
+    let faces = recognition.analyse(service, image).await?.faces;
     let probes = faces.iter().map(|face| Ok(embedding(face)?.to_vec()));
     let probes: Result<Vec<_>, Problem> = probes.collect();
     let found = recognition.nearest(service, probes?, 1).await?;

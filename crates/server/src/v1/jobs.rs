@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use axum::body::Bytes;
-use axum::extract::rejection::{JsonRejection, PathRejection};
+use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::{Extension, Json};
@@ -19,10 +19,12 @@ use fusiform_gallery::{Action, Service, Uuid};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::people::{check_consent, only_embedding};
+use super::body::Parsed;
+use super::people::{check_consent, enrolled_embedding};
 use super::problem_json::{self, Problems};
 use super::schema::Bounds;
-use crate::admission::blocking;
+use crate::admission::{Held, blocking};
+use crate::names::normalized;
 use crate::problem::{Code, Problem};
 use crate::service::{Recognition, embedding};
 
@@ -198,11 +200,11 @@ impl Jobs {
     }
 
     /// The faces of an image, analysed between live requests, which go first.
-    async fn analyse(&self, image: Option<Bytes>) -> Result<Vec<Face>, Problem> {
+    async fn analyse(&self, service: Service, image: Option<Bytes>) -> Result<Vec<Face>, Problem> {
         let not_base64 = || Problem::invalid("the image is not base64");
         let image = image.ok_or_else(not_base64)?;
         loop {
-            match self.recognition.analyse(image.clone()).await {
+            match self.recognition.analyse(service, image.clone()).await {
                 Err(problem) if problem.code == Code::Busy => tokio::time::sleep(RETRY_AFTER).await,
                 analysed => return Ok(analysed?.faces),
             }
@@ -216,8 +218,8 @@ impl Jobs {
         image: Option<Bytes>,
     ) -> Result<Uuid, Problem> {
         check_consent(&self.recognition, service, &name)?;
-        let faces = self.analyse(image.clone()).await?;
-        let vector = only_embedding(&faces)?.to_vec();
+        let faces = self.analyse(service, image.clone()).await?;
+        let vector = enrolled_embedding(&self.recognition, &faces)?.to_vec();
         let image = image.unwrap_or_default();
         self.recognition
             .stored(move |gallery| gallery.enrol(service, &name, &vector, &image))
@@ -232,7 +234,7 @@ impl Jobs {
     ) -> Result<(), Problem> {
         let (mut members, mut vectors) = (Vec::new(), Vec::new());
         for (i, image) in images.into_iter().enumerate() {
-            match self.analyse(image).await {
+            match self.analyse(service, image).await {
                 Ok(faces) => {
                     for face in &faces {
                         let bounds = Bounds::from(&face.bbox);
@@ -299,14 +301,14 @@ pub(super) async fn show(
 type Begun = Result<(StatusCode, Json<Job>), Problem>;
 
 /// The images of a job; `None` where the text is not base64.
-fn images(given: impl ExactSizeIterator<Item = String>) -> Result<Vec<Option<Bytes>>, Problem> {
-    if given.len() == 0 || given.len() > MAX_IMAGES {
+async fn images(given: Vec<String>) -> Result<Vec<Option<Bytes>>, Problem> {
+    if given.is_empty() || given.len() > MAX_IMAGES {
         let detail = format!("1 to {MAX_IMAGES} images make a job");
         return Err(Problem::invalid(detail));
     }
-    let base64 = base64::engine::general_purpose::STANDARD;
-    let decoded = given.map(|text| base64.decode(text).ok().map(Bytes::from));
-    Ok(decoded.collect())
+    let base64 = &base64::engine::general_purpose::STANDARD;
+    let decoded = |text: String| base64.decode(text).ok().map(Bytes::from);
+    blocking(move || Ok(given.into_iter().map(decoded).collect())).await
 }
 
 /// Enrols many faces, each of a person entered before.
@@ -317,13 +319,16 @@ fn images(given: impl ExactSizeIterator<Item = String>) -> Result<Vec<Option<Byt
 pub(super) async fn enrol(
     State(jobs): State<Arc<Jobs>>,
     Extension(service): Extension<Service>,
-    batch: Result<Json<Batch>, JsonRejection>,
+    Extension(held): Extension<Arc<Held>>,
+    Parsed(batch): Parsed<Batch>,
 ) -> Begun {
-    let faces = batch?.0.faces.into_iter().map(|f| (f.name, f.image));
+    let faces = batch.faces.into_iter();
+    let faces = faces.map(|f| (normalized(&f.name), f.image));
     let (names, given): (Vec<String>, Vec<String>) = faces.unzip();
-    let images = images(given.into_iter())?;
+    let images = images(given).await?;
     let (number, job) = jobs.begin(service, images.len())?;
     tokio::spawn(async move {
+        let _held = held;
         for (i, (name, image)) in names.into_iter().zip(images).enumerate() {
             let enrolled = jobs.enrol_one(service, name, image).await;
             jobs.change(number, |job| {
@@ -346,11 +351,13 @@ pub(super) async fn enrol(
 pub(super) async fn group(
     State(jobs): State<Arc<Jobs>>,
     Extension(service): Extension<Service>,
-    unsorted: Result<Json<Unsorted>, JsonRejection>,
+    Extension(held): Extension<Arc<Held>>,
+    Parsed(unsorted): Parsed<Unsorted>,
 ) -> Begun {
-    let images = images(unsorted?.0.images.into_iter())?;
+    let images = images(unsorted.images).await?;
     let (number, job) = jobs.begin(service, images.len())?;
     tokio::spawn(async move {
+        let _held = held;
         let result = jobs.group_all(service, number, images).await;
         jobs.end(number, result);
     });

@@ -4,14 +4,16 @@
 use std::sync::Arc;
 
 use axum::body::Bytes;
-use axum::extract::rejection::{BytesRejection, JsonRejection, PathRejection};
+use axum::extract::rejection::{BytesRejection, PathRejection};
 use axum::extract::{Path, State};
 use axum::{Extension, Json};
 use fusiform::Face;
 use fusiform_gallery::{Consent, Service};
 
+use super::body::Parsed;
 use super::problem_json::Problems;
 use super::schema::{ConsentGiven, Enrolled, Erased, Known, People, Person};
+use crate::names::{is_dots, normalized};
 use crate::problem::{Code, Problem};
 use crate::service::{Recognition, embedding};
 
@@ -38,7 +40,7 @@ pub(super) async fn show(
     Extension(service): Extension<Service>,
     name: Result<Path<String>, PathRejection>,
 ) -> Result<Json<Person>, Problem> {
-    let Path(name) = name?;
+    let name = named(name)?;
     let found = recognition.gallery().person(service, &name);
     let (person, n_faces) = found.ok_or_else(unknown_person)?;
     Ok(Json(Person {
@@ -55,9 +57,9 @@ pub(super) async fn set(
     State(recognition): State<Arc<Recognition>>,
     Extension(service): Extension<Service>,
     name: Result<Path<String>, PathRejection>,
-    given: Result<Json<ConsentGiven>, JsonRejection>,
+    Parsed(given): Parsed<ConsentGiven>,
 ) -> Result<Json<Person>, Problem> {
-    let (Path(name), Json(given)) = (name?, given?);
+    let name = named(name)?;
     check_name(&name)?;
     given.check()?;
     let consent = Consent {
@@ -88,7 +90,7 @@ pub(super) async fn erase(
     Extension(service): Extension<Service>,
     name: Result<Path<String>, PathRejection>,
 ) -> Result<Json<Erased>, Problem> {
-    let Path(name) = name?;
+    let name = named(name)?;
     let erase = recognition.stored(move |gallery| gallery.erase_subject(service, &name));
     let (name, n_faces) = erase.await?.ok_or_else(unknown_person)?;
     Ok(Json(Erased { name, n_faces }))
@@ -107,10 +109,10 @@ pub(super) async fn enrol(
     name: Result<Path<String>, PathRejection>,
     image: Result<Bytes, BytesRejection>,
 ) -> Result<Json<Enrolled>, Problem> {
-    let (Path(name), image) = (name?, image?);
+    let (name, image) = (named(name)?, image?);
     check_consent(&recognition, service, &name)?;
-    let found = recognition.analyse(image.clone()).await?;
-    let vector = only_embedding(&found.faces)?.to_vec();
+    let found = recognition.analyse(service, image.clone()).await?;
+    let vector = enrolled_embedding(&recognition, &found.faces)?.to_vec();
     let enrol = recognition.stored(move |gallery| gallery.enrol(service, &name, &vector, &image));
     let id = enrol.await?.to_string();
     Ok(Json(Enrolled { id }))
@@ -118,11 +120,16 @@ pub(super) async fn enrol(
 
 fn check_name(name: &str) -> Result<(), Problem> {
     let n = name.chars().count();
-    if name.trim().is_empty() || n > MAX_NAME_CHARS || name.contains(';') {
-        let detail = "a name has 1 to 50 characters, not all blank, and no ';'";
+    if name.trim().is_empty() || n > MAX_NAME_CHARS || name.contains(';') || is_dots(name) {
+        let detail = "a name has 1 to 50 characters, not all blank, no ';', and is not '.' or '..'";
         return Err(Problem::invalid(detail));
     }
     Ok(())
+}
+
+/// A name of a path, in the form in which names are kept.
+fn named(name: Result<Path<String>, PathRejection>) -> Result<String, Problem> {
+    Ok(normalized(&name?.0))
 }
 
 fn unknown_person() -> Problem {
@@ -143,12 +150,15 @@ pub(super) fn check_consent(
     Ok(())
 }
 
-/// The embedding of a photo that must show one face.
-pub(super) fn only_embedding(faces: &[Face]) -> Result<&[f32], Problem> {
-    let code = match faces {
-        [face] => return embedding(face),
-        [] => Code::NoFace,
-        _ => Code::ManyFaces,
+/// The embedding of the face that an enrolment's photo shows.
+pub(super) fn enrolled_embedding<'a>(
+    recognition: &Recognition,
+    faces: &'a [Face],
+) -> Result<&'a [f32], Problem> {
+    let code = match recognition.enrolled_face(faces) {
+        Some(face) => return embedding(face),
+        None if faces.is_empty() => Code::NoFace,
+        None => Code::ManyFaces,
     };
     let detail = format!("one face is wanted, {} are in the image", faces.len());
     Err(Problem::new(code, detail))

@@ -27,13 +27,19 @@ pub(super) struct ProblemDetails {
 }
 
 /// Every status that an operation may answer beside its usual one, and when.
-const STATUSES: [(u16, &str); 7] = [
+const STATUSES: [(u16, &str); 9] = [
     (
         401,
         "The key that x-api-key needs for this is missing or unknown",
     ),
     (404, "There is no such person, job or collection"),
-    (413, "The image is larger than 20 MiB, or the batch than 64"),
+    (408, "The request arrives too slowly"),
+    (
+        413,
+        "The image is larger than 20 MiB or what a setting says, or the batch than 64; or decoding \
+         it would take more memory than one key may have",
+    ),
+    (415, "The body is not of the media type that is wanted"),
     (422, "The request cannot be used; the detail says why"),
     (
         429,

@@ -143,12 +143,16 @@ pub(super) struct Identified {
 /// One entry of the audit log.
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct Audited {
-    seq: i64,
+    /// Its position in the whole log.
+    pub(super) seq: i64,
     at_ms: i64,
     action: &'static str,
     /// The person's number; 0 if there is not one.
     person: i64,
     count: i64,
+    /// Its hash, over itself and all entries before it. Note the last one elsewhere: with it
+    /// `fusiform audit verify --since` notices a vault put back to an older state.
+    hash: String,
 }
 
 impl From<Entry> for Audited {
@@ -159,6 +163,7 @@ impl From<Entry> for Audited {
             action: e.action.name(),
             person: e.subject,
             count: e.count,
+            hash: blake3::Hash::from_bytes(e.hash).to_hex().to_string(),
         }
     }
 }
@@ -166,7 +171,6 @@ impl From<Entry> for Audited {
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct Log {
     pub(super) entries: Vec<Audited>,
-    /// Hash of the newest entry of the whole log; note it elsewhere to notice a vault put back to
-    /// an older state.
-    pub(super) newest: String,
+    /// Where the next page begins (`after`); `null` on the last.
+    pub(super) next_after: Option<i64>,
 }

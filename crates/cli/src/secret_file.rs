@@ -1,0 +1,47 @@
+//! Secrets that a user gives. In: a file, or `-` for stdin. Out: the secret. Never an argument:
+//! every user of a machine sees the arguments of a program, and shells keep them.
+
+use std::fs::File;
+use std::io::Read;
+use std::path::Path;
+
+use anyhow::{Context as _, Result, ensure};
+use fusiform_gallery::Uuid;
+
+/// Longest file of a secret, in bytes.
+const MAX_BYTES: u64 = 1024;
+
+/// The first line of a file, without blanks around it.
+pub(crate) fn first_line(file: &Path) -> Result<String> {
+    let of_file = || file.display().to_string();
+    let mut bytes = Vec::new();
+    let limit = MAX_BYTES + 1;
+    if file == Path::new("-") {
+        std::io::stdin().take(limit).read_to_end(&mut bytes)?;
+    } else {
+        let opened = File::open(file).with_context(of_file)?;
+        opened
+            .take(limit)
+            .read_to_end(&mut bytes)
+            .with_context(of_file)?;
+    }
+    ensure!(
+        bytes.len() as u64 <= MAX_BYTES,
+        "{}: more than {MAX_BYTES} bytes; put the secret on the first line of a small file",
+        file.display()
+    );
+    let text = String::from_utf8(bytes).with_context(of_file)?;
+    Ok(text.lines().next().unwrap_or_default().trim().to_owned())
+}
+
+/// An API key.
+pub(crate) fn api_key(file: &Path) -> Result<Uuid> {
+    let text = first_line(file)?;
+    // The text is not shown: it may be another secret.
+    Uuid::parse_str(&text).ok().with_context(|| {
+        format!(
+            "{}: an API key is wanted on its first line, such as a UUID that a server has shown",
+            file.display()
+        )
+    })
+}

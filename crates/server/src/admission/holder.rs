@@ -1,0 +1,23 @@
+//! Whoever takes of the limits. Plain data.
+
+use fusiform_gallery::Service;
+
+/// Whoever takes of the limits: the service of a key, or the album's pages.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) struct Holder(i64);
+
+impl Holder {
+    /// The album's pages.
+    pub(crate) const PAGES: Holder = Holder(-1);
+
+    /// The service with this number; they are positive.
+    pub(crate) const fn of_service(number: i64) -> Holder {
+        Holder(number)
+    }
+}
+
+impl From<Service> for Holder {
+    fn from(service: Service) -> Holder {
+        Holder::of_service(service.id)
+    }
+}
