@@ -338,15 +338,10 @@ programs need an API key anywhere (see fusiform key --help). Settings may also s
     #[command(after_help = "Example: fusiform key recognition\n\n\
 The first key makes the vault, the encrypted file of enrolled people. \
 A running server that had a vault takes new keys at once.")]
-    Key {
-        /// What the key is good for
-        kind: KeyKind,
-        /// Take the key on the first line of this file, as another server had it; `-` is stdin
-        #[arg(long, value_name = "FILE")]
-        key_file: Option<PathBuf>,
-        #[command(flatten)]
-        terms: KeyTerms,
-    },
+    Key(KeyArgs),
+    /// Show the API keys, exchange one, take one back
+    #[command(subcommand)]
+    Keys(KeysCommand),
     /// The log of enrolments, identifications, exports and erasures
     #[command(subcommand)]
     Audit(AuditCommand),
@@ -388,6 +383,52 @@ pub(crate) struct ServeArgs {
     pub(crate) no_pages: bool,
 }
 
+/// A new service and its key.
+#[derive(Debug, ClapArgs)]
+pub(crate) struct KeyArgs {
+    /// What the key is good for
+    pub(crate) kind: KeyKind,
+    /// Take the key on the first line of this file, as another server had it; `-` is stdin
+    #[arg(long, value_name = "FILE")]
+    pub(crate) key_file: Option<PathBuf>,
+    /// What the key is for, to find it again among others
+    #[arg(long, default_value = "", value_name = "TEXT")]
+    pub(crate) name: String,
+    /// Days until the key opens nothing any more [default: never]
+    #[arg(long, value_name = "DAYS", value_parser = value_parser!(u32).range(1..=36500))]
+    pub(crate) expires_days: Option<u32>,
+    #[command(flatten)]
+    pub(crate) terms: KeyTerms,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum KeysCommand {
+    /// One line per key: number, kind, name, when it was made and used, when it ends
+    #[command(after_help = "Example: fusiform keys list\n\n\
+Keys themselves are not kept, only their hashes.")]
+    List,
+    /// Print a new key in place of another, which goes on working for a while
+    #[command(after_help = "Example: fusiform keys rotate 3 --overlap-hours 48\n\n\
+People stay: the new key opens the same service. A running server knows within seconds.")]
+    Rotate {
+        /// Number of the key, as `keys list` shows it
+        number: i64,
+        /// Hours that the old key goes on working
+        #[arg(long, default_value_t = 24, value_name = "HOURS")]
+        overlap_hours: u32,
+        /// Take the key on the first line of this file; `-` is stdin
+        #[arg(long, value_name = "FILE")]
+        key_file: Option<PathBuf>,
+    },
+    /// Take a key back: it opens nothing any more. The people of its service stay
+    #[command(after_help = "Example: fusiform keys revoke 3\n\n\
+A running server knows within seconds.")]
+    Revoke {
+        /// Number of the key, as `keys list` shows it
+        number: i64,
+    },
+}
+
 /// On what terms people enrolled with a key are kept when nothing else is said.
 #[derive(Debug, ClapArgs)]
 pub(crate) struct KeyTerms {
@@ -408,8 +449,8 @@ pub(crate) struct CompreFaceArgs {
     /// Address of the server
     #[arg(value_name = "URL")]
     pub(crate) url: String,
-    /// File with its recognition service's API key, which this server will answer to as well; `-` is
-    /// stdin
+    /// File with its recognition service's API key, which this server will answer to as well; `-`
+    /// is stdin
     #[arg(long, value_name = "FILE")]
     pub(crate) key_file: PathBuf,
     /// File with the key of another recognition service here, which takes the people

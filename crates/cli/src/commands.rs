@@ -19,6 +19,7 @@ pub(crate) mod eval_robustness;
 pub(crate) mod export;
 pub(crate) mod find;
 pub(crate) mod import;
+pub(crate) mod keys;
 pub(crate) mod models;
 pub(crate) mod people;
 pub(crate) mod prune;

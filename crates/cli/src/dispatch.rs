@@ -10,7 +10,7 @@ use tracing_subscriber::EnvFilter;
 use crate::args::{Args, Command, EvalCommand, ExportCommand, ImportCommand, ModelsCommand};
 use crate::commands::{
     audit, bench, calibrate, compreface, detect, doctor, edit, eval, eval_cluster, eval_detect,
-    eval_quality, eval_redact, eval_robustness, export, find, import, models, people, prune,
+    eval_quality, eval_redact, eval_robustness, export, find, import, keys, models, people, prune,
     redact, report, review, scan, serve, shell, vault, verify,
 };
 use crate::context::Context;
@@ -135,11 +135,8 @@ fn dispatch(args: Args) -> anyhow::Result<Exit> {
         Command::Serve(args) => serve::run(context, &args),
         Command::Bench(args) => bench::run(context, &args),
         Command::Doctor => doctor::run(context),
-        Command::Key {
-            kind,
-            key_file,
-            terms,
-        } => vault::key(context, kind, key_file.as_deref(), &terms),
+        Command::Key(args) => keys::make(context, &args),
+        Command::Keys(command) => keys::run(context, &command),
         Command::Audit(command) => audit::run(context, &command),
         Command::Vault(command) => vault::run(context, &command),
         Command::Completions { .. } | Command::Man { .. } => Ok(Exit::Done),

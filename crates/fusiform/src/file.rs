@@ -4,8 +4,8 @@ use std::fs::File;
 use std::io::{Error, ErrorKind, Read, Result};
 use std::path::Path;
 
-/// Fails unless the path is an ordinary file, or leads to one: opening a pipe waits for whoever writes
-/// into it.
+/// Fails unless the path is an ordinary file, or leads to one: opening a pipe waits for whoever
+/// writes into it.
 pub(crate) fn check_ordinary(path: &Path) -> Result<()> {
     match std::fs::metadata(path)?.is_file() {
         true => Ok(()),

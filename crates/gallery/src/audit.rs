@@ -51,9 +51,13 @@ pub enum Action {
     Prune,
     /// Somebody said that the system's clock is right.
     TrustClock,
+    /// A service got another key; the count is the key's number.
+    AddKey,
+    /// A key was taken back; the count is its number.
+    RevokeKey,
 }
 
-const ACTIONS: [(Action, &str); 22] = [
+const ACTIONS: [(Action, &str); 24] = [
     (Action::Key, "key"),
     (Action::Enrol, "enrol"),
     (Action::Assume, "assume"),
@@ -76,6 +80,8 @@ const ACTIONS: [(Action, &str); 22] = [
     (Action::Accept, "accept"),
     (Action::Prune, "prune"),
     (Action::TrustClock, "trust-clock"),
+    (Action::AddKey, "add-key"),
+    (Action::RevokeKey, "revoke-key"),
 ];
 
 impl Action {

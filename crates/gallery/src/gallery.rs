@@ -12,7 +12,6 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
-use subtle::ConstantTimeEq;
 use uuid::Uuid;
 use zeroize::Zeroize;
 
@@ -22,10 +21,11 @@ use crate::clock::Clock;
 use crate::columns::{BATCH, Columns, NewColumn};
 use crate::consent::Consent;
 use crate::error::Error;
+use crate::key_ring::KeyRing;
 use crate::ledger::Ledger;
 use crate::recorder::Recorder;
 use crate::seal::Secret;
-use crate::service::{Kind, Service, Terms};
+use crate::service::Service;
 use crate::store::memory::MemoryStore;
 use crate::store::sqlite::SqliteStore;
 use crate::store::{Noted, Row, Store, StoredService, Transaction};
@@ -59,9 +59,12 @@ pub struct Gallery {
     pub(crate) aside: ArcSwap<BTreeMap<Uuid, Aside>>,
     /// Held by a writer from its checks to the publication of what it changed.
     writing: Mutex<()>,
-    services: ArcSwap<Vec<StoredService>>,
+    pub(crate) services: ArcSwap<Vec<StoredService>>,
+    pub(crate) ring: ArcSwap<KeyRing>,
+    /// When keys were used that the ring does not know of yet, by number.
+    pub(crate) used: Mutex<BTreeMap<i64, i64>>,
     /// Of each service, by its number.
-    collections: ArcSwap<BTreeMap<i64, Arc<ArcSwap<Columns>>>>,
+    pub(crate) collections: ArcSwap<BTreeMap<i64, Arc<ArcSwap<Columns>>>>,
     seen_version: AtomicI64,
 }
 
@@ -85,8 +88,8 @@ impl Gallery {
         Gallery::with_store(Box::new(SqliteStore::open(path, secret)?), model)
     }
 
-    /// As [`Gallery::open`], whatever model the templates are of: for keys, the audit log and copies.
-    /// Nobody is matched or enrolled.
+    /// As [`Gallery::open`], whatever model the templates are of: for keys, the audit log and
+    /// copies. Nobody is matched or enrolled.
     ///
     /// # Errors
     /// As [`Gallery::open`], but for [`Error::Model`].
@@ -166,6 +169,8 @@ impl Gallery {
         if let Ok(log) = &loaded.log {
             stored.compare(log)?;
         }
+        let mut ring = store.key_ring()?;
+        ring.complete(&first_keys(&services));
         let published = |(id, columns)| (id, Arc::new(ArcSwap::from_pointee(columns)));
         let clock = Arc::new(Clock::new(loaded.clock, CLOCK_GRACE));
         let recorder = Recorder::new(Arc::clone(&store), Arc::clone(&clock), loaded.log.err());
@@ -176,6 +181,8 @@ impl Gallery {
             aside: ArcSwap::from_pointee(aside),
             model: model.map(str::to_owned),
             writing: Mutex::new(()),
+            ring: ArcSwap::from_pointee(ring),
+            used: Mutex::default(),
             services: ArcSwap::from_pointee(services),
             collections: ArcSwap::from_pointee(collections.into_iter().map(published).collect()),
             seen_version: AtomicI64::new(0),
@@ -222,11 +229,14 @@ impl Gallery {
             return Ok(false);
         }
         let services = self.store.services()?;
+        let mut ring = self.store.key_ring()?;
+        ring.complete(&first_keys(&services));
         self.set_services(services);
+        self.ring.store(Arc::new(ring));
         Ok(true)
     }
 
-    fn set_services(&self, services: Vec<StoredService>) {
+    pub(crate) fn set_services(&self, services: Vec<StoredService>) {
         let mut collections = BTreeMap::clone(&self.collections.load());
         for stored in &services {
             collections.entry(stored.service.id).or_default();
@@ -316,9 +326,9 @@ impl Gallery {
         self.store.verify_audit(&mut each)
     }
 
-    /// As [`Gallery::verify_audit`], and finds the entry whose hash was noted elsewhere: a file that
-    /// was put back to an older state does not have it, also when entries followed. Its position,
-    /// and what the chain proves.
+    /// As [`Gallery::verify_audit`], and finds the entry whose hash was noted elsewhere: a file
+    /// that was put back to an older state does not have it, also when entries followed. Its
+    /// position, and what the chain proves.
     ///
     /// # Errors
     /// [`Error::UnknownAnchor`] if no entry has it; [`Error::Chain`].
@@ -382,44 +392,6 @@ impl Gallery {
         self.scrub()
     }
 
-    /// Makes a service with this key; only the key's keyed hash is stored.
-    ///
-    /// # Errors
-    /// [`Error::KeyTaken`].
-    pub fn add_service(&self, kind: Kind, key: &Uuid, terms: Terms) -> Result<Service, Error> {
-        let _writer = self.writer();
-        let key_hash = self.store.key_hash(key);
-        let mut services = Vec::clone(&self.services.load());
-        if services.iter().any(|s| s.key_hash == key_hash) {
-            return Err(Error::KeyTaken);
-        }
-        let mut id = 0;
-        self.transact(&mut |t| {
-            id = t.add_service(kind, &key_hash, &terms)?;
-            t.note(&self.noted(Action::Key, id, 0, 1))
-        })?;
-        let service = Service { id, kind };
-        services.push(StoredService {
-            service,
-            key_hash,
-            terms,
-        });
-        self.set_services(services);
-        Ok(service)
-    }
-
-    /// The service of this key and kind. Every stored hash is compared, in constant time.
-    pub fn service(&self, kind: Kind, key: &Uuid) -> Option<Service> {
-        let hash = self.store.key_hash(key);
-        let mut found = None;
-        for stored in self.services.load().iter() {
-            if bool::from(stored.key_hash.ct_eq(&hash)) && stored.service.kind == kind {
-                found = Some(stored.service);
-            }
-        }
-        found
-    }
-
     /// What a person of this service is kept on when nothing else is stated.
     pub(crate) fn usual_consent(&self, service: Service) -> Result<Consent, Error> {
         let services = self.services.load();
@@ -429,42 +401,19 @@ impl Gallery {
             .ok_or(Error::Damaged)
     }
 
-    /// Every service and its terms.
-    pub fn services(&self) -> Vec<(Service, Terms)> {
-        let services = self.services.load();
-        services
-            .iter()
-            .map(|s| (s.service, s.terms.clone()))
-            .collect()
-    }
-
-    /// Forgets a service whose people [`Gallery::erase_all`] has erased; its key opens nothing from
-    /// now on.
-    ///
-    /// # Errors
-    /// [`Error::Database`].
-    pub fn remove_service(&self, service: Service) -> Result<(), Error> {
-        let writer = self.writer();
-        self.transact(&mut |t| {
-            t.remove_service(service.id)?;
-            t.note(&self.noted(Action::Key, service.id, 0, -1))
-        })?;
-        let mut services = Vec::clone(&self.services.load());
-        services.retain(|s| s.service != service);
-        self.services.store(Arc::new(services));
-        let mut collections = BTreeMap::clone(&self.collections.load());
-        collections.remove(&service.id);
-        self.collections.store(Arc::new(collections));
-        self.set_aside_map(|aside| aside.retain(|_, kept| kept.service != service.id));
-        drop(writer);
-        self.scrub()
-    }
-
     /// Overwrites what was erased wherever the store left it. If a reader prevents it just now, it
     /// is tried again ([`Gallery::health`] tells).
     pub(crate) fn scrub(&self) -> Result<(), Error> {
         self.recorder.scrub()
     }
+}
+
+/// The number of each service, and the hash of the key that it was made with.
+pub(crate) fn first_keys(services: &[StoredService]) -> Vec<(i64, [u8; 32])> {
+    services
+        .iter()
+        .map(|s| (s.service.id, s.key_hash))
+        .collect()
 }
 
 /// Adds a batch of loaded examples, and overwrites what is left of them.

@@ -12,6 +12,7 @@ pub use crate::clock::ClockMark;
 use crate::clock::now_ms;
 use crate::consent::Consent;
 use crate::error::Error;
+use crate::key_ring::KeyRing;
 pub use crate::ledger::Ledger;
 use crate::person::Person;
 use crate::seal::Secret;
@@ -125,6 +126,12 @@ pub trait Store: Send + Sync {
     /// # Errors
     /// As [`Store::load`].
     fn services(&self) -> Result<Vec<StoredService>, Error>;
+
+    /// The API keys, as of now; none before the first was kept here.
+    ///
+    /// # Errors
+    /// [`Error::Tampered`] if they are not as they were written.
+    fn key_ring(&self) -> Result<KeyRing, Error>;
 
     /// A number that is another one after another process committed; own transactions need not
     /// change it.
@@ -295,6 +302,18 @@ pub trait Transaction {
     /// [`Error::Damaged`] if there is no such example.
     fn set_aside(&mut self, id: &Uuid) -> Result<(), Error>;
 
+    /// The API keys, as of now.
+    ///
+    /// # Errors
+    /// As [`Store::key_ring`].
+    fn key_ring(&self) -> Result<KeyRing, Error>;
+
+    /// Keeps the API keys.
+    ///
+    /// # Errors
+    /// [`Error::Database`].
+    fn set_key_ring(&mut self, ring: &KeyRing) -> Result<(), Error>;
+
     /// Position of the newest entry of the audit log; 0 before the first.
     fn newest_seq(&self) -> i64;
 
@@ -338,12 +357,28 @@ pub struct Noted {
     pub count: i64,
 }
 
+impl Noted {
+    /// An entry of the store itself, as of now.
+    fn now(action: Action, count: i64) -> Noted {
+        Noted {
+            at_ms: now_ms(),
+            action,
+            service: 0,
+            person: 0,
+            count,
+        }
+    }
+}
+
 pub(crate) mod accept;
 mod audit_log;
-mod copies;
+mod file;
+mod keys;
 pub(crate) mod memory;
+mod partial_file;
 mod records;
 mod reserve;
+mod restore;
 mod rows;
 mod schema;
 pub(crate) mod sqlite;

@@ -156,7 +156,7 @@ fn warn_of_readers(file: &Path) {
         let mode = std::fs::metadata(file).map_or(0, |m| m.permissions().mode());
         if mode & 0o007 != 0 {
             tracing::warn!(
-                "{}: every user of this machine can read this secret key (mode {:04o}); give it mode 0600",
+                "{}: every user of this machine can read this key (mode {:04o}); give it mode 0600",
                 file.display(),
                 mode & 0o7777
             );

@@ -3,11 +3,10 @@
 //! In: [`Settings`] and [`Parts`]. Out: a [`Server`]. Knows nothing of command lines, environment
 //! variables or terminals.
 //!
-//! A request goes one way: `connections` (TLS, limits of sockets) → `front` (what a proxy changed) →
-//! a route tree (`pages`, `v1`,
-//! `compreface`), which parses it into a typed request and takes its permits from `admission` →
-//! `service` (engine and gallery) or the album. What goes wrong on the way is a `problem`, which
-//! the route tree renders in its contract's form.
+//! A request goes one way: `connections` (TLS, limits of sockets) → `front` (what a proxy changed)
+//! → a route tree (`pages`, `v1`, `compreface`), which parses it into a typed request and takes its
+//! permits from `admission` → `service` (engine and gallery) or the album. What goes wrong on the
+//! way is a `problem`, which the route tree renders in its contract's form.
 #![forbid(unsafe_code)]
 
 mod admission;

@@ -214,6 +214,7 @@ impl Server {
             let router = self.routes.router()?;
             if let Some(recognition) = &self.routes.recognition {
                 tokio::spawn(Arc::clone(recognition).erase_expired());
+                tokio::spawn(Arc::clone(recognition).follow_keys());
             }
             let (stopping, stop) = watch::channel(false);
             let (health, pages) = (Arc::clone(&self.routes.health), self.routes.pages.clone());
@@ -244,8 +245,8 @@ impl Server {
 }
 
 impl Routes {
-    /// Reads certificate and keys again on SIGHUP; what is wrong with them is logged and the old ones
-    /// stay.
+    /// Reads certificate and keys again on SIGHUP; what is wrong with them is logged and the old
+    /// ones stay.
     fn reload_on_hangup(
         &self,
         mut hangups: Hangups,

@@ -18,6 +18,8 @@ use crate::problem::{Code, Problem};
 
 /// How often people are erased whose consent has ended.
 const ERASE_EVERY: Duration = Duration::from_secs(10);
+/// How soon a key that was taken back opens nothing.
+const FOLLOW_KEYS_EVERY: Duration = Duration::from_secs(2);
 
 /// Unknown keys of one address in a row before it has to wait.
 const FREE_WRONG_KEYS: u32 = 20;
@@ -202,6 +204,18 @@ impl Recognition {
             }
         }
         Ok(service)
+    }
+
+    /// Takes in keys that another process made or took back, and keeps when keys were used, again and
+    /// again.
+    pub(crate) async fn follow_keys(self: Arc<Self>) {
+        let mut ticks = tokio::time::interval(FOLLOW_KEYS_EVERY);
+        loop {
+            ticks.tick().await;
+            // What fails is in the log, and tried again.
+            drop(self.stored(Gallery::learn_services).await);
+            drop(self.stored(Gallery::keep_key_use).await);
+        }
     }
 
     /// Erases people whose consent has ended, again and again. They stop matching at the end of

@@ -13,7 +13,7 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
-use super::vault;
+use super::{keys, vault};
 use crate::args::CompreFaceArgs;
 use crate::context::Context;
 use crate::exit::Exit;
@@ -128,7 +128,7 @@ pub(crate) fn import(context: &Context, from: &CompreFaceArgs) -> Result<Exit> {
     let old_key = secret_file::api_key(&from.key_file)?;
     let into_key = from.into_key_file.as_deref().map(secret_file::api_key);
     let key = into_key.transpose()?.unwrap_or(old_key);
-    vault::check_guessable(&key).context(
+    keys::check_guessable(&key).context(
         "clients of this server need another key than the old one had: make it with `fusiform key \
          recognition`, keep it in a file, and name that with --into-key-file",
     )?;

@@ -94,8 +94,8 @@ fn first_keys(context: &Context, settings: &Settings) -> Result<Shown> {
     Ok(shown)
 }
 
-/// The pages' password: from the file that was named, else from the one in Fusiform's home, which is
-/// made if other machines can reach the pages.
+/// The pages' password: from the file that was named, else from the one in Fusiform's home, which
+/// is made if other machines can reach the pages.
 fn password(
     context: &Context,
     args: &ServeArgs,

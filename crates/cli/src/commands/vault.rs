@@ -1,63 +1,16 @@
-//! `fusiform key` and `vault`. In: settings and secrets. Out: API keys, copies; an open vault for
-//! others.
+//! `fusiform vault`. In: settings and secrets. Out: copies; an open vault for other commands.
 
 use std::fs;
 use std::io::Write;
 use std::path::Path;
 
 use anyhow::{Context as _, Result};
-use fusiform_gallery::{
-    Gallery, Kind, Lock, Secret, SqliteStore, Terms, Uuid, is_guessable, private_file,
-};
+use fusiform_gallery::{Gallery, Lock, Secret, SqliteStore, private_file};
 use serde_json::json;
 
-use crate::args::{KeyKind, KeyTerms, VaultCommand};
+use crate::args::VaultCommand;
 use crate::context::Context;
 use crate::exit::Exit;
-use crate::secret_file;
-
-/// Makes a service and prints its key, which is shown this once: only its hash is kept.
-pub(crate) fn key(
-    context: &Context,
-    kind: KeyKind,
-    key_file: Option<&Path>,
-    terms: &KeyTerms,
-) -> Result<Exit> {
-    let given = key_file.map(secret_file::api_key).transpose()?;
-    let vault = open(context, None)?;
-    let key = given.unwrap_or_else(Uuid::new_v4);
-    check_guessable(&key)?;
-    let kind = match kind {
-        KeyKind::Recognition => Kind::Recognition,
-        KeyKind::Detection => Kind::Detection,
-        KeyKind::Verification => Kind::Verification,
-        KeyKind::Admin => Kind::Admin,
-    };
-    vault.add_service(kind, &key, Terms::from(terms))?;
-    context.printer.row(key)?;
-    context.printer.record(&json!({"key": key.to_string()}))?;
-    Ok(Exit::Done)
-}
-
-/// Fails for a key that others know: the demonstration of CompreFace publishes its own.
-pub(super) fn check_guessable(key: &Uuid) -> Result<()> {
-    anyhow::ensure!(
-        !is_guessable(key),
-        "{key}: this key is published or can be guessed; `fusiform key` without it makes one that \
-         cannot"
-    );
-    Ok(())
-}
-
-impl From<&KeyTerms> for Terms {
-    fn from(terms: &KeyTerms) -> Terms {
-        Terms {
-            basis: terms.basis.clone(),
-            purpose: terms.purpose.clone(),
-            keep_days: terms.keep_days,
-        }
-    }
-}
 
 pub(crate) fn run(context: &Context, verb: &VaultCommand) -> Result<Exit> {
     match verb {

@@ -145,6 +145,31 @@ fn a_copy_made_in_use_comes_back_elsewhere_and_a_new_key_replaces_the_old() {
 }
 
 #[test]
+fn a_vault_whose_log_was_cut_is_not_ready_and_says_why() {
+    let home = Home::new();
+    let server = home.serve();
+    enrol(&server, &home.key, NAME, 1);
+    assert_eq!(server.get("/readyz", "").status, 200);
+    drop(server);
+    let db = Connection::open(home.path("vault.db")).unwrap();
+    let cut = "DELETE FROM audit WHERE seq = (SELECT max(seq) FROM audit)";
+    db.execute(cut, []).unwrap();
+    drop(db);
+    let server = home.serve();
+    let probe = server.get("/readyz", "");
+    let said = String::from_utf8_lossy(&probe.body).into_owned();
+    assert!(probe.status == 503 && said.contains("audit log"), "{said}");
+    assert_eq!(server.get("/healthz", "").status, 200);
+    let refused = server.send("recognize", &home.key, &portrait(1));
+    assert_eq!(refused.status, 500, "{refused:?}");
+    let (_, log) = server.stop();
+    assert!(
+        log.matches("audit log").count() > 1,
+        "start and request are logged: {log}"
+    );
+}
+
+#[test]
 fn no_key_name_image_or_embedding_reaches_the_log() {
     let home = Home::new();
     let server = Server::start(home.command(&["-vv", "serve", "--listen", "127.0.0.1:0"]));

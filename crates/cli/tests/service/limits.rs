@@ -2,6 +2,7 @@
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
+use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
@@ -94,10 +95,8 @@ fn a_stop_lets_the_request_under_way_end() {
     assert_eq!(server.stop_after_signal(), Some(0));
 }
 
-#[test]
-fn it_speaks_tls_with_the_certificate_given() {
-    let home = Home::new();
-    let (certificate, key) = (home.path("cert.pem"), home.path("key.pem"));
+/// A certificate for this machine, and its key; `false` without openssl.
+fn make_certificate(certificate: &Path, key: &Path) -> bool {
     let made = Command::new("openssl")
         .args([
             "req",
@@ -118,13 +117,36 @@ fn it_speaks_tls_with_the_certificate_given() {
         ])
         .args(["-addext", "basicConstraints=critical,CA:FALSE"])
         .arg("-keyout")
-        .arg(&key)
+        .arg(key)
         .arg("-out")
-        .arg(&certificate)
+        .arg(certificate)
         .output();
-    if !made.is_ok_and(|o| o.status.success()) {
+    made.is_ok_and(|o| o.status.success())
+}
+
+fn agent_trusting(certificate: &Path) -> ureq::Agent {
+    let pem = std::fs::read(certificate).unwrap();
+    let root = ureq::tls::Certificate::from_pem(&pem).unwrap();
+    let tls = ureq::tls::TlsConfig::builder()
+        .root_certs(ureq::tls::RootCerts::new_with_certs(&[root]))
+        .build();
+    let config = ureq::Agent::config_builder().tls_config(tls);
+    config.proxy(None).build().into()
+}
+
+#[test]
+fn it_speaks_tls_with_the_certificate_given() {
+    let home = Home::new();
+    let (certificate, key) = (home.path("cert.pem"), home.path("key.pem"));
+    if !make_certificate(&certificate, &key) {
         fusiform_skips::skip("openssl is not here", "install openssl");
         return;
+    }
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        let everybody = std::fs::Permissions::from_mode(0o644);
+        std::fs::set_permissions(&key, everybody).unwrap();
     }
     let mut command = home.command(&["-q", "serve", "--listen", "127.0.0.1:0"]);
     command
@@ -134,20 +156,32 @@ fn it_speaks_tls_with_the_certificate_given() {
         .arg(&key);
     let mut server = Server::start(command);
     assert!(server.address.starts_with("https://"), "{}", server.address);
-    let pem = std::fs::read(&certificate).unwrap();
-    let root = ureq::tls::Certificate::from_pem(&pem).unwrap();
-    let tls = ureq::tls::TlsConfig::builder()
-        .root_certs(ureq::tls::RootCerts::new_with_certs(&[root]))
-        .build();
-    server.agent = ureq::Agent::config_builder()
-        .tls_config(tls)
-        .proxy(None)
-        .build()
-        .into();
+    server.agent = agent_trusting(&certificate);
     let answer = server.send("recognize", &home.key, &portrait(1));
     assert_eq!(answer.status, 200);
     let plain = half(&server, b"GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n");
     assert!(!plain.contains("HTTP/1.1 200"), "{plain}");
+
+    assert!(make_certificate(&certificate, &key));
+    server.signal("-HUP");
+    let renewed = agent_trusting(&certificate);
+    let begun = std::time::Instant::now();
+    while renewed
+        .get(format!("{}/healthz", server.address))
+        .call()
+        .is_err()
+    {
+        assert!(
+            begun.elapsed() < Duration::from_secs(20),
+            "the old certificate stays"
+        );
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    let (_, said) = server.stop();
+    assert!(
+        said.contains("every user of this machine can read this key"),
+        "{said}"
+    );
 
     let wrong = home.run(&["serve", "--tls-cert", "no.pem", "--tls-key", "no.pem"]);
     let said = String::from_utf8_lossy(&wrong.stderr);

@@ -1,6 +1,7 @@
 //! `fusiform serve` as a whole: the real binary over real sockets. In: fresh home folders. Out: the
 //! answers to clients.
 
+mod api_keys;
 mod contract;
 mod crowding;
 mod keeping;

@@ -66,7 +66,7 @@ fn a_wrong_key_or_address_is_told_in_words() {
     let old = Home::new();
     let server = old.serve();
     let new = Home::empty();
-    let wrong = "11111111-2222-4333-8444-555555555555";
+    let wrong = "7a2b9c4d-13e5-4f60-8a9b-0c1d2e3f4a5b";
     for address in [&*server.address, "http://127.0.0.1:1", "server:8000"] {
         let key_file = new.secret("wrong.key", wrong);
         let output = new.run(&["import", "compreface", address, "--key-file", &key_file]);

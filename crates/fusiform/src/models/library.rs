@@ -97,8 +97,8 @@ impl Library {
 
     /// Copies the pack in `from` into the library after checking its hashes.
     ///
-    /// Adding the same pack twice changes nothing. A link in the folder is refused: it could lead to
-    /// any file of this machine.
+    /// Adding the same pack twice changes nothing. A link in the folder is refused: it could lead
+    /// to any file of this machine.
     ///
     /// # Errors
     /// [`PackError::Taken`] if another pack has that name; [`PackError`] for a bad pack or disk.

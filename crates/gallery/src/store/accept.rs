@@ -1,5 +1,5 @@
-//! The decision of somebody who has the key to go on with a vault that was altered. In: a vault that
-//! does not open, or whose log is broken. Out: the same without what cannot be proved, and an entry
+//! The decision of somebody who has the key to go on with a vault that was altered. In: a vault
+//! that does not open, or whose log is broken. Out: the same without what cannot be proved, and an entry
 //! that says so: from it on the log is proved again. What came before stays listed, unproved.
 
 use std::path::Path;
@@ -7,10 +7,12 @@ use std::path::Path;
 use rusqlite::{Connection, OptionalExtension, TransactionBehavior};
 
 use super::audit_log::{self, Base};
+use super::file::{connect, is_gallery, migrate, unwrap_key};
+use super::keys::Keys;
 use super::rows::{EXAMPLE, ExampleRow, SERVICE, SUBJECT, ServiceRow, SubjectRow};
-use super::sqlite::{Keys, SqliteStore, connect, is_gallery, migrate, noted_now, unwrap_key};
-use super::state::{State, Table};
-use super::{Ledger, schema, upgrade};
+use super::sqlite::SqliteStore;
+use super::state::{KEY_RING, State, Table, read_head};
+use super::{Ledger, Noted, schema, upgrade};
 use crate::audit::Action;
 use crate::error::Error;
 use crate::seal::Secret;
@@ -66,6 +68,7 @@ impl SqliteStore {
             }
             Err(other) => return Err(other),
         };
+        accept_key_ring(&db, &keys, &mut state, &mut accepted.removed)?;
         let sums = state.sums;
         let stored = keep_proved(&db, &keys, log.as_ref(), &mut state, &mut accepted.removed)?;
         let as_logged = log.as_ref().is_some_and(|log| stored.compare(log).is_ok());
@@ -82,12 +85,37 @@ impl SqliteStore {
             ledger: stored,
         };
         base.write(&db, &keys.sealer)?;
-        let entry = noted_now(Action::Accept, accepted.broken_at.unwrap_or(0));
+        let entry = Noted::now(Action::Accept, accepted.broken_at.unwrap_or(0));
         audit_log::append(&keys.chain, &db, &keys.sealer, &mut state, &entry)?;
         state.write(&db, &keys.sealer)?;
         db.commit()?;
         Ok(accepted)
     }
+}
+
+/// Goes on with the API keys as they are, if they open; else without names, ends and revocations.
+fn accept_key_ring(
+    db: &Connection,
+    keys: &Keys,
+    state: &mut State,
+    removed: &mut Vec<String>,
+) -> Result<(), Error> {
+    if keys.read_key_ring(db, state).is_ok() {
+        return Ok(());
+    }
+    let sealed = read_head(db, KEY_RING)?.filter(|s| keys.sealer.open(KEY_RING, s).is_ok());
+    match sealed {
+        Some(older) => {
+            state.keys = keys.rows.key_ring(&older);
+            removed.push("the newest names, ends and revocations of API keys".into());
+        }
+        None => {
+            db.execute("DELETE FROM head WHERE name = ?1", [KEY_RING])?;
+            state.keys = [0; 32];
+            removed.push("all names, ends and revocations of API keys".into());
+        }
+    }
+    Ok(())
 }
 
 /// Removes the rows that do not open, or that belong to nobody whom the log knows; sums the rest.

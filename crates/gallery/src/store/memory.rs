@@ -13,6 +13,7 @@ use super::{StoredExample, StoredService, Transaction};
 use crate::audit::{Action, Chain, Entry, Verified};
 use crate::consent::Consent;
 use crate::error::Error;
+use crate::key_ring::KeyRing;
 use crate::person::Person;
 use crate::seal::{Secret, random};
 use crate::service::{Kind, Service, Terms};
@@ -67,6 +68,7 @@ struct State {
     pruned: Ledger,
     chain_key: [u8; 32],
     clock: Option<ClockMark>,
+    keys: KeyRing,
 }
 
 #[derive(Clone)]
@@ -141,6 +143,10 @@ impl Store for MemoryStore {
             .iter()
             .map(|(_, s)| s.clone())
             .collect())
+    }
+
+    fn key_ring(&self) -> Result<KeyRing, Error> {
+        Ok(self.state().keys.clone())
     }
 
     fn version(&self) -> Result<i64, Error> {
@@ -388,6 +394,15 @@ impl Transaction for State {
 
     fn set_aside(&mut self, id: &Uuid) -> Result<(), Error> {
         self.replace(id, |example| example.aside = true)
+    }
+
+    fn key_ring(&self) -> Result<KeyRing, Error> {
+        Ok(self.keys.clone())
+    }
+
+    fn set_key_ring(&mut self, ring: &KeyRing) -> Result<(), Error> {
+        self.keys = ring.clone();
+        Ok(())
     }
 
     fn newest_seq(&self) -> i64 {

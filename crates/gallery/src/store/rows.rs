@@ -57,6 +57,14 @@ impl RowHasher {
         *hasher.finalize().as_bytes()
     }
 
+    /// Of the sealed API keys.
+    pub(super) fn key_ring(&self, sealed: &[u8]) -> [u8; 32] {
+        let mut hasher = blake3::Hasher::new_keyed(&self.key);
+        // The tables are numbered below it.
+        hasher.update(&[u8::MAX]).update(sealed);
+        *hasher.finalize().as_bytes()
+    }
+
     pub(super) fn service(&self, row: &ServiceRow) -> [u8; 32] {
         let columns: [&[u8]; 5] = [
             &row.id.to_le_bytes(),

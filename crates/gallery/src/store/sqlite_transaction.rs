@@ -4,13 +4,14 @@
 use rusqlite::{Connection, OptionalExtension, params};
 use uuid::Uuid;
 
+use super::keys::Keys;
 use super::records::{ExampleRecord, ImageSeal, consent_bytes};
 use super::rows::{EXAMPLE, ExampleRow, SERVICE, SUBJECT, ServiceRow, SubjectRow};
-use super::sqlite::Keys;
-use super::state::{State, Table};
+use super::state::{KEY_RING, State, Table, write_head};
 use super::{ClockMark, NewExample, Noted, Transaction, audit_log};
 use crate::consent::Consent;
 use crate::error::Error;
+use crate::key_ring::KeyRing;
 use crate::person::Person;
 use crate::service::{Kind, Terms};
 
@@ -246,6 +247,17 @@ impl Transaction for SqliteTransaction<'_> {
     fn set_aside(&mut self, id: &Uuid) -> Result<(), Error> {
         let row = self.example_row(id)?.ok_or(Error::Damaged)?;
         self.replace_example(row, |_, record| record.aside = true)
+    }
+
+    fn key_ring(&self) -> Result<KeyRing, Error> {
+        self.keys.read_key_ring(self.db, &self.state)
+    }
+
+    fn set_key_ring(&mut self, ring: &KeyRing) -> Result<(), Error> {
+        let sealed = self.keys.sealer.seal(KEY_RING, &ring.to_bytes())?;
+        write_head(self.db, KEY_RING, &sealed)?;
+        self.state.keys = self.keys.rows.key_ring(&sealed);
+        Ok(())
     }
 
     fn newest_seq(&self) -> i64 {

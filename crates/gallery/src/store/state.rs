@@ -14,6 +14,8 @@ use crate::seal::Sealer;
 
 /// Name in the table `head`, and the field it is sealed as.
 pub(super) const STATE: &str = "state";
+/// The same of the API keys.
+pub(super) const KEY_RING: &str = "keys";
 const VERSION: u8 = 1;
 
 /// The tables whose rows are summed.
@@ -67,6 +69,8 @@ pub(super) struct State {
     pub(super) hash: [u8; 32],
     pub(super) sums: [RowSum; 3],
     pub(super) clock: Option<ClockMark>,
+    /// Keyed hash of the sealed API keys; zeros if there are none.
+    pub(super) keys: [u8; 32],
 }
 
 impl State {
@@ -84,6 +88,9 @@ impl State {
         if let Some(mark) = self.clock {
             bytes.extend(mark.trusted_ms.to_le_bytes());
             bytes.extend(mark.doubt_ms.unwrap_or(i64::MIN).to_le_bytes());
+        }
+        if self.keys != [0; 32] {
+            bytes.extend(self.keys);
         }
         bytes
     }
@@ -103,13 +110,17 @@ impl State {
                 *word = u64::from_le_bytes(take(&mut rest)?);
             }
         }
-        if !rest.is_empty() {
+        // The mark has 16 bytes and the hash 32, and each may be missing.
+        if rest.len() % 32 == 16 {
             let trusted_ms = i64::from_le_bytes(take(&mut rest)?);
             let doubt_ms = Some(i64::from_le_bytes(take(&mut rest)?)).filter(|d| *d != i64::MIN);
             state.clock = Some(ClockMark {
                 trusted_ms,
                 doubt_ms,
             });
+        }
+        if !rest.is_empty() {
+            state.keys = take(&mut rest)?;
         }
         rest.is_empty().then_some(state)
     }
@@ -168,8 +179,9 @@ mod tests {
         other.add(&[250; 32]);
         other.add(&[1; 32]);
         assert_eq!(sum, other);
-        for doubt_ms in [None, Some(-3)] {
+        for (doubt_ms, keys) in [(None, [0; 32]), (Some(-3), [4; 32])] {
             let state = State {
+                keys,
                 seq: 7,
                 hash: [9; 32],
                 sums: [sum, RowSum::default(), other],
@@ -177,6 +189,11 @@ mod tests {
                     trusted_ms: 5,
                     doubt_ms,
                 }),
+            };
+            assert_eq!(State::from_bytes(&state.to_bytes()), Some(state));
+            let state = State {
+                clock: None,
+                ..state
             };
             assert_eq!(State::from_bytes(&state.to_bytes()), Some(state));
         }

@@ -4,11 +4,11 @@
 
 use rusqlite::{Connection, OptionalExtension, TransactionBehavior, params};
 
-use super::audit_log;
+use super::keys::Keys;
 use super::records::{ExampleRecord, ImageSeal, consent_bytes};
 use super::rows::{EXAMPLE, ExampleRow, SERVICE, SUBJECT, ServiceRow, SubjectRow};
-use super::sqlite::{Keys, noted_now};
 use super::state::{STATE, State, Table, read_head, take};
+use super::{Noted, audit_log};
 use crate::audit::Action;
 use crate::consent::Consent;
 use crate::error::Error;
@@ -31,7 +31,7 @@ pub(super) fn run(db: &mut Connection, keys: &Keys) -> Result<(), Error> {
     examples(&db, keys, &mut state)?;
     db.execute("DELETE FROM head WHERE name = ?1", [OLD_HEAD])?;
     if audit_log::check_end(&db, &state).is_ok() {
-        let entry = noted_now(Action::Upgrade, 1);
+        let entry = Noted::now(Action::Upgrade, 1);
         audit_log::append(&keys.chain, &db, &keys.sealer, &mut state, &entry)?;
     }
     state.write(&db, &keys.sealer)?;

@@ -54,8 +54,8 @@ pub(crate) struct Held {
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct BodyLimit {
     pub(crate) max_bytes: usize,
-    /// Memory that its parts take beside it once it is parsed, as a multiple of it; 0 for what is used
-    /// as it is.
+    /// Memory that its parts take beside it once it is parsed, as a multiple of it; 0 for what is
+    /// used as it is.
     pub(crate) parsed: usize,
 }
 

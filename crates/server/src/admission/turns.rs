@@ -1,10 +1,10 @@
-//! Whose turn it is to compute. In: what a piece of work takes of the machine. Out: a [`Turn`], once
-//! it is free. Knows nothing of requests.
+//! Whose turn it is to compute. In: what a piece of work takes of the machine. Out: a [`Turn`],
+//! once it is free. Knows nothing of requests.
 //!
 //! A turn is a core and memory for decoded pixels. Holders that wait are served in rotation, one
 //! piece of work each, and each holder's own work in the order in which it came, so that many
-//! requests of one never delay another's by more than one of them. A holder that is not alone leaves
-//! a core, and its share of the memory leaves the rest, to the others.
+//! requests of one never delay another's by more than one of them. A holder that is not alone
+//! leaves a core, and its share of the memory leaves the rest, to the others.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::ops::Bound::{Excluded, Unbounded};
@@ -158,7 +158,8 @@ impl Turns {
     /// Gives turns to those who wait, as many as there are.
     fn serve(self: &Arc<Self>) {
         loop {
-            // The lock is free before the turn is sent: dropping one that nobody waits for takes it.
+            // The lock is free before the turn is sent: dropping one that nobody waits for takes
+            // it.
             let next = self.state().next(&self.capacity);
             let Some((holder, waiter)) = next else {
                 return;

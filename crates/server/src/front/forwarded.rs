@@ -1,5 +1,5 @@
-//! What a proxy says of a request. In: headers. Out: addresses, scheme, host, path. `Forwarded` (RFC
-//! 7239) goes before `X-Forwarded-*`.
+//! What a proxy says of a request. In: headers. Out: addresses, scheme, host, path. `Forwarded`
+//! (RFC 7239) goes before `X-Forwarded-*`.
 
 use std::net::{IpAddr, SocketAddr};
 
