@@ -93,6 +93,7 @@ mod assertions;
 mod assign;
 mod browse;
 mod copies;
+mod copy_links;
 mod database;
 mod decisions;
 pub mod digikam;
@@ -110,6 +111,7 @@ mod page;
 mod path_bytes;
 mod people;
 mod person_stats;
+mod photo_record;
 pub mod picasa;
 mod picture;
 mod presence;
@@ -134,8 +136,10 @@ pub use ids::{FaceId, PersonId, PhotoId};
 pub use names::is_same_name;
 pub use page::{MAX_PAGE, Page, Paged};
 pub use people::{PersonPhoto, PersonSummary};
+pub use photo_record::{
+    FaceRecord, FileState, ModelPair, Outcome, PhotoRecord, Recorded, ScannedFile,
+};
 pub use presence::{MissingRoot, Pruned, Reconciled};
-pub use record::{FaceRecord, FileState, ModelPair, Outcome, PhotoRecord, Recorded, ScannedFile};
 pub use review::{Question, Reply, Subject};
 pub use search::{Index, Match};
 

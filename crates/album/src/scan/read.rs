@@ -11,7 +11,7 @@ use std::time::UNIX_EPOCH;
 use fusiform_face::image::DecodeLimits;
 
 use super::analyse::Analyse;
-use crate::record::{Outcome, ScannedFile};
+use crate::photo_record::{Outcome, ScannedFile};
 
 /// A file to be read, with the size and time it had when it was listed.
 #[derive(Debug)]
