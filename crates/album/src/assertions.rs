@@ -12,7 +12,7 @@ use fusiform_face::geometry::BoundingBox;
 use fusiform_search::cluster::Constraints;
 use rusqlite::{OptionalExtension, Row, Transaction, params};
 
-use crate::copies::with_copies;
+use crate::copy_links::with_copies;
 use crate::database::Abort;
 use crate::error::Error;
 use crate::ids::{FaceId, PersonId};
@@ -194,7 +194,11 @@ pub(crate) fn revert_assertions(t: &Transaction, decision: i64) -> rusqlite::Res
         .prepare(sql)?
         .query_map([decision], row)?
         .collect::<rusqlite::Result<_>>()?;
-    let mut faces = Vec::with_capacity(previous.len());
+    let mut faces: Vec<FaceId> = previous.iter().map(|(face, _)| *face).collect();
+    faces.sort_unstable();
+    faces.dedup();
+    // What was stored was an opinion, or a decision that stands: that one counts.
+    let said = Assertions::of(t, &faces)?;
     for (face, mut assignment) in previous {
         // A group that was dissolved in the meantime is found anew by the next grouping.
         let exists = "SELECT EXISTS (SELECT 1 FROM people WHERE id = ?1 AND merged_into IS NULL)";
@@ -205,11 +209,25 @@ pub(crate) fn revert_assertions(t: &Transaction, decision: i64) -> rusqlite::Res
         {
             assignment.person = None;
         }
+        said.correct(face, &mut assignment);
         assignment.store(t, face)?;
-        faces.push(face);
     }
     invalidate_grouping(t)?;
     Ok(faces)
+}
+
+/// Makes the assignments of faces what the assertions about them state, where these say something.
+pub(crate) fn correct_assignments(t: &Transaction, faces: &[FaceId]) -> rusqlite::Result<()> {
+    let said = Assertions::of(t, faces)?;
+    for face in faces {
+        let before = Assignment::of(t, *face)?;
+        let mut after = before.clone();
+        said.correct(*face, &mut after);
+        if after != before {
+            after.store(t, *face)?;
+        }
+    }
+    Ok(())
 }
 
 /// Marks the stored grouping and its cells as out of date, so that the next one groups all faces.
@@ -364,6 +382,20 @@ impl Assertions {
         Ok(())
     }
 
+    /// Makes an assignment of a face what is said about it.
+    fn correct(&self, face: FaceId, assignment: &mut Assignment) {
+        let is = self.constraints.is.get(&face.0).copied();
+        assignment.excluded = self.excluded.get(&face.0).cloned();
+        let is_not = |p: i64| self.constraints.is_not.contains(&(face.0, p));
+        if assignment.excluded.is_some() || assignment.person.is_some_and(is_not) {
+            assignment.person = None;
+        }
+        if is.is_some() && assignment.person != is {
+            assignment.person = is;
+            assignment.similarity = None;
+        }
+    }
+
     fn add(&mut self, face: i64, kind: &str, person: Option<i64>) {
         let Constraints { is, is_not, .. } = &mut self.constraints;
         match (kind, person) {
@@ -413,5 +445,9 @@ impl Assertions {
                 pairs.insert((face, into));
             }
         }
+        // Whoever merges two people says that the faces of both are one person's: also those of
+        // photos that are gone, which the decision does not list.
+        let Constraints { is, is_not, .. } = &mut self.constraints;
+        is_not.retain(|(face, person)| *person != into || is.get(face) != Some(&into));
     }
 }

@@ -10,11 +10,12 @@ use fusiform_face::image::Orientation;
 use fusiform_search::template::{from_blob, similarity};
 use rusqlite::{Row, Transaction, params};
 
-use crate::assertions::{assign_as_asserted, insert_drawn_face};
+use crate::assertions::{assign_as_asserted, boxed_row, insert_drawn_face};
 use crate::ids::FaceId;
+use crate::photo_record::PhotoRecord;
 use crate::picture::{PictureKey, Sketch};
-use crate::record::PhotoRecord;
 use crate::regions::RelativeBox;
+use crate::same_face::same_face;
 
 /// Least similarity of a face and its copy; two photos of one person seldom have it.
 const MIN_SIMILARITY: f32 = 0.6;
@@ -24,14 +25,15 @@ const MIN_IOU: f32 = 0.5;
 const MIN_SIMILARITY_BY_PATH: f32 = 0.9;
 const MIN_IOU_BY_PATH: f32 = 0.8;
 
-/// An earlier photo with decisions.
+/// An earlier photo with faces.
 struct Candidate {
     photo: i64,
     size_px: (u32, u32),
     sketch: Option<Sketch>,
 }
 
-/// The earlier photos that have decisions, read once for each batch of a scan.
+/// The earlier photos, read once for each batch of a scan. Whether something was decided about them
+/// does not matter: it may be later, while the copy is there and they are not.
 #[derive(Default)]
 pub(crate) struct Candidates(Option<Vec<Candidate>>);
 
@@ -45,11 +47,25 @@ fn candidate(row: &Row) -> rusqlite::Result<Candidate> {
 }
 
 impl Candidates {
+    /// Adds a photo that this batch has recorded, so that it does not matter where batches end.
+    pub(crate) fn add(&mut self, key: &PictureKey, photo: i64, record: &PhotoRecord) {
+        if let (Some(read), Some(fingerprint)) = (&mut self.0, &record.fingerprint)
+            && !record.faces.is_empty()
+        {
+            read.push(Candidate {
+                photo,
+                size_px: (record.width_px, record.height_px),
+                sketch: Some(key.sketch(&fingerprint.waves)),
+            });
+        }
+    }
+
     fn get(&mut self, t: &Transaction) -> rusqlite::Result<&[Candidate]> {
         if self.0.is_none() {
-            let sql = "SELECT id, width_px, height_px, sketch FROM photos \
-                       WHERE length(sketch) > 0 AND hash IN (SELECT hash FROM assertions) \
-                       ORDER BY id";
+            let sql = "SELECT id, width_px, height_px, sketch FROM photos h \
+                       WHERE length(sketch) > 0 \
+                       AND (EXISTS (SELECT 1 FROM faces f WHERE f.photo = h.id) \
+                       OR EXISTS (SELECT 1 FROM assertions a WHERE a.hash = h.hash)) ORDER BY id";
             let mut query = t.prepare_cached(sql)?;
             let found = query.query_map([], candidate)?;
             self.0 = Some(found.collect::<rusqlite::Result<_>>()?);
@@ -68,12 +84,15 @@ struct Likeness {
 
 /// A face of an earlier photo, in its pixels.
 struct EarlierFace {
-    id: i64,
+    /// `None` if the face was pruned, and only assertions about it are left.
+    id: Option<i64>,
+    /// Those assertions.
+    orphans: Vec<i64>,
     bbox: BoundingBox,
     vector: Option<Vec<f32>>,
     excluded: bool,
     /// The first of its copies.
-    first: i64,
+    first: Option<i64>,
 }
 
 /// Takes over the decisions about an earlier copy of this photo, if there is one.
@@ -100,13 +119,21 @@ pub(crate) fn adopt(
         }
     }
     near.sort_by_key(|(distance, other, ..)| (*distance, *other));
-    let likeness = Likeness {
-        min_similarity: MIN_SIMILARITY,
-        min_iou: MIN_IOU,
-        needs_a_face: false,
-    };
     for (_, other, orientation, size_px) in near {
+        let likeness = Likeness {
+            // A face on its side or head may be described as badly as if it were somebody else's; a
+            // picture that is another one turned is no other.
+            min_similarity: match orientation {
+                Orientation::Upright => MIN_SIMILARITY,
+                _ => f32::NEG_INFINITY,
+            },
+            min_iou: MIN_IOU,
+            needs_a_face: false,
+        };
         let earlier = earlier_faces(t, other, record)?;
+        if earlier.is_empty() {
+            continue;
+        }
         if let Some(pairs) = paired(&earlier, size_px, record, orientation, &likeness) {
             return take_over(t, photo, record, &earlier, &pairs, size_px, orientation);
         }
@@ -143,6 +170,7 @@ fn earlier_faces(
     let row = |row: &Row| {
         Ok(EarlierFace {
             id: row.get(0)?,
+            orphans: Vec::new(),
             bbox: BoundingBox {
                 x_min: row.get(1)?,
                 y_min: row.get(2)?,
@@ -156,7 +184,29 @@ fn earlier_faces(
     };
     let model = record.models.embedder.as_ref().map_or("", |id| &id.0);
     let mut query = t.prepare_cached(sql)?;
-    query.query_map(params![photo, model], row)?.collect()
+    let found = query.query_map(params![photo, model], row)?;
+    let mut faces: Vec<EarlierFace> = found.collect::<rusqlite::Result<_>>()?;
+    let sql = "SELECT id, x_min, y_min, x_max, y_max FROM assertions WHERE face IS NULL \
+               AND hash = (SELECT hash FROM photos WHERE id = ?1) ORDER BY id";
+    let orphans: Vec<(i64, BoundingBox)> = t
+        .prepare_cached(sql)?
+        .query_map([photo], boxed_row)?
+        .collect::<rusqlite::Result<_>>()?;
+    for (assertion, bbox) in orphans {
+        let mut pruned = faces.iter_mut().filter(|f| f.id.is_none());
+        match pruned.find(|f| same_face(&f.bbox, &bbox).is_some()) {
+            Some(face) => face.orphans.push(assertion),
+            None => faces.push(EarlierFace {
+                id: None,
+                orphans: vec![assertion],
+                bbox,
+                vector: None,
+                excluded: false,
+                first: None,
+            }),
+        }
+    }
+    Ok(faces)
 }
 
 /// For each earlier face the index of the same face in the record; `None` if the record is no copy.
@@ -223,7 +273,7 @@ fn take_over(
     let sql = "SELECT id, x_min, y_min, x_max, y_max FROM faces WHERE photo = ?1 ORDER BY id";
     let here: Vec<(i64, BoundingBox)> = t
         .prepare_cached(sql)?
-        .query_map([photo], crate::assertions::boxed_row)?
+        .query_map([photo], boxed_row)?
         .collect::<rusqlite::Result<_>>()?;
     let mut taken = Vec::new();
     for (face, pair) in earlier.iter().zip(pairs) {
@@ -235,10 +285,10 @@ fn take_over(
             Some((id, _)) => *id,
             None => {
                 let sql = "SELECT EXISTS (SELECT 1 FROM assertions WHERE face = ?1)";
-                if !t
+                let decided: bool = t
                     .prepare_cached(sql)?
-                    .query_row([face.id], |row| row.get(0))?
-                {
+                    .query_row([face.id], |row| row.get(0))?;
+                if !decided && face.orphans.is_empty() {
                     continue;
                 }
                 let there = RelativeBox::from_pixels(&face.bbox, earlier_px.0, earlier_px.1);
@@ -248,25 +298,21 @@ fn take_over(
             }
         };
         t.prepare_cached("UPDATE faces SET copy_of = ?2 WHERE id = ?1")?
-            .execute([copy, face.first])?;
+            .execute(params![copy, face.first])?;
         let sql = "INSERT INTO assertions (decision, hash, x_min, y_min, x_max, y_max, face, kind, \
                    person) SELECT a.decision, h.hash, f.x_min, f.y_min, f.x_max, f.y_max, f.id, \
                    a.kind, a.person FROM assertions a JOIN faces f ON f.id = ?2 \
-                   JOIN photos h ON h.id = f.photo WHERE a.face = ?1 AND a.kind != 'asked' \
-                   AND NOT EXISTS (SELECT 1 FROM assertions b WHERE b.face = ?2 \
+                   JOIN photos h ON h.id = f.photo WHERE (a.face = ?1 OR a.id = ?3) \
+                   AND a.kind != 'asked' AND NOT EXISTS (SELECT 1 FROM assertions b WHERE b.face = ?2 \
                    AND b.decision = a.decision AND b.kind = a.kind) ORDER BY a.id";
-        t.prepare_cached(sql)?.execute([face.id, copy])?;
+        let mut query = t.prepare_cached(sql)?;
+        if face.id.is_some() {
+            query.execute(params![face.id, copy, None::<i64>])?;
+        }
+        for orphan in &face.orphans {
+            query.execute(params![None::<i64>, copy, orphan])?;
+        }
         taken.push(FaceId(copy));
     }
     assign_as_asserted(t, &taken)
-}
-
-/// A face and its copies, itself first.
-pub(crate) fn with_copies(t: &Transaction, face: FaceId) -> rusqlite::Result<Vec<FaceId>> {
-    let sql = "SELECT id FROM faces WHERE id != ?1 AND \
-               (copy_of = (SELECT coalesce(copy_of, id) FROM faces WHERE id = ?1) \
-               OR id = (SELECT copy_of FROM faces WHERE id = ?1)) ORDER BY id";
-    let mut query = t.prepare_cached(sql)?;
-    let copies = query.query_map([face.0], |row| row.get(0).map(FaceId))?;
-    std::iter::once(Ok(face)).chain(copies).collect()
 }

@@ -10,7 +10,7 @@
 use rusqlite::{OptionalExtension, Transaction, params};
 
 use crate::assertions::{Assertion, check_faces, faces_of, insert_assertion};
-use crate::copies::with_copies;
+use crate::copy_links::with_copies;
 use crate::database::Album;
 use crate::decisions::{insert_decision, insert_person};
 use crate::error::Error;

@@ -10,7 +10,7 @@ use rusqlite::{Transaction, params};
 
 use crate::assertions::{Assertion, Assertions, faces_of, insert_for_one, invalidate_grouping};
 use crate::assign::clear_cells;
-use crate::copies::with_copies;
+use crate::copy_links::with_copies;
 use crate::database::Album;
 use crate::decisions::insert_decision;
 use crate::error::Error;

@@ -3,7 +3,7 @@
 
 use rusqlite::{OptionalExtension, Row, Transaction, params};
 
-use crate::assertions::revert_assertions;
+use crate::assertions::{correct_assignments, faces_of, revert_assertions};
 use crate::database::{Abort, Album, now_ms};
 use crate::error::Error;
 use crate::ids::PersonId;
@@ -76,7 +76,8 @@ impl Album {
             let decision = found.ok_or(Error::NoSuchDecision(id))?;
             // A later decision depends on this one if it is about one of its faces, or about a
             // person whose name or existence this one changed.
-            let sql = "SELECT d.id FROM decisions d WHERE d.undone = 0 AND d.kind != 'held' AND d.id > ?1 AND (EXISTS \
+            let sql = "SELECT d.id FROM decisions d WHERE d.undone = 0 AND d.kind != 'held' \
+                       AND d.id > ?1 AND (EXISTS \
                        (SELECT 1 FROM assertions a JOIN assertions b ON b.face = a.face \
                        WHERE a.decision = ?1 AND b.decision = d.id) \
                        OR d.person IN (?2, ?3) OR d.other IN (?2, ?3)) ORDER BY d.id LIMIT 1";
@@ -197,6 +198,10 @@ fn undo(t: &Transaction, decision: &StoredDecision) -> Result<(), Abort> {
         _ => {}
     }
     let faces = revert_assertions(t, decision.id)?;
+    // A face that came back after the merge stands with the merged person without being listed.
+    if let ("merge", Some(into)) = (&*decision.kind, decision.person) {
+        correct_assignments(t, &faces_of(t, PersonId(into))?)?;
+    }
     let mut people: Vec<PersonId> = [decision.person, decision.other]
         .into_iter()
         .flatten()

@@ -94,6 +94,7 @@ mod assertions;
 mod assign;
 mod browse;
 mod copies;
+mod copy_links;
 mod database;
 mod decisions;
 pub mod digikam;
@@ -111,6 +112,7 @@ mod page;
 mod path_bytes;
 mod people;
 mod person_stats;
+mod photo_record;
 pub mod picasa;
 mod picture;
 mod presence;
@@ -135,8 +137,10 @@ pub use ids::{FaceId, PersonId, PhotoId};
 pub use names::is_same_name;
 pub use page::{MAX_PAGE, Page, Paged};
 pub use people::{PersonPhoto, PersonSummary};
+pub use photo_record::{
+    FaceRecord, FileState, ModelPair, Outcome, PhotoRecord, Recorded, ScannedFile,
+};
 pub use presence::{MissingRoot, Pruned, Reconciled};
-pub use record::{FaceRecord, FileState, ModelPair, Outcome, PhotoRecord, Recorded, ScannedFile};
 pub use review::{Question, Reply, Subject};
 pub use search::{Index, Match};
 

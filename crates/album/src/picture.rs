@@ -14,7 +14,7 @@ use rusqlite::Connection;
 /// Signs of a sketch.
 const N_SIGNS: usize = 128;
 /// Most differing signs of two copies of one picture.
-const MAX_DIFFERING: u32 = 14;
+const MAX_DIFFERING: u32 = 12;
 
 /// The album's key for marks.
 pub(crate) struct PictureKey([u8; 32]);

@@ -205,7 +205,8 @@ impl Album {
     }
 }
 
-/// Whether a root can be looked into. A mount point without its disk is a folder that holds nothing.
+/// Whether a root can be looked into. A mount point without its disk is a folder that holds
+/// nothing.
 fn is_there(root: &Path) -> bool {
     root.is_file() || std::fs::read_dir(root).is_ok_and(|mut entries| entries.next().is_some())
 }

@@ -1,6 +1,5 @@
 //! One analysed photo. In: a record and what the album knows of its content. Out: rows of the photo
-//! and its faces, linked to all that was decided about them. Knows nothing of paths but the one that
-//! the photo came from.
+//! and its faces, linked to all that was decided about them. Knows nothing of other files.
 //!
 //! A photo is a picture. It is found again by the bytes of its file, else by its pixels; a picture
 //! that is neither is new, and may still be a copy of an earlier one ([`crate::copies`]).
@@ -16,8 +15,8 @@ use rusqlite::{OptionalExtension, Transaction, params};
 use crate::assertions::{boxed_row, relink_orphans};
 use crate::copies::{Candidates, adopt};
 use crate::ids::FaceId;
+use crate::photo_record::{FaceRecord, ModelPair, PhotoRecord, Recorded};
 use crate::picture::PictureKey;
-use crate::record::{FaceRecord, ModelPair, PhotoRecord, Recorded};
 use crate::same_face::same_face;
 
 /// The column `quality`. The detector's score has a column of its own.
@@ -163,6 +162,7 @@ pub(crate) fn record_photo(
     if !had_faces {
         let replaced = unsketched_at(t, path, photo)?;
         adopt(t, key, candidates, photo, record, replaced)?;
+        candidates.add(key, photo, record);
     }
     // An erased face gets no template and no landmarks again.
     for sql in [

@@ -45,8 +45,8 @@ pub use walk::{Found, looks_like_photo, photos_below};
 
 use crate::database::Album;
 use crate::error::Error;
+use crate::photo_record::{FileState, ModelPair, Outcome, Recorded, ScannedFile};
 use crate::presence::Reconciled;
-use crate::record::{FileState, ModelPair, Outcome, Recorded, ScannedFile};
 
 /// Files per thread that may be in analysis or waiting to be recorded.
 pub const WINDOW_PER_THREAD: usize = 16;

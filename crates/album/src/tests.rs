@@ -4,6 +4,7 @@ mod assign;
 mod browse;
 mod decisions;
 mod migrations;
+mod presence;
 mod regions;
 
 use std::collections::BTreeMap;

@@ -630,8 +630,8 @@ that were taken back are taken out.")]
 pub(crate) enum ImportCommand {
     /// Names of digiKam, Lightroom, Windows and Picasa: sidecars, XMP inside photos, .picasa.ini
     #[command(after_help = "Example: fusiform import xmp\n\n\
-Scan the photos first. What you decided later than a file was written stands. `fusiform undo` takes \
-it back.")]
+Scan the photos first. What you decided later than a file was written stands. `fusiform undo` \
+takes it back.")]
     Xmp,
     /// Confirmed faces of digiKam's own database
     #[command(

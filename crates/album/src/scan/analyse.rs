@@ -3,7 +3,7 @@
 
 use fusiform_face::image::{Fingerprint, Orientation};
 
-use crate::record::{ModelPair, PhotoRecord};
+use crate::photo_record::{ModelPair, PhotoRecord};
 
 /// What a scan needs of an engine. It is called from several threads at once.
 pub trait Analyse: Sync {

@@ -12,7 +12,7 @@ use std::time::UNIX_EPOCH;
 use fusiform_face::image::{DecodeLimits, Taken};
 
 use super::analyse::Analyse;
-use crate::record::{Outcome, PhotoRecord, ScannedFile};
+use crate::photo_record::{Outcome, PhotoRecord, ScannedFile};
 
 /// A file to be read, with the size and time it had when it was listed.
 #[derive(Debug)]
