@@ -1,6 +1,6 @@
 //! The decision of somebody who has the key to go on with a vault that was altered. In: a vault
-//! that does not open, or whose log is broken. Out: the same without what cannot be proved, and an entry
-//! that says so: from it on the log is proved again. What came before stays listed, unproved.
+//! that does not open, or whose log is broken. Out: the same without what cannot be proved, and an
+//! entry that says so: from it on the log is proved again. What came before stays listed, unproved.
 
 use std::path::Path;
 
