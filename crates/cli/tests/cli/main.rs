@@ -3,9 +3,12 @@
 
 mod albums;
 mod bad_input;
+mod exchange;
+mod held_names;
 mod help;
 mod models;
 mod one_road;
+mod pictures;
 mod scan;
 #[path = "../service/server_fixture.rs"]
 #[allow(dead_code)]
