@@ -303,7 +303,8 @@ fn take_over(
                    person) SELECT a.decision, h.hash, f.x_min, f.y_min, f.x_max, f.y_max, f.id, \
                    a.kind, a.person FROM assertions a JOIN faces f ON f.id = ?2 \
                    JOIN photos h ON h.id = f.photo WHERE (a.face = ?1 OR a.id = ?3) \
-                   AND a.kind != 'asked' AND NOT EXISTS (SELECT 1 FROM assertions b WHERE b.face = ?2 \
+                   AND a.kind != 'asked' AND NOT EXISTS \
+                   (SELECT 1 FROM assertions b WHERE b.face = ?2 \
                    AND b.decision = a.decision AND b.kind = a.kind) ORDER BY a.id";
         let mut query = t.prepare_cached(sql)?;
         if face.id.is_some() {

@@ -9,7 +9,7 @@
 
 use caseless::Caseless;
 use rusqlite::Connection;
-use rusqlite::functions::FunctionFlags;
+use rusqlite::functions::{Context, FunctionFlags};
 use unicode_normalization::UnicodeNormalization;
 use unicode_normalization::char::is_combining_mark;
 
@@ -42,14 +42,14 @@ pub(crate) fn register(db: &Connection) -> rusqlite::Result<()> {
     let flags = FunctionFlags::SQLITE_UTF8
         | FunctionFlags::SQLITE_DETERMINISTIC
         | FunctionFlags::SQLITE_INNOCUOUS;
-    let keys: [(&str, fn(&str) -> String); 2] =
-        [("name_key", name_key), ("search_key", search_key)];
-    for (name, key) in keys {
-        db.create_scalar_function(name, 1, flags, move |context| {
+    let by = |key: fn(&str) -> String| {
+        move |context: &Context<'_>| {
             let text: Option<String> = context.get(0)?;
             Ok(text.map(|text| key(&text)))
-        })?;
-    }
+        }
+    };
+    db.create_scalar_function("name_key", 1, flags, by(name_key))?;
+    db.create_scalar_function("search_key", 1, flags, by(search_key))?;
     Ok(())
 }
 

@@ -71,10 +71,10 @@ impl Album {
 
     /// Records files in the order given, in one transaction.
     ///
-    /// A known picture gets one more path, whatever else in the file differs. The faces of a picture
-    /// that other models analysed before keep their numbers, and with them all that humans decided
-    /// about them. A new picture that is a re-saved, resized or turned copy of an earlier one takes
-    /// over what was decided about its faces.
+    /// A known picture gets one more path, whatever else in the file differs. The faces of a
+    /// picture that other models analysed before keep their numbers, and with them all that humans
+    /// decided about them. A new picture that is a re-saved, resized or turned copy of an earlier
+    /// one takes over what was decided about its faces.
     ///
     /// # Errors
     /// [`Error`]; then nothing of the batch is recorded.
@@ -88,8 +88,8 @@ impl Album {
     }
 
     /// Deletes faces and templates, so that the next scan reads everything again. People and
-    /// decisions stay, and apply to the faces once they are recorded again; so do the marks by which
-    /// pictures with decisions are known.
+    /// decisions stay, and apply to the faces once they are recorded again; so do the marks by
+    /// which pictures with decisions are known.
     ///
     /// # Errors
     /// [`Error`]; then nothing is deleted.

@@ -1,11 +1,15 @@
-//! 200 random decisions of a human, and that no grouping, assignment of new photos, re-scan, scan
-//! from scratch or change of model contradicts one.
+//! 200 random decisions of a human, and what happens to photos between them: metadata is edited,
+//! photos are re-saved, shrunk and turned, replaced by others, deleted and put back, their folder
+//! is renamed, their disk is away. No grouping, assignment of new photos, re-scan, scan from
+//! scratch or change of model contradicts a decision.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use proptest::prelude::*;
 
+use super::presence::{edited, pictured, saved_again, with};
 use super::*;
+use crate::regions::RelativeBox;
 
 /// A decision of a human, chosen at random; numbers choose among what is there.
 #[derive(Debug, Clone)]
@@ -22,6 +26,13 @@ enum Step {
     Hide(usize, bool),
     Reply(usize, Reply),
     Undo,
+    Edit(usize),
+    SaveAgain(usize, Orientation),
+    Replace(usize),
+    Delete(usize),
+    PutBack(usize),
+    RenameFolder,
+    DetachDisk,
 }
 
 fn step() -> impl Strategy<Value = Step> {
@@ -39,6 +50,13 @@ fn step() -> impl Strategy<Value = Step> {
         (0..9usize, any::<bool>()).prop_map(|(p, h)| Step::Hide(p, h)),
         (0..9usize, reply).prop_map(|(q, r)| Step::Reply(q, r)),
         Just(Step::Undo),
+        (0..50usize).prop_map(Step::Edit),
+        (0..50usize, 0..8usize).prop_map(|(p, o)| Step::SaveAgain(p, Orientation::ALL[o])),
+        (0..50usize).prop_map(Step::Replace),
+        (0..50usize).prop_map(Step::Delete),
+        (0..50usize).prop_map(Step::PutBack),
+        Just(Step::RenameFolder),
+        Just(Step::DetachDisk),
     ]
 }
 
@@ -52,23 +70,163 @@ struct Decided {
     hidden: BTreeSet<PersonId>,
 }
 
-/// Hash of the photo and left edge of the box.
-type Spot = (Vec<u8>, i64);
+/// Number of the picture, and the place of the face in it from the left.
+type Spot = (usize, usize);
 
-fn spots(c: &Album) -> BTreeMap<FaceId, Spot> {
-    let sql = "SELECT f.id, p.hash, f.x_min FROM faces f JOIN photos p ON p.id = f.photo";
-    let row = |row: &rusqlite::Row| {
-        let left: f64 = row.get(2)?;
-        Ok((FaceId(row.get(0)?), (row.get(1)?, left.round() as i64)))
-    };
-    c.query_rows(sql, [], row).unwrap().into_iter().collect()
+/// A file of a photo as it is on the disk.
+#[derive(Debug, Clone)]
+struct OnDisk {
+    /// Another picture lies under the name.
+    replaced: bool,
+    /// How often it was written.
+    version: u8,
+    /// Shrunk, and turned this way.
+    saved: Option<Orientation>,
+    deleted: bool,
+}
+
+/// The disk: photos by number, below a folder that is there.
+struct Disk {
+    root: tempfile::TempDir,
+    folder: &'static str,
+    photos: BTreeMap<usize, OnDisk>,
+}
+
+/// Who is in the first twelve pictures; later ones show one person.
+const WHO: [&[usize]; 12] = [
+    &[0],
+    &[0, 1],
+    &[1],
+    &[2],
+    &[2, 0],
+    &[1],
+    &[3],
+    &[3, 2],
+    &[0],
+    &[1, 3],
+    &[2],
+    &[5],
+];
+
+impl Disk {
+    fn new() -> Disk {
+        let root = tempfile::tempdir().unwrap();
+        fs::write(root.path().join("here"), "").unwrap();
+        let mut disk = Disk {
+            root,
+            folder: "a",
+            photos: BTreeMap::new(),
+        };
+        (0..12).for_each(|number| disk.add(number));
+        disk
+    }
+
+    fn add(&mut self, number: usize) {
+        let new = OnDisk {
+            replaced: false,
+            version: 0,
+            saved: None,
+            deleted: false,
+        };
+        self.photos.insert(number, new);
+    }
+
+    /// The picture that lies under a number.
+    fn picture(&self, number: usize) -> usize {
+        number
+            + if self.photos[&number].replaced {
+                100
+            } else {
+                0
+            }
+    }
+
+    fn file(&self, number: usize, embedder: &str) -> Option<ScannedFile> {
+        let on_disk = &self.photos[&number];
+        if on_disk.deleted {
+            return None;
+        }
+        let picture = self.picture(number);
+        let person = [picture % 4];
+        let who = WHO.get(number).filter(|_| !on_disk.replaced);
+        let original = pictured(picture, who.unwrap_or(&&person[..]));
+        let mut file = match on_disk.saved {
+            Some(o) => saved_again(&original, picture, 1 + on_disk.version % 200, o),
+            None if on_disk.version > 0 => edited(&original, 1 + on_disk.version % 200),
+            None => original,
+        };
+        with(&mut file, |record| record.models = models(embedder));
+        let name = format!("{number:04}.jpg");
+        file.path = self.root.path().join(self.folder).join(name);
+        Some(file)
+    }
+
+    fn files(&self, embedder: &str) -> Vec<ScannedFile> {
+        let numbers = self.photos.keys();
+        numbers.filter_map(|n| self.file(*n, embedder)).collect()
+    }
+
+    fn scan(&self, album: &mut Album) {
+        let files = self.files("e@1");
+        album.record(&files).unwrap();
+        let found: Vec<PathBuf> = files.into_iter().map(|f| f.path).collect();
+        album
+            .reconcile(&[self.root.path().into()], &found, &[])
+            .unwrap();
+    }
+
+    /// Changes the disk; whether the step was one of those that do.
+    fn change(&mut self, album: &mut Album, step: &Step) -> bool {
+        let numbers: Vec<usize> = self.photos.keys().copied().collect();
+        let photos = &mut self.photos;
+        let mut at = move |i: &usize, change: &dyn Fn(&mut OnDisk)| {
+            let number = numbers[i % numbers.len()];
+            change(photos.get_mut(&number).unwrap());
+        };
+        match step {
+            Step::Edit(p) => at(p, &|photo| photo.version += 1),
+            Step::SaveAgain(p, orientation) => at(p, &|photo| {
+                (photo.version, photo.saved) = (photo.version + 1, Some(*orientation));
+            }),
+            Step::Replace(p) => at(p, &|photo| {
+                (photo.replaced, photo.saved) = (!photo.replaced, None);
+            }),
+            Step::Delete(p) => at(p, &|photo| photo.deleted = true),
+            Step::PutBack(p) => at(p, &|photo| photo.deleted = false),
+            Step::RenameFolder => self.folder = if self.folder == "a" { "b" } else { "a" },
+            Step::DetachDisk => {
+                let gone = album.reconcile(&["/nowhere/at/all".into()], &[], &[]);
+                assert_eq!(gone.unwrap(), Reconciled::default());
+            }
+            _ => return false,
+        }
+        self.scan(album);
+        true
+    }
+
+    /// Where each face lies that the album shows.
+    fn spots(&self, album: &Album) -> BTreeMap<FaceId, Spot> {
+        let mut spots = BTreeMap::new();
+        for (number, on_disk) in self.photos.iter().filter(|(_, p)| !p.deleted) {
+            let name = format!("{number:04}.jpg");
+            let path = self.root.path().join(self.folder).join(name);
+            let view = album.photo(album.photo_at(&path).unwrap()).unwrap();
+            for face in view.faces {
+                let here = RelativeBox::from_pixels(&face.bbox, view.width_px, view.height_px);
+                let there = here.stored(on_disk.saved.unwrap_or_default());
+                let place = ((there.x_min + there.x_max) / 2.0 * 6.4) as usize;
+                spots.insert(face.face, (self.picture(*number), place));
+            }
+        }
+        spots
+    }
 }
 
 impl Decided {
     fn is(&mut self, faces: &[Spot], person: PersonId) {
         for face in faces {
-            self.is.insert(face.clone(), person);
-            self.is_not.remove(&(face.clone(), person));
+            self.is.insert(*face, person);
+            self.is_not.remove(&(*face, person));
             self.excluded.remove(face);
         }
     }
@@ -78,7 +236,7 @@ impl Decided {
             if self.is.get(face) == Some(&person) {
                 self.is.remove(face);
             }
-            self.is_not.insert((face.clone(), person));
+            self.is_not.insert((*face, person));
         }
     }
 
@@ -98,6 +256,8 @@ impl Decided {
             .map(moved)
             .collect();
         self.is(both, into);
+        self.is_not
+            .retain(|(face, person)| self.is.get(face) != Some(person));
         let name = self.names.remove(&from);
         if let (None, Some(name)) = (self.names.get(&into), name) {
             self.names.insert(into, name);
@@ -113,13 +273,15 @@ impl Decided {
     }
 
     #[track_caller]
-    fn holds_in(&self, album: &Album) {
-        let spots = spots(album);
+    fn holds_in(&self, album: &Album, disk: &Disk) {
+        let spots = disk.spots(album);
+        let there: BTreeSet<Spot> = spots.values().copied().collect();
         let now: BTreeMap<&Spot, PersonId> = members(album)
             .into_iter()
             .map(|(face, person)| (&spots[&FaceId(face)], PersonId(person)))
             .collect();
-        for (face, person) in &self.is {
+        // What is not on the disk now is asked for when it is back.
+        for (face, person) in self.is.iter().filter(|(face, _)| there.contains(face)) {
             assert_eq!(now.get(face), Some(person), "face {face:?} is {person}");
         }
         for (face, person) in &self.is_not {
@@ -141,10 +303,10 @@ impl Decided {
 }
 
 /// Makes the decision; gives what holds after it, or `None` if it was refused.
-fn decide(c: &mut Album, step: &Step, decided: &Decided) -> Option<Decided> {
+fn decide(c: &mut Album, disk: &Disk, step: &Step, decided: &Decided) -> Option<Decided> {
     let people: Vec<PersonId> = c.people().unwrap().iter().map(|p| p.id).collect();
     let at = |i: usize| people[i % people.len()];
-    let spot = spots(c);
+    let spot = disk.spots(c);
     let all: Vec<FaceId> = spot.keys().copied().collect();
     let face = |i: usize| all[i % all.len()];
     let owned = members(c);
@@ -152,7 +314,7 @@ fn decide(c: &mut Album, step: &Step, decided: &Decided) -> Option<Decided> {
         let theirs = owned.iter().filter(|(_, person)| **person == p.0);
         theirs.map(|(face, _)| FaceId(*face)).collect()
     };
-    let at_spots = |faces: &[FaceId]| faces.iter().map(|f| spot[f].clone()).collect::<Vec<_>>();
+    let at_spots = |faces: &[FaceId]| faces.iter().map(|f| spot[f]).collect::<Vec<_>>();
     let of = |p: PersonId| at_spots(&faces(p));
     let both = |a, b| [of(a), of(b)].concat();
     let mut after = decided.clone();
@@ -160,6 +322,8 @@ fn decide(c: &mut Album, step: &Step, decided: &Decided) -> Option<Decided> {
         Step::Name(p, n) => {
             c.name(at(*p), &format!("name {n}")).ok()?;
             after.names.insert(at(*p), format!("name {n}"));
+            // The faces shown under it are held.
+            after.is(&of(at(*p)), at(*p));
         }
         Step::Merge(a, b) => {
             c.merge(at(*a), at(*b)).ok()?;
@@ -195,11 +359,11 @@ fn decide(c: &mut Album, step: &Step, decided: &Decided) -> Option<Decided> {
         }
         Step::Ignore(f) => {
             c.ignore(&[face(*f)]).unwrap();
-            after.excluded(spot[&face(*f)].clone());
+            after.excluded(spot[&face(*f)]);
         }
         Step::NotAFace(f) => {
             c.not_a_face(&[face(*f)]).unwrap();
-            after.excluded(spot[&face(*f)].clone());
+            after.excluded(spot[&face(*f)]);
         }
         Step::Hide(p, hidden) => {
             c.hide(at(*p), *hidden).unwrap();
@@ -222,7 +386,7 @@ fn decide(c: &mut Album, step: &Step, decided: &Decided) -> Option<Decided> {
                 (_, Reply::NotSure) => {}
             }
         }
-        Step::Undo => return None,
+        _ => return None,
     }
     Some(after)
 }
@@ -232,7 +396,10 @@ proptest! {
 
     #[test]
     fn nothing_contradicts_a_human(steps in proptest::collection::vec(step(), 200)) {
-        let (_stage, mut album) = filled();
+        let stage = Stage::new();
+        let mut album = stage.open();
+        let mut disk = Disk::new();
+        disk.scan(&mut album);
         let options = ClusterOptions {
             link_similarity: 0.5,
             ask_similarity: 0.1,
@@ -240,8 +407,8 @@ proptest! {
             exact_up_to: 4,
             ..ClusterOptions::default()
         };
+        album.group(&ModelId("e@1".into()), &options).unwrap();
         let mut n_new = 0;
-        let new = |n: usize, e: &str| photo(20 + n, &[n % 4], e);
         // What held before each decision that stands, to be gone back to.
         let mut past: Vec<Decided> = Vec::new();
         let mut decided = Decided::default();
@@ -254,43 +421,45 @@ proptest! {
                     }
                     None => prop_assert!(album.undo(1).is_err()),
                 }
-            } else if let Some(after) = decide(&mut album, step, &decided) {
+            } else if disk.change(&mut album, step) {
+                // Decisions stand.
+            } else if let Some(after) = decide(&mut album, &disk, step, &decided) {
                 past.push(std::mem::replace(&mut decided, after));
             }
             if number % 7 == 0 {
                 album.group(&ModelId("e@1".into()), &options).unwrap();
-                album.record(&[new(n_new, "e@1")]).unwrap();
+                disk.add(20 + n_new);
+                disk.scan(&mut album);
                 n_new += 1;
                 album.group(&ModelId("e@1".into()), &options).unwrap();
             }
-            decided.holds_in(&album);
+            decided.holds_in(&album, &disk);
         }
         // The same photos seen by another model …
-        let all = |e: &str| -> Vec<ScannedFile> {
-            photos(e).into_iter().chain((0..n_new).map(|n| new(n, e))).collect()
-        };
-        album.record(&all("e@2")).unwrap();
+        album.record(&disk.files("e@2")).unwrap();
         for model in ["e@1", "e@2"] {
             album.group(&ModelId(model.into()), &options).unwrap();
-            decided.holds_in(&album);
+            decided.holds_in(&album, &disk);
         }
-        // … and read again from scratch, in another order, from other places, by a detector with
-        // other boxes.
+        // … and read again from scratch, in another order, from another place, by a detector with
+        // other boxes; those too that were deleted.
         album.clear_photos().unwrap();
-        let mut moved = all("e@3");
+        disk.folder = "moved";
+        disk.photos.values_mut().for_each(|photo| photo.deleted = false);
+        let mut moved = disk.files("e@3");
         moved.reverse();
         for file in &mut moved {
-            file.path = Path::new("/moved").join(file.path.file_name().unwrap());
-            let Outcome::New(photo) = &mut file.outcome else { unreachable!() };
-            photo.models.detector = ModelId("d@2".into());
-            photo.faces.reverse();
-            for face in &mut photo.faces {
-                face.bbox.y_max += 30.0;
-            }
+            with(file, |photo| {
+                photo.models.detector = ModelId("d@2".into());
+                photo.faces.reverse();
+                for face in &mut photo.faces {
+                    face.bbox.y_max += 20.0;
+                }
+            });
         }
         album.record(&moved).unwrap();
         album.group(&ModelId("e@3".into()), &options).unwrap();
-        decided.holds_in(&album);
+        decided.holds_in(&album, &disk);
     }
 }
 

@@ -81,6 +81,7 @@ pub(super) fn saved_again(
     orientation: Orientation,
 ) -> ScannedFile {
     let mut file = edited(file, version);
+    file.hash.as_mut().unwrap()[30] = 1 + orientation as u8;
     with(&mut file, |record| {
         let (width, height) = (record.width_px * 3 / 4, record.height_px * 3 / 4);
         record.fingerprint = Some(fingerprint(number, (72, 54), orientation));

@@ -271,12 +271,12 @@ impl<'a> Merger<'a> {
                     depth: 1,
                     is_ours,
                 });
-                return Ok(());
+                Ok(())
             }
             Event::Text(text) if in_list => {
                 self.flush_text()?;
                 self.text = Some(Event::Text(text));
-                return Ok(());
+                Ok(())
             }
             Event::Start(start) => {
                 self.flush_text()?;

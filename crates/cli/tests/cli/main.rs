@@ -8,6 +8,12 @@ mod help;
 mod models;
 mod one_road;
 mod scales_and_turns;
+mod exchange;
+mod held_names;
+mod help;
+mod models;
+mod one_road;
+mod pictures;
 mod scan;
 #[path = "../service/server_fixture.rs"]
 #[allow(dead_code)]
