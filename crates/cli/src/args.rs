@@ -6,13 +6,13 @@
 use std::path::PathBuf;
 
 use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum, value_parser};
-use fusiform::AnalyseOptions;
 use fusiform::album::Page;
-use fusiform::detect::DetectOptions;
 use fusiform::models::Precision;
 
+mod detect;
 mod eval;
 
+pub(crate) use detect::DetectArgs;
 pub(crate) use eval::{EvalCommand, RobustnessArgs};
 
 const EXIT_CODES: &str = "Exit codes: 0 done; 1 the answer is no (different, nobody known); \
@@ -60,44 +60,6 @@ pub(crate) struct Global {
     /// Instruction set to use instead of the best one, for tests
     #[arg(long, global = true, value_name = "ISA", hide = true)]
     pub(crate) isa: Option<String>,
-}
-
-/// How hard to look for faces.
-#[derive(Debug, Clone, Copy, ClapArgs)]
-pub(crate) struct DetectArgs {
-    /// Side in pixels of the photo of the smallest face to find; smaller is slower
-    #[arg(long, value_name = "PX", value_parser = min_face)]
-    pub(crate) min_face: Option<f32>,
-    /// Drop faces that the detector scores lower, 0 to 1 [default: the pack's]
-    #[arg(long, value_name = "SCORE", value_parser = unit)]
-    pub(crate) min_score: Option<f32>,
-}
-
-impl DetectArgs {
-    pub(crate) fn options(self) -> AnalyseOptions {
-        AnalyseOptions {
-            detect: DetectOptions {
-                min_face_px: self.min_face,
-                min_score: self.min_score,
-                ..DetectOptions::default()
-            },
-            ..AnalyseOptions::default()
-        }
-    }
-}
-
-fn min_face(text: &str) -> Result<f32, String> {
-    match text.parse() {
-        Ok(px) if (4.0..=10_000.0).contains(&px) => Ok(px),
-        _ => Err("a number of pixels from 4 to 10000 is wanted".into()),
-    }
-}
-
-fn unit(text: &str) -> Result<f32, String> {
-    match text.parse() {
-        Ok(score) if (0.0..=1.0).contains(&score) => Ok(score),
-        _ => Err("a number from 0 to 1 is wanted".into()),
-    }
 }
 
 #[derive(Debug, Subcommand)]
