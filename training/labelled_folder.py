@@ -66,7 +66,8 @@ def main():
                 if not data.held_out(key) or args.people and not both["human"]:
                     continue
                 pseudo = np.array(both["pseudo"]).reshape(-1, 15)
-                human = np.array(both["human"]).reshape(-1, 4, 2)
+                # People's labels call the middle of the first pixel 1, the command 0.5.
+                human = np.array(both["human"]).reshape(-1, 4, 2) - 0.5
                 (args.out / key).parent.mkdir(parents=True, exist_ok=True)
                 (args.out / key).write_bytes(archive.read(name))
                 lines.append(json.dumps({"photo": key, "faces": entries(pseudo, human)}))

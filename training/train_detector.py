@@ -34,6 +34,8 @@ from precision import half
 from scenes import SIDE, Views, laid_out
 from teacher import STRIDES, yunet
 
+# Whose faces are pasted.
+CROPS = ("faces-web.zip", "faces-scenes.zip")
 # Sizes in pixels (square root of a face's area) that a stride learns.
 SIZES = ((0, 56), (36, 150), (96, 9999))
 
@@ -175,7 +177,7 @@ def photos_for(args):
     wrong = mistakes(args.mistakes, scenes) if args.mistakes else [()] * len(scenes)
     photos, sizes, faces = laid_out(scenes)
     del scenes
-    crops = data.crops(sorted(pathlib.Path(args.data).glob("faces-*.zip")))
+    crops = data.crops([f for name in CROPS if (f := pathlib.Path(args.data) / name).exists()])
     more = crowds(photos, sizes, faces, crops, args.crowds)
     both = (np.concatenate(pair) for pair in zip((photos, sizes, faces), more))
     return *both, len(photos), wrong

@@ -11,6 +11,7 @@ import torch
 sys.path.insert(0, str(pathlib.Path(__file__).parents[1]))
 
 import export
+import mean_weights
 import train_detector
 from augment import augment
 from detector import Detector
@@ -103,3 +104,11 @@ def test_a_view_shows_the_points_where_it_says_they_are(tmp_path):
         # Turned or mirrored, the eye that is left when the face is upright comes first.
         across, down = points[1] - points[0], points[3:].mean(0) - points[:2].mean(0)
         assert across[0] * down[1] - across[1] * down[0] > 0
+
+
+def test_the_mean_of_two_checkpoints_lies_between_them():
+    one, other = Landmarks().state_dict(), Landmarks().state_dict()
+    between = mean_weights.mean(one, other)
+    name = "out.weight"
+    assert torch.allclose(between[name] * 2, one[name] + other[name])
+    Landmarks().load_state_dict(between)

@@ -129,7 +129,8 @@ pub fn det_curve(reports: &[(&str, &VerificationReport)]) -> String {
 fn head(height: f64, title: &str, description: &str) -> String {
     format!(
         "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {WIDTH} {height}\" \
-         width=\"{WIDTH}\" height=\"{height}\" role=\"img\" aria-labelledby=\"curve-title curve-desc\">\n\
+         width=\"{WIDTH}\" height=\"{height}\" role=\"img\" \
+         aria-labelledby=\"curve-title curve-desc\">\n\
          <title id=\"curve-title\">{}</title>\n<desc id=\"curve-desc\">{}</desc>\n\
          <style>{STYLE}</style>\n<rect class=\"page\" width=\"100%\" height=\"100%\"/>\n",
         escape(title),

@@ -1,6 +1,6 @@
-//! How well and how fast faces are found and told apart. In: an engine, labelled photos, similarities with
-//! the truth. Out: error rates, thresholds, curves, timings. Knows nothing of terminals; never
-//! prints.
+//! How well and how fast faces are found and told apart. In: an engine, labelled photos,
+//! similarities with the truth. Out: error rates, thresholds, curves, timings. Knows nothing of
+//! terminals; never prints.
 //!
 //! Terms are those of ISO/IEC 19795-1: a *genuine* comparison is between two photos of one person,
 //! an *impostor* comparison between photos of two; FMR and FNMR are the shares of impostor

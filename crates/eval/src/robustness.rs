@@ -1,5 +1,5 @@
-//! Verification under hard conditions: one photo of each pair is changed. In: an engine, photos, the
-//! changes. Out: the labelled face of each photo under each change. Knows nothing of pairs.
+//! Verification under hard conditions: one photo of each pair is changed. In: an engine, photos,
+//! the changes. Out: the labelled face of each photo under each change. Knows nothing of pairs.
 //!
 //! A change is made on the photo's pixels and the changed photo takes the whole road that photos
 //! take, so that a face that is no longer found counts as one. Masks, bars and sizes are placed by

@@ -35,6 +35,7 @@ fn min_face(text: &str) -> Result<f32, String> {
     }
 }
 
+/// A number from 0 to 1.
 pub(super) fn unit(text: &str) -> Result<f32, String> {
     match text.parse() {
         Ok(score) if (0.0..=1.0).contains(&score) => Ok(score),

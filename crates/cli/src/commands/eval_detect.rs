@@ -32,6 +32,7 @@ struct Answer {
     false_per_photo: f64,
     average_precision: f64,
     landmark_error_eyes: Option<f64>,
+    landmark_error_median_eyes: Option<f64>,
     recall_by_size: Vec<SizeRow>,
     problems: Vec<String>,
 }
@@ -119,16 +120,21 @@ pub(crate) fn run(context: &Context, folder: &Path, detect: DetectArgs) -> Resul
         "AP at IoU 0.5    {:.4}",
         report.average_precision
     ))?;
-    if let Some(error) = report.landmark_error {
-        printer.row(format_args!("landmark error   {error:.4} eye distances"))?;
+    if let Some((mean, median)) = report.landmark_error.zip(report.landmark_error_median) {
+        printer.row(format_args!(
+            "landmark error   {mean:.4} eye distances, median {median:.4}"
+        ))?;
     }
     for (from, below, recall) in &report.by_size {
         let size = match below.is_finite() {
             true => format!("{from:.0} to {below:.0} px"),
             false => format!("{from:.0} px and more"),
         };
+        let (found, all) = (recall.count, recall.trials);
         let recall = interval(recall);
-        printer.row(format_args!("recall           {recall} at {size}"))?;
+        printer.row(format_args!(
+            "recall           {recall}, {found} of {all}, at {size}"
+        ))?;
     }
     let exit = Exit::of(&problems);
     printer.record(&Answer {
@@ -140,6 +146,7 @@ pub(crate) fn run(context: &Context, folder: &Path, detect: DetectArgs) -> Resul
         false_per_photo: report.false_per_photo,
         average_precision: report.average_precision,
         landmark_error_eyes: report.landmark_error,
+        landmark_error_median_eyes: report.landmark_error_median,
         recall_by_size: report
             .by_size
             .iter()

@@ -4,16 +4,13 @@
 mod albums;
 mod bad_input;
 mod eval;
-mod help;
-mod models;
-mod one_road;
-mod scales_and_turns;
 mod exchange;
 mod held_names;
 mod help;
 mod models;
 mod one_road;
 mod pictures;
+mod scales_and_turns;
 mod scan;
 #[path = "../service/server_fixture.rs"]
 #[allow(dead_code)]
