@@ -124,7 +124,8 @@ pub(crate) fn assign_new(
     // `ungrouped` comes first, so that SQLite walks the few new faces and not all.
     let sql = "SELECT f.id, f.photo, t.vector, t.quality, h.taken_at FROM ungrouped u \
                JOIN faces f ON f.id = u.face JOIN templates t ON t.face = f.id AND t.model = ?1 \
-               AND t.quality > 0 JOIN photos h ON h.id = f.photo WHERE f.excluded IS NULL ORDER BY f.id";
+               AND t.quality > 0 JOIN photos h ON h.id = f.photo \
+               WHERE f.excluded IS NULL ORDER BY f.id";
     let new: Vec<GroupedFace> = t
         .prepare_cached(sql)?
         .query_map([&model.0], GroupedFace::from_row)?

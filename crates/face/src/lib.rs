@@ -5,8 +5,8 @@
 //!
 //! [`pipeline::Pipeline::analyse`] is the one road: it checks every limit, decodes no more pixels
 //! than the faces need, detects, aligns, judges and embeds. The stages are modules in the order of
-//! the work: [`image`] → [`detect`] → [`landmarks`] → [`align`] → [`quality`], [`embed`]; only [`pipeline`] knows
-//! that order. Networks run behind the seam in [`backend`].
+//! the work: [`image`] → [`detect`] → [`landmarks`] → [`align`] → [`quality`], [`embed`]; only
+//! [`pipeline`] knows that order. Networks run behind the seam in [`backend`].
 //!
 //! # Features
 //!

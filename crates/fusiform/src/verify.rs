@@ -44,11 +44,11 @@ pub const DIFFERENT_FMR: f64 = 1e-2;
 ///
 /// An album holds far more pairs of strangers than of one person, so it needs a stricter point than
 /// one comparison, and the weaker a model the less strict a point, or it would link nothing. Chosen
-/// on half of the identities of lfw-dev.
-pub const LINK_BALANCE: f64 = 1000.0;
+/// on lfw-dev with two packs: `bench/RESULTS.md`, "Grouping".
+pub const LINK_BALANCE: f64 = 2500.0;
 
 /// The same at the similarity below which two faces are no evidence for being one person.
-pub const FLOOR_BALANCE: f64 = 70.0;
+pub const FLOOR_BALANCE: f64 = 175.0;
 
 /// The verdict of a one-to-one check.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

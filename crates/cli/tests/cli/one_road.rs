@@ -88,7 +88,16 @@ fn the_same_bytes_give_the_same_template_to_the_bit_on_every_way_in() {
 
     // An import from that service.
     let moved = Home::empty();
-    moved.printed(&["import", "compreface", &server.address, "--key", &key]);
+    let key_file = moved.path("key");
+    std::fs::write(&key_file, &key).unwrap();
+    let key_file = key_file.to_str().unwrap();
+    moved.printed(&[
+        "import",
+        "compreface",
+        &server.address,
+        "--key-file",
+        key_file,
+    ]);
     assert_eq!(server.stop().0, Some(0));
     let model = engine.embedder_id().unwrap().to_string();
     assert_eq!(bits(&in_vault(&home, &key, &id, &model)), expected);
