@@ -7,7 +7,7 @@ use std::path::Path;
 use rusqlite::{Connection, OptionalExtension, TransactionBehavior};
 
 use super::audit_log::{self, Base};
-use super::file::{connect, is_gallery, migrate, unwrap_key};
+use super::file::{Wrapping, connect, is_gallery, migrate, unwrap_key};
 use super::keys::Keys;
 use super::rows::{EXAMPLE, ExampleRow, SERVICE, SUBJECT, ServiceRow, SubjectRow};
 use super::sqlite::SqliteStore;
@@ -51,7 +51,8 @@ impl SqliteStore {
             ..Accepted::default()
         };
         migrate(&mut db, path)?;
-        upgrade::run(&mut db, &keys)?;
+        let wrap = |db: &Connection| Wrapping::again(secret)?.write(db, &key);
+        upgrade::run(&mut db, &keys, wrap)?;
         let db = db.transaction_with_behavior(TransactionBehavior::Immediate)?;
         let lost = State::read(&db, &keys.sealer).is_err();
         let mut state = State::read(&db, &keys.sealer).unwrap_or_default();

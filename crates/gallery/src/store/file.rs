@@ -9,7 +9,7 @@ use zeroize::Zeroizing;
 
 use super::keys::altered;
 use super::schema::{APPLICATION_ID, MIGRATIONS, NEWEST};
-use super::state::{read_head, write_head};
+use super::state::{STATE, read_head, write_head};
 use crate::error::Error;
 use crate::seal::{MasterKey, Sealer, Secret, random};
 
@@ -87,10 +87,20 @@ pub(super) fn unwrap_key(
 ) -> Result<Zeroizing<[u8; 32]>, Error> {
     let [salt, sealed] = wrapped_key(db)?;
     let master = secret.key(&salt)?;
-    let opened = Sealer::of(&master).open("data key", &sealed);
+    let sealer = Sealer::of(&master);
+    let opened = match sealer.open(&wrapping_field(&salt), &sealed) {
+        // The first version did not bind the salt.
+        Err(_) if read_head(db, STATE)?.is_none() => sealer.open("data key", &sealed),
+        opened => opened,
+    };
     let opened = opened.map_err(|_| Error::WrongKey(path.into()))?;
     let key = opened.as_slice().try_into().map_err(|_| Error::Damaged)?;
     Ok(Zeroizing::new(key))
+}
+
+/// What the sealed data key is bound to.
+fn wrapping_field(salt: &[u8]) -> String {
+    format!("data key with {}", hex::encode(salt))
 }
 
 /// A secret, stretched with a new salt, that seals the data key.
@@ -102,13 +112,19 @@ pub(super) struct Wrapping {
 impl Wrapping {
     pub(super) fn new(secret: &Secret) -> Result<Wrapping, Error> {
         secret.check_strength()?;
+        Wrapping::again(secret)
+    }
+
+    /// Of a secret that a file has already, however weak it is.
+    pub(super) fn again(secret: &Secret) -> Result<Wrapping, Error> {
         let salt = random::<16>()?;
         let master = secret.key(&salt)?;
         Ok(Wrapping { salt, master })
     }
 
     pub(super) fn write(&self, db: &Connection, key: &[u8; 32]) -> Result<(), Error> {
-        let sealed = Sealer::of(&self.master).seal("data key", key)?;
+        let field = wrapping_field(&self.salt);
+        let sealed = Sealer::of(&self.master).seal(&field, key)?;
         write_head(db, "salt", &self.salt)?;
         write_head(db, "data key", &sealed)
     }

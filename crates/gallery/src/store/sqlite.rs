@@ -85,7 +85,8 @@ impl SqliteStore {
             let key = unwrap_key(&db, path, secret)?;
             schema::check(&db)?;
             migrate(&mut db, path)?;
-            upgrade::run(&mut db, &Keys::of(&key))?;
+            let wrap = |db: &Connection| Wrapping::again(secret)?.write(db, &key);
+            upgrade::run(&mut db, &Keys::of(&key), wrap)?;
             key
         } else {
             let key = Zeroizing::new(random::<32>()?);

@@ -18,14 +18,19 @@ use crate::service::{Kind, Terms};
 /// The sealed end of the log, as the first version kept it.
 const OLD_HEAD: &str = "audit head";
 
-/// Seals a file of the first version anew; does nothing to another.
-pub(super) fn run(db: &mut Connection, keys: &Keys) -> Result<(), Error> {
+/// Seals a file of the first version anew, with its data key by `wrap`; does nothing to another.
+pub(super) fn run(
+    db: &mut Connection,
+    keys: &Keys,
+    wrap: impl FnOnce(&Connection) -> Result<(), Error>,
+) -> Result<(), Error> {
     if read_head(db, STATE)?.is_some() || read_head(db, OLD_HEAD)?.is_none() {
         return Ok(());
     }
     db.execute_batch("PRAGMA secure_delete = ON;")?;
     let db = db.transaction_with_behavior(TransactionBehavior::Immediate)?;
     let mut state = end_of_log(&db, keys)?;
+    wrap(&db)?;
     services(&db, keys, &mut state)?;
     people(&db, keys, &mut state)?;
     examples(&db, keys, &mut state)?;
