@@ -116,6 +116,9 @@ impl Change {
     }
 }
 
+/// A photo's labelled face under each change; `None` where none was found any more.
+pub type ByChange = Vec<Option<Labelled>>;
+
 /// The labelled face of each photo under each of `changes`: per photo one entry per change, `None`
 /// where no face was found any more.
 ///
@@ -132,7 +135,7 @@ pub fn embed_changed(
     threads: usize,
     stop: &AtomicBool,
     tell: impl Fn() + Sync,
-) -> Result<Vec<Result<Vec<Option<Labelled>>, Error>>, Error> {
+) -> Result<Vec<Result<ByChange, Error>>, Error> {
     engine.embedder_id()?;
     let one = |path: &PathBuf| {
         if stop.load(Ordering::Relaxed) {

@@ -64,7 +64,8 @@ the box); jpeg-30 (quality); dark-15 (percent of every value); grey.")]
     #[command(after_help = "Example: fusiform eval detect labelled-photos\n\n\
 The folder holds faces.jsonl, a line for each photo: {\"photo\": \"party.jpg\", \"faces\": \
 [{\"box\": [x, y, width, height], \"landmarks\": [[x, y], ...], \"ignore\": false}]}. \
-Landmarks (optional) are the image-left eye, the other eye, the nose, and the mouth's middle or its two corners.")]
+Landmarks (optional) are the image-left eye, the other eye, the nose, and the mouth's middle \
+or its two corners.")]
     Detect {
         /// Folder with the photos and faces.jsonl
         #[arg(value_name = "DIR")]

@@ -9,7 +9,7 @@ use anyhow::{Context as _, Result, ensure};
 use fusiform::template::similarity;
 use fusiform_eval::dataset::Labelled;
 use fusiform_eval::lfw::{Pair, Pairs};
-use fusiform_eval::robustness::{CHANGES, Change, embed_changed};
+use fusiform_eval::robustness::{ByChange, CHANGES, Change, embed_changed};
 use fusiform_eval::verification::{PairScore, evaluate};
 use serde::Serialize;
 
@@ -151,7 +151,7 @@ fn changed(
     changes: &[Change],
     detect: DetectArgs,
     problems: &mut Vec<String>,
-) -> Result<Vec<Vec<Option<Labelled>>>> {
+) -> Result<Vec<ByChange>> {
     ensure!(!changes.is_empty(), "no rows to measure");
     let bar = context
         .printer
