@@ -20,7 +20,8 @@ const LEAST_CONCENTRATION: f32 = 0.3;
 ///
 /// `photos` should show a different person each; some hundreds are enough. The limit lies three
 /// quarters of the way from the median of unrecognisable faces to the hundredth that is least
-/// recognisable of usual ones. `None` if unrecognisable faces do not resemble each other, or `stop` was set.
+/// recognisable of usual ones. `None` if unrecognisable faces do not resemble each other, or `stop`
+/// was set.
 ///
 /// # Errors
 /// [`Error`] without an embedder. A photo that cannot be read is left out.

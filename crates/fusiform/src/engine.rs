@@ -475,7 +475,8 @@ mod tests {
         let sha256 = &base.manifest.detector.as_ref().unwrap().sha256;
         let text = format!(
             "{}\n[[network]]\nrole = \"liveness\"\nname = \"l\"\nfile = \"l.onnx\"\n\
-             sha256 = \"{sha256}\"\ncrop_scale = 1.5\nlive_output = 1\nmin_score = 0.5\nlicence = \"l\"\n\
+             sha256 = \"{sha256}\"\ncrop_scale = 1.5\nlive_output = 1\nmin_score = 0.5\n\
+             licence = \"l\"\n\
              input = {{ channels = \"rgb\", width_px = 64, height_px = 64 }}\n\
              training_data = \"t\"\n",
             base.manifest.to_toml().unwrap()

@@ -116,7 +116,13 @@ fn a_hangup_reads_keys_again_and_ends_nothing() {
     let later = home.make_key("recognition");
     server.signal("-HUP");
     let subjects = "/api/v1/recognition/subjects";
-    assert_eq!(server.get(subjects, &later).status, 200);
+    // The signal's answer is a line in the log, some moments later.
+    let known = || server.get(subjects, &later).status == 200;
+    let begun = std::time::Instant::now();
+    while !known() {
+        assert!(begun.elapsed().as_secs() < 10, "the new key stays unknown");
+        std::thread::sleep(std::time::Duration::from_millis(50));
+    }
     let (code, said) = server.stop();
     assert!(
         code == Some(0) && said.contains("API keys were read again"),
