@@ -207,8 +207,8 @@ impl Recognition {
         Ok(service)
     }
 
-    /// Takes in keys that another process made or took back, and keeps when keys were used, again and
-    /// again.
+    /// Takes in keys that another process made or took back, and keeps when keys were used, again
+    /// and again.
     pub(crate) async fn follow_keys(self: Arc<Self>) {
         let mut ticks = tokio::time::interval(FOLLOW_KEYS_EVERY);
         loop {

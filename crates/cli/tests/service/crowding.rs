@@ -102,7 +102,7 @@ fn a_key_that_holds_its_share_of_the_memory_leaves_the_rest() {
             break;
         }
         assert_eq!(second.status, 200, "{second:?}");
-        assert!(begun.elapsed() < Duration::from_secs(4), "never refused");
+        assert!(begun.elapsed() < Duration::from_secs(30), "never refused");
     }
     let answer = server.put_image("identify", &other, &image);
     assert_eq!(answer.status, 200, "{answer:?}");
