@@ -88,8 +88,8 @@ impl Gallery {
         Gallery::with_store(Box::new(SqliteStore::open(path, secret)?), model)
     }
 
-    /// As [`Gallery::open`], whatever model the templates are of: for keys, the audit log and copies.
-    /// Nobody is matched or enrolled.
+    /// As [`Gallery::open`], whatever model the templates are of: for keys, the audit log and
+    /// copies. Nobody is matched or enrolled.
     ///
     /// # Errors
     /// As [`Gallery::open`], but for [`Error::Model`].
@@ -326,9 +326,9 @@ impl Gallery {
         self.store.verify_audit(&mut each)
     }
 
-    /// As [`Gallery::verify_audit`], and finds the entry whose hash was noted elsewhere: a file that
-    /// was put back to an older state does not have it, also when entries followed. Its position,
-    /// and what the chain proves.
+    /// As [`Gallery::verify_audit`], and finds the entry whose hash was noted elsewhere: a file
+    /// that was put back to an older state does not have it, also when entries followed. Its
+    /// position, and what the chain proves.
     ///
     /// # Errors
     /// [`Error::UnknownAnchor`] if no entry has it; [`Error::Chain`].

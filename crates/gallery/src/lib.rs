@@ -54,7 +54,7 @@ pub use key_ring::{ApiKey, KeyLabel, KeyRing};
 pub use lock::Lock;
 pub use person::{Example, Match, Person};
 pub use private_file::private_file;
-pub use reembed::{Reembedded, SetAside, reembed};
+pub use reembed::{EmbedImage, Reembedded, SetAside, reembed};
 pub use seal::{MasterKey, Secret, new_key};
 pub use service::{Kind, Service, Terms, is_guessable};
 pub use store::Store;

@@ -1,10 +1,12 @@
 //! People of a service. In: names, consents, templates, images. Out: matches; who was enrolled,
 //! renamed, erased. Each change and its audit entry are one transaction of the store.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use uuid::Uuid;
 
+use crate::aside::Aside;
 use crate::audit::Action;
 use crate::consent::Consent;
 use crate::error::Error;
@@ -179,6 +181,7 @@ impl Gallery {
     pub fn erase_ended(&self) -> Result<usize, Error> {
         let mut n = 0;
         let by_ms = self.clock.trusted_ms();
+        self.recorder.keep_clock()?;
         for (service, _) in self.services() {
             let _writer = self.writer();
             let columns = self.columns(service);
@@ -489,6 +492,21 @@ impl Gallery {
     pub fn nearest(&self, service: Service, probes: &[&[f32]], top: usize) -> Vec<Vec<Match>> {
         let now_ms = self.clock.now_ms();
         self.columns(service).nearest(probes, top, now_ms)
+    }
+
+    pub(crate) fn n_aside_of(&self, person: i64) -> usize {
+        let aside = self.aside.load();
+        aside.values().filter(|kept| kept.person == person).count()
+    }
+
+    /// Needs the right of [`Gallery::writer`].
+    pub(crate) fn set_aside_map(&self, change: impl FnOnce(&mut BTreeMap<Uuid, Aside>)) {
+        if self.aside.load().is_empty() {
+            return;
+        }
+        let mut aside = BTreeMap::clone(&self.aside.load());
+        change(&mut aside);
+        self.aside.store(Arc::new(aside));
     }
 }
 

@@ -1,8 +1,8 @@
 //! Writing. In: changes, and entries of the audit log that change nothing. Out: transactions of the
 //! store. Entries of recognitions are committed in groups: the first after a pause at once, the
 //! others within [`AUDIT_WINDOW`], or with the next change, whichever is sooner; a kill loses those
-//! of one window at most. On a full disk they go into the store's reserve, and are refused when that
-//! is full. A thread of its own writes groups, and retries what an erasure left to overwrite.
+//! of one window at most. On a full disk they go into the store's reserve, and are refused when
+//! that is full. A thread of its own writes groups, and retries what an erasure left to overwrite.
 
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -19,6 +19,10 @@ pub(crate) const AUDIT_WINDOW: Duration = Duration::from_secs(5);
 const MAX_PENDING: usize = 4096;
 /// How often overwriting is tried again.
 const SCRUB_EVERY: Duration = Duration::from_millis(250);
+/// How often a full disk is tried again.
+const TRY_FULL_EVERY: Duration = Duration::from_secs(1);
+/// How old what is stored of the clock may be while the process runs.
+const KEEP_CLOCK_EVERY: Duration = Duration::from_secs(3600);
 /// Tries at once, and the pause between them.
 const SCRUB_TRIES: usize = 4;
 const SCRUB_PAUSE: Duration = Duration::from_millis(5);
@@ -45,7 +49,11 @@ struct Queue {
     pending: Vec<Noted>,
     /// How many of them, from the first, are in the store's reserve, and after which entry.
     reserved: Option<(i64, usize)>,
+    /// How many were taken out by a transaction that has not ended.
+    in_flight: usize,
     flushed: Option<Instant>,
+    /// When a full disk was tried last.
+    tried: Option<Instant>,
     window: Duration,
     stop: bool,
 }
@@ -59,7 +67,9 @@ impl Recorder {
         let queue = Queue {
             pending: Vec::new(),
             reserved: None,
+            in_flight: 0,
             flushed: None,
+            tried: None,
             window: AUDIT_WINDOW,
             stop: false,
         };
@@ -94,7 +104,8 @@ impl Recorder {
     }
 
     pub(crate) fn n_pending(&self) -> usize {
-        self.shared.queue().pending.len()
+        let queue = self.shared.queue();
+        queue.pending.len() + queue.in_flight
     }
 
     /// A transaction of the store, with the entries that wait before its own.
@@ -120,12 +131,26 @@ impl Recorder {
             return match shared.flush() {
                 // The entry waits with the others for the next try.
                 Err(Error::Database(_)) if self.n_pending() < MAX_PENDING => Ok(()),
-                done => done,
+                Err(why) => {
+                    shared.take_back(&entry);
+                    Err(why)
+                }
+                Ok(()) => Ok(()),
             };
         }
         drop(queue);
         self.wake();
         Ok(())
+    }
+
+    /// Stores what is known of the clock, if nothing was stored for an hour: what was stored last
+    /// is what the clock is compared with at the next start.
+    pub(crate) fn keep_clock(&self) -> Result<(), Error> {
+        let flushed = self.shared.queue().flushed;
+        if flushed.is_some_and(|at| at.elapsed() < KEEP_CLOCK_EVERY) {
+            return Ok(());
+        }
+        self.shared.transact(&mut |_| Ok(()))
     }
 
     /// Commits what waits.
@@ -189,6 +214,7 @@ impl Shared {
         let mut queue = self.queue();
         let pending = std::mem::take(&mut queue.pending);
         let reserved = queue.reserved.take();
+        queue.in_flight += pending.len();
         drop(queue);
         let done = self.store.transact(&mut |t| {
             // What stood in the reserve is in the log already if another process put it there.
@@ -203,6 +229,7 @@ impl Shared {
             Ok(())
         });
         let mut queue = self.queue();
+        queue.in_flight -= pending.len();
         match &done {
             Ok(()) => {
                 queue.flushed = Some(Instant::now());
@@ -223,16 +250,25 @@ impl Shared {
     }
 
     fn flush(&self) -> Result<(), Error> {
-        if self.queue().pending.is_empty() {
+        let mut queue = self.queue();
+        if queue.pending.is_empty() {
             return Ok(());
         }
+        let full = self.disk_full.load(Ordering::SeqCst);
+        let tried = queue.tried.is_some_and(|at| at.elapsed() < TRY_FULL_EVERY);
+        if full && tried {
+            drop(queue);
+            return self.reserve();
+        }
+        queue.tried = Some(Instant::now());
+        drop(queue);
         match self.transact(&mut |_| Ok(())) {
             Err(Error::DiskFull) => self.reserve(),
             done => done,
         }
     }
 
-    /// Keeps what waits in the store's reserve; what finds no room there is refused.
+    /// Keeps what waits in the store's reserve.
     fn reserve(&self) -> Result<(), Error> {
         let mut queue = self.queue();
         let kept = queue.reserved.map_or(0, |(_, n)| n);
@@ -245,10 +281,18 @@ impl Shared {
                 queue.reserved = Some((after, queue.pending.len()));
                 Ok(())
             }
-            Err(why) => {
-                queue.pending.truncate(kept);
-                Err(why)
-            }
+            Err(why) => Err(why),
+        }
+    }
+
+    /// Forgets an entry that is refused, unless it was written after all.
+    fn take_back(&self, entry: &Noted) {
+        let mut queue = self.queue();
+        let kept = queue.reserved.map_or(0, |(_, n)| n);
+        // Equal entries stand for each other.
+        let found = queue.pending.iter().rposition(|waiting| waiting == entry);
+        if let Some(at) = found.filter(|at| *at >= kept) {
+            queue.pending.remove(at);
         }
     }
 

@@ -16,6 +16,9 @@ use crate::store::{Row, Store, StoredExample};
 /// Images that are embedded together, on all threads of the current rayon pool.
 const BATCH: usize = 32;
 
+/// Gives the template of the face of an image, or says why there is none.
+pub type EmbedImage<'a> = dyn Fn(&[u8]) -> Result<Vec<f32>, String> + Sync + 'a;
+
 /// An example that is kept but not matched.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SetAside {
@@ -49,7 +52,7 @@ pub struct Reembedded {
 pub fn reembed(
     store: &dyn Store,
     model: &str,
-    embed: &(dyn Fn(&[u8]) -> Result<Vec<f32>, String> + Sync),
+    embed: &EmbedImage<'_>,
     progress: &mut dyn FnMut(usize, usize),
 ) -> Result<Reembedded, Error> {
     let (mut ledger, mut people, mut todo) = (Ledger::default(), BTreeMap::new(), Vec::new());

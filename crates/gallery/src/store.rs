@@ -357,12 +357,28 @@ pub struct Noted {
     pub count: i64,
 }
 
+impl Noted {
+    /// An entry of the store itself, as of now.
+    fn now(action: Action, count: i64) -> Noted {
+        Noted {
+            at_ms: now_ms(),
+            action,
+            service: 0,
+            person: 0,
+            count,
+        }
+    }
+}
+
 pub(crate) mod accept;
 mod audit_log;
-mod copies;
+mod file;
+mod keys;
 pub(crate) mod memory;
+mod partial_file;
 mod records;
 mod reserve;
+mod restore;
 mod rows;
 mod schema;
 pub(crate) mod sqlite;

@@ -14,7 +14,7 @@ impl Vault {
     }
 
     fn try_open(&self) -> Result<Gallery, fusiform_gallery::Error> {
-        let secret = Secret::Hex("5".repeat(64).into());
+        let secret = Secret::Hex("5a".repeat(32).into());
         Gallery::open(&self.dir.path().join("vault.db"), &secret, "model")
     }
 

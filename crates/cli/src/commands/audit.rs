@@ -1,5 +1,5 @@
-//! `fusiform audit`. In: the vault. Out: its log, and what the log proves; the decision to go on where
-//! it proves nothing.
+//! `fusiform audit`. In: the vault. Out: its log, and what the log proves; the decision to go on
+//! where it proves nothing.
 
 use std::time::SystemTime;
 

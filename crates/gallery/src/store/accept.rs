@@ -1,16 +1,18 @@
-//! The decision of somebody who has the key to go on with a vault that was altered. In: a vault that
-//! does not open, or whose log is broken. Out: the same without what cannot be proved, and an entry
-//! that says so: from it on the log is proved again. What came before stays listed, unproved.
+//! The decision of somebody who has the key to go on with a vault that was altered. In: a vault
+//! that does not open, or whose log is broken. Out: the same without what cannot be proved, and an
+//! entry that says so: from it on the log is proved again. What came before stays listed, unproved.
 
 use std::path::Path;
 
 use rusqlite::{Connection, OptionalExtension, TransactionBehavior};
 
 use super::audit_log::{self, Base};
+use super::file::{Wrapping, connect, is_gallery, migrate, unwrap_key};
+use super::keys::Keys;
 use super::rows::{EXAMPLE, ExampleRow, SERVICE, SUBJECT, ServiceRow, SubjectRow};
-use super::sqlite::{Keys, SqliteStore, connect, is_gallery, migrate, noted_now, unwrap_key};
+use super::sqlite::SqliteStore;
 use super::state::{KEY_RING, State, Table, read_head};
-use super::{Ledger, schema, upgrade};
+use super::{Ledger, Noted, schema, upgrade};
 use crate::audit::Action;
 use crate::error::Error;
 use crate::seal::Secret;
@@ -49,7 +51,8 @@ impl SqliteStore {
             ..Accepted::default()
         };
         migrate(&mut db, path)?;
-        upgrade::run(&mut db, &keys)?;
+        let wrap = |db: &Connection| Wrapping::again(secret)?.write(db, &key);
+        upgrade::run(&mut db, &keys, wrap)?;
         let db = db.transaction_with_behavior(TransactionBehavior::Immediate)?;
         let lost = State::read(&db, &keys.sealer).is_err();
         let mut state = State::read(&db, &keys.sealer).unwrap_or_default();
@@ -83,7 +86,7 @@ impl SqliteStore {
             ledger: stored,
         };
         base.write(&db, &keys.sealer)?;
-        let entry = noted_now(Action::Accept, accepted.broken_at.unwrap_or(0));
+        let entry = Noted::now(Action::Accept, accepted.broken_at.unwrap_or(0));
         audit_log::append(&keys.chain, &db, &keys.sealer, &mut state, &entry)?;
         state.write(&db, &keys.sealer)?;
         db.commit()?;

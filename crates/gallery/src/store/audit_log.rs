@@ -129,13 +129,16 @@ pub(super) fn verify(
     end: &State,
     each: &mut dyn FnMut(&Entry, &Ledger),
 ) -> Result<(Verified, Ledger), Error> {
-    let base = Base::read(db, sealer)?.unwrap_or(Base {
+    let base = Base::read(db, sealer)?;
+    // Without a base no row may be there that is not proved, whatever its position.
+    let after = base.as_ref().map_or(i64::MIN, |base| base.seq);
+    let base = base.unwrap_or(Base {
         seq: 0,
         hash: [0; 32],
         ledger: Ledger::default(),
     });
     let mut query = db.prepare(ENTRIES)?;
-    let mut rows = query.query([base.seq])?;
+    let mut rows = query.query([after])?;
     let (mut last, mut hash, mut ledger) = (base.seq, base.hash, base.ledger);
     while let Some(row) = rows.next()? {
         let broken = Error::Chain { seq: last + 1 };
@@ -166,7 +169,8 @@ pub(super) fn verify(
     Ok((verified, ledger))
 }
 
-/// Entries after a position, each compared with the one before it where that is there.
+/// Entries after a position, each compared with the one before it where that is there. Of those
+/// that somebody decided to go on without, the ones that can be read.
 pub(super) fn page(
     chain: &Chain,
     db: &Connection,
@@ -175,27 +179,33 @@ pub(super) fn page(
     limit: usize,
     service: Option<i64>,
 ) -> Result<Vec<Entry>, Error> {
+    let base = Base::read(db, sealer)?;
+    let base = base.map_or((0, Vec::new()), |base| (base.seq, base.hash.to_vec()));
     let sql = "SELECT hash FROM audit WHERE seq = ?1";
-    let mut known: Option<Vec<u8>> = db.query_row(sql, [after], |r| r.get(0)).optional()?;
+    let known: Option<Vec<u8>> = db.query_row(sql, [after], |r| r.get(0)).optional()?;
+    let mut before = known.map(|hash| (after, hash));
     let mut query = db.prepare(ENTRIES)?;
     let mut rows = query.query([after])?;
-    let (mut last, mut found) = (after, Vec::new());
+    let mut found = Vec::new();
     while let Some(row) = rows.next()?
         && found.len() < limit
     {
         let stored = Stored::read(row)?;
-        let from = if stored.seq == 1 {
-            Some(Vec::new())
-        } else {
-            known
+        let proved = stored.seq > base.0;
+        let from = match &before {
+            _ if !proved => None,
+            _ if stored.seq == base.0 + 1 => Some(&base.1[..]),
+            Some((seq, hash)) if stored.seq == seq + 1 => Some(&hash[..]),
+            _ => None,
         };
-        let from = from.filter(|_| stored.seq == last + 1);
-        let entry = stored.open(chain, sealer, from.as_deref());
-        let entry = entry.ok_or(Error::Chain { seq: stored.seq })?;
-        if service.is_none_or(|service| entry.service == service) {
-            found.push(entry);
+        match stored.open(chain, sealer, from) {
+            Some(entry) if service.is_none_or(|service| entry.service == service) => {
+                found.push(entry);
+            }
+            None if proved => return Err(Error::Chain { seq: stored.seq }),
+            _ => {}
         }
-        (last, known) = (stored.seq, Some(stored.hash));
+        before = Some((stored.seq, stored.hash));
     }
     Ok(found)
 }

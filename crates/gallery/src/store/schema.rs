@@ -31,7 +31,7 @@ CREATE TABLE IF NOT EXISTS audit (
     seq INTEGER PRIMARY KEY, at_ms INTEGER NOT NULL, entry BLOB NOT NULL, hash BLOB NOT NULL
     ) STRICT;";
 
-/// Version 2 has the same tables; their rows are sealed anew, bound to their owners, by `upgrade.rs`.
+/// Version 2 has the same tables; `upgrade.rs` seals their rows anew, bound to their owners.
 const V2: &str = "SELECT 2;";
 
 /// Steps in order; a file's `user_version` is how many of them it has. Append; never change one.

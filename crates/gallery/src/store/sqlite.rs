@@ -17,28 +17,25 @@ use rusqlite::{Connection, OptionalExtension, TransactionBehavior};
 use uuid::Uuid;
 use zeroize::Zeroizing;
 
-use super::records::{ExampleRecord, ImageSeal, parse_consent};
+use super::file::{Wrapping, connect, is_gallery, migrate, unwrap_key, wrapped_key};
+use super::keys::{Keys, altered, unreadable};
+use super::partial_file::PartialFile;
+use super::records::ExampleRecord;
 use super::reserve::Reserve;
-use super::rows::{EXAMPLE, ExampleRow, RowHasher, SERVICE, SUBJECT, ServiceRow, SubjectRow};
-use super::schema::{self, APPLICATION_ID, MIGRATIONS, NEWEST};
+use super::rows::{EXAMPLE, ExampleRow, SERVICE, SUBJECT, ServiceRow, SubjectRow};
 use super::sqlite_transaction::SqliteTransaction;
-use super::state::{KEY_RING, RowSum, State, TABLES, Table, read_head, write_head};
+use super::state::{RowSum, State, TABLES, Table};
 use super::{Inventory, Ledger, Loaded, Noted, Row, Store, StoredExample, StoredService};
-use super::{Transaction, audit_log, upgrade};
-use crate::audit::{Action, Chain, Entry, Verified};
-use crate::clock::now_ms;
-use crate::consent::Consent;
+use super::{Transaction, audit_log, schema, upgrade};
+use crate::audit::{Action, Entry, Verified};
 use crate::error::Error;
 use crate::key_ring::KeyRing;
 use crate::person::Person;
 use crate::private_file::open_or_create;
-use crate::seal::{MasterKey, Sealer, Secret, random};
-use crate::service::{Kind, Service, Terms};
+use crate::seal::{Sealer, Secret, random};
 
 /// Examples that are decrypted together when a file is opened.
 const LOAD_BATCH: usize = 4096;
-/// How long a writer waits for one of another process.
-const PATIENCE: Duration = Duration::from_secs(10);
 
 /// A sealed SQLite file.
 pub struct SqliteStore {
@@ -57,101 +54,8 @@ pub struct SqliteStore {
     pepper: [u8; 32],
     /// Version of the schema when it was checked last.
     schema: AtomicI64,
-}
-
-/// What opens and proves the rows of one file.
-pub(super) struct Keys {
-    pub(super) sealer: Sealer,
-    pub(super) chain: Chain,
-    pub(super) rows: RowHasher,
-}
-
-fn altered(what: impl std::fmt::Display) -> Error {
-    Error::Tampered(format!("{what} is not as it was written"))
-}
-
-impl Keys {
-    pub(super) fn of(data_key: &[u8; 32]) -> Keys {
-        let derived = |context| blake3::derive_key(context, data_key);
-        Keys {
-            sealer: Sealer::new(data_key),
-            chain: Chain {
-                key: derived("fusiform vault 2026 audit chain"),
-            },
-            rows: RowHasher {
-                key: derived("fusiform vault 2026 rows"),
-            },
-        }
-    }
-
-    pub(super) fn open_service(&self, row: &ServiceRow) -> Result<StoredService, Error> {
-        let wrong = || altered(format_args!("collection {} or its key", row.id));
-        let kind = Kind::of(row.kind).ok_or_else(wrong)?;
-        let plain = self.sealer.open(&row.field(), &row.terms);
-        let plain = plain.map_err(|_| wrong())?;
-        let keep_days = row.keep_days.map(u32::try_from).transpose();
-        let keep_days = keep_days.map_err(|_| wrong())?;
-        Ok(StoredService {
-            service: Service { id: row.id, kind },
-            key_hash: row.key_hash[..].try_into().map_err(|_| wrong())?,
-            terms: Terms::from_bytes(&plain, keep_days).ok_or_else(wrong)?,
-        })
-    }
-
-    /// Name, consent and revision of a person.
-    pub(super) fn open_subject(&self, row: &SubjectRow) -> Result<(String, Consent, i64), Error> {
-        let wrong = || altered(format_args!("person {}", row.id));
-        let name = self.sealer.open(&row.field("subject"), &row.name);
-        let name = name.map_err(|_| wrong())?;
-        let name = std::str::from_utf8(&name).map_err(|_| wrong())?.to_owned();
-        let consent = self.sealer.open(&row.field("consent"), &row.consent);
-        let consent = consent.map_err(|_| wrong())?;
-        let parsed = parse_consent(&consent, row.expires_at_ms);
-        let (consent, revision) = parsed.ok_or_else(wrong)?;
-        Ok((name, consent, revision))
-    }
-
-    pub(super) fn open_example(&self, row: &ExampleRow) -> Result<ExampleRecord, Error> {
-        let wrong = || {
-            altered(format_args!(
-                "face {} of person {}",
-                row.uuid(),
-                row.subject
-            ))
-        };
-        let plain = self.sealer.open(&row.field(), &row.record);
-        let plain = plain.map_err(|_| wrong())?;
-        ExampleRecord::from_bytes(&plain).ok_or_else(wrong)
-    }
-
-    /// The API keys that belong to a state.
-    pub(super) fn read_key_ring(&self, db: &Connection, state: &State) -> Result<KeyRing, Error> {
-        let wrong = || altered("what is kept of the API keys");
-        let Some(sealed) = read_head(db, KEY_RING)? else {
-            let none_kept = state.keys == [0; 32];
-            return none_kept.then(KeyRing::default).ok_or_else(wrong);
-        };
-        if self.rows.key_ring(&sealed) != state.keys {
-            return Err(wrong());
-        }
-        let plain = self.sealer.open(KEY_RING, &sealed).map_err(|_| wrong())?;
-        KeyRing::from_bytes(&plain).ok_or_else(wrong)
-    }
-
-    /// The bytes of an image that belongs to a record.
-    pub(super) fn open_image(
-        &self,
-        id: &Uuid,
-        record: &ExampleRecord,
-        sealed: &[u8],
-    ) -> Result<Zeroizing<Vec<u8>>, Error> {
-        let wrong = || altered(format_args!("the image of face {id}"));
-        if ImageSeal::of(sealed) != Some(record.image) {
-            return Err(wrong());
-        }
-        let plain = self.sealer.open(&format!("image {id}"), sealed);
-        plain.map_err(|_| wrong())
-    }
+    /// The salt and the sealed data key, as they were when the file was opened or sealed anew.
+    wrapped: Mutex<[Vec<u8>; 2]>,
 }
 
 impl SqliteStore {
@@ -181,7 +85,8 @@ impl SqliteStore {
             let key = unwrap_key(&db, path, secret)?;
             schema::check(&db)?;
             migrate(&mut db, path)?;
-            upgrade::run(&mut db, &Keys::of(&key))?;
+            let wrap = |db: &Connection| Wrapping::again(secret)?.write(db, &key);
+            upgrade::run(&mut db, &Keys::of(&key), wrap)?;
             key
         } else {
             let key = Zeroizing::new(random::<32>()?);
@@ -200,6 +105,7 @@ impl SqliteStore {
         scrubber.busy_timeout(Duration::ZERO)?;
         Ok(SqliteStore {
             schema: AtomicI64::new(schema_version(&db)?),
+            wrapped: Mutex::new(wrapped_key(&db)?),
             reader: Mutex::new(connect(path)?),
             scrubber: Mutex::new(scrubber),
             reserve: Mutex::new(None),
@@ -287,7 +193,7 @@ impl SqliteStore {
         let mut rows = db.prepare(&format!("SELECT {SERVICE} FROM service ORDER BY id"))?;
         let mut rows = rows.query([])?;
         while let Some(row) = rows.next()? {
-            let row = ServiceRow::read(row)?;
+            let row = ServiceRow::read(row).map_err(|e| unreadable(Table::Service, e))?;
             each(&row, self.keys.open_service(&row)?)?;
         }
         Ok(())
@@ -337,8 +243,12 @@ impl Store for SqliteStore {
         let db = connect(&self.path)?;
         let db = db.unchecked_transaction()?;
         schema::check(&db)?;
+        if wrapped_key(&db)? != *locked(&self.wrapped) {
+            return Err(altered("the key in the vault's head"));
+        }
         let Keys { sealer, chain, .. } = &self.keys;
         let state = State::read(&db, sealer)?;
+        self.keys.read_key_ring(&db, &state)?;
         let (mut sums, mut stored) = ([RowSum::default(); 3], Ledger::default());
         let sum_of = |table: Table| table as usize;
         self.read_services(&db, &mut |row, service| {
@@ -349,7 +259,7 @@ impl Store for SqliteStore {
         let mut rows = db.prepare(&format!("SELECT {SUBJECT} FROM subject ORDER BY id"))?;
         let mut rows = rows.query([])?;
         while let Some(row) = rows.next()? {
-            let row = SubjectRow::read(row)?;
+            let row = SubjectRow::read(row).map_err(|e| unreadable(Table::Subject, e))?;
             let (name, consent, revision) = self.keys.open_subject(&row)?;
             sums[sum_of(Table::Subject)].add(&self.keys.rows.subject(&row));
             stored.add_person(row.service, row.id, revision);
@@ -369,7 +279,9 @@ impl Store for SqliteStore {
         let mut rows = rows.query([])?;
         let (sum, mut batch) = (&mut sums[sum_of(Table::Example)], Vec::new());
         while let Some(row) = rows.next()? {
-            batch.push((ExampleRow::read(row)?, row.get(4)?));
+            let unreadable = |e| unreadable(Table::Example, e);
+            let example = ExampleRow::read(row).map_err(unreadable)?;
+            batch.push((example, row.get(4).map_err(unreadable)?));
             if batch.len() == LOAD_BATCH {
                 self.open_examples(&mut batch, each, sum, &mut stored)?;
             }
@@ -542,7 +454,12 @@ impl Store for SqliteStore {
     }
 
     fn backup(&self, to: &Path) -> Result<(), Error> {
-        super::copies::backup(self, to)
+        let (partial, _) = PartialFile::beside(to)?;
+        let name = partial.utf8()?;
+        self.transact(&mut |t| t.log(Action::Backup, 0, 0, 1))?;
+        // A second connection, so that enrolments and audit entries do not wait for the copy.
+        connect(&self.path)?.execute("VACUUM INTO ?1", [name])?;
+        partial.put()
     }
 
     fn rekey(&self, secret: &Secret) -> Result<(), Error> {
@@ -551,6 +468,7 @@ impl Store for SqliteStore {
             wrapping.write(t.db, &self.data_key)?;
             t.log(Action::Rekey, 0, 0, 1)
         })?;
+        *locked(&self.wrapped) = wrapped_key(&self.reader())?;
         self.scrub().map(drop)
     }
 }
@@ -559,106 +477,6 @@ fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// A connection as every part of the store needs it.
-pub(super) fn connect(path: &Path) -> Result<Connection, Error> {
-    let db = Connection::open(path)?;
-    db.busy_timeout(PATIENCE)?;
-    let set = db.execute_batch(
-        "PRAGMA synchronous = FULL; PRAGMA secure_delete = ON; PRAGMA foreign_keys = ON;",
-    );
-    set.map_err(|e| of_file(path, e))?;
-    Ok(db)
-}
-
-/// An error of the first look at a file.
-fn of_file(path: &Path, error: rusqlite::Error) -> Error {
-    match error.sqlite_error_code() {
-        Some(rusqlite::ErrorCode::NotADatabase) => Error::NotAGallery(path.into()),
-        _ => error.into(),
-    }
-}
-
 fn schema_version(db: &Connection) -> Result<i64, Error> {
     Ok(db.query_row("PRAGMA schema_version", [], |r| r.get(0))?)
-}
-
-/// Whether the file holds a gallery; `false` if it is empty, or was made and never given a key.
-pub(super) fn is_gallery(db: &Connection, path: &Path) -> Result<bool, Error> {
-    let number = |sql: &str| db.query_row(sql, [], |r| r.get::<_, i64>(0));
-    let application = number("PRAGMA application_id").map_err(|e| of_file(path, e))?;
-    if application != 0 && application != i64::from(APPLICATION_ID) {
-        return Err(Error::NotAGallery(path.into()));
-    }
-    let found = number("PRAGMA user_version")?;
-    if found > NEWEST {
-        return Err(Error::Newer {
-            file: path.into(),
-            found,
-            known: NEWEST,
-        });
-    }
-    if number("SELECT count(*) FROM sqlite_schema")? == 0 {
-        return Ok(false);
-    }
-    if number("SELECT count(*) FROM sqlite_schema WHERE name IN ('head', 'example')")? != 2 {
-        return Err(Error::NotAGallery(path.into()));
-    }
-    let written = "SELECT EXISTS (SELECT 1 FROM head) OR EXISTS (SELECT 1 FROM service)
-                   OR EXISTS (SELECT 1 FROM audit)";
-    Ok(number(written)? != 0)
-}
-
-pub(super) fn migrate(db: &mut Connection, path: &Path) -> Result<(), Error> {
-    let migrated = MIGRATIONS.to_latest(db);
-    migrated.map_err(|e| Error::Migration(path.into(), e.into()))?;
-    let application: i32 = db.query_row("PRAGMA application_id", [], |r| r.get(0))?;
-    if application != APPLICATION_ID {
-        db.pragma_update(None, "application_id", APPLICATION_ID)?;
-    }
-    Ok(())
-}
-
-pub(super) fn unwrap_key(
-    db: &Connection,
-    path: &Path,
-    secret: &Secret,
-) -> Result<Zeroizing<[u8; 32]>, Error> {
-    let read = |name: &str| read_head(db, name)?.ok_or_else(|| altered("the vault's head"));
-    let master = secret.key(&read("salt")?)?;
-    let opened = Sealer::of(&master).open("data key", &read("data key")?);
-    let opened = opened.map_err(|_| Error::WrongKey(path.into()))?;
-    let key = opened.as_slice().try_into().map_err(|_| Error::Damaged)?;
-    Ok(Zeroizing::new(key))
-}
-
-/// A secret, stretched with a new salt, that seals the data key.
-struct Wrapping {
-    salt: [u8; 16],
-    master: MasterKey,
-}
-
-impl Wrapping {
-    fn new(secret: &Secret) -> Result<Wrapping, Error> {
-        secret.check_strength()?;
-        let salt = random::<16>()?;
-        let master = secret.key(&salt)?;
-        Ok(Wrapping { salt, master })
-    }
-
-    fn write(&self, db: &Connection, key: &[u8; 32]) -> Result<(), Error> {
-        let sealed = Sealer::of(&self.master).seal("data key", key)?;
-        write_head(db, "salt", &self.salt)?;
-        write_head(db, "data key", &sealed)
-    }
-}
-
-/// The time that entries of the store itself have.
-pub(super) fn noted_now(action: Action, count: i64) -> Noted {
-    Noted {
-        at_ms: now_ms(),
-        action,
-        service: 0,
-        person: 0,
-        count,
-    }
 }

@@ -4,9 +4,9 @@
 use rusqlite::{Connection, OptionalExtension, params};
 use uuid::Uuid;
 
+use super::keys::Keys;
 use super::records::{ExampleRecord, ImageSeal, consent_bytes};
 use super::rows::{EXAMPLE, ExampleRow, SERVICE, SUBJECT, ServiceRow, SubjectRow};
-use super::sqlite::Keys;
 use super::state::{KEY_RING, State, Table, write_head};
 use super::{ClockMark, NewExample, Noted, Transaction, audit_log};
 use crate::consent::Consent;

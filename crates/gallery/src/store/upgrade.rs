@@ -4,11 +4,11 @@
 
 use rusqlite::{Connection, OptionalExtension, TransactionBehavior, params};
 
-use super::audit_log;
+use super::keys::Keys;
 use super::records::{ExampleRecord, ImageSeal, consent_bytes};
 use super::rows::{EXAMPLE, ExampleRow, SERVICE, SUBJECT, ServiceRow, SubjectRow};
-use super::sqlite::{Keys, noted_now};
 use super::state::{STATE, State, Table, read_head, take};
+use super::{Noted, audit_log};
 use crate::audit::Action;
 use crate::consent::Consent;
 use crate::error::Error;
@@ -18,20 +18,25 @@ use crate::service::{Kind, Terms};
 /// The sealed end of the log, as the first version kept it.
 const OLD_HEAD: &str = "audit head";
 
-/// Seals a file of the first version anew; does nothing to another.
-pub(super) fn run(db: &mut Connection, keys: &Keys) -> Result<(), Error> {
+/// Seals a file of the first version anew, with its data key by `wrap`; does nothing to another.
+pub(super) fn run(
+    db: &mut Connection,
+    keys: &Keys,
+    wrap: impl FnOnce(&Connection) -> Result<(), Error>,
+) -> Result<(), Error> {
     if read_head(db, STATE)?.is_some() || read_head(db, OLD_HEAD)?.is_none() {
         return Ok(());
     }
     db.execute_batch("PRAGMA secure_delete = ON;")?;
     let db = db.transaction_with_behavior(TransactionBehavior::Immediate)?;
     let mut state = end_of_log(&db, keys)?;
+    wrap(&db)?;
     services(&db, keys, &mut state)?;
     people(&db, keys, &mut state)?;
     examples(&db, keys, &mut state)?;
     db.execute("DELETE FROM head WHERE name = ?1", [OLD_HEAD])?;
     if audit_log::check_end(&db, &state).is_ok() {
-        let entry = noted_now(Action::Upgrade, 1);
+        let entry = Noted::now(Action::Upgrade, 1);
         audit_log::append(&keys.chain, &db, &keys.sealer, &mut state, &entry)?;
     }
     state.write(&db, &keys.sealer)?;
