@@ -265,8 +265,8 @@ impl Gallery {
     }
 
     /// How long entries of recognitions, which change nothing, may wait to be written together; a
-    /// kill loses those of that time at most. Zero writes each before it is answered. 5 s unless it
-    /// is set.
+    /// kill loses those of that time at most. Zero writes each before it is answered. 10 s unless
+    /// it is set.
     pub fn set_audit_window(&self, window: Duration) {
         self.recorder.set_window(window);
     }

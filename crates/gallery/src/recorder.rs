@@ -14,7 +14,7 @@ use crate::error::Error;
 use crate::store::{Noted, Store, Transaction};
 
 /// How long entries of recognitions may wait for the disk, unless it is set.
-pub(crate) const AUDIT_WINDOW: Duration = Duration::from_secs(5);
+pub(crate) const AUDIT_WINDOW: Duration = Duration::from_secs(10);
 /// Entries that wait at most, whatever the window.
 const MAX_PENDING: usize = 4096;
 /// How often overwriting is tried again.

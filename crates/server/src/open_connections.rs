@@ -1,6 +1,7 @@
 //! Which connections are open. In: addresses. Out: leave to be one of them, and who gives way. A
-//! connection that has sent no whole request gives way to a new one, the oldest first, so that
-//! half-open ones never keep anybody out; those that are being answered stay.
+//! connection that waits gives way to a new one: first those that have never sent a whole request,
+//! the oldest of them first, so that half-open ones never keep anybody out; then those kept for the
+//! next request. Those that are being answered stay.
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -33,6 +34,8 @@ struct Entry {
     address: IpAddr,
     /// Since when it waits for a request; `None` while it is answered.
     idle_since: Option<u64>,
+    /// Whether a request came over it.
+    was_asked: bool,
     close: Arc<Notify>,
 }
 
@@ -88,11 +91,12 @@ impl OpenConnections {
 }
 
 impl Table {
-    /// Closes the connection that has been idle for longest, of those that count.
+    /// Closes the connection that has waited for longest, of those that count and were never asked
+    /// if there are any.
     fn give_way(&mut self, counts: impl Fn(&Entry) -> bool) -> bool {
         let idle = self.by_id.iter().filter(|(_, entry)| counts(entry));
-        let idle = idle.filter_map(|(id, entry)| Some((entry.idle_since?, *id)));
-        let Some((_, oldest)) = idle.min() else {
+        let idle = idle.filter_map(|(id, e)| Some((e.was_asked, e.idle_since?, *id)));
+        let Some((.., oldest)) = idle.min() else {
             return false;
         };
         if let Some(entry) = self.by_id.remove(&oldest) {
@@ -108,6 +112,7 @@ impl Table {
         let entry = Entry {
             address,
             idle_since: Some(self.clock),
+            was_asked: false,
             close: Arc::clone(&close),
         };
         self.by_id.insert(id, entry);
@@ -127,6 +132,7 @@ impl OpenConnection {
         let now = table.clock;
         if let Some(entry) = table.by_id.get_mut(&self.id) {
             entry.idle_since = (!answering).then_some(now);
+            entry.was_asked = true;
         }
         drop(table);
         if !answering {
@@ -171,6 +177,17 @@ mod tests {
         assert!(is_closed(&second).await && !is_closed(&third).await);
         drop((other, more, first));
         assert_eq!(all.table().by_id.len(), 1);
+    }
+
+    #[tokio::test]
+    async fn one_that_was_asked_before_gives_way_last() {
+        let all = OpenConnections::new(2, 2);
+        let kept = all.enter(address(1), false).await.unwrap();
+        kept.set_answering(true);
+        kept.set_answering(false);
+        let half_open = all.enter(address(1), false).await.unwrap();
+        let _new = all.enter(address(1), false).await.unwrap();
+        assert!(is_closed(&half_open).await && !is_closed(&kept).await);
     }
 
     #[tokio::test]

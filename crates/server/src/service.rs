@@ -190,9 +190,9 @@ impl Recognition {
             return Err(Problem::new(Code::RateLimited, detail));
         }
         // A failure is in the log already; the key counts as unknown.
-        let has_new = self.stored(Gallery::learn_services).await;
-        let service = has_new.unwrap_or(false).then(known).flatten();
-        let service = service.filter(|_| !guessable);
+        drop(self.stored(Gallery::learn_services).await);
+        // Another request may have learnt of it meanwhile.
+        let service = known().filter(|_| !guessable);
         if service.is_none() {
             let n = self.wrong_keys.failed(client.address);
             if n == 1 || n == FREE_WRONG_KEYS {

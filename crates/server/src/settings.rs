@@ -93,7 +93,7 @@ impl Default for Settings {
             allowed_hosts: Vec::new(),
             base_path: String::new(),
             image_cache_s: 0,
-            audit_window_ms: 5000,
+            audit_window_ms: 10000,
             clock_grace_h: 24,
             enrol_largest: false,
         }
