@@ -146,6 +146,8 @@ impl Server {
             .http_status_as_error(false)
             .timeout_global(Some(Duration::from_secs(60)))
             .proxy(None)
+            // A connection that rests may be the one that gives way to a new one.
+            .max_idle_connections(0)
             .build()
             .into();
         Server {
