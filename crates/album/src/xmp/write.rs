@@ -164,7 +164,7 @@ fn write_region(xml: &mut Xml, face: &Region) -> io::Result<()> {
 /// out, `faces` put in, and everything else stays as it is.
 ///
 /// # Units
-/// As [`write`]; where the sidecar has regions of its own, areas are in the frame of those.
+/// As [`write()`]; where the sidecar has regions of its own, areas are in the frame of those.
 ///
 /// # Errors
 /// What is wrong with the XML; then the sidecar must be left alone.
