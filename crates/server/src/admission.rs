@@ -22,6 +22,7 @@
 mod bodies;
 mod holder;
 mod picture;
+mod pools;
 mod turns;
 
 use std::future::Future;
@@ -31,7 +32,7 @@ use std::time::Duration;
 
 use axum::body::{Body, Bytes};
 use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter};
-use rayon::{ThreadPool, ThreadPoolBuildError, ThreadPoolBuilder};
+use rayon::ThreadPoolBuildError;
 
 use crate::problem::Problem;
 use crate::settings::Settings;
@@ -39,6 +40,7 @@ use bodies::{Bodies, GRACE};
 pub(crate) use bodies::{BodyLimit, Held};
 pub(crate) use holder::Holder;
 pub(crate) use picture::decoding_bytes;
+use pools::Pools;
 pub(crate) use turns::Turn;
 use turns::{Capacity, Turns};
 
@@ -53,7 +55,7 @@ pub(crate) struct Admission {
     bodies: Arc<Bodies>,
     turns: Arc<Turns>,
     /// A request that is alone uses all threads; many use one each.
-    threads: Arc<ThreadPool>,
+    pools: Arc<Pools>,
     timeout: Duration,
 }
 
@@ -89,7 +91,7 @@ impl Admission {
                 holder_queue: settings.queue,
                 queue: settings.queue.saturating_mul(ALL_QUEUES),
             }),
-            threads: Arc::new(ThreadPoolBuilder::new().num_threads(threads).build()?),
+            pools: Pools::new(threads)?,
             timeout: Duration::from_millis(settings.timeout_ms),
         })
     }
@@ -141,10 +143,11 @@ impl Admission {
         work: impl FnOnce() -> Result<T, Problem> + Send + 'static,
     ) -> Result<T, Problem> {
         let turn = self.turn(holder, pixel_bytes).await?;
-        let threads = Arc::clone(&self.threads);
+        let pools = Arc::clone(&self.pools);
         blocking(move || {
             let _held = turn;
-            threads.install(work)
+            let done = pools.install(work);
+            done.map_err(|e| Problem::internal(format!("no threads to compute with: {e}")))?
         })
         .await
     }

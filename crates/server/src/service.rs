@@ -185,6 +185,19 @@ impl Recognition {
         if let Some(service) = known().filter(|_| !guessable) {
             return Ok(Some(service));
         }
+        // A right key in the wrong place is no guess.
+        let all = [
+            Kind::Recognition,
+            Kind::Detection,
+            Kind::Verification,
+            Kind::Admin,
+        ];
+        let of_another_kind = all
+            .iter()
+            .any(|kind| self.gallery.service(*kind, key).is_some());
+        if of_another_kind && !guessable {
+            return Ok(None);
+        }
         if self.wrong_keys.must_wait(client.address) {
             let detail = "Too many requests with unknown keys, please wait";
             return Err(Problem::new(Code::RateLimited, detail));

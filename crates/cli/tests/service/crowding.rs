@@ -232,6 +232,15 @@ fn wrong_keys_are_limited_by_address_noted_and_delay_no_right_key() {
         429
     );
     assert_eq!(server.get(subjects, &home.key).status, 200);
+    let detection = home.make_key("detection");
+    let path = "/api/v1/detection/detect";
+    // Known within seconds; then a right key in the wrong place is told so and not made to wait.
+    let begun = std::time::Instant::now();
+    while server.get(path, &detection).status == 429 {
+        assert!(begun.elapsed() < Duration::from_secs(30), "never known");
+        std::thread::sleep(Duration::from_millis(100));
+    }
+    assert_eq!(server.get(subjects, &detection).status, 404);
     let (_, said) = server.stop();
     assert!(said.contains("unknown API key from 127.0.0.1"), "{said}");
     assert!(!said.contains("-9c3d-4e7f"), "a key is in the log: {said}");
