@@ -189,7 +189,9 @@ impl Disk {
                 (photo.version, photo.saved) = (photo.version + 1, Some(*orientation));
             }),
             Step::Replace(p) => at(p, &|photo| {
+                // No two files share their bytes: what is put back is a file of its own.
                 (photo.replaced, photo.saved) = (!photo.replaced, None);
+                photo.version += 1;
             }),
             Step::Delete(p) => at(p, &|photo| photo.deleted = true),
             Step::PutBack(p) => at(p, &|photo| photo.deleted = false),
@@ -302,6 +304,14 @@ impl Decided {
     }
 }
 
+/// Those of a person's faces that a human assigned.
+fn asserted(album: &Album, person: PersonId) -> Vec<FaceId> {
+    let sql = "SELECT face FROM members WHERE person = ?1 AND similarity IS NULL";
+    let mut query = album.db.prepare(sql).unwrap();
+    let faces = query.query_map([person.0], |row| row.get(0).map(FaceId));
+    faces.unwrap().map(Result::unwrap).collect()
+}
+
 /// Makes the decision; gives what holds after it, or `None` if it was refused.
 fn decide(c: &mut Album, disk: &Disk, step: &Step, decided: &Decided) -> Option<Decided> {
     let people: Vec<PersonId> = c.people().unwrap().iter().map(|p| p.id).collect();
@@ -367,6 +377,8 @@ fn decide(c: &mut Album, disk: &Disk, step: &Step, decided: &Decided) -> Option<
         }
         Step::Hide(p, hidden) => {
             c.hide(at(*p), *hidden).unwrap();
+            // The cover is what was looked at: it is asserted if nothing was.
+            after.is(&at_spots(&asserted(c, at(*p))), at(*p));
             let changed = match hidden {
                 true => after.hidden.insert(at(*p)),
                 false => after.hidden.remove(&at(*p)),
