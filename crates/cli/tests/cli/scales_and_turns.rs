@@ -161,7 +161,9 @@ fn a_tilted_head_keeps_its_roll_and_its_person() {
     let one = portrait("01-portrait.jpg");
     let straight = saved(&stage, "0.png", &one);
     let at_rest = roll_deg(&faces(&stage, &straight, &[])[0]);
-    for deg in [-150, -135, -90, -45, -30, -15, 15, 30, 45, 75, 120, 135, 180] {
+    for deg in [
+        -150, -135, -90, -45, -30, -15, 15, 30, 45, 75, 120, 135, 180,
+    ] {
         let photo = saved(&stage, &format!("{deg}.png"), &tilted(&one, deg as f32));
         let found = faces(&stage, &photo, &[]);
         assert_eq!(found.len(), 1, "{deg}");
