@@ -2,6 +2,7 @@
 //! answers.
 
 mod albums;
+mod another_pack;
 mod bad_input;
 mod eval;
 mod exchange;
