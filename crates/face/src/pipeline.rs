@@ -8,7 +8,7 @@ use crate::align::{self, AlignError, AlignedFace};
 use crate::detect::{DetectOptions, DetectedFace, Detector};
 use crate::embed::{Embedder, Embedding};
 use crate::geometry::{BoundingBox, Size};
-use crate::image::{self, Deadline, DecodeLimits, Fingerprint, Image, Note, Orientation};
+use crate::image::{self, Deadline, DecodeLimits, Fingerprint, Image, Note, Orientation, Taken};
 use crate::landmarks::{LandmarkNetwork, Refined};
 use crate::quality::{self, Pose, Quality};
 use turn::Turn;
@@ -27,8 +27,8 @@ pub struct AnalyseOptions {
 pub struct Photo {
     /// Size of the photo, upright.
     pub size: Size,
-    /// As [`image::Decoded::taken_at`].
-    pub taken_at: Option<String>,
+    /// When it was taken, and who says so.
+    pub taken: Option<Taken>,
     /// How the file stores the pixels; everything else here is upright.
     pub orientation: Orientation,
     /// What tells the picture again after its file was changed; `None` if it was no file.
@@ -66,6 +66,9 @@ const DECODED_SIDES: u32 = 2;
 /// Longest side of the copy in which a photo without upright faces is looked at turned: a face of a
 /// twentieth of the photo is found, and three looks cost less than the one at the usual size.
 const TURNED_PX: u32 = 320;
+
+/// Sizes of the boxes that are looked at where a human drew one.
+const DRAWN_SCALES: [f32; 4] = [1.0, 0.75, 1.3, 0.55];
 
 /// Two faces whose points lie on average within so many eye distances are one.
 const SAME_SPOT: f32 = 0.4;
@@ -151,7 +154,7 @@ impl Pipeline {
         });
         Ok(Photo {
             size: decoded.size,
-            taken_at: decoded.taken_at,
+            taken: decoded.taken,
             orientation: decoded.orientation,
             fingerprint: Some(Fingerprint::of(&decoded.image)),
             notes: decoded.notes,
@@ -190,7 +193,7 @@ impl Pipeline {
         let upright = located.into_iter().filter_map(|face| upright(image, face));
         Ok(Photo {
             size: image.size(),
-            taken_at: None,
+            taken: None,
             orientation: Orientation::Upright,
             fingerprint: None,
             notes: Vec::new(),
@@ -216,6 +219,42 @@ impl Pipeline {
             face.landmarks = seen.map(|seen| seen.landmarks);
         }
         Ok(embedder.embed(&[align(image, &face)?])?.pop())
+    }
+
+    /// The face in a box that a human drew, whatever the detector would find there; in pixels of
+    /// the image. Its points are those of the best of some boxes around the one drawn, since people
+    /// draw wider and narrower than the network was trained on; `None` of them if it is sure of
+    /// none.
+    ///
+    /// # Errors
+    /// As [`align::align`], [`LandmarkNetwork::refine`] and [`Embedder::embed`].
+    pub fn describe_at(&self, image: &Image, bbox: &BoundingBox) -> Result<Face, Error> {
+        let mut face = DetectedFace {
+            bbox: *bbox,
+            score: 1.0,
+            landmarks: None,
+        };
+        let mut refined = None;
+        if let Some(network) = &self.landmarks {
+            let boxes = DRAWN_SCALES.map(|scale| resized(bbox, scale));
+            let seen = network.refine(image, &boxes)?.into_iter().flatten();
+            refined = seen.max_by(|a, b| a.score.total_cmp(&b.score));
+            face.score = refined.map_or(0.0, |seen| seen.score);
+            let sure = refined.filter(|seen| seen.score >= network.spec().min_score);
+            face.landmarks = sure.map(|seen| seen.landmarks);
+        }
+        let aligned = align(image, &face)?;
+        let embedding = match &self.embedder {
+            Some(embedder) => embedder.embed(std::slice::from_ref(&aligned))?.pop(),
+            None => None,
+        };
+        Ok(Face {
+            quality: quality::assess(&face, &aligned),
+            detected: face,
+            refined,
+            aligned,
+            embedding,
+        })
     }
 
     /// The faces of an image, in its pixels, and the turn that brings them upright.
@@ -391,6 +430,13 @@ impl Located {
             }),
         }
     }
+}
+
+/// A box with sides so many times as long, around the same middle.
+fn resized(bbox: &BoundingBox, scale: f32) -> BoundingBox {
+    let middle = bbox.center();
+    let (x, y) = (bbox.width() * scale / 2.0, bbox.height() * scale / 2.0);
+    BoundingBox::from_array([middle.x - x, middle.y - y, middle.x + x, middle.y + y])
 }
 
 /// The turn that rights every face, if they all lie on one side.
