@@ -286,7 +286,7 @@ fn hold(t: &Transaction, decision: i64, person: PersonId) -> rusqlite::Result<()
 }
 
 /// The name as it is stored, if it is acceptable.
-fn valid_name(name: &str) -> Result<String, Error> {
+pub(crate) fn valid_name(name: &str) -> Result<String, Error> {
     let name = composed(name);
     let is_number = name.chars().all(|c| c.is_ascii_digit());
     if is_number || name.chars().count() > MAX_NAME || name.contains(char::is_control) {
@@ -295,12 +295,16 @@ fn valid_name(name: &str) -> Result<String, Error> {
     Ok(name)
 }
 
-fn set_name(t: &Transaction, person: PersonId, name: Option<&str>) -> rusqlite::Result<usize> {
+pub(crate) fn set_name(
+    t: &Transaction,
+    person: PersonId,
+    name: Option<&str>,
+) -> rusqlite::Result<usize> {
     let sql = "UPDATE people SET name = ?2 WHERE id = ?1";
     t.execute(sql, params![person.0, name])
 }
 
-fn person_named(t: &Transaction, name: &str) -> rusqlite::Result<Option<PersonId>> {
+pub(crate) fn person_named(t: &Transaction, name: &str) -> rusqlite::Result<Option<PersonId>> {
     let sql = "SELECT id FROM people WHERE name_key(name) = name_key(?1) \
                ORDER BY name IS NOT ?1, id LIMIT 1";
     t.query_row(sql, [name], |row| row.get(0).map(PersonId))

@@ -13,7 +13,7 @@ pub(crate) struct GroupedFace {
     pub(crate) photo: i64,
     pub(crate) vector: Vec<f32>,
     pub(crate) quality: f32,
-    /// ISO 8601, if the photo states it.
+    /// ISO 8601, if the photo states it; the time of its file says little.
     pub(crate) taken_at: Option<String>,
 }
 
@@ -21,7 +21,8 @@ impl GroupedFace {
     /// Columns and tables of a query for [`GroupedFace::from_row`]; `?1` is the model, `f` the
     /// face. A face of quality 0 cannot be recognised: it resembles other such faces, whoever they
     /// are of.
-    pub(crate) const SELECT: &str = "SELECT f.id, f.photo, t.vector, t.quality, h.taken_at \
+    pub(crate) const SELECT: &str = "SELECT f.id, f.photo, t.vector, t.quality, \
+         CASE WHEN h.taken_from IS NOT 'file_time' THEN h.taken_at END \
          FROM faces f JOIN templates t ON t.face = f.id AND t.model = ?1 AND t.quality > 0 \
          JOIN photos h ON h.id = f.photo AND h.gone = 0";
 

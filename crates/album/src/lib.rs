@@ -47,7 +47,7 @@
 //!     outcome: Outcome::New(PhotoRecord {
 //!         width_px: 640,
 //!         height_px: 480,
-//!         taken_at: None,
+//!         taken: None,
 //!         orientation: Orientation::Upright,
 //!         fingerprint: None,
 //!         models: ModelPair {
@@ -98,6 +98,7 @@ mod copy_links;
 mod database;
 mod decisions;
 pub mod digikam;
+mod drawing;
 mod edit;
 mod erase;
 mod error;
@@ -106,12 +107,14 @@ mod group;
 mod grouped_face;
 mod health;
 mod history;
+mod home;
 mod ids;
 mod names;
 mod page;
 mod path_bytes;
 mod people;
 mod person_stats;
+mod photo_date;
 mod photo_record;
 pub mod picasa;
 mod picture;
@@ -124,19 +127,24 @@ mod same_face;
 pub mod scan;
 mod search;
 mod suggest;
+pub mod watch;
+mod worth_asking;
 pub mod xmp;
 
 pub use browse::{Exclusion, FaceSummary, PeopleFilter, PersonStats, PhotoSummary, PhotoView};
 pub use database::{Album, OpenOptions};
+pub use drawing::{DrawnFace, UndescribedFace};
 pub use erase::Erased;
 pub use error::{Error, ErrorKind};
 pub use group::GroupSummary;
 pub use health::Health;
 pub use history::Decision;
+pub use home::expand_home;
 pub use ids::{FaceId, PersonId, PhotoId};
 pub use names::is_same_name;
 pub use page::{MAX_PAGE, Page, Paged};
 pub use people::{PersonPhoto, PersonSummary};
+pub use photo_date::PhotoDate;
 pub use photo_record::{
     FaceRecord, FileState, ModelPair, Outcome, PhotoRecord, Recorded, ScannedFile,
 };

@@ -9,8 +9,8 @@ use crate::Error;
 use crate::align::{self, AlignError, AlignedFace};
 use crate::detect::{DetectOptions, DetectedFace, Detector};
 use crate::embed::{Embedder, Embedding};
-use crate::geometry::Size;
-use crate::image::{self, Deadline, DecodeLimits, Fingerprint, Image, Note, Orientation};
+use crate::geometry::{BoundingBox, Size};
+use crate::image::{self, Deadline, DecodeLimits, Fingerprint, Image, Note, Orientation, Taken};
 use crate::landmarks::{LandmarkNetwork, Refined};
 use crate::quality::{self, Pose, Quality};
 use locate::{Located, Locator};
@@ -29,8 +29,8 @@ pub struct AnalyseOptions {
 pub struct Photo {
     /// Size of the photo, upright.
     pub size: Size,
-    /// As [`image::Decoded::taken_at`].
-    pub taken_at: Option<String>,
+    /// When it was taken, and who says so.
+    pub taken: Option<Taken>,
     /// How the file stores the pixels; everything else here is upright.
     pub orientation: Orientation,
     /// What tells the picture again after its file was changed; `None` if it was no file.
@@ -140,7 +140,7 @@ impl Pipeline {
         });
         Ok(Photo {
             size: decoded.size,
-            taken_at: decoded.taken_at,
+            taken: decoded.taken,
             orientation: decoded.orientation,
             fingerprint: Some(Fingerprint::of(&decoded.image)),
             notes: decoded.notes,
@@ -179,7 +179,7 @@ impl Pipeline {
         let upright = located.into_iter().filter_map(|face| upright(image, face));
         Ok(Photo {
             size: image.size(),
-            taken_at: None,
+            taken: None,
             orientation: Orientation::Upright,
             fingerprint: None,
             notes: Vec::new(),
@@ -205,6 +205,29 @@ impl Pipeline {
             face.landmarks = seen.map(|seen| seen.landmarks);
         }
         Ok(embedder.embed(&[align(image, &face)?])?.pop())
+    }
+
+    /// The face in a box that a human drew, whatever the detector would find there; in pixels of
+    /// the image. Its points are those of the best of some boxes around the one drawn, since people
+    /// draw wider and narrower than the network was trained on; `None` of them if it is sure of
+    /// none.
+    ///
+    /// # Errors
+    /// As [`align::align`], [`LandmarkNetwork::refine`] and [`Embedder::embed`].
+    pub fn describe_at(&self, image: &Image, bbox: &BoundingBox) -> Result<Face, Error> {
+        let Located { face, refined } = self.locator.drawn(image, bbox)?;
+        let aligned = align(image, &face)?;
+        let embedding = match &self.embedder {
+            Some(embedder) => embedder.embed(std::slice::from_ref(&aligned))?.pop(),
+            None => None,
+        };
+        Ok(Face {
+            quality: quality::assess(&face, &aligned),
+            detected: face,
+            refined,
+            aligned,
+            embedding,
+        })
     }
 
     /// Takes the crops of faces that are enlarged from `reduced` again, from a copy with as many

@@ -3,6 +3,7 @@
 //! comfort.
 
 mod decisions;
+mod draw;
 mod error_page;
 mod faces;
 mod fields;
@@ -19,6 +20,7 @@ mod scan;
 mod scan_progress;
 mod search;
 mod state;
+mod watched;
 
 use std::sync::Arc;
 
@@ -66,6 +68,7 @@ pub(crate) fn router(pages: &Pages) -> Router {
         .route("/faces/{id}/is", post(faces::is))
         .route("/photos", get(search::list))
         .route("/photos/{id}", get(photos::show))
+        .route("/photos/{id}/draw", get(draw::show).post(draw::draw))
         .route("/photos/{id}/view.jpg", get(photos::large))
         .route("/photos/{id}/small.jpg", get(photos::small))
         .route("/review", get(review::ask).post(review::answer))

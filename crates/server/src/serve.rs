@@ -12,6 +12,7 @@ use arc_swap::ArcSwap;
 use axum::Router;
 use axum::middleware::from_fn_with_state;
 use fusiform::engine::Engine;
+use fusiform::scan::Exclude;
 use fusiform_gallery::{Gallery, Lock, Secret};
 use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
@@ -60,6 +61,10 @@ pub struct Parts {
     pub password: Option<String>,
     /// Threads that computing may use.
     pub threads: usize,
+    /// Folders of photos that are scanned at the start and watched.
+    pub folders: Vec<PathBuf>,
+    /// What scans leave out.
+    pub exclude: Exclude,
 }
 
 /// A server that listens but does not answer yet.
@@ -76,6 +81,8 @@ pub struct Parts {
 ///         album: "catalogue.db".into(),
 ///         password: None,
 ///         threads: 2,
+///         folders: Vec::new(),
+///         exclude: Default::default(),
 ///     },
 /// )?;
 /// println!("{}", server.url());
@@ -126,7 +133,15 @@ impl Server {
             // A pack that cannot group is refused now and not after the first scan.
             engine.cluster_options()?;
             let (engine, admission) = (Arc::clone(&engine), Arc::clone(&admission));
-            let pages = Pages::new(engine, parts.album, parts.threads, guard, admission);
+            let pages = Pages::new(
+                engine,
+                parts.album,
+                parts.threads,
+                parts.exclude,
+                guard,
+                admission,
+            );
+            pages.watch(parts.folders);
             Some(pages)
         } else {
             None

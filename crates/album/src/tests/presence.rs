@@ -156,7 +156,7 @@ fn an_edited_file_is_the_photo_it_was() {
     // The date of an edited file is the photo's.
     let mut dated = edited(&files[0], 10);
     with(&mut dated, |record| {
-        record.taken_at = Some("2020-01-02T03:04:05".into())
+        record.taken = shot("2020-01-02T03:04:05")
     });
     album.record(&[dated]).unwrap();
     let photo = album

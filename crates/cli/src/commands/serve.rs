@@ -5,6 +5,7 @@ use std::io::Write;
 use std::path::Path;
 
 use anyhow::{Context as _, Result};
+use fusiform::scan::Exclude;
 use fusiform_gallery::{Kind, Terms, Uuid, private_file};
 use fusiform_server::{Parts, Server, Settings};
 
@@ -23,7 +24,10 @@ pub(crate) fn run(context: &Context, args: &ServeArgs) -> Result<Exit> {
     let password = password(context, args, &settings, &mut shown)?;
     if settings.pages {
         // Made, with its folder, if it is not there yet.
-        drop(context.catalogue()?);
+        match context.config.catalogue.exists() {
+            true => drop(context.readable_catalogue()?),
+            false => drop(context.catalogue()?),
+        }
     }
     let vault_exists = settings.vault.as_deref().is_some_and(Path::exists);
     let parts = Parts {
@@ -35,6 +39,8 @@ pub(crate) fn run(context: &Context, args: &ServeArgs) -> Result<Exit> {
         album: context.config.catalogue.clone(),
         password,
         threads: context.threads(),
+        folders: context.config.folders.clone(),
+        exclude: Exclude::new(&context.config.exclude)?,
     };
     let server = Server::bind(&settings, parts)?;
     let (printer, url) = (context.printer, server.url());

@@ -28,6 +28,9 @@ const SAME_SPOT: f32 = 0.4;
 /// Boxes without refined points that overlap so much are one face: found twice, upright and turned.
 const SAME_BOX_IOU: f32 = 0.4;
 
+/// Sizes of the boxes that are looked at where a human drew one.
+const DRAWN_SCALES: [f32; 4] = [1.0, 0.75, 1.3, 0.55];
+
 /// A detector and perhaps a landmark network.
 #[derive(Debug)]
 pub(super) struct Locator {
@@ -147,6 +150,26 @@ impl Locator {
         Ok(found)
     }
 
+    /// The face in a box that a human drew, with the points of the best of some boxes around it:
+    /// people draw wider and narrower than the network was trained on.
+    pub(super) fn drawn(&self, image: &Image, bbox: &BoundingBox) -> Result<Located, Error> {
+        let mut face = DetectedFace {
+            bbox: *bbox,
+            score: 1.0,
+            landmarks: None,
+        };
+        let mut refined = None;
+        if let Some(network) = &self.landmarks {
+            let boxes = DRAWN_SCALES.map(|scale| resized(bbox, scale));
+            let seen = network.refine(image, &boxes, 0.0)?.into_iter().flatten();
+            refined = seen.max_by(|a, b| a.score.total_cmp(&b.score));
+            face.score = refined.map_or(0.0, |seen| seen.score);
+            let sure = refined.filter(|seen| seen.score >= network.spec().min_score);
+            face.landmarks = sure.map(|seen| seen.landmarks);
+        }
+        Ok(Located { face, refined })
+    }
+
     /// Faces with the points that the landmark network gives them, without what it calls none.
     /// `roll_deg` as in [`LandmarkNetwork::refine`].
     pub(super) fn refine(
@@ -200,6 +223,13 @@ impl Located {
             }),
         }
     }
+}
+
+/// A box with sides so many times as long, around the same middle.
+fn resized(bbox: &BoundingBox, scale: f32) -> BoundingBox {
+    let middle = bbox.center();
+    let (x, y) = (bbox.width() * scale / 2.0, bbox.height() * scale / 2.0);
+    BoundingBox::from_array([middle.x - x, middle.y - y, middle.x + x, middle.y + y])
 }
 
 /// Whether a face stands upright, more or less, once its picture is turned clockwise by so much;

@@ -49,6 +49,7 @@ pub(super) async fn show(
                 " · " (photo.width_px) "×" (photo.height_px)
             }
             @for path in &photo.paths { p.path { (path.display()) } }
+            p { a href={ "/photos/" (photo.photo) "/draw" } { "Draw a face that was missed" } }
         } }
         ul.faces { @for face in &photo.faces { (face_row(&frame, face, params.face)) } }
     };

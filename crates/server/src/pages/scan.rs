@@ -180,7 +180,7 @@ pub(super) async fn start(
     let pages = pages.clone();
     tokio::spawn(async move {
         let worker = pages.clone();
-        let scanned = blocking(move || run(&worker, &folder)).await;
+        let scanned = blocking(move || run(&worker, &[folder])).await;
         let grouped = match scanned {
             Ok(()) => pages.group().await,
             Err(problem) => Err(problem),
@@ -193,13 +193,14 @@ pub(super) async fn start(
     Ok(Redirect::to("/scan").into_response())
 }
 
-fn run(pages: &Pages, folder: &Path) -> Result<(), Problem> {
+/// Scans folders, and keeps the state of the scan that was begun.
+pub(super) fn run(pages: &Pages, roots: &[PathBuf]) -> Result<(), Problem> {
     let scans = pages.scans();
     let mut album = pages.connection()?;
     let options = ScanOptions {
         threads: pages.threads(),
+        exclude: pages.exclude().clone(),
     };
-    let roots = [folder.to_path_buf()];
     let update = |event| {
         scans.update(|progress| {
             match event {
@@ -215,7 +216,7 @@ fn run(pages: &Pages, folder: &Path) -> Result<(), Problem> {
     };
     let summary = pages.engine().scan_with(
         &mut album,
-        &roots,
+        roots,
         &AnalyseOptions::default(),
         &options,
         scans.stop_flag(),

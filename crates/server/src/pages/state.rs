@@ -2,12 +2,14 @@
 //! decisions that can be undone. Knows nothing of HTML but the [`Frame`] around each page.
 
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use axum::response::{IntoResponse, Redirect, Response};
 use fusiform::album::{Album, OpenOptions, Page};
 use fusiform::engine::Engine;
+use fusiform::scan::Exclude;
 use tokio::sync::{Notify, RwLock, RwLockReadGuard};
 
 use super::decisions::{can_be_undone, in_words};
@@ -40,6 +42,9 @@ struct Inner {
     pictures: Arc<Pictures>,
     scans: Scans,
     threads: usize,
+    exclude: Exclude,
+    /// Set when the server ends.
+    ending: AtomicBool,
     /// Held for reading while a question is answered, for writing while faces are grouped and
     /// questions made anew.
     grouping: RwLock<()>,
@@ -52,6 +57,7 @@ impl Pages {
         engine: Arc<Engine>,
         file: PathBuf,
         threads: usize,
+        exclude: Exclude,
         guard: Guard,
         admission: Arc<Admission>,
     ) -> Pages {
@@ -64,13 +70,16 @@ impl Pages {
             admission,
             scans: Scans::default(),
             threads,
+            exclude,
+            ending: AtomicBool::new(false),
             grouping: RwLock::default(),
             decided: Notify::new(),
         }))
     }
 
-    /// Asks a running scan to stop, so that the server can.
+    /// Asks a running scan and the watch to stop, so that the server can.
     pub(crate) fn stop(&self) {
+        self.0.ending.store(true, Ordering::Relaxed);
         self.0.scans.stop();
     }
 
@@ -92,6 +101,16 @@ impl Pages {
 
     pub(super) fn scans(&self) -> &Scans {
         &self.0.scans
+    }
+
+    /// What a scan leaves out.
+    pub(super) fn exclude(&self) -> &Exclude {
+        &self.0.exclude
+    }
+
+    /// Set when the server ends.
+    pub(super) fn ending(&self) -> &AtomicBool {
+        &self.0.ending
     }
 
     /// Threads that a scan may use.
@@ -158,7 +177,11 @@ impl Pages {
             create: true,
             ..OpenOptions::default()
         };
-        let mut album = Album::open(&self.0.file, options)?;
+        // Reading goes on where nothing can be written.
+        let mut album = match self.0.file.exists() {
+            true => Album::open_for_reading(&self.0.file)?,
+            false => Album::open(&self.0.file, options)?,
+        };
         album.set_actor(ACTOR);
         Ok(album)
     }
@@ -186,6 +209,14 @@ impl Pages {
             notice,
             n_questions,
         })
+    }
+
+    /// As [`Pages::group`], on a thread that may block.
+    pub(super) fn group_blocking(&self) -> Result<(), Problem> {
+        let _alone = self.0.grouping.blocking_write();
+        let mut album = self.connection()?;
+        self.0.engine.group(&mut album)?;
+        Ok(())
     }
 
     /// Groups all faces anew and makes the questions for the review.
