@@ -39,7 +39,7 @@ use crate::settings::Settings;
 use bodies::{Bodies, GRACE};
 pub(crate) use bodies::{BodyLimit, Held};
 pub(crate) use holder::Holder;
-pub(crate) use picture::decoding_bytes;
+pub(crate) use picture::{decoding_bytes, reduced_decoding_bytes};
 use pools::Pools;
 pub(crate) use turns::Turn;
 use turns::{Capacity, Turns};

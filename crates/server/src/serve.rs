@@ -156,7 +156,11 @@ impl Server {
             return Err(StartError::NothingToServe.into());
         }
         let routes = Routes {
-            health: Arc::new(Health::new(engine.pack(), recognition.clone())),
+            health: Arc::new(Health::new(
+                engine.pack(),
+                recognition.clone(),
+                pages.clone(),
+            )),
             pages,
             recognition,
             settings: settings.clone(),
@@ -185,7 +189,10 @@ impl Server {
             },
             routes,
             // Before anybody is told that it runs: a signal without a handler ends the process.
-            hangups: runtime.block_on(async { hangups() }),
+            hangups: runtime.block_on(async {
+                outlive_file_limit();
+                hangups()
+            }),
             runtime,
             _lock: lock,
         })
@@ -306,6 +313,20 @@ fn hangups() -> Option<Hangups> {
     use tokio::signal::unix::{SignalKind, signal};
     signal(SignalKind::hangup()).ok()
 }
+
+/// A file that grows beyond what the system allows is an error of writing, and not the end of the
+/// process.
+#[cfg(unix)]
+fn outlive_file_limit() {
+    use tokio::signal::unix::{SignalKind, signal};
+    let number = rustix::process::Signal::XFSZ.as_raw();
+    // Whoever listens once has taken the signal's usual effect away for good.
+    drop(signal(SignalKind::from_raw(number)));
+}
+
+/// There is no such signal here.
+#[cfg(not(unix))]
+fn outlive_file_limit() {}
 
 /// There is no such signal here.
 #[cfg(not(unix))]

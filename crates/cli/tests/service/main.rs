@@ -2,12 +2,15 @@
 //! answers to clients.
 
 mod api_keys;
+mod bombs;
 mod contract;
 mod crowding;
+mod full_disk;
 mod keeping;
 mod limits;
 mod moving;
 mod proxied;
+mod reembedding;
 mod server_fixture;
 mod starting;
 mod v1;

@@ -2,12 +2,14 @@
 //! decisions that can be undone. Knows nothing of HTML but the [`Frame`] around each page.
 
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use axum::response::{IntoResponse, Redirect, Response};
 use fusiform::album::{Album, OpenOptions, Page};
 use fusiform::engine::Engine;
+use fusiform_gallery::has_room;
 use tokio::sync::{Notify, RwLock, RwLockReadGuard};
 
 use super::decisions::{can_be_undone, in_words};
@@ -16,7 +18,7 @@ use super::guard::{Guard, Login};
 use super::pictures::Pictures;
 use super::scan_progress::Scans;
 use crate::admission::{Admission, blocking};
-use crate::problem::Problem;
+use crate::problem::{Code, Problem};
 
 /// Who decided, as the history names it.
 const ACTOR: &str = "web page";
@@ -44,6 +46,8 @@ struct Inner {
     /// questions made anew.
     grouping: RwLock<()>,
     decided: Notify,
+    /// A change failed since the disk was full.
+    disk_full: AtomicBool,
 }
 
 impl Pages {
@@ -66,12 +70,23 @@ impl Pages {
             threads,
             grouping: RwLock::default(),
             decided: Notify::new(),
+            disk_full: AtomicBool::new(false),
         }))
     }
 
     /// Asks a running scan to stop, so that the server can.
     pub(crate) fn stop(&self) {
         self.0.scans.stop();
+    }
+
+    /// Why decisions cannot be kept; `None` once the disk has room again.
+    pub(crate) fn fault(&self) -> Option<String> {
+        let full = self.0.disk_full.load(Ordering::SeqCst);
+        if full && has_room(&self.0.file) {
+            self.0.disk_full.store(false, Ordering::SeqCst);
+            return None;
+        }
+        full.then(|| "the disk that holds the album is full".into())
     }
 
     pub(super) fn guard(&self) -> &Arc<Guard> {
@@ -113,6 +128,9 @@ impl Pages {
         blocking(move || {
             let mut album = pages.connection()?;
             let done = work(&mut album);
+            if done.as_ref().is_err_and(|p| p.code == Code::DiskFull) {
+                pages.0.disk_full.store(true, Ordering::SeqCst);
+            }
             let mut idle = pages.0.idle.lock().unwrap_or_else(PoisonError::into_inner);
             if idle.len() < MAX_IDLE_CONNECTIONS {
                 idle.push(album);
