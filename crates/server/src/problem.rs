@@ -73,6 +73,8 @@ pub(crate) enum Code {
     Busy,
     /// The request took longer than the time limit.
     TimedOut,
+    /// The server that this one forwards to cannot be reached.
+    Upstream,
     /// No room is left on a disk; nothing was changed.
     DiskFull,
     /// A disk cannot be written; nothing was changed.
@@ -116,6 +118,7 @@ impl Code {
             Code::RateLimited => (S::TOO_MANY_REQUESTS, "rate_limited"),
             Code::Busy => (S::SERVICE_UNAVAILABLE, "busy"),
             Code::TimedOut => (S::SERVICE_UNAVAILABLE, "timed_out"),
+            Code::Upstream => (S::BAD_GATEWAY, "upstream"),
             Code::DiskFull => (S::INSUFFICIENT_STORAGE, "disk_full"),
             Code::DiskFails => (S::SERVICE_UNAVAILABLE, "disk_fails"),
             Code::LogBroken => (S::SERVICE_UNAVAILABLE, "log_broken"),

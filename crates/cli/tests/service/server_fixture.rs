@@ -55,6 +55,22 @@ pub(crate) fn form(image: &[u8]) -> Vec<u8> {
     [head.as_bytes(), image, tail.as_bytes()].concat()
 }
 
+/// A form and its media type: names, file names, contents.
+pub(crate) fn form_of(parts: &[(&str, Option<&str>, &[u8])]) -> (String, Vec<u8>) {
+    let mut body = Vec::new();
+    for (name, file_name, content) in parts {
+        let file = file_name
+            .map(|name| format!("; filename=\"{name}\"\r\nContent-Type: application/octet-stream"));
+        let head = format!(
+            "--{BOUNDARY}\r\nContent-Disposition: form-data; name=\"{name}\"{}\r\n\r\n",
+            file.unwrap_or_default()
+        );
+        body.extend([head.as_bytes(), content, b"\r\n"].concat());
+    }
+    body.extend(format!("--{BOUNDARY}--\r\n").into_bytes());
+    (format!("multipart/form-data; boundary={BOUNDARY}"), body)
+}
+
 /// The cookie and the form token of a page.
 pub(crate) fn form_secrets(server: &Server, page: &str) -> (String, String) {
     let head = format!("GET {page} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
@@ -194,6 +210,45 @@ impl Server {
         Answer {
             status: answer.status().as_u16(),
             retry_after: retry_after.map(|v| v.to_str().unwrap().to_owned()),
+            body: answer.body_mut().read_to_vec().unwrap(),
+        }
+    }
+
+    /// A request to a listener of the server's.
+    pub(crate) fn request_at(
+        &self,
+        address: &str,
+        method: &str,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: &[u8],
+    ) -> ureq::http::Response<ureq::Body> {
+        let mut request = ureq::http::Request::builder()
+            .method(method)
+            .uri(format!("{}{path}", address.trim_end_matches('/')));
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        let done = match method {
+            "GET" => self.agent.run(request.body(()).unwrap()),
+            _ => self.agent.run(request.body(body.to_vec()).unwrap()),
+        };
+        done.unwrap_or_else(|e| panic!("{method} {path}: {e}"))
+    }
+
+    /// As [`Server::request_at`], with the whole answer.
+    pub(crate) fn ask_at(
+        &self,
+        address: &str,
+        method: &str,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: &[u8],
+    ) -> Answer {
+        let mut answer = self.request_at(address, method, path, headers, body);
+        Answer {
+            status: answer.status().as_u16(),
+            retry_after: None,
             body: answer.body_mut().read_to_vec().unwrap(),
         }
     }

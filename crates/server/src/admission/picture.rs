@@ -27,12 +27,27 @@ pub(crate) fn reduced_decoding_bytes(bytes: &[u8], enough_px: u32) -> u64 {
     }
 }
 
+/// Pixels that a picture says it has; 0 for what cannot be read.
+pub(crate) fn pixels(bytes: &[u8]) -> u64 {
+    let (width_px, height_px) = stated_size(bytes);
+    u64::from(width_px) * u64::from(height_px)
+}
+
 /// Width and height that will be decoded; zeros for what is refused by its header, which takes
 /// nothing.
+fn size(bytes: &[u8]) -> (u32, u32) {
+    let (width_px, height_px) = stated_size(bytes);
+    match u64::from(width_px) * u64::from(height_px) <= DecodeLimits::DEFAULT.max_pixels {
+        true => (width_px, height_px),
+        false => (0, 0),
+    }
+}
+
+/// Width and height in the header.
 ///
 /// The decoder itself says how large the picture is, so that what is counted is what it will
 /// allocate: with no pixel allowed it reads the header, and refuses.
-fn size(bytes: &[u8]) -> (u32, u32) {
+fn stated_size(bytes: &[u8]) -> (u32, u32) {
     let header_only = DecodeLimits {
         max_pixels: 0,
         ..DecodeLimits::DEFAULT
@@ -42,9 +57,7 @@ fn size(bytes: &[u8]) -> (u32, u32) {
             width_px,
             height_px,
             ..
-        }) if u64::from(width_px) * u64::from(height_px) <= DecodeLimits::DEFAULT.max_pixels => {
-            (width_px, height_px)
-        }
+        }) => (width_px, height_px),
         // It will fail in the same way when it is its turn, before pixels.
         _ => (0, 0),
     }

@@ -80,6 +80,7 @@ fn numbers(code: Code) -> (StatusCode, u16) {
             (S::SERVICE_UNAVAILABLE, 0)
         }
         Code::DiskFull => (S::INSUFFICIENT_STORAGE, 0),
+        Code::Upstream => (S::BAD_GATEWAY, 0),
         Code::Malformed
         | Code::NotSignedIn
         | Code::MissingHost
