@@ -2,6 +2,7 @@
 //! Out: one [`Config`]. Only this file and `config/serve.rs` read the environment.
 
 mod error;
+mod other_programs;
 mod serve;
 
 use std::env;

@@ -125,7 +125,9 @@ fn of_server(error: &StartError) -> String {
     match error {
         StartError::Listen { .. } => "--listen chooses another address",
         StartError::HalfTls => "--tls-cert and --tls-key give both",
-        StartError::NothingToServe => "`fusiform key recognition` makes a key",
+        StartError::NothingToServe | StartError::NobodyToRecognise => {
+            "`fusiform key recognition` makes a key"
+        }
     }
     .into()
 }

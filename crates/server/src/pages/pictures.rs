@@ -2,7 +2,7 @@
 //! memory. Nothing is written to the disk: a face's crop is gone with the server, or when its
 //! person is erased.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use axum::body::Bytes;
@@ -13,7 +13,7 @@ use quick_cache::Weighter;
 use quick_cache::sync::Cache;
 use tokio::sync::Mutex;
 
-use crate::admission::{Admission, Holder, blocking};
+use crate::admission::{Admission, Holder, Turn, blocking, reduced_decoding_bytes};
 use crate::problem::{Code, Problem};
 
 /// Side of a face, for screens with two pixels a point.
@@ -69,7 +69,7 @@ pub(super) struct Source {
 #[derive(Debug)]
 pub(super) struct Pictures {
     kept: Cache<Key, Bytes, ByBytes>,
-    /// Each photo being decoded holds a core: it may take hundreds of megabytes.
+    /// Each photo being decoded holds a core and the memory that it takes.
     admission: Arc<Admission>,
     locks: Vec<Mutex<()>>,
 }
@@ -149,11 +149,10 @@ impl Pictures {
         if let Some(picture) = self.kept.get(&key) {
             return Ok(picture);
         }
-        let turn = self.admission.turn(Holder::PAGES, 0).await?;
+        let (decoded, turn) = self.decode(&source.paths, enough_px).await?;
         let pictures = Arc::clone(self);
         blocking(move || {
             let _turn = turn;
-            let decoded = read(&source.paths, enough_px)?;
             let mut wanted = None;
             for (name, picture) in make(&decoded, &source) {
                 if name == key {
@@ -163,6 +162,40 @@ impl Pictures {
             }
             let no_box = || Problem::new(Code::NotFound, "the face has no box");
             wanted.ok_or_else(no_box)
+        })
+        .await
+    }
+
+    /// The first of a photo's files that can still be read, with at least `enough_px` on its
+    /// longest side if it has them, and the turn that holds its memory.
+    async fn decode(&self, paths: &[PathBuf], enough_px: u32) -> Result<(Decoded, Turn), Problem> {
+        let mut last = Problem::not_found("any of the photo's files");
+        for path in paths {
+            match self.decode_one(path.clone(), enough_px).await {
+                Err(why) if matches!(why.code, Code::NotFound | Code::TooLarge) => last = why,
+                done => return done,
+            }
+        }
+        tracing::warn!("{}", last.detail);
+        Err(last)
+    }
+
+    /// The file is read twice, once for its size: one that waits for memory holds none.
+    async fn decode_one(&self, path: PathBuf, enough_px: u32) -> Result<(Decoded, Turn), Problem> {
+        let unreadable = |why: String| Problem::new(Code::NotFound, why);
+        let read = move |path: &Path| read_photo(path).map_err(|e| unreadable(e.to_string()));
+        let turn = self.admission.turn(Holder::PAGES, 0).await?;
+        let measured = path.clone();
+        let pixel_bytes = blocking(move || {
+            let _turn = turn;
+            Ok(reduced_decoding_bytes(&read(&measured)?, enough_px))
+        });
+        let pixel_bytes = pixel_bytes.await?;
+        let turn = self.admission.turn(Holder::PAGES, pixel_bytes).await?;
+        blocking(move || {
+            let limits = DecodeLimits::default();
+            let decoded = image::decode_reduced(&read(&path)?, &limits, enough_px);
+            Ok((decoded.map_err(|e| unreadable(e.to_string()))?, turn))
         })
         .await
     }
@@ -190,24 +223,4 @@ fn decoded_scale(decoded: &Decoded) -> (f32, f32) {
         image.width() as f32 / whole.width_px as f32,
         image.height() as f32 / whole.height_px as f32,
     )
-}
-
-/// The first of a photo's files that can still be read, with at least `enough_px` on its longest
-/// side if it has them.
-fn read(paths: &[PathBuf], enough_px: u32) -> Result<Decoded, Problem> {
-    let mut last = "none of the photo's files is known any more".to_owned();
-    for path in paths {
-        let limits = DecodeLimits::default();
-        let decoded = read_photo(path)
-            .map_err(|e| e.to_string())
-            .and_then(|bytes| {
-                image::decode_reduced(&bytes, &limits, enough_px).map_err(|e| e.to_string())
-            });
-        match decoded {
-            Ok(decoded) => return Ok(decoded),
-            Err(why) => last = why,
-        }
-    }
-    tracing::warn!("{last}");
-    Err(Problem::new(Code::NotFound, last))
 }

@@ -10,6 +10,7 @@ use axum::response::{IntoResponse, Redirect, Response};
 use fusiform::album::{Album, OpenOptions, Page};
 use fusiform::engine::Engine;
 use fusiform::scan::Exclude;
+use fusiform_gallery::has_room;
 use tokio::sync::{Notify, RwLock, RwLockReadGuard};
 
 use super::decisions::{can_be_undone, in_words};
@@ -18,7 +19,7 @@ use super::guard::{Guard, Login};
 use super::pictures::Pictures;
 use super::scan_progress::Scans;
 use crate::admission::{Admission, blocking};
-use crate::problem::Problem;
+use crate::problem::{Code, Problem};
 
 /// Who decided, as the history names it.
 const ACTOR: &str = "web page";
@@ -49,6 +50,8 @@ struct Inner {
     /// questions made anew.
     grouping: RwLock<()>,
     decided: Notify,
+    /// A change failed since the disk was full.
+    disk_full: AtomicBool,
 }
 
 impl Pages {
@@ -74,6 +77,7 @@ impl Pages {
             ending: AtomicBool::new(false),
             grouping: RwLock::default(),
             decided: Notify::new(),
+            disk_full: AtomicBool::new(false),
         }))
     }
 
@@ -81,6 +85,16 @@ impl Pages {
     pub(crate) fn stop(&self) {
         self.0.ending.store(true, Ordering::Relaxed);
         self.0.scans.stop();
+    }
+
+    /// Why decisions cannot be kept; `None` once the disk has room again.
+    pub(crate) fn fault(&self) -> Option<String> {
+        let full = self.0.disk_full.load(Ordering::SeqCst);
+        if full && has_room(&self.0.file) {
+            self.0.disk_full.store(false, Ordering::SeqCst);
+            return None;
+        }
+        full.then(|| "the disk that holds the album is full".into())
     }
 
     pub(super) fn guard(&self) -> &Arc<Guard> {
@@ -132,6 +146,9 @@ impl Pages {
         blocking(move || {
             let mut album = pages.connection()?;
             let done = work(&mut album);
+            if done.as_ref().is_err_and(|p| p.code == Code::DiskFull) {
+                pages.0.disk_full.store(true, Ordering::SeqCst);
+            }
             let mut idle = pages.0.idle.lock().unwrap_or_else(PoisonError::into_inner);
             if idle.len() < MAX_IDLE_CONNECTIONS {
                 idle.push(album);
