@@ -17,12 +17,13 @@ use crate::error::Error;
 use crate::names;
 
 /// Step `n` makes a file of version `n + 1` of one of version `n`.
-const MIGRATIONS: [&str; 5] = [
+const MIGRATIONS: [&str; 6] = [
     include_str!("../migrations/0001_initial.sql"),
     include_str!("../migrations/0002_decisions.sql"),
     include_str!("../migrations/0003_cells.sql"),
     include_str!("../migrations/0004_words.sql"),
     include_str!("../migrations/0005_pictures.sql"),
+    include_str!("../migrations/0006_shared_links.sql"),
 ];
 
 /// SQLite's `application_id` of an album: "FusF" in ASCII.

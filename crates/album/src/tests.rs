@@ -2,10 +2,13 @@
 
 mod assign;
 mod browse;
+mod bulk;
 mod decisions;
 mod migrations;
+mod photo_list;
 mod presence;
 mod regions;
+mod shared_links;
 
 use std::collections::BTreeMap;
 use std::fs;

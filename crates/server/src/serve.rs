@@ -60,6 +60,8 @@ pub struct Parts {
     pub password: Option<String>,
     /// Threads that computing may use.
     pub threads: usize,
+    /// The owner's home, for which `~` stands in the pages; `None` where there is none.
+    pub home: Option<PathBuf>,
 }
 
 /// A server that listens but does not answer yet.
@@ -76,6 +78,7 @@ pub struct Parts {
 ///         album: "catalogue.db".into(),
 ///         password: None,
 ///         threads: 2,
+///         home: None,
 ///     },
 /// )?;
 /// println!("{}", server.url());
@@ -126,7 +129,8 @@ impl Server {
             // A pack that cannot group is refused now and not after the first scan.
             engine.cluster_options()?;
             let (engine, admission) = (Arc::clone(&engine), Arc::clone(&admission));
-            let pages = Pages::new(engine, parts.album, parts.threads, guard, admission);
+            let (threads, home) = (parts.threads, parts.home);
+            let pages = Pages::new(engine, parts.album, threads, guard, admission, home);
             Some(pages)
         } else {
             None

@@ -35,6 +35,7 @@ pub(crate) fn run(context: &Context, args: &ServeArgs) -> Result<Exit> {
         album: context.config.catalogue.clone(),
         password,
         threads: context.threads(),
+        home: etcetera::home_dir().ok(),
     };
     let server = Server::bind(&settings, parts)?;
     let (printer, url) = (context.printer, server.url());
