@@ -7,6 +7,7 @@ use fusiform_face::geometry::BoundingBox;
 use rusqlite::{OptionalExtension, Row, params};
 
 use crate::database::Album;
+use crate::dates::{DateRange, KEY};
 use crate::error::Error;
 use crate::ids::{FaceId, PersonId, PhotoId};
 use crate::page::{MAX_PAGE, Page, Paged};
@@ -79,17 +80,9 @@ pub struct FaceSummary {
     pub similarity: Option<f32>,
     /// Why it is excluded from all people.
     pub excluded: Option<Exclusion>,
-}
-
-/// A photo in a list.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct PhotoSummary {
-    /// The photo.
-    pub photo: PhotoId,
-    /// ISO 8601, the camera's local time.
-    pub taken_at: Option<String>,
-    /// How many faces it has.
-    pub n_faces: usize,
+    /// Whether nobody can be recognised in it, so that it is neither grouped nor asked about. A
+    /// face that a human drew is not unclear.
+    pub unclear: bool,
 }
 
 /// A photo with its faces.
@@ -109,12 +102,15 @@ pub struct PhotoView {
     pub faces: Vec<FaceSummary>,
 }
 
+/// A face in which nobody can be recognised.
+const UNCLEAR: &str = "(f.overall <= 0 AND f.detector != 'human')";
+
 const PERSON: &str = "SELECT p.id, p.name, c.n_faces, c.n_photos, c.cover, c.first_taken, \
      c.last_taken, p.hidden FROM person_stats c JOIN people p ON p.id = c.person";
 
 const FACE: &str = "SELECT f.id, f.photo, h.taken_at, f.x_min, f.y_min, f.x_max, f.y_max, \
-     f.overall, m.person, p.name, m.similarity, f.excluded \
-     FROM faces f JOIN photos h ON h.id = f.photo AND h.gone = 0 \
+     f.overall, m.person, p.name, m.similarity, f.excluded, \
+     f.overall <= 0 AND f.detector != 'human' FROM faces f JOIN photos h ON h.id = f.photo AND h.gone = 0 \
      LEFT JOIN members m ON m.face = f.id \
      LEFT JOIN people p ON p.id = m.person";
 
@@ -152,6 +148,7 @@ fn face(row: &Row) -> rusqlite::Result<FaceSummary> {
         name: row.get(9)?,
         similarity: row.get(10)?,
         excluded: row.get::<_, Option<String>>(11)?.as_deref().map(excluded),
+        unclear: row.get(12)?,
     })
 }
 
@@ -226,41 +223,87 @@ impl Album {
     /// # Errors
     /// [`Error::Sqlite`].
     pub fn faces_of(&self, person: PersonId, page: Page) -> Result<Paged<FaceSummary>, Error> {
+        self.faces_of_dates(person, &DateRange::default(), page)
+    }
+
+    /// A person's faces of some dates, by date.
+    ///
+    /// # Errors
+    /// [`Error::Sqlite`].
+    pub fn faces_of_dates(
+        &self,
+        person: PersonId,
+        dates: &DateRange,
+        page: Page,
+    ) -> Result<Paged<FaceSummary>, Error> {
+        let (from, to) = dates.keys();
+        let wanted = format!("m.person = ?1 AND {KEY} >= ?2 AND {KEY} < ?3");
+        let sql =
+            format!("{FACE} WHERE {wanted} ORDER BY {KEY}, h.id, f.x_min, f.id LIMIT ?4 OFFSET ?5");
+        let key = params![person.0, from, to, page.limit(), page.offset()];
+        let items = self.query_rows(&sql, key, face)?;
         let sql = format!(
-            "{FACE} WHERE m.person = ?1 \
-             ORDER BY h.taken_at IS NULL, h.taken_at, f.id LIMIT ?2 OFFSET ?3"
+            "SELECT count(*) FROM members m JOIN faces f ON f.id = m.face \
+             JOIN photos h ON h.id = f.photo AND h.gone = 0 WHERE {wanted}"
         );
-        let items = self.query_rows(&sql, params![person.0, page.limit(), page.offset()], face)?;
-        let sql = "SELECT count(*) FROM members WHERE person = ?1";
-        let total = self.query_rows(sql, [person.0], |row| row.get::<_, i64>(0))?;
+        let total = self.query_rows(&sql, params![person.0, from, to], |row| {
+            row.get::<_, i64>(0)
+        })?;
         Ok(Paged {
             items,
             total: total.first().copied().unwrap_or(0) as usize,
         })
     }
 
-    /// Faces assigned to nobody and not excluded, those of highest quality first.
+    /// Faces assigned to nobody that are neither excluded nor unclear, those of highest quality
+    /// first.
     ///
     /// # Errors
     /// [`Error::Sqlite`].
     pub fn unassigned_faces(&self, page: Page) -> Result<Paged<FaceSummary>, Error> {
-        self.faces_where("m.face IS NULL AND f.excluded IS NULL", page)
+        self.faces_of_nobody(&format!("NOT ({UNCLEAR})"), page)
     }
 
-    /// Faces that a human excluded; erased ones are left out.
+    /// Faces assigned to nobody in which nobody can be recognised.
+    ///
+    /// # Errors
+    /// [`Error::Sqlite`].
+    pub fn unclear_faces(&self, page: Page) -> Result<Paged<FaceSummary>, Error> {
+        self.faces_of_nobody(UNCLEAR, page)
+    }
+
+    fn faces_of_nobody(&self, wanted: &str, page: Page) -> Result<Paged<FaceSummary>, Error> {
+        let sql = format!(
+            "{FACE} WHERE m.face IS NULL AND f.excluded IS NULL AND {wanted} \
+             ORDER BY f.overall DESC, f.id LIMIT ?1 OFFSET ?2"
+        );
+        let items = self.query_rows(&sql, params![page.limit(), page.offset()], face)?;
+        // Subtracted: to look for a member of each face would take longer. An excluded face, and
+        // one of a photo that is gone, is never a member.
+        let sql = format!(
+            "SELECT (SELECT count(*) FROM faces f WHERE f.excluded IS NULL AND {wanted}) \
+             - (SELECT count(*) FROM members m JOIN faces f ON f.id = m.face WHERE {wanted}) \
+             - (SELECT count(*) FROM photos h JOIN faces f ON f.photo = h.id \
+             WHERE h.gone = 1 AND f.excluded IS NULL AND {wanted})"
+        );
+        let total: i64 = self.query_value(&sql)?;
+        Ok(Paged {
+            items,
+            total: total as usize,
+        })
+    }
+
+    /// Faces that a human excluded, those of highest quality first; erased ones are left out.
     ///
     /// # Errors
     /// [`Error::Sqlite`].
     pub fn excluded_faces(&self, page: Page) -> Result<Paged<FaceSummary>, Error> {
-        self.faces_where("f.excluded IN ('ignore', 'not_a_face')", page)
-    }
-
-    fn faces_where(&self, wanted: &str, page: Page) -> Result<Paged<FaceSummary>, Error> {
+        let wanted = "f.excluded IN ('ignore', 'not_a_face')";
         let sql = format!("{FACE} WHERE {wanted} ORDER BY f.overall DESC, f.id LIMIT ?1 OFFSET ?2");
         let items = self.query_rows(&sql, params![page.limit(), page.offset()], face)?;
         let sql = format!(
             "SELECT count(*) FROM faces f JOIN photos h ON h.id = f.photo AND h.gone = 0 \
-             LEFT JOIN members m ON m.face = f.id WHERE {wanted}"
+             WHERE {wanted}"
         );
         let total: i64 = self.query_value(&sql)?;
         Ok(Paged {
@@ -317,53 +360,5 @@ impl Album {
             .map_err(|e| self.sqlite_error(e))?;
         let unknown = || Error::NoSuchPhoto(path.display().to_string());
         found.map(PhotoId).ok_or_else(unknown)
-    }
-
-    /// Photos that show all of `people` together, by date, undated ones last; all photos if
-    /// `people` is empty.
-    ///
-    /// # Errors
-    /// [`Error::InvalidRequest`] for more than 16 people; [`Error::Sqlite`].
-    pub fn photos_with(
-        &self,
-        people: &[PersonId],
-        page: Page,
-    ) -> Result<Paged<PhotoSummary>, Error> {
-        if people.len() > 16 {
-            let what = "name at most sixteen people who are together in a photo";
-            return Err(Error::InvalidRequest(what.into()));
-        }
-        let has = |p: &PersonId| {
-            format!(
-                "h.id IN (SELECT f.photo FROM members m JOIN faces f ON f.id = m.face \
-                 WHERE m.person = {p})"
-            )
-        };
-        let wanted: Vec<String> = people.iter().map(has).collect();
-        let wanted = match &*wanted {
-            [] => "h.gone = 0".into(),
-            all => format!("h.gone = 0 AND {}", all.join(" AND ")),
-        };
-        // The inner query cuts the page, so that faces are counted for its photos only.
-        let sql = format!(
-            "SELECT id, taken_at, (SELECT count(*) FROM faces WHERE photo = part.id \
-             AND excluded IS NOT 'erase') FROM (SELECT id, taken_at FROM photos h WHERE {wanted} \
-             ORDER BY taken_at IS NULL, taken_at, id LIMIT ?1 OFFSET ?2) part \
-             ORDER BY taken_at IS NULL, taken_at, id"
-        );
-        let row = |row: &Row| {
-            Ok(PhotoSummary {
-                photo: PhotoId(row.get(0)?),
-                taken_at: row.get(1)?,
-                n_faces: row.get::<_, i64>(2)? as usize,
-            })
-        };
-        let items = self.query_rows(&sql, params![page.limit(), page.offset()], row)?;
-        let total: i64 =
-            self.query_value(&format!("SELECT count(*) FROM photos h WHERE {wanted}"))?;
-        Ok(Paged {
-            items,
-            total: total as usize,
-        })
     }
 }

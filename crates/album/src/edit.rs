@@ -36,13 +36,7 @@ impl Album {
                 let name = name.clone();
                 return Err(Error::NameTaken { name, id: id.0 }.into());
             }
-            set_name(t, person, Some(&name))?;
-            let decision = insert_decision(t, &actor, "name", Some(person), None)?;
-            let sql = "UPDATE decisions SET old_name = ?2, new_name = ?3 WHERE id = ?1";
-            t.execute(sql, params![decision, old, name])?;
-            assert_cover(t, decision, person)?;
-            hold(t, decision, person)?;
-            Ok(person_stats::refresh(t, &[person])?)
+            Ok(name_in(t, &actor, person, old.as_deref(), &name)?)
         })
     }
 
@@ -56,24 +50,10 @@ impl Album {
             let what = format!("person {into} cannot be merged with itself");
             return Err(Error::InvalidRequest(what));
         }
-        let (kept, merged) = (self.person(into)?, self.person(from)?);
+        self.person(into)?;
+        self.person(from)?;
         let actor = self.actor().to_owned();
-        self.transaction(|t| {
-            let new_name = kept.name.clone().or_else(|| merged.name.clone());
-            let decision = insert_decision(t, &actor, "merge", Some(into), Some(from))?;
-            let sql = "UPDATE decisions SET old_name = ?2, new_name = ?3 WHERE id = ?1";
-            t.execute(sql, params![decision, kept.name, merged.name])?;
-            for face in faces_of(t, into)?.into_iter().chain(faces_of(t, from)?) {
-                insert_assertion(t, decision, face, Assertion::Is(into))?;
-            }
-            // Names are unique, so the old holder loses it before the new one gets it.
-            t.execute(
-                "UPDATE people SET name = NULL, merged_into = ?2 WHERE id = ?1",
-                [from.0, into.0],
-            )?;
-            set_name(t, into, new_name.as_deref())?;
-            person_stats::refresh(t, &[into, from])
-        })
+        self.transaction(|t| merge_in(t, &actor, into, from))
     }
 
     /// Moves faces of a person to a new person; gives the new person's number.
@@ -224,21 +204,70 @@ impl Album {
     /// # Errors
     /// [`Error::NoSuchPerson`]; [`Error::Sqlite`].
     pub fn hide(&mut self, person: PersonId, hidden: bool) -> Result<(), Error> {
-        // No change is no decision, so that there is nothing to undo.
-        if self.person_stats(person)?.hidden == hidden {
-            return Ok(());
-        }
+        self.person(person)?;
         let actor = self.actor().to_owned();
-        self.transaction(|t| {
-            let kind = if hidden { "hide" } else { "show" };
-            let decision = insert_decision(t, &actor, kind, Some(person), None)?;
-            t.execute(
-                "UPDATE people SET hidden = ?2 WHERE id = ?1",
-                params![person.0, hidden],
-            )?;
-            assert_cover(t, decision, person)
-        })
+        self.transaction(|t| hide_in(t, &actor, person, hidden))
     }
+}
+
+/// Gives a person a name that nobody else has.
+pub(crate) fn name_in(
+    t: &Transaction,
+    actor: &str,
+    person: PersonId,
+    old: Option<&str>,
+    name: &str,
+) -> rusqlite::Result<()> {
+    set_name(t, person, Some(name))?;
+    let decision = insert_decision(t, actor, "name", Some(person), None)?;
+    let sql = "UPDATE decisions SET old_name = ?2, new_name = ?3 WHERE id = ?1";
+    t.execute(sql, params![decision, old, name])?;
+    assert_cover(t, decision, person)?;
+    hold(t, decision, person)?;
+    person_stats::refresh(t, &[person])
+}
+
+/// Makes two people one, as [`Album::merge`].
+pub(crate) fn merge_in(
+    t: &Transaction,
+    actor: &str,
+    into: PersonId,
+    from: PersonId,
+) -> rusqlite::Result<()> {
+    let name_of = |person: PersonId| {
+        let sql = "SELECT name FROM people WHERE id = ?1";
+        t.query_row(sql, [person.0], |row| row.get::<_, Option<String>>(0))
+    };
+    let (kept, merged) = (name_of(into)?, name_of(from)?);
+    let decision = insert_decision(t, actor, "merge", Some(into), Some(from))?;
+    let sql = "UPDATE decisions SET old_name = ?2, new_name = ?3 WHERE id = ?1";
+    t.execute(sql, params![decision, kept, merged])?;
+    for face in faces_of(t, into)?.into_iter().chain(faces_of(t, from)?) {
+        insert_assertion(t, decision, face, Assertion::Is(into))?;
+    }
+    // Names are unique, so the old holder loses it before the new one gets it.
+    t.execute(
+        "UPDATE people SET name = NULL, merged_into = ?2 WHERE id = ?1",
+        [from.0, into.0],
+    )?;
+    set_name(t, into, kept.or(merged).as_deref())?;
+    person_stats::refresh(t, &[into, from])
+}
+
+/// Hides or shows a person. No change is no decision, so that there is nothing to undo.
+pub(crate) fn hide_in(
+    t: &Transaction,
+    actor: &str,
+    person: PersonId,
+    hidden: bool,
+) -> rusqlite::Result<()> {
+    let sql = "UPDATE people SET hidden = ?2 WHERE id = ?1 AND hidden != ?2";
+    if t.execute(sql, params![person.0, hidden])? == 0 {
+        return Ok(());
+    }
+    let kind = if hidden { "hide" } else { "show" };
+    let decision = insert_decision(t, actor, kind, Some(person), None)?;
+    assert_cover(t, decision, person)
 }
 
 /// Adds the decision that faces are a person; gives its number.

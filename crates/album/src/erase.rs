@@ -100,6 +100,11 @@ impl Album {
                  WHERE b.hash = assertions.hash AND b.x_min = assertions.x_min \
                  AND b.y_min = assertions.y_min AND b.kind IN ('is', 'held'))",
                 "DELETE FROM gone_members WHERE person IN (SELECT id FROM merged)",
+                // A link to them shows nothing any more, and does not tell that it was theirs.
+                "UPDATE shared_links SET revoked_at_ms = coalesce(revoked_at_ms, made_at_ms), \
+                 words = '' WHERE id IN (SELECT link FROM shared_link_people \
+                 WHERE person IN (SELECT id FROM merged))",
+                "DELETE FROM shared_link_people WHERE person IN (SELECT id FROM merged)",
                 "UPDATE decisions SET old_name = NULL, new_name = NULL \
                  WHERE person IN (SELECT id FROM merged) OR other IN (SELECT id FROM merged)",
                 "UPDATE people SET name = NULL, hidden = 1, erased = 1 \

@@ -4,6 +4,7 @@
 use rusqlite::{OptionalExtension, Row, Transaction, params};
 
 use crate::assertions::{correct_assignments, faces_of, revert_assertions};
+use crate::bulk::batch_of;
 use crate::database::{Abort, Album, now_ms};
 use crate::drawing::erase_drawing;
 use crate::error::Error;
@@ -26,17 +27,22 @@ pub struct Decision {
     pub n_faces: usize,
     /// Whether it was undone.
     pub undone: bool,
+    /// Whether it can be undone: not an erasure or a note, and not undone already.
+    pub undoable: bool,
+    /// How many decisions were made in one step with it, itself included; undone are all of them.
+    pub n_in_batch: usize,
 }
 
 const COLUMNS: &str = "id, kind, person, other, old_name, new_name";
 
-/// Decisions that can be undone: no erasure, no note of a grouping, and none about a person who was
-/// erased.
-const UNDOABLE: &str = "undone = 0 AND kind NOT IN ('erase', 'held') \
+/// Decisions that can be undone: no erasure, no note of a grouping, no link that was made or
+/// revoked, and none about a person who was erased.
+const UNDOABLE: &str = "undone = 0 AND kind NOT IN ('erase', 'held', 'share', 'revoke') \
      AND NOT EXISTS (SELECT 1 FROM people p WHERE p.erased = 1 AND p.id IN (person, other))";
 
 impl Album {
-    /// Undoes the latest `count` decisions; gives them in words, latest first.
+    /// Undoes the latest `count` decisions; gives them in words, latest first. Those made in one
+    /// step count as one.
     ///
     /// An erasure is for good and is skipped.
     ///
@@ -51,8 +57,9 @@ impl Album {
                 );
                 let latest = t.query_row(&sql, [], StoredDecision::from_row).optional()?;
                 let Some(latest) = latest else { break };
-                undo(t, &latest)?;
-                undone.push(latest.words());
+                for decision in batch_of(t, latest.id)? {
+                    undone.extend(undo_one(t, decision)?);
+                }
             }
             if undone.is_empty() {
                 let what = "there is no decision to undo";
@@ -62,7 +69,8 @@ impl Album {
         })
     }
 
-    /// Undoes one decision, which need not be the latest; gives it in words.
+    /// Undoes one decision, which need not be the latest, and those made in one step with it; gives
+    /// it in words.
     ///
     /// # Errors
     /// [`Error::NoSuchDecision`] if it is undone already or an erasure, [`Error::InvalidRequest`]
@@ -70,31 +78,19 @@ impl Album {
     /// [`Error::Sqlite`].
     pub fn undo_decision(&mut self, id: i64) -> Result<String, Error> {
         self.try_transaction(|t| {
-            let sql = format!("SELECT {COLUMNS} FROM decisions WHERE id = ?1 AND {UNDOABLE}");
-            let found = t
-                .query_row(&sql, [id], StoredDecision::from_row)
-                .optional()?;
-            let decision = found.ok_or(Error::NoSuchDecision(id))?;
-            // A later decision depends on this one if it is about one of its faces, or about a
-            // person whose name or existence this one changed.
-            let sql = "SELECT d.id FROM decisions d WHERE d.undone = 0 AND d.kind != 'held' \
-                       AND d.id > ?1 AND (EXISTS \
-                       (SELECT 1 FROM assertions a JOIN assertions b ON b.face = a.face \
-                       WHERE a.decision = ?1 AND b.decision = d.id) \
-                       OR d.person IN (?2, ?3) OR d.other IN (?2, ?3)) ORDER BY d.id LIMIT 1";
-            let later: Option<i64> = t
-                .query_row(sql, params![id, decision.person, decision.other], |row| {
-                    row.get(0)
-                })
-                .optional()?;
-            if let Some(later) = later {
-                let what = format!(
-                    "decision {later} is about the same faces or people and later; undo that first"
-                );
-                return Err(Error::InvalidRequest(what).into());
+            let undoable =
+                format!("SELECT EXISTS (SELECT 1 FROM decisions WHERE id = ?1 AND {UNDOABLE})");
+            if !t.query_row(&undoable, [id], |row| row.get::<_, bool>(0))? {
+                return Err(Error::NoSuchDecision(id).into());
             }
-            undo(t, &decision)?;
-            Ok(decision.words())
+            let mut words = String::new();
+            for decision in batch_of(t, id)? {
+                refuse_if_built_on(t, decision)?;
+                if let Some(undone) = undo_one(t, decision)?.filter(|_| decision == id) {
+                    words = undone;
+                }
+            }
+            Ok(words)
         })
     }
 
@@ -105,7 +101,9 @@ impl Album {
     pub fn history(&self, page: Page) -> Result<Paged<Decision>, Error> {
         let sql = format!(
             "SELECT {COLUMNS}, at_ms, actor, undone, \
-             (SELECT count(*) FROM assertions WHERE decision = decisions.id AND kind != 'held') \
+             (SELECT count(*) FROM assertions WHERE decision = decisions.id AND kind != 'held'), \
+             {UNDOABLE}, max(1, (SELECT count(*) FROM decision_batches b WHERE b.batch = \
+             (SELECT c.batch FROM decision_batches c WHERE c.decision = decisions.id))) \
              FROM decisions ORDER BY id DESC LIMIT ?1 OFFSET ?2"
         );
         let row = |row: &Row| {
@@ -116,6 +114,8 @@ impl Album {
                 what: StoredDecision::from_row(row)?.words(),
                 n_faces: row.get::<_, i64>(9)? as usize,
                 undone: row.get(8)?,
+                undoable: row.get(10)?,
+                n_in_batch: row.get::<_, i64>(11)? as usize,
             })
         };
         let items = self.query_rows(&sql, params![page.limit(), page.offset()], row)?;
@@ -177,8 +177,42 @@ impl StoredDecision {
             }
             ("draw", None) => "face drawn".into(),
             ("erase", _) => format!("person {person} erased"),
+            ("share", Some(link)) => format!("link {link} made: photos shared with whoever has it"),
+            ("revoke", Some(link)) => format!("link {link} revoked"),
             _ => "faces ignored".into(),
         }
+    }
+}
+
+/// Refuses to undo a decision that a later one depends on: one about one of its faces, or about a
+/// person whose name or existence it changed.
+fn refuse_if_built_on(t: &Transaction, id: i64) -> Result<(), Abort> {
+    let sql = "SELECT l.id FROM decisions d JOIN decisions l ON l.id > d.id AND l.undone = 0 \
+               AND l.kind != 'held' WHERE d.id = ?1 AND (EXISTS \
+               (SELECT 1 FROM assertions a JOIN assertions b ON b.face = a.face \
+               WHERE a.decision = d.id AND b.decision = l.id) \
+               OR l.person IN (d.person, d.other) OR l.other IN (d.person, d.other)) \
+               ORDER BY l.id LIMIT 1";
+    let later: Option<i64> = t.query_row(sql, [id], |row| row.get(0)).optional()?;
+    if let Some(later) = later {
+        let what = format!(
+            "decision {later} is about the same faces or people and later; undo that first"
+        );
+        return Err(Error::InvalidRequest(what).into());
+    }
+    Ok(())
+}
+
+/// Undoes a decision that can be undone; gives it in words.
+fn undo_one(t: &Transaction, id: i64) -> Result<Option<String>, Abort> {
+    let sql = format!("SELECT {COLUMNS} FROM decisions WHERE id = ?1 AND {UNDOABLE}");
+    let found = t.query_row(&sql, [id], StoredDecision::from_row);
+    match found.optional()? {
+        Some(decision) => {
+            undo(t, &decision)?;
+            Ok(Some(decision.words()))
+        }
+        None => Ok(None),
     }
 }
 

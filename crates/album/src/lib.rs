@@ -93,9 +93,11 @@
 mod assertions;
 mod assign;
 mod browse;
+mod bulk;
 mod copies;
 mod copy_links;
 mod database;
+mod dates;
 mod decisions;
 pub mod digikam;
 mod drawing;
@@ -114,7 +116,9 @@ mod page;
 mod path_bytes;
 mod people;
 mod person_stats;
+mod person_years;
 mod photo_date;
+mod photo_list;
 mod photo_record;
 pub mod picasa;
 mod picture;
@@ -126,13 +130,15 @@ mod review;
 mod same_face;
 pub mod scan;
 mod search;
+mod shared_links;
 mod suggest;
 pub mod watch;
 mod worth_asking;
 pub mod xmp;
 
-pub use browse::{Exclusion, FaceSummary, PeopleFilter, PersonStats, PhotoSummary, PhotoView};
+pub use browse::{Exclusion, FaceSummary, PeopleFilter, PersonStats, PhotoView};
 pub use database::{Album, OpenOptions};
+pub use dates::{DateRange, PartialDate};
 pub use drawing::{DrawnFace, UndescribedFace};
 pub use erase::Erased;
 pub use error::{Error, ErrorKind};
@@ -144,13 +150,16 @@ pub use ids::{FaceId, PersonId, PhotoId};
 pub use names::is_same_name;
 pub use page::{MAX_PAGE, Page, Paged};
 pub use people::{PersonPhoto, PersonSummary};
+pub use person_years::{InOnePhoto, PersonYear};
 pub use photo_date::PhotoDate;
+pub use photo_list::{MonthCount, PhotoFilter, PhotoPlace, PhotoSummary};
 pub use photo_record::{
     FaceRecord, FileState, ModelPair, Outcome, PhotoRecord, Recorded, ScannedFile,
 };
 pub use presence::{MissingRoot, Pruned, Reconciled};
 pub use review::{Question, Reply, Subject};
 pub use search::{Index, Match};
+pub use shared_links::{MAX_LINK_DAYS, NewLink, SharedFace, SharedLink};
 
 #[cfg(test)]
 mod tests;

@@ -37,7 +37,8 @@ pub fn is_same_name(a: &str, b: &str) -> bool {
     name_key(a) == name_key(b)
 }
 
-/// Gives SQL the functions `name_key` and `search_key`.
+/// Gives SQL the functions `name_key` and `search_key`, and `path_key`, the search key of a path's
+/// bytes.
 pub(crate) fn register(db: &Connection) -> rusqlite::Result<()> {
     let flags = FunctionFlags::SQLITE_UTF8
         | FunctionFlags::SQLITE_DETERMINISTIC
@@ -50,6 +51,10 @@ pub(crate) fn register(db: &Connection) -> rusqlite::Result<()> {
     };
     db.create_scalar_function("name_key", 1, flags, by(name_key))?;
     db.create_scalar_function("search_key", 1, flags, by(search_key))?;
+    db.create_scalar_function("path_key", 1, flags, |context| {
+        let path: Vec<u8> = context.get(0)?;
+        Ok(search_key(&String::from_utf8_lossy(&path)))
+    })?;
     Ok(())
 }
 

@@ -278,7 +278,7 @@ fn is_there(root: &Path) -> bool {
 }
 
 /// The range of paths below a folder, as bytes: the second is the first that is not.
-fn below(root: &Path) -> (Vec<u8>, Vec<u8>) {
+pub(crate) fn below(root: &Path) -> (Vec<u8>, Vec<u8>) {
     let mut from = path_to_bytes(root).to_vec();
     let separator = std::path::MAIN_SEPARATOR as u8;
     if from.last() != Some(&separator) {

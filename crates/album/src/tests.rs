@@ -2,11 +2,14 @@
 
 mod assign;
 mod browse;
+mod bulk;
 mod decisions;
 mod drawing;
 mod migrations;
+mod photo_list;
 mod presence;
 mod regions;
+mod shared_links;
 mod walk;
 
 use std::collections::BTreeMap;

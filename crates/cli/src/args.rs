@@ -129,6 +129,9 @@ the catalogue within seconds."
         /// Who is taken in
         #[arg(required = true)]
         from: Vec<String>,
+        /// Also if two of them are in one photo
+        #[arg(long)]
+        anyway: bool,
     },
     /// Move faces of a person to a new person of their own
     #[command(after_help = "Example: fusiform split 'Aunt Ida' 311 402\n\n\
@@ -264,12 +267,27 @@ unless --root names it."
         #[command(flatten)]
         page: PageArgs,
     },
-    /// Photos in which all of these people are
-    #[command(after_help = "Example: fusiform together 'Aunt Ida' 'Uncle Bo'")]
+    /// Photos in which all of these people are, or any of them, by date
+    #[command(
+        after_help = "Example: fusiform together 'Aunt Ida' 'Uncle Bo' --from 2019 --to 2021-07\n         \
+fusiform together --words holiday --from 2020 --to 2020"
+    )]
     Together {
         /// Names or numbers
-        #[arg(required = true, value_name = "PERSON")]
+        #[arg(value_name = "PERSON", required_unless_present_any = ["from", "to", "words"])]
         people: Vec<String>,
+        /// One of them is enough
+        #[arg(long)]
+        any: bool,
+        /// Taken in or after this year, month or day
+        #[arg(long, value_name = "DATE")]
+        from: Option<String>,
+        /// Taken in or before this year, month or day
+        #[arg(long, value_name = "DATE")]
+        to: Option<String>,
+        /// Words in the path of the file, whatever their case and accents
+        #[arg(long, value_name = "TEXT")]
+        words: Option<String>,
         #[command(flatten)]
         page: PageArgs,
     },

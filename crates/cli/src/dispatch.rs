@@ -73,7 +73,7 @@ fn dispatch(args: Args) -> anyhow::Result<Exit> {
         Command::People { named, limit } => people::list(context, named, limit),
         Command::Person { person } => people::show(context, &person),
         Command::Name { person, name } => edit::name(context, &person, &name),
-        Command::Merge { into, from } => edit::merge(context, &into, &from),
+        Command::Merge { into, from, anyway } => edit::merge(context, &into, &from, anyway),
         Command::Split { person, faces } => edit::split(context, &person, &faces),
         Command::Ignore { faces } => edit::ignore(context, &faces),
         Command::Undo { count, decision } => edit::undo(context, count, decision),
@@ -98,7 +98,23 @@ fn dispatch(args: Args) -> anyhow::Result<Exit> {
             Some((question, answer)) => review::answer(context, question, answer),
         },
         Command::Leftovers { aside, page } => people::leftovers(context, aside, page),
-        Command::Together { people, page } => people::together(context, &people, page),
+        Command::Together {
+            people,
+            any,
+            from,
+            to,
+            words,
+            page,
+        } => {
+            let search = people::Search {
+                people,
+                any,
+                from,
+                to,
+                words,
+            };
+            people::together(context, search, page)
+        }
         Command::Photo { photo } => people::photo(context, &photo),
         Command::Redact(args) => redact::run(context, &args),
         Command::Export(ExportCommand::Xmp { out }) => export::xmp(context, out.as_deref()),

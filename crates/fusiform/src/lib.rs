@@ -55,6 +55,7 @@
 
 #[cfg(feature = "album")]
 pub mod album;
+pub mod cover;
 pub mod engine;
 mod error;
 mod file;

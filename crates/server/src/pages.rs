@@ -12,6 +12,7 @@ mod groups;
 mod guard;
 mod history;
 mod login;
+mod merge_question;
 mod people;
 mod photos;
 mod pictures;
@@ -19,7 +20,10 @@ mod review;
 mod scan;
 mod scan_progress;
 mod search;
+mod shared;
 mod state;
+mod view;
+mod visitors;
 mod watched;
 
 use std::sync::Arc;
@@ -60,8 +64,9 @@ pub(crate) fn router(pages: &Pages) -> Router {
             get(people::ask_erase).post(people::erase),
         )
         .route("/people/{id}/faces", post(faces::of_person))
-        .route("/groups", get(groups::list))
+        .route("/groups", get(groups::list).post(groups::decide))
         .route("/faces", get(groups::leftovers).post(faces::of_nobody))
+        .route("/unclear", get(groups::unclear))
         .route("/aside", get(groups::aside))
         .route("/faces/{id}", get(faces::go_to))
         .route("/faces/{id}/crop.jpg", get(faces::crop))
@@ -71,17 +76,22 @@ pub(crate) fn router(pages: &Pages) -> Router {
         .route("/photos/{id}/draw", get(draw::show).post(draw::draw))
         .route("/photos/{id}/view.jpg", get(photos::large))
         .route("/photos/{id}/small.jpg", get(photos::small))
+        .route("/photos/{id}/huge.jpg", get(photos::huge))
         .route("/review", get(review::ask).post(review::answer))
         .route("/sort", post(review::sort))
         .route("/scan", get(scan::show).post(scan::start))
         .route("/scan/stop", post(scan::stop))
         .route("/scan/events", get(scan::events))
+        .route("/shared", get(shared::list).post(shared::make))
+        .route("/shared/new", get(shared::ask))
+        .route("/shared/{id}/revoke", post(shared::revoke))
         .route("/history", get(history::list))
         .route("/undo", post(history::undo))
         .fallback(async || Problem::not_found("this page"))
         .layer(from_fn_with_state(guard_state, guard::guard))
         .with_state(pages.clone());
     with_security_headers(render_problems(routes, error_page::response))
+        .merge(visitors::router(pages))
 }
 
 /// The files that pages are made of, compiled in.

@@ -53,6 +53,8 @@ pub struct Parts {
     pub nextcloud_key: Option<String>,
     /// The recognition key of DeepStack's clients that send none; without it they are refused.
     pub deepstack_key: Option<Uuid>,
+    /// The owner's home, for which `~` stands in the pages; `None` where there is none.
+    pub home: Option<PathBuf>,
 }
 
 /// A server that listens but does not answer yet.
@@ -73,6 +75,7 @@ pub struct Parts {
 ///         exclude: Default::default(),
 ///         nextcloud_key: None,
 ///         deepstack_key: None,
+///         home: None,
 ///     },
 /// )?;
 /// println!("{}", server.url());
@@ -132,6 +135,7 @@ impl Server {
                 parts.exclude,
                 guard,
                 admission,
+                parts.home,
             );
             pages.watch(parts.folders);
             Some(pages)

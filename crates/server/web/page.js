@@ -1,5 +1,6 @@
-// What scripts add to the pages: keys, counts and ranges in selections, the next page of a grid on
-// scrolling down, progress without reloading. Everything can be done without it.
+// What scripts add to the pages: keys, counts and ranges in selections, naming without a new page,
+// zoom, the next page of a grid on scrolling down, progress without reloading. Everything can be
+// done without it.
 "use strict";
 
 // The path below which a proxy shows the server, or nothing.
@@ -31,52 +32,230 @@ document.addEventListener("keydown", (event) => {
 });
 
 // Selections: how many, all or none, a range with Shift, Escape lets go.
-for (const form of document.querySelectorAll("form.select")) {
-    const boxes = () => [...form.querySelectorAll(".tile input[type=checkbox]")];
-    const said = form.querySelector("output");
-    let last = null;
-    const tell = () => {
-        const n = boxes().filter((box) => box.checked).length;
-        if (said) said.textContent = n === 1 ? "1 selected" : `${n} selected`;
-    };
-    form.addEventListener("click", (event) => {
-        const box = event.target.closest?.(".tile input[type=checkbox]");
-        if (!box) return;
-        const all = boxes();
-        if (event.shiftKey && last && all.includes(last)) {
-            const [from, to] = [all.indexOf(last), all.indexOf(box)].sort((a, b) => a - b);
-            for (const one of all.slice(from, to + 1)) one.checked = box.checked;
-        }
-        last = box;
-        tell();
-    });
-    form.addEventListener("change", tell);
-    form.addEventListener("keydown", (event) => {
-        const all = boxes();
-        const at = all.indexOf(event.target);
-        if (event.key === "Escape") {
-            for (const box of all) box.checked = false;
-            tell();
-        } else if (at >= 0 && event.key.startsWith("Arrow")) {
-            const columns = all.filter(
-                (box) => box.closest("li").offsetTop === all[0].closest("li").offsetTop,
-            ).length;
-            const step = { ArrowRight: 1, ArrowLeft: -1, ArrowDown: columns, ArrowUp: -columns }[
-                event.key
-            ];
-            const next = all[at + step];
-            if (next) {
-                event.preventDefault();
-                next.focus();
+const selections = () => {
+    for (const area of document.querySelectorAll(".select:not([data-ready])")) {
+        area.dataset.ready = "";
+        const boxes = () => [...area.querySelectorAll(".tile input[type=checkbox]")];
+        const said = area.querySelector("output");
+        let last = null;
+        const tell = () => {
+            const n = boxes().filter((box) => box.checked).length;
+            if (said) said.textContent = n === 1 ? "1 selected" : `${n} selected`;
+        };
+        area.addEventListener("click", (event) => {
+            const box = event.target.closest?.(".tile input[type=checkbox]");
+            if (!box) return;
+            const all = boxes();
+            if (event.shiftKey && last && all.includes(last)) {
+                const [from, to] = [all.indexOf(last), all.indexOf(box)].sort((a, b) => a - b);
+                for (const one of all.slice(from, to + 1)) one.checked = box.checked;
             }
-        }
-    });
-    form.querySelector("button[data-clear]")?.addEventListener("click", () => {
-        for (const box of boxes()) box.checked = false;
+            last = box;
+            tell();
+        });
+        area.addEventListener("change", tell);
+        area.addEventListener("keydown", (event) => {
+            const all = boxes();
+            const at = all.indexOf(event.target);
+            if (event.key === "Escape") {
+                for (const box of all) box.checked = false;
+                tell();
+            } else if (at >= 0 && event.key.startsWith("Arrow")) {
+                const columns = all.filter(
+                    (box) => box.closest("li").offsetTop === all[0].closest("li").offsetTop,
+                ).length;
+                const step = {
+                    ArrowRight: 1,
+                    ArrowLeft: -1,
+                    ArrowDown: columns,
+                    ArrowUp: -columns,
+                }[event.key];
+                const next = all[at + step];
+                if (next) {
+                    event.preventDefault();
+                    next.focus();
+                }
+            }
+        });
+        area.querySelector("button[data-clear]")?.addEventListener("click", () => {
+            for (const box of boxes()) box.checked = false;
+            tell();
+        });
+        // A page that comes back from history keeps its ticks.
         tell();
+    }
+};
+selections();
+
+// Naming one group after the other: the form is sent, the content it leads to takes the place of
+// this one, and the next field has the focus, without a new page in between.
+let naming = Promise.resolve();
+document.addEventListener("submit", (event) => {
+    const form = event.target.closest("form[data-inline]");
+    if (!form) return;
+    event.preventDefault();
+    const body = new URLSearchParams(new FormData(form));
+    const name = form.querySelector("input[name=name]");
+    name.readOnly = true;
+    // One after the other, so that a quick typist's names are all kept.
+    naming = naming.then(async () => {
+        const answer = await fetch(form.action, { method: "POST", body });
+        const page = new DOMParser().parseFromString(await answer.text(), "text/html");
+        const [old, now] = [document.querySelector("main"), page.querySelector("main")];
+        if (!answer.ok || !now) {
+            const why = page.querySelector("[role=alert]")?.textContent ?? "That went wrong";
+            name.readOnly = false;
+            name.setCustomValidity(why);
+            name.reportValidity();
+            name.addEventListener("input", () => name.setCustomValidity(""), { once: true });
+            return;
+        }
+        const ticked = [...old.querySelectorAll(".tile :checked")].map((box) => box.value);
+        old.replaceWith(now);
+        document.title = page.title;
+        history.replaceState(null, "", answer.url);
+        for (const box of now.querySelectorAll(".tile input[type=checkbox]"))
+            box.checked = ticked.includes(box.value);
+        selections();
+        const more = now.querySelector(".more a");
+        if (more) watch(more);
+        (now.querySelector("[autofocus]") ?? now.querySelector("h1"))?.focus();
     });
-    // A page that comes back from history keeps its ticks.
-    tell();
+    naming = naming.catch(() => form.submit());
+});
+
+// One photo, closer: wheel, pinch, double click or the keys + and -; drag or the arrow keys move it.
+const closer = document.querySelector(".photo[data-zoom]");
+if (closer) {
+    const layers = [closer.querySelector("img"), closer.querySelector("svg")];
+    const most = 12;
+    let [scale, x, y] = [1, 0, 0];
+    let fine = false;
+    const bar = document.createElement("div");
+    bar.className = "zoom";
+    bar.setAttribute("role", "group");
+    bar.setAttribute("aria-label", "Zoom");
+    const button = (text, label, work) => {
+        const made = document.createElement("button");
+        made.type = "button";
+        made.textContent = text;
+        made.setAttribute("aria-label", label);
+        made.addEventListener("click", work);
+        bar.append(made);
+        return made;
+    };
+    const draw = () => {
+        const { width, height } = closer.getBoundingClientRect();
+        x = Math.min(0, Math.max(x, width * (1 - scale)));
+        y = Math.min(0, Math.max(y, height * (1 - scale)));
+        for (const layer of layers) {
+            layer.style.transformOrigin = "0 0";
+            layer.style.transform = scale === 1 ? "" : `translate(${x}px, ${y}px) scale(${scale})`;
+        }
+        closer.classList.toggle("zoomed", scale > 1);
+        out.disabled = whole.disabled = scale === 1;
+        nearer.disabled = scale === most;
+        if (scale > 1 && !fine) {
+            fine = true;
+            const sharp = new Image();
+            sharp.src = base + closer.dataset.zoom;
+            sharp.decode().then(() => (layers[0].src = sharp.src)).catch(() => {});
+        }
+    };
+    const zoom = (to, at) => {
+        const box = closer.getBoundingClientRect();
+        const [px, py] = at
+            ? [at.clientX - box.left, at.clientY - box.top]
+            : [box.width / 2, box.height / 2];
+        const before = scale;
+        scale = Math.min(most, Math.max(1, to));
+        x = px - ((px - x) * scale) / before;
+        y = py - ((py - y) * scale) / before;
+        draw();
+    };
+    const nearer = button("+", "Zoom in", () => zoom(scale * 1.5));
+    const out = button("−", "Zoom out", () => zoom(scale / 1.5));
+    const whole = button("1:1", "Whole photo", () => zoom(1));
+    closer.append(bar);
+    draw();
+    closer.addEventListener(
+        "wheel",
+        (event) => {
+            // Scrolling down from the whole photo scrolls the page.
+            if (scale === 1 && event.deltaY > 0) return;
+            event.preventDefault();
+            zoom(scale * Math.exp(-event.deltaY / 400), event);
+        },
+        { passive: false },
+    );
+    closer.addEventListener("dblclick", (event) => {
+        if (!event.target.closest("button")) zoom(scale > 1 ? 1 : 3, event);
+    });
+    const fingers = new Map();
+    let moved = 0;
+    closer.addEventListener("pointerdown", (event) => {
+        if (event.button !== 0 || event.target.closest("button")) return;
+        fingers.set(event.pointerId, event);
+        moved = 0;
+    });
+    closer.addEventListener("pointermove", (event) => {
+        const last = fingers.get(event.pointerId);
+        if (!last) return;
+        const by = [event.clientX - last.clientX, event.clientY - last.clientY];
+        moved += Math.abs(by[0]) + Math.abs(by[1]);
+        if (fingers.size === 2) {
+            const other = [...fingers].find(([id]) => id !== event.pointerId)[1];
+            const apart = (a) => Math.hypot(a.clientX - other.clientX, a.clientY - other.clientY);
+            const middle = {
+                clientX: (event.clientX + other.clientX) / 2,
+                clientY: (event.clientY + other.clientY) / 2,
+            };
+            zoom((scale * apart(event)) / Math.max(1, apart(last)), middle);
+        } else if (scale > 1 && moved > 4) {
+            closer.setPointerCapture(event.pointerId);
+            [x, y] = [x + by[0], y + by[1]];
+            draw();
+        }
+        fingers.set(event.pointerId, event);
+    });
+    for (const end of ["pointerup", "pointercancel"])
+        closer.addEventListener(end, (event) => fingers.delete(event.pointerId));
+    // A drag that ends on a face does not go to its form; a click on the photo itself goes closer.
+    closer.addEventListener(
+        "click",
+        (event) => {
+            if (event.target.closest("button")) return;
+            if (moved > 4) event.preventDefault();
+            else if (!event.target.closest("a") && scale === 1 && event.detail === 1)
+                zoom(2, event);
+        },
+        true,
+    );
+    closer.addEventListener("dragstart", (event) => event.preventDefault());
+    document.addEventListener(
+        "keydown",
+        (event) => {
+            if (event.ctrlKey || event.metaKey || event.altKey || typing(event.target)) return;
+            const step = 80;
+            const move = {
+                ArrowLeft: [step, 0],
+                ArrowRight: [-step, 0],
+                ArrowUp: [0, step],
+                ArrowDown: [0, -step],
+            }[event.key];
+            if (event.key === "+" || event.key === "=") zoom(scale * 1.5);
+            else if (event.key === "-") zoom(scale / 1.5);
+            else if (event.key === "0" || (event.key === "Escape" && scale > 1)) zoom(1);
+            else if (move && scale > 1) {
+                [x, y] = [x + move[0], y + move[1]];
+                draw();
+            } else return;
+            event.preventDefault();
+            event.stopImmediatePropagation();
+        },
+        true,
+    );
+    addEventListener("resize", draw);
 }
 
 // Grids: fetch the next page when its link comes near.
@@ -91,6 +270,9 @@ const grow = async (link) => {
     const headings = grid.querySelectorAll(":scope > .month");
     const before = headings[headings.length - 1];
     if (heading && before && heading.textContent === before.textContent) heading.remove();
+    // A group that was named meanwhile moves the others up: nobody is shown twice.
+    for (const item of more.querySelectorAll(":scope > [id]"))
+        if (document.getElementById(item.id)) item.remove();
     grid.append(...more.children);
     const next = page.querySelector(".more a");
     if (next) {

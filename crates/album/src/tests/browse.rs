@@ -80,7 +80,11 @@ fn a_photo_shows_its_faces_and_two_named_people_are_found_together() {
     let people: Vec<PersonId> = view.faces.iter().map(|f| f.person.unwrap()).collect();
     album.name(people[0], "Ida").unwrap();
     album.name(people[1], "Ada 100%_").unwrap();
-    let both = album.photos_with(&people, Page::default()).unwrap();
+    let together = PhotoFilter {
+        people,
+        ..PhotoFilter::default()
+    };
+    let both = album.photos(&together, Page::default()).unwrap();
     assert_eq!(
         (both.total, both.items[0].photo, both.items[0].n_faces),
         (1, photo, 2)
@@ -97,7 +101,9 @@ fn a_photo_shows_its_faces_and_two_named_people_are_found_together() {
     assert_eq!(names("i"), ["Ida"]);
     assert_eq!(names("%_"), ["Ada 100%_"]);
     assert!(album.photo_at(Path::new("/nowhere.jpg")).is_err());
-    let all = album.photos_with(&[], Page::default()).unwrap();
+    let all = album
+        .photos(&PhotoFilter::default(), Page::default())
+        .unwrap();
     assert_eq!(all.total, 12);
 }
 

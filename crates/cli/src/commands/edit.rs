@@ -2,12 +2,12 @@
 //! | erase | undo | history`. In: who is whom. Out: an assertion in the catalogue, or the list of
 //! them.
 
-use anyhow::{Result, ensure};
+use anyhow::{Result, bail, ensure};
 use fusiform::album::{Album, FaceId, PersonId};
 use serde::Serialize;
 
 use crate::args::PageArgs;
-use crate::context::Context;
+use crate::context::{Context, shown};
 use crate::exit::Exit;
 
 #[derive(Serialize)]
@@ -52,16 +52,34 @@ pub(crate) fn name(context: &Context, person: &str, name: &str) -> Result<Exit> 
     confirm(context, &catalogue, "named", Some(id))
 }
 
-pub(crate) fn merge(context: &Context, into: &str, from: &[String]) -> Result<Exit> {
+pub(crate) fn merge(context: &Context, into: &str, from: &[String], anyway: bool) -> Result<Exit> {
     let mut catalogue = context.existing_catalogue()?;
     let into = catalogue.find_person(into)?;
     // All names are resolved before the first merge, so that a wrong one changes nothing.
     let from = from.iter().map(|p| catalogue.find_person(p));
     let from: Vec<PersonId> = from.collect::<Result<_, _>>()?;
+    let mut all = vec![into];
+    all.extend(&from);
+    if let Some(found) = catalogue.in_one_photo(&all)?.filter(|_| !anyway) {
+        let paths = catalogue.photo(found.photo)?.paths;
+        let photo = paths.first().map_or("a photo".into(), |path| shown(path));
+        bail!(
+            "{} and {} are both in {photo}, so they are hardly one person; if it shows somebody \
+             twice, merge with --anyway",
+            called(&catalogue, found.one)?,
+            called(&catalogue, found.other)?
+        );
+    }
     for other in from {
         catalogue.merge(into, other)?;
     }
     confirm(context, &catalogue, "merged", Some(into))
+}
+
+/// The name, or the number of an unnamed person.
+fn called(catalogue: &Album, person: PersonId) -> Result<String> {
+    let name = catalogue.person(person)?.name;
+    Ok(name.unwrap_or_else(|| format!("person {person}")))
 }
 
 pub(crate) fn split(context: &Context, person: &str, faces: &[i64]) -> Result<Exit> {

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use anyhow::Result;
 use fusiform::DateSource;
-use fusiform::album::{Album, Exclusion, FaceSummary, PersonId, PhotoId};
+use fusiform::album::{Album, DateRange, Exclusion, FaceSummary, PhotoFilter, PhotoId};
 use serde::Serialize;
 
 use crate::args::PageArgs;
@@ -240,13 +240,33 @@ struct PhotoRow {
     date: DateRow,
     paths: Vec<String>,
     n_faces: usize,
+    names: Vec<String>,
 }
 
-pub(crate) fn together(context: &Context, people: &[String], page: PageArgs) -> Result<Exit> {
+/// Which photos `together` lists, as it was typed.
+pub(crate) struct Search {
+    pub(crate) people: Vec<String>,
+    pub(crate) any: bool,
+    pub(crate) from: Option<String>,
+    pub(crate) to: Option<String>,
+    pub(crate) words: Option<String>,
+}
+
+pub(crate) fn together(context: &Context, search: Search, page: PageArgs) -> Result<Exit> {
     let catalogue = context.readable_catalogue()?;
-    let people = people.iter().map(|p| catalogue.find_person(p));
-    let people: Vec<PersonId> = people.collect::<Result<_, _>>()?;
-    let found = catalogue.photos_with(&people, page.page())?;
+    let people = search.people.iter().map(|p| catalogue.find_person(p));
+    let date = |text: &Option<String>| text.as_ref().map(|text| text.parse()).transpose();
+    let filter = PhotoFilter {
+        people: people.collect::<Result<_, _>>()?,
+        any_person: search.any,
+        dates: DateRange {
+            from: date(&search.from)?,
+            to: date(&search.to)?,
+        },
+        words: search.words.unwrap_or_default(),
+        folder: None,
+    };
+    let found = catalogue.photos(&filter, page.page())?;
     let mut items = Vec::new();
     for card in found.items {
         let paths = catalogue.photo(card.photo)?.paths;
@@ -260,6 +280,7 @@ pub(crate) fn together(context: &Context, people: &[String], page: PageArgs) -> 
             date,
             paths,
             n_faces: card.n_faces,
+            names: card.names,
         });
     }
     context.printer.record_page(found.total, &items)?;

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, bail, ensure};
 use fusiform::album::{Album, FaceSummary, Index, PersonId};
+use fusiform::cover::{COVER_SCORE, MAX_LOOKS};
 use fusiform::engine::Engine;
 use fusiform::image::{self, Image};
 use fusiform::redact::redact;
@@ -19,10 +20,6 @@ use crate::context::{Context, shown};
 use crate::exit::Exit;
 use crate::remedy::explain;
 
-/// Detector score from which on a face is covered: a face too many is better than one too few.
-const COVER_SCORE: f32 = 0.3;
-/// Looks at the covered photo; each covers what the one before left.
-const MAX_LOOKS: usize = 4;
 /// Quality of the JPEG that is written.
 pub(super) const JPEG_QUALITY: u8 = 92;
 
@@ -158,8 +155,7 @@ fn one(engine: &Engine, keep: Option<&Keep>, photo: &Path, args: &RedactArgs) ->
     })
 }
 
-/// Looks again at what was covered, and covers what is found until nothing is: with the larger
-/// faces gone, and with those kept out of sight, a photo is looked at turned as well.
+/// Covers what a second look finds.
 ///
 /// # Errors
 /// If after some rounds something still looks like a face.
@@ -170,22 +166,10 @@ fn cover_what_is_left(
     kept: &[BoundingBox],
     options: &AnalyseOptions,
 ) -> Result<()> {
-    let mut options = options.clone();
-    // A covered face leaves an ellipse, which a detector alone may take for one.
-    options.detect.keep_doubtful = false;
-    let mut left = Vec::new();
-    for _ in 0..MAX_LOOKS {
-        let mut seen = image.clone();
-        redact(&mut seen, kept, &[]);
-        let found = engine.analyse_image(&seen, &options)?.faces;
-        left = found.iter().map(|face| face.bbox).collect();
-        if left.is_empty() {
-            return Ok(());
-        }
-        redact(image, &left, kept);
-        covered.append(&mut left.clone());
-    }
-    let [x_min, y_min, x_max, y_max] = left[0].as_array();
+    let left = engine.cover_remaining(image, covered, kept, options)?;
+    let Some([x_min, y_min, x_max, y_max]) = left.first().map(BoundingBox::as_array) else {
+        return Ok(());
+    };
     bail!(
         "after {MAX_LOOKS} rounds of covering something still looks like a face, at \
          {x_min:.0},{y_min:.0} {:.0}x{:.0} px; nothing was written: cover it by hand first",

@@ -46,6 +46,7 @@ pub(crate) fn run(context: &Context, args: &ServeArgs) -> Result<Exit> {
         exclude: Exclude::new(&context.config.exclude)?,
         nextcloud_key,
         deepstack_key: deepstack_key.map(secret_file::api_key).transpose()?,
+        home: etcetera::home_dir().ok(),
     };
     let server = Server::bind(&settings, parts)?;
     let (printer, url) = (context.printer, server.url());

@@ -1,12 +1,6 @@
-//! Decisions in words. In: the album's notes of decisions. Out: sentences with names, and whether
-//! one can be undone.
+//! Decisions in words. In: the album's notes of decisions. Out: sentences with names.
 
-use fusiform::album::{Album, Decision, PersonId};
-
-/// An erasure is for good.
-pub(super) fn can_be_undone(decision: &Decision) -> bool {
-    !decision.what.ends_with(" erased")
-}
+use fusiform::album::{Album, PersonId};
 
 /// The album's words with names for numbers, as far as people have names now.
 pub(super) fn in_words(album: &Album, what: &str) -> String {

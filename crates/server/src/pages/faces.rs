@@ -1,6 +1,8 @@
 //! Single faces. In: numbers of faces, the fields of a form. Out: crops, tiles to select,
 //! decisions.
 
+use std::collections::BTreeMap;
+
 use axum::Extension;
 use axum::extract::{Path, State};
 use axum::http::{HeaderMap, StatusCode, header};
@@ -10,34 +12,63 @@ use maud::{Markup, html};
 
 use super::fields::Fields;
 use super::frame::day;
+use super::guard::Login;
+use super::merge_question;
 use super::pictures::Source;
 use super::state::Pages;
-use crate::problem::Problem;
+use super::view::View;
+use crate::problem::{Code, Problem};
 
 /// Names offered for completion; any other can still be typed.
 const MAX_NAMES: usize = 1000;
 
-/// A face that can be selected, with a way to its photo.
-pub(super) fn tile(face: &FaceSummary) -> Markup {
-    let id = face.face;
-    let when = face.taken_at.as_deref().map(day);
-    let words = match &when {
-        Some(when) => format!("Face {id}, {when}"),
-        None => format!("Face {id}"),
-    };
-    let doubt = face.similarity.filter(|_| face.person.is_some());
-    html! {
-        li.tile {
-            label {
-                input type="checkbox" name="face" value=(id);
-                img src={ "/faces/" (id) "/crop.jpg" } alt=(words) width="160" height="160"
-                    loading="lazy";
-            }
-            a href={ "/photos/" (face.photo) "?face=" (id) } aria-label={ "Photo of face " (id) } {
-                (when.as_deref().unwrap_or("Photo"))
-            }
-            @if doubt.is_none() && face.person.is_some() {
-                small title="A person said whose face this is" { "Confirmed" }
+/// Faces that can be selected, with the named people in their photos.
+pub(super) struct Tiles {
+    names: BTreeMap<PhotoId, Vec<String>>,
+    /// Where they are shown, for the way to their photos.
+    view: View,
+}
+
+impl Tiles {
+    pub(super) fn of(album: &Album, faces: &[FaceSummary], view: View) -> Result<Tiles, Problem> {
+        let photos: Vec<PhotoId> = faces.iter().map(|face| face.photo).collect();
+        let names = album.names_in(&photos)?;
+        Ok(Tiles { names, view })
+    }
+
+    /// One face, with a way to its photo.
+    pub(super) fn tile(&self, face: &FaceSummary) -> Markup {
+        let id = face.face;
+        let when = face.taken_at.as_deref().map(day);
+        let words = match &when {
+            Some(when) => format!("Face {id}, {when}"),
+            None => format!("Face {id}"),
+        };
+        let confirmed = face.similarity.is_none() && face.person.is_some();
+        let of_photo = self.names.get(&face.photo);
+        let others = of_photo.into_iter().flatten();
+        let others: Vec<&str> = others
+            .filter(|name| face.name.as_ref() != Some(name))
+            .map(|name| &**name)
+            .collect();
+        let mut href = self.view.photo(face.photo);
+        href.push(if href.contains('?') { '&' } else { '?' });
+        html! {
+            li.tile {
+                label {
+                    input type="checkbox" name="face" value=(id);
+                    img src={ "/faces/" (id) "/crop.jpg" } alt=(words) width="160" height="160"
+                        loading="lazy";
+                }
+                a href={ (href) "face=" (id) } aria-label={ "Photo of face " (id) } {
+                    (when.as_deref().unwrap_or("Photo"))
+                }
+                @if !others.is_empty() {
+                    small.with title=(others.join(", ")) { "with " (others.join(", ")) }
+                }
+                @if confirmed {
+                    small title="A person said whose face this is" { "Confirmed" }
+                }
             }
         }
     }
@@ -96,8 +127,28 @@ pub(super) async fn crop(
     if unchanged(&headers, &tag) {
         return Ok(not_changed(&tag));
     }
-    let picture = pages.pictures().face(source, id).await?;
-    Ok(jpeg(&tag, picture))
+    match pages.pictures().face(source, id).await {
+        Ok(picture) => Ok(jpeg(&tag, picture)),
+        Err(problem) => absent(problem),
+    }
+}
+
+/// A drawing in place of a picture whose file is not there or cannot be read; browsers show it
+/// whatever the status.
+pub(super) fn absent(problem: Problem) -> Result<Response, Problem> {
+    if problem.code != Code::NotFound {
+        return Err(problem);
+    }
+    let headers = [
+        (header::CONTENT_TYPE, "image/svg+xml"),
+        (header::CACHE_CONTROL, "no-store"),
+    ];
+    Ok((
+        StatusCode::NOT_FOUND,
+        headers,
+        include_str!("../../web/absent.svg"),
+    )
+        .into_response())
 }
 
 /// Whether the browser has this picture already.
@@ -189,7 +240,10 @@ pub(super) async fn of_nobody(
     pages
         .decide(move |album| {
             assert_faces(album, &fields, &faces)?;
-            Ok("/faces".into())
+            Ok(match fields.first("list") {
+                Some("unclear") => "/unclear".into(),
+                _ => "/faces".into(),
+            })
         })
         .await
 }
@@ -222,9 +276,30 @@ fn assert_faces(
 /// Asserts something of one face on the page of its photo.
 pub(super) async fn is(
     State(pages): State<Pages>,
+    Extension(login): Extension<Login>,
     Path(id): Path<i64>,
     Extension(fields): Extension<Fields>,
 ) -> Result<Response, Problem> {
+    let view = View::parse(&Fields::parse(
+        fields.first("view").unwrap_or_default().as_bytes(),
+    ));
+    if let (Some("is"), Some(name)) = (fields.first("do"), fields.first("name")) {
+        let name = name.to_owned();
+        let merged = move |album: &mut Album| {
+            let face = album.face(FaceId(id))?;
+            let group = face.person.filter(|_| face.name.is_none());
+            Ok(match (group, album.find_person(&name)) {
+                (Some(group), Ok(person)) if person != group => vec![person, group],
+                _ => Vec::new(),
+            })
+        };
+        let merged = pages.album(merged).await?;
+        if let Some(found) = merge_question::hindrance(&pages, &fields, merged).await? {
+            let frame = pages.frame(login, None).await?;
+            let action = format!("/faces/{id}/is");
+            return Ok(merge_question::page(&frame, &found, &action, &fields).into_response());
+        }
+    }
     pages
         .decide(move |album| {
             let face = album.face(FaceId(id))?;
@@ -242,7 +317,9 @@ pub(super) async fn is(
                 }
                 _ => drop(assert_faces(album, &fields, &faces)?),
             }
-            Ok(format!("/photos/{}?face={id}", face.photo))
+            let to = view.photo(face.photo);
+            let sign = if to.contains('?') { '&' } else { '?' };
+            Ok(format!("{to}{sign}face={id}"))
         })
         .await
 }

@@ -27,6 +27,11 @@ impl Fields {
         self.0.iter().filter(named).map(|(_, value)| &**value)
     }
 
+    /// All fields with their values.
+    pub(super) fn pairs(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.0.iter().map(|(name, value)| (&**name, &**value))
+    }
+
     /// All values of a field that are numbers.
     pub(super) fn numbers<'a>(&'a self, name: &'a str) -> impl Iterator<Item = i64> + 'a {
         self.all(name).filter_map(|value| value.parse().ok())

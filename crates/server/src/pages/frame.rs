@@ -1,5 +1,6 @@
 //! What every page shares. In: a title, the login, the content. Out: a whole HTML page.
 
+use fusiform::album::MissingRoot;
 use maud::{DOCTYPE, Markup, html};
 
 use super::guard::Login;
@@ -12,15 +13,17 @@ pub(super) enum MenuItem {
     Review,
     Photos,
     Scan,
+    Shared,
     History,
 }
 
-const MENU: [(MenuItem, &str, &str); 6] = [
+const MENU: [(MenuItem, &str, &str); 7] = [
     (MenuItem::People, "/people", "People"),
     (MenuItem::Groups, "/groups", "Unnamed"),
     (MenuItem::Review, "/review", "Review"),
     (MenuItem::Photos, "/photos", "Photos"),
     (MenuItem::Scan, "/scan", "Add photos"),
+    (MenuItem::Shared, "/shared", "Shared"),
     (MenuItem::History, "/history", "History"),
 ];
 
@@ -39,6 +42,8 @@ pub(super) struct Frame {
     pub(super) notice: Option<Notice>,
     /// Questions waiting for an answer.
     pub(super) n_questions: usize,
+    /// Scanned folders that are not there now.
+    pub(super) missing: Vec<MissingRoot>,
 }
 
 impl Frame {
@@ -71,6 +76,14 @@ impl Frame {
             html! {
                 (menu)
                 main #content tabindex="-1" {
+                    @for root in &self.missing {
+                        div.notice.missing role="status" {
+                            p { "The folder " span.path { (root.path.display()) }
+                                " is not there now: is its disk off? "
+                                (counted(root.n_photos, "photo", "photos"))
+                                " below it cannot be shown; names and decisions are kept." }
+                        }
+                    }
                     @if let Some(notice) = &self.notice {
                         div.notice role="status" {
                             p { (notice.text) "." }
@@ -105,6 +118,25 @@ pub(super) fn bare(title: &str, content: Markup) -> Markup {
     )
 }
 
+/// A page for strangers: without menu and scripts, and found by no search engine.
+pub(super) fn public(title: &str, content: Markup) -> Markup {
+    html! {
+        (DOCTYPE)
+        html lang="en" {
+            head {
+                meta charset="utf-8";
+                meta name="viewport" content="width=device-width, initial-scale=1";
+                meta name="color-scheme" content="light dark";
+                meta name="robots" content="noindex, nofollow";
+                title { (title) }
+                link rel="icon" href="/assets/icon.svg";
+                link rel="stylesheet" href="/assets/style.css";
+            }
+            body { main #content { (content) } }
+        }
+    }
+}
+
 fn document(title: &str, body: Markup) -> Markup {
     html! {
         (DOCTYPE)
@@ -132,7 +164,7 @@ pub(super) fn counted(n: usize, one: &str, more: &str) -> String {
 }
 
 /// `12,345`.
-fn thousands(n: usize) -> String {
+pub(super) fn thousands(n: usize) -> String {
     let digits = n.to_string();
     let mut text = String::new();
     for (i, digit) in digits.chars().enumerate() {
@@ -162,6 +194,15 @@ pub(super) fn month(taken_at: &str) -> String {
     match month.and_then(|m| m.parse().ok()).and_then(month_name) {
         Some(month) => format!("{month} {year}"),
         None => taken_at.to_owned(),
+    }
+}
+
+/// As [`day`] and [`month`]; a year stays a year.
+pub(super) fn day_or_part(text: &str) -> String {
+    match text.len() {
+        0..=4 => text.to_owned(),
+        5..=7 => month(text),
+        _ => day(text),
     }
 }
 

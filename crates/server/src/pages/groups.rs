@@ -3,14 +3,18 @@
 
 use axum::Extension;
 use axum::extract::{Query, State};
-use fusiform::album::{Album, FaceSummary, Page, PeopleFilter, PersonStats};
+use axum::response::{IntoResponse, Response};
+use fusiform::album::{Album, FaceSummary, Page, PeopleFilter, PersonId, PersonStats};
 use maud::{Markup, html};
 use serde::Deserialize;
 
-use super::faces::{name_list, tile};
+use super::faces::{Tiles, name_list};
+use super::fields::Fields;
 use super::frame::{Frame, MenuItem, counted};
 use super::guard::Login;
+use super::merge_question;
 use super::state::Pages;
+use super::view::View;
 use crate::problem::Problem;
 
 /// Faces or people of one page.
@@ -67,10 +71,18 @@ pub(super) fn people(cards: &[PersonStats]) -> Markup {
     }
 }
 
+/// The page of unnamed groups that is wanted, and the group whose field is next.
+#[derive(Debug, Deserialize)]
+pub(super) struct Listed {
+    page: Option<usize>,
+    did: Option<i64>,
+    focus: Option<i64>,
+}
+
 pub(super) async fn list(
     State(pages): State<Pages>,
     Extension(login): Extension<Login>,
-    Query(params): Query<Params>,
+    Query(params): Query<Listed>,
 ) -> Result<Markup, Problem> {
     let frame = pages.frame(login, params.did).await?;
     let part = part(params.page, PER_PAGE);
@@ -82,29 +94,120 @@ pub(super) async fn list(
         Ok((
             album.people_page(PeopleFilter::Unnamed, part)?,
             album.unassigned_faces(none)?.total,
+            album.unclear_faces(none)?.total,
+            name_list(album)?,
         ))
     };
-    let (cards, n_leftovers) = pages.album(read).await?;
+    let (cards, n_leftovers, n_unclear, names) = pages.album(read).await?;
     let content = html! {
         div.head {
             div.words {
                 h1 { "Unnamed" }
                 p.soft { (counted(cards.total, "group of faces", "groups of faces"))
-                    " that nobody named yet, largest first." }
+                    " that nobody named yet, largest first. Type a name and press Enter." }
             }
             (sort_button(&frame))
         }
-        p {
+        p.links {
             a href="/faces" { (counted(n_leftovers, "face", "faces")) " of nobody" } " · "
+            @if n_unclear > 0 {
+                a href="/unclear" { (counted(n_unclear, "unclear face", "unclear faces")) } " · "
+            }
             a href="/aside" { "Ignored faces" }
         }
         @if cards.items.is_empty() {
             div.empty { p { "Every group has a name." } }
         }
-        (people(&cards.items))
-        (pager("/groups?", part, cards.total))
+        (names)
+        div.select {
+            ul.grid.naming { (naming(&frame, &cards.items, &params)) }
+            (pager("/groups?", part, cards.total))
+            form.toolbar #bulk method="post" action="/groups" aria-label="Selected groups" {
+                (frame.token())
+                output aria-live="polite" {}
+                div.row {
+                    input type="text" name="name" list="names"
+                        aria-label="One name for the selected groups" placeholder="One name for all"
+                        autocomplete="off";
+                    button.main name="do" value="name" { "Name" }
+                }
+                button name="do" value="hide" formnovalidate { "Hide" }
+                button name="do" value="ignore" formnovalidate { "Ignore" }
+            }
+        }
     };
     Ok(frame.page("Unnamed", MenuItem::Groups, content))
+}
+
+/// Groups that can be named one after the other, or ticked and named together.
+fn naming(frame: &Frame, cards: &[PersonStats], params: &Listed) -> Markup {
+    html! {
+        @for (at, card) in cards.iter().enumerate() {
+            @let id = card.id;
+            // After the last one comes the one before it.
+            @let next = cards.get(at + 1).or(at.checked_sub(1).and_then(|at| cards.get(at)));
+            li.tile.group #{ "group-" (id) } {
+                label.tick {
+                    input type="checkbox" name="person" value=(id) form="bulk"
+                        aria-label={ "Select person " (id) };
+                }
+                a href={ "/people/" (id) } {
+                    @if let Some(face) = card.cover {
+                        img src={ "/faces/" (face) "/crop.jpg" } alt={ "Person " (id) }
+                            width="160" height="160" loading="lazy";
+                    } @else { "Person " (id) }
+                    small { (counted(card.n_photos, "photo", "photos")) }
+                }
+                form method="post" action={ "/people/" (id) "/name" } data-inline {
+                    (frame.token())
+                    input type="hidden" name="list" value=(params.page.unwrap_or(1));
+                    @if let Some(next) = next {
+                        input type="hidden" name="next" value=(next.id);
+                    }
+                    input type="text" name="name" list="names" required autocomplete="off"
+                        aria-label={ "Name of person " (id) } placeholder="Who is this?"
+                        autofocus[params.focus == Some(id.0)];
+                }
+            }
+        }
+    }
+}
+
+/// Decides the same about all groups that were ticked.
+pub(super) async fn decide(
+    State(pages): State<Pages>,
+    Extension(login): Extension<Login>,
+    Extension(fields): Extension<Fields>,
+) -> Result<Response, Problem> {
+    let people: Vec<PersonId> = fields.numbers("person").map(PersonId).collect();
+    let is_name = !matches!(fields.first("do"), Some("hide" | "ignore"));
+    if is_name {
+        let name = fields.first("name").map(str::to_owned);
+        let name = name.ok_or_else(|| Problem::invalid("type the name of the selected groups"))?;
+        let mut all = people.clone();
+        let holder = pages
+            .album(move |album| Ok(album.person_called(&name)?))
+            .await?;
+        all.extend(holder);
+        if let Some(found) = merge_question::hindrance(&pages, &fields, all).await? {
+            let frame = pages.frame(login, None).await?;
+            return Ok(merge_question::page(&frame, &found, "/groups", &fields).into_response());
+        }
+    }
+    pages
+        .decide(move |album| {
+            match fields.first("do") {
+                Some("hide") => album.hide_all(&people)?,
+                Some("ignore") => album.ignore_all(&people)?,
+                _ => {
+                    let name = fields.first("name").unwrap_or_default();
+                    let person = album.name_all(&people, name)?;
+                    return Ok(format!("/people/{person}"));
+                }
+            }
+            Ok("/groups".into())
+        })
+        .await
 }
 
 /// Lets the grouping follow what was decided.
@@ -124,8 +227,12 @@ pub(super) async fn leftovers(
 ) -> Result<Markup, Problem> {
     let frame = pages.frame(login, params.did).await?;
     let part = part(params.page, PER_PAGE);
-    let read = move |album: &mut Album| Ok((album.unassigned_faces(part)?, name_list(album)?));
-    let (faces, names) = pages.album(read).await?;
+    let read = move |album: &mut Album| {
+        let faces = album.unassigned_faces(part)?;
+        let tiles = Tiles::of(album, &faces.items, View::default())?;
+        Ok((faces, tiles, name_list(album)?))
+    };
+    let (faces, tiles, names) = pages.album(read).await?;
     let content = html! {
         div.head { div.words {
             h1 { "Faces of nobody" }
@@ -134,11 +241,55 @@ pub(super) async fn leftovers(
                 " nobody enough to be put with them. Select some to say who they are."
             }
         } }
+        (names)
+        (nameable(&frame, "faces", &tiles, &faces.items, &pager("/faces?", part, faces.total)))
+    };
+    Ok(frame.page("Faces of nobody", MenuItem::Groups, content))
+}
+
+/// Faces in which nobody can be recognised: shown, and never asked about.
+pub(super) async fn unclear(
+    State(pages): State<Pages>,
+    Extension(login): Extension<Login>,
+    Query(params): Query<Params>,
+) -> Result<Markup, Problem> {
+    let frame = pages.frame(login, params.did).await?;
+    let part = part(params.page, PER_PAGE);
+    let read = move |album: &mut Album| {
+        let faces = album.unclear_faces(part)?;
+        let tiles = Tiles::of(album, &faces.items, View::default())?;
+        Ok((faces, tiles, name_list(album)?))
+    };
+    let (faces, tiles, names) = pages.album(read).await?;
+    let content = html! {
+        div.head { div.words {
+            h1 { "Unclear faces" }
+            p.soft {
+                (counted(faces.total, "face", "faces"))
+                " too small, too blurred or turned too far to recognise anybody in. They are \
+                neither grouped nor asked about; you can still say who they are."
+            }
+        } }
+        (names)
+        (nameable(&frame, "unclear", &tiles, &faces.items, &pager("/unclear?", part, faces.total)))
+    };
+    Ok(frame.page("Unclear faces", MenuItem::Groups, content))
+}
+
+/// Faces of nobody to select, and what to say of those that are.
+fn nameable(
+    frame: &Frame,
+    list: &str,
+    tiles: &Tiles,
+    faces: &[FaceSummary],
+    more: &Markup,
+) -> Markup {
+    html! {
         form.select method="post" action="/faces" {
             (frame.token())
-            (names)
-            ul.grid { @for face in &faces.items { (tile(face)) } }
-            (pager("/faces?", part, faces.total))
+            input type="hidden" name="list" value=(list);
+            ul.grid { @for face in faces { (tiles.tile(face)) } }
+            (more)
             div.toolbar role="group" aria-label="Selected faces" {
                 output aria-live="polite" {}
                 div.row {
@@ -151,8 +302,7 @@ pub(super) async fn leftovers(
                 button name="do" value="not_a_face" formnovalidate { "Not a face" }
             }
         }
-    };
-    Ok(frame.page("Faces of nobody", MenuItem::Groups, content))
+    }
 }
 
 pub(super) async fn aside(

@@ -178,7 +178,7 @@ impl Guard {
     }
 
     /// Why this request may not come from one of the pages, by the headers that browsers set.
-    fn refuse(&self, method: &Method, headers: &HeaderMap) -> Option<Problem> {
+    pub(super) fn refuse(&self, method: &Method, headers: &HeaderMap) -> Option<Problem> {
         let text = |name: HeaderName| headers.get(name).and_then(|v| v.to_str().ok());
         let Some(host) = text(header::HOST) else {
             let detail = "the request names no host";
@@ -319,7 +319,8 @@ fn cookie(headers: &HeaderMap) -> Option<String> {
         .map(|cookie| cookie.value().to_owned())
 }
 
-fn random() -> Result<[u8; 32]> {
+/// 256 bits that nobody can guess.
+pub(super) fn random() -> Result<[u8; 32]> {
     let mut bytes = [0; 32];
     getrandom::fill(&mut bytes).map_err(|e| anyhow!("no random numbers from the system: {e}"))?;
     Ok(bytes)

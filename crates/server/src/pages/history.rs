@@ -7,7 +7,7 @@ use fusiform::album::{Album, Decision};
 use maud::{Markup, html};
 use serde::Deserialize;
 
-use super::decisions::{can_be_undone, in_words};
+use super::decisions::in_words;
 use super::fields::Fields;
 use super::frame::{MenuItem, counted};
 use super::groups::{pager, part};
@@ -48,10 +48,15 @@ pub(super) async fn list(
                     @if d.n_faces > 0 {
                         " " span.soft { "(" (counted(d.n_faces, "face", "faces")) ")" }
                     }
+                    @if d.n_in_batch > 1 {
+                        " " span.soft {
+                            "· one of " (d.n_in_batch) " decided and undone in one step"
+                        }
+                    }
                     br;
                     small.soft { (at) " by " (d.actor) @if d.undone { ", taken back" } }
                 }
-                @if !d.undone && can_be_undone(d) {
+                @if d.undoable {
                     form method="post" action="/undo" {
                         (frame.token())
                         input type="hidden" name="decision" value=(d.id);

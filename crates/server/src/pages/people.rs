@@ -5,16 +5,21 @@ use axum::Extension;
 use axum::extract::{Path, Query, State};
 use axum::http::header;
 use axum::response::{IntoResponse, Redirect, Response};
-use fusiform::album::{Album, FaceSummary, Page, PeopleFilter, PersonId, PersonStats};
+use fusiform::album::{
+    Album, DateRange, FaceSummary, Page, PartialDate, PeopleFilter, PersonId, PersonStats,
+    PersonYear,
+};
 use maud::{Markup, html};
 use serde::Deserialize;
 
-use super::faces::{name_list, tile};
+use super::faces::{Tiles, name_list};
 use super::fields::Fields;
 use super::frame::{Frame, MenuItem, counted, day, month};
 use super::groups::{self, PER_PAGE, pager, part};
 use super::guard::Login;
+use super::merge_question;
 use super::state::Pages;
+use super::view::View;
 use crate::problem::Problem;
 
 /// Unnamed groups shown below the people.
@@ -129,29 +134,48 @@ pub(super) fn called(card: &PersonStats) -> String {
         .unwrap_or_else(|| format!("Person {}", card.id))
 }
 
+/// Which part of a person's page is wanted.
+#[derive(Debug, Deserialize)]
+pub(super) struct Shown {
+    page: Option<usize>,
+    did: Option<i64>,
+    year: Option<String>,
+}
+
 pub(super) async fn show(
     State(pages): State<Pages>,
     Extension(login): Extension<Login>,
     Path(id): Path<i64>,
-    Query(params): Query<groups::Params>,
+    Query(params): Query<Shown>,
 ) -> Result<Markup, Problem> {
     let frame = pages.frame(login, params.did).await?;
     let part = part(params.page, PER_PAGE);
+    let year = params.year.filter(|year| !year.is_empty());
+    let year: Option<PartialDate> = year.map(|year| year.parse()).transpose()?;
+    let dates = year.as_ref().map(DateRange::of).unwrap_or_default();
+    let view = View::of_person(PersonId(id)).with_dates(dates.clone());
     let read = move |album: &mut Album| {
         let card = album.person_stats(PersonId(id))?;
-        let faces = album.faces_of(card.id, part)?;
-        Ok((card, faces, name_list(album)?))
+        let faces = album.faces_of_dates(card.id, &dates, part)?;
+        let tiles = Tiles::of(album, &faces.items, view)?;
+        let years = album.years_of(card.id)?;
+        Ok((card, faces, tiles, years, name_list(album)?))
     };
-    let (card, faces, names) = pages.album(read).await?;
+    let (card, faces, tiles, years, names) = pages.album(read).await?;
     let name = called(&card);
+    let here = match &year {
+        Some(year) => format!("/people/{id}?year={year}&"),
+        None => format!("/people/{id}?"),
+    };
     let content = html! {
         (head(&frame, &card))
         (names)
         (actions(&frame, &card))
+        (over_the_years(&card, &years, year.as_ref()))
         form.select method="post" action={ "/people/" (id) "/faces" } {
             (frame.token())
-            ul.grid { (by_month(&faces.items)) }
-            (pager(&format!("/people/{id}?"), part, faces.total))
+            ul.grid { (by_month(&faces.items, &tiles)) }
+            (pager(&here, part, faces.total))
             (toolbar(&name))
         }
     };
@@ -161,6 +185,37 @@ pub(super) async fn show(
         MenuItem::Groups
     };
     Ok(frame.page(&name, place, content))
+}
+
+/// One face of each year, each the way to that year.
+fn over_the_years(card: &PersonStats, years: &[PersonYear], shown: Option<&PartialDate>) -> Markup {
+    let dated = years.iter().filter(|year| year.year.is_some()).count();
+    html! {
+        @if dated > 1 || shown.is_some() {
+            nav.years aria-label="Over the years" {
+                @for year in years {
+                    @let count = counted(year.n_photos, "photo", "photos");
+                    @match &year.year {
+                        Some(number) => {
+                            a href={ "/people/" (card.id) "?year=" (number) }
+                                aria-current=[(shown == Some(number)).then_some("true")] {
+                                img src={ "/faces/" (year.face) "/crop.jpg" } alt="" width="72"
+                                    height="72" loading="lazy";
+                                (number) small { (count) }
+                            }
+                        }
+                        None => {
+                            span { img src={ "/faces/" (year.face) "/crop.jpg" } alt="" width="72"
+                                height="72" loading="lazy"; "No date" small { (count) } }
+                        }
+                    }
+                }
+                @if shown.is_some() {
+                    a.all href={ "/people/" (card.id) } { "All years" }
+                }
+            }
+        }
+    }
 }
 
 fn head(frame: &Frame, card: &PersonStats) -> Markup {
@@ -232,6 +287,9 @@ fn actions(frame: &Frame, card: &PersonStats) -> Markup {
                     }
                 }
             }
+            @if card.n_faces > 0 {
+                a.button.quiet href={ "/shared/new?person=" (card.id) } { "Share…" }
+            }
             form method="post" action=(to("hide")) {
                 (frame.token())
                 @if card.hidden {
@@ -247,7 +305,7 @@ fn actions(frame: &Frame, card: &PersonStats) -> Markup {
 }
 
 /// Faces with a heading wherever another month begins.
-fn by_month(faces: &[FaceSummary]) -> Markup {
+fn by_month(faces: &[FaceSummary], tiles: &Tiles) -> Markup {
     let of = |face: &FaceSummary| match &face.taken_at {
         Some(taken) => month(taken),
         None => "No date".into(),
@@ -258,7 +316,7 @@ fn by_month(faces: &[FaceSummary]) -> Markup {
             @if dated && (at == 0 || of(face) != of(&faces[at - 1])) {
                 li.month { (of(face)) }
             }
-            (tile(face))
+            (tiles.tile(face))
         }
     }
 }
@@ -284,6 +342,7 @@ fn toolbar(name: &str) -> Markup {
 
 pub(super) async fn name(
     State(pages): State<Pages>,
+    Extension(login): Extension<Login>,
     Path(id): Path<i64>,
     Extension(fields): Extension<Fields>,
 ) -> Result<Response, Problem> {
@@ -297,16 +356,28 @@ pub(super) async fn name(
             Ok((album.person_stats(person)?, taken))
         })
         .await?;
+    // From the list of groups: back to it, to the field of the next one.
+    let number = |field| fields.numbers(field).next();
+    let list = number("list").map(|page| match number("next") {
+        Some(next) => format!("/groups?page={page}&focus={next}"),
+        None => format!("/groups?page={page}"),
+    });
     match taken {
         // Two named people are merged only after both were shown.
         Some(other) if card.name.is_some() => {
             Ok(Redirect::to(&format!("/people/{id}/same/{other}")).into_response())
         }
         Some(other) => {
+            let both = vec![other, person];
+            if let Some(found) = merge_question::hindrance(&pages, &fields, both).await? {
+                let frame = pages.frame(login, None).await?;
+                let action = format!("/people/{id}/name");
+                return Ok(merge_question::page(&frame, &found, &action, &fields).into_response());
+            }
             pages
                 .decide(move |album| {
                     album.merge(other, person)?;
-                    Ok(format!("/people/{other}"))
+                    Ok(list.unwrap_or_else(|| format!("/people/{other}")))
                 })
                 .await
         }
@@ -314,7 +385,7 @@ pub(super) async fn name(
             pages
                 .decide(move |album| {
                     album.name(person, &name)?;
-                    Ok(format!("/people/{id}"))
+                    Ok(list.unwrap_or_else(|| format!("/people/{id}")))
                 })
                 .await
         }
@@ -355,10 +426,19 @@ pub(super) async fn same(
 
 pub(super) async fn merge(
     State(pages): State<Pages>,
+    Extension(login): Extension<Login>,
     Path(id): Path<i64>,
     Extension(fields): Extension<Fields>,
 ) -> Result<Response, Problem> {
     let other = fields.first("other").unwrap_or_default().to_owned();
+    let wanted = other.clone();
+    let both = move |album: &mut Album| Ok(vec![PersonId(id), album.find_person(&wanted)?]);
+    let both = pages.album(both).await?;
+    if let Some(found) = merge_question::hindrance(&pages, &fields, both).await? {
+        let frame = pages.frame(login, None).await?;
+        let action = format!("/people/{id}/merge");
+        return Ok(merge_question::page(&frame, &found, &action, &fields).into_response());
+    }
     pages
         .decide(move |album| {
             let other = album.find_person(&other)?;

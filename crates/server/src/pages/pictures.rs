@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use axum::body::Bytes;
+use fusiform::engine::Engine;
 use fusiform::geometry::BoundingBox;
 use fusiform::image::{self, DecodeLimits, Decoded, Image, square};
 use fusiform::scan::read_photo;
@@ -21,6 +22,7 @@ const FACE_PX: u32 = 224;
 /// Longest side of a photo in the list of photos, and on the page of the photo.
 const SMALL_PX: u32 = 480;
 const LARGE_PX: u32 = 2048;
+const HUGE_PX: u32 = 5120;
 const QUALITY: u8 = 84;
 /// Some 10,000 faces.
 const CACHE_BYTES: u64 = 96 << 20;
@@ -34,6 +36,41 @@ pub(super) enum Size {
     Small,
     /// On the page of the photo.
     Large,
+    /// For those who look closer.
+    Huge,
+}
+
+impl Size {
+    fn longest_px(self) -> u32 {
+        match self {
+            Size::Small => SMALL_PX,
+            Size::Large => LARGE_PX,
+            Size::Huge => HUGE_PX,
+        }
+    }
+}
+
+/// The faces of a photo that strangers see, in pixels of the photo.
+#[derive(Debug, Clone)]
+pub(super) struct Covered {
+    pub(super) kept: Vec<BoundingBox>,
+    pub(super) covered: Vec<BoundingBox>,
+}
+
+impl Covered {
+    fn tag(&self, source: &Source) -> [u8; 8] {
+        let mut tag = blake3::Hasher::new();
+        tag.update(&source.tag);
+        for (mark, boxes) in [(b"kept", &self.kept), (b"cove", &self.covered)] {
+            tag.update(mark);
+            for side in boxes.iter().flat_map(|b| b.as_array()) {
+                tag.update(&side.to_le_bytes());
+            }
+        }
+        let mut head = [0; 8];
+        head.copy_from_slice(&tag.finalize().as_bytes()[..8]);
+        head
+    }
 }
 
 /// A picture's key in the cache. The tag is a hash of the content, so that a number used again
@@ -42,6 +79,8 @@ pub(super) enum Size {
 enum Key {
     Face(i64, [u8; 8]),
     Photo(i64, [u8; 8], Size),
+    /// With faces covered.
+    Covered(i64, [u8; 8], Size),
 }
 
 #[derive(Debug, Clone)]
@@ -116,16 +155,65 @@ impl Pictures {
         size: Size,
     ) -> Result<Bytes, Problem> {
         let key = Key::Photo(source.photo, source.tag, size);
-        let longest_px = match size {
-            Size::Small => SMALL_PX,
-            Size::Large => LARGE_PX,
-        };
+        let longest_px = size.longest_px();
         let name = key.clone();
         self.make(source, key, longest_px, move |decoded, _| {
             let jpeg = jpeg(&decoded.image.shrunk_to(longest_px));
             jpeg.into_iter().map(|jpeg| (name.clone(), jpeg)).collect()
         })
         .await
+    }
+
+    /// A photo as strangers see it: every face covered but those to keep, those too that only a
+    /// second look at the pixels finds. Both sizes are made at once.
+    ///
+    /// # Errors
+    /// If none of the photo's files can be read, or something still looks like a face.
+    pub(super) async fn covered(
+        self: &Arc<Self>,
+        engine: Arc<Engine>,
+        source: Source,
+        faces: Covered,
+        size: Size,
+    ) -> Result<Bytes, Problem> {
+        let tag = faces.tag(&source);
+        let key = |size| Key::Covered(source.photo, tag, size);
+        if let Some(picture) = self.kept.get(&key(size)) {
+            return Ok(picture);
+        }
+        let lock = source.photo.unsigned_abs() as usize % LOCKS;
+        let _lock = self.locks[lock].lock().await;
+        if let Some(picture) = self.kept.get(&key(size)) {
+            return Ok(picture);
+        }
+        let paths = source.paths.clone();
+        let work = move || {
+            let mut decoded = read(&paths, LARGE_PX)?;
+            decoded.image = decoded.image.shrunk_to(LARGE_PX);
+            let (scale_x, scale_y) = decoded_scale(&decoded);
+            let scaled = |boxes: &[BoundingBox]| -> Vec<BoundingBox> {
+                boxes.iter().map(|b| b.scaled(scale_x, scale_y)).collect()
+            };
+            let (kept, covered) = (scaled(&faces.kept), scaled(&faces.covered));
+            let left = engine.cover_faces(&mut decoded.image, &covered, &kept)?;
+            if !left.is_empty() {
+                let detail = "not every face in this photo could be covered for sure";
+                return Err(Problem::new(Code::NotFound, detail));
+            }
+            let no_jpeg = || Problem::internal("a covered photo could not be written");
+            let large = jpeg(&decoded.image).ok_or_else(no_jpeg)?;
+            let small = jpeg(&decoded.image.shrunk_to(SMALL_PX)).ok_or_else(no_jpeg)?;
+            Ok([(Size::Large, large), (Size::Small, small)])
+        };
+        let made = self.admission.compute(Holder::VISITORS, 0, work).await?;
+        let mut wanted = None;
+        for (made_size, picture) in made {
+            if made_size == size {
+                wanted = Some(picture.clone());
+            }
+            self.kept.insert(key(made_size), picture);
+        }
+        wanted.ok_or_else(|| Problem::not_found("this size"))
     }
 
     /// Forgets every picture.

@@ -1,6 +1,7 @@
 //! Adding photos. In: a folder's path. Out: a scan in the background, and its progress while it
 //! runs.
 
+use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -10,7 +11,8 @@ use axum::extract::{Query, State};
 use axum::response::sse::{Event as SseEvent, KeepAlive, Sse};
 use axum::response::{IntoResponse, Redirect, Response};
 use fusiform::AnalyseOptions;
-use fusiform::scan::{Event, ScanOptions};
+use fusiform::album::expand_home;
+use fusiform::scan::{Event, ScanOptions, ScanSummary};
 use futures_util::stream;
 use maud::{Markup, html};
 use serde::Deserialize;
@@ -18,7 +20,7 @@ use serde::Deserialize;
 use super::fields::Fields;
 use super::frame::{Frame, MenuItem, counted};
 use super::guard::Login;
-use super::scan_progress::Progress;
+use super::scan_progress::{Progress, Unused};
 use super::state::Pages;
 use crate::admission::blocking;
 use crate::problem::Problem;
@@ -45,6 +47,7 @@ pub(super) async fn show(
     let running = progress.as_ref().is_some_and(|p| !p.over);
     let at = params.at.clone();
     let folders = blocking(move || Ok(at.as_deref().map(folders_in))).await?;
+    let roots = pages.album(|album| Ok(album.roots()?)).await?;
     let content = html! {
         div.head { div.words {
             h1 { "Add photos" }
@@ -68,6 +71,7 @@ pub(super) async fn show(
                     }
                     (browse(params.at.as_deref(), folders.as_deref()))
                 }
+                (remembered(&frame, &roots))
             }
         }
     };
@@ -78,6 +82,40 @@ pub(super) async fn show(
         Some(header) => (header, page).into_response(),
         None => page.into_response(),
     })
+}
+
+/// The folders that were scanned before, to scan again.
+fn remembered(frame: &Frame, roots: &[PathBuf]) -> Markup {
+    let is_missing = |root: &PathBuf| frame.missing.iter().any(|missing| missing.path == *root);
+    html! {
+        @if !roots.is_empty() {
+            div.head { div.words { h2 { "Folders scanned before" } }
+                @if roots.len() > 1 {
+                    form.sort method="post" action="/scan" {
+                        (frame.token())
+                        input type="hidden" name="again" value="all";
+                        button { "Scan all again" }
+                    }
+                }
+            }
+            ul.history {
+                @for (at, root) in roots.iter().enumerate() {
+                    li {
+                        div.words {
+                            span.path { (root.display()) }
+                            @if is_missing(root) { br; small.soft { "not there now" } }
+                        }
+                        form method="post" action="/scan" {
+                            (frame.token())
+                            input type="hidden" name="again" value=(at);
+                            input type="hidden" name="known" value=(root.display());
+                            button aria-label={ "Scan again: " (root.display()) } { "Scan again" }
+                        }
+                    }
+                }
+            }
+        }
+    }
 }
 
 fn browse(at: Option<&Path>, folders: Option<&[PathBuf]>) -> Markup {
@@ -125,7 +163,7 @@ fn under_way(frame: &Frame, progress: &Progress) -> Markup {
     let total = (progress.total > 0).then_some(progress.total);
     html! {
         div.panel data-scan {
-            p.path { (progress.folder.display()) }
+            @for folder in &progress.folders { p.path { (folder.display()) } }
             p role="status" { (progress.words) }
             progress aria-label="Photos looked at" max=[total]
                 value=[total.map(|_| progress.done)] {}
@@ -137,22 +175,18 @@ fn under_way(frame: &Frame, progress: &Progress) -> Markup {
 fn ended(progress: &Progress) -> Markup {
     html! {
         div.panel {
-            p.path { (progress.folder.display()) }
+            @for folder in &progress.folders { p.path { (folder.display()) } }
             @match &progress.failed {
                 Some(why) => { p role="alert" { (why) } }
                 None => { p role="status" { (progress.words) } }
             }
-            @if !progress.problems.is_empty() {
+            @for unused in &progress.unused {
                 details {
-                    summary {
-                        (counted(progress.problems.len(), "file", "files")) " could not be used"
-                    }
+                    summary { (unused.what) }
                     ul.problems {
-                        @for problem in progress.problems.iter().take(SHOWN_PROBLEMS) {
-                            li { (problem) }
-                        }
-                        @if progress.problems.len() > SHOWN_PROBLEMS {
-                            li { "and " (progress.problems.len() - SHOWN_PROBLEMS) " more" }
+                        @for file in unused.files.iter().take(SHOWN_PROBLEMS) { li { (file) } }
+                        @if unused.files.len() > SHOWN_PROBLEMS {
+                            li { "and " (unused.files.len() - SHOWN_PROBLEMS) " more" }
                         }
                     }
                 }
@@ -166,21 +200,12 @@ pub(super) async fn start(
     State(pages): State<Pages>,
     Extension(fields): Extension<Fields>,
 ) -> Result<Response, Problem> {
-    let folder = PathBuf::from(fields.first("folder").unwrap_or_default());
-    if !folder.is_absolute() {
-        return Err(Problem::invalid(
-            "give the whole path of the folder, from the root on",
-        ));
-    }
-    let exists = tokio::fs::metadata(&folder).await;
-    if let Err(why) = exists {
-        return Err(Problem::invalid(format!("{}: {why}", folder.display())));
-    }
-    pages.scans().begin(&folder)?;
+    let folders = wanted(&pages, &fields).await?;
+    pages.scans().begin(&folders)?;
     let pages = pages.clone();
     tokio::spawn(async move {
         let worker = pages.clone();
-        let scanned = blocking(move || run(&worker, &[folder])).await;
+        let scanned = blocking(move || run(&worker, &folders)).await;
         let grouped = match scanned {
             Ok(()) => pages.group().await,
             Err(problem) => Err(problem),
@@ -191,6 +216,32 @@ pub(super) async fn start(
         });
     });
     Ok(Redirect::to("/scan").into_response())
+}
+
+/// The folders that a form asks to scan: one that was typed, or those that were scanned before.
+async fn wanted(pages: &Pages, fields: &Fields) -> Result<Vec<PathBuf>, Problem> {
+    if let Some(again) = fields.first("again") {
+        let roots = pages.album(|album| Ok(album.roots()?)).await?;
+        if again == "all" {
+            return Ok(roots);
+        }
+        // By number, because a path need not be text; its text tells whether the list changed.
+        let at = again.parse::<usize>().ok().and_then(|at| roots.get(at));
+        let known = fields.first("known").unwrap_or_default();
+        let at = at.filter(|root| root.display().to_string().trim() == known);
+        let gone = || Problem::invalid("that folder is not in the list any more; look again");
+        return Ok(vec![at.ok_or_else(gone)?.clone()]);
+    }
+    let typed = PathBuf::from(fields.first("folder").unwrap_or_default());
+    let folder = expand_home(&typed, pages.home())?;
+    if !folder.is_absolute() {
+        let what = "give the whole path of the folder, from the root or from ~ on";
+        return Err(Problem::invalid(what));
+    }
+    if let Err(why) = tokio::fs::metadata(&folder).await {
+        return Err(Problem::invalid(format!("{}: {why}", folder.display())));
+    }
+    Ok(vec![folder])
 }
 
 /// Scans folders, and keeps the state of the scan that was begun.
@@ -234,16 +285,49 @@ pub(super) fn run(pages: &Pages, roots: &[PathBuf]) -> Result<(), Problem> {
             summary.analysed,
             counted(summary.new_faces, "face", "faces")
         );
-        progress.problems = summary
-            .problems
-            .iter()
-            .map(|(file, why)| format!("{}: {why}", file.display()))
-            .chain(summary.unread.iter().map(|(file, kind)| {
-                format!("{}: of a kind that is not read ({kind})", file.display())
-            }))
-            .collect();
+        if summary.gone.n_photos > 0 {
+            let gone = counted(summary.gone.n_photos, "photo is", "photos are");
+            progress.words += &format!(" {gone} not there any more.");
+        }
+        progress.unused = unused(&summary);
     });
     Ok(())
+}
+
+/// What a scan did not use, or not wholly, and why.
+fn unused(summary: &ScanSummary) -> Vec<Unused> {
+    let mut all = Vec::new();
+    let each = |files: &[(PathBuf, String)]| -> Vec<String> {
+        let line = |(file, why): &(PathBuf, String)| format!("{}: {why}", file.display());
+        files.iter().map(line).collect()
+    };
+    if !summary.problems.is_empty() {
+        let n = counted(summary.problems.len(), "file", "files");
+        all.push(Unused {
+            what: format!("{n} could not be read"),
+            files: each(&summary.problems),
+        });
+    }
+    let mut kinds: BTreeMap<&str, Vec<String>> = BTreeMap::new();
+    for (file, kind) in &summary.unread {
+        let files = kinds.entry(kind).or_default();
+        files.push(file.display().to_string());
+    }
+    for (kind, files) in kinds {
+        let n = counted(files.len(), "file", "files");
+        all.push(Unused {
+            what: format!("{n} of a kind that is not read: {kind}"),
+            files,
+        });
+    }
+    if !summary.notes.is_empty() {
+        let n = counted(summary.notes.len(), "photo was", "photos were");
+        all.push(Unused {
+            what: format!("{n} used, but not wholly"),
+            files: each(&summary.notes),
+        });
+    }
+    all
 }
 
 pub(super) async fn stop(State(pages): State<Pages>) -> Response {

@@ -1,7 +1,7 @@
 //! How far the scan of this server is. In: steps of a scan. Out: the newest state, to everybody who
 //! watches.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -18,12 +18,22 @@ pub(super) struct Progress {
     pub(super) total: usize,
     pub(super) over: bool,
     #[serde(skip)]
-    pub(super) folder: PathBuf,
+    pub(super) folders: Vec<PathBuf>,
+    /// What was not or not wholly used, by why.
     #[serde(skip)]
-    pub(super) problems: Vec<String>,
+    pub(super) unused: Vec<Unused>,
     /// Why it ended early.
     #[serde(skip)]
     pub(super) failed: Option<String>,
+}
+
+/// Files of which one thing is to be said.
+#[derive(Debug, Clone)]
+pub(super) struct Unused {
+    /// Such as `2 files of a kind that is not read: video`.
+    pub(super) what: String,
+    /// Each file, with the reason where it is its own.
+    pub(super) files: Vec<String>,
 }
 
 /// The scan of this server: one at a time, since it uses every core.
@@ -73,7 +83,7 @@ impl Scans {
     }
 
     /// Starts the state of a new scan; fails while one is running.
-    pub(super) fn begin(&self, folder: &Path) -> Result<(), Problem> {
+    pub(super) fn begin(&self, folders: &[PathBuf]) -> Result<(), Problem> {
         let starting = self.starting.lock();
         let _starting = starting.unwrap_or_else(PoisonError::into_inner);
         if self.is_running() {
@@ -83,7 +93,7 @@ impl Scans {
         self.stop.store(false, Ordering::Relaxed);
         self.progress.send_replace(Some(Progress {
             words: "Looking for photos …".into(),
-            folder: folder.to_path_buf(),
+            folders: folders.to_vec(),
             ..Progress::default()
         }));
         Ok(())

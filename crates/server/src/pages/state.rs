@@ -1,23 +1,24 @@
 //! What the pages work with. In: an engine, an album's file. Out: connections to the album, and
 //! decisions that can be undone. Knows nothing of HTML but the [`Frame`] around each page.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use axum::response::{IntoResponse, Redirect, Response};
-use fusiform::album::{Album, OpenOptions, Page};
+use fusiform::album::{Album, MissingRoot, OpenOptions, Page};
 use fusiform::engine::Engine;
 use fusiform::scan::Exclude;
 use fusiform_gallery::has_room;
 use tokio::sync::{Notify, RwLock, RwLockReadGuard};
 
-use super::decisions::{can_be_undone, in_words};
+use super::decisions::in_words;
 use super::frame::{Frame, Notice};
 use super::guard::{Guard, Login};
 use super::pictures::Pictures;
 use super::scan_progress::Scans;
+use super::visitors::Visitors;
 use crate::admission::{Admission, blocking};
 use crate::problem::{Code, Problem};
 
@@ -27,6 +28,8 @@ const ACTOR: &str = "web page";
 const GROUP_AFTER: Duration = Duration::from_secs(20);
 /// Connections to the album kept open.
 const MAX_IDLE_CONNECTIONS: usize = 8;
+/// How long what was seen of folders is believed.
+const LOOK_EVERY: Duration = Duration::from_secs(3);
 /// Decisions among which the one just made is searched.
 const RECENT: usize = 50;
 
@@ -52,6 +55,11 @@ struct Inner {
     decided: Notify,
     /// A change failed since the disk was full.
     disk_full: AtomicBool,
+    /// Folders that were not there when that was looked at.
+    missing: tokio::sync::Mutex<Option<(Instant, Vec<MissingRoot>)>>,
+    visitors: Visitors,
+    /// For which `~` stands in the path of a folder.
+    home: Option<PathBuf>,
 }
 
 impl Pages {
@@ -63,6 +71,7 @@ impl Pages {
         exclude: Exclude,
         guard: Guard,
         admission: Arc<Admission>,
+        home: Option<PathBuf>,
     ) -> Pages {
         Pages(Arc::new(Inner {
             guard: Arc::new(guard),
@@ -78,6 +87,9 @@ impl Pages {
             grouping: RwLock::default(),
             decided: Notify::new(),
             disk_full: AtomicBool::new(false),
+            missing: tokio::sync::Mutex::default(),
+            visitors: Visitors::default(),
+            home,
         }))
     }
 
@@ -125,6 +137,19 @@ impl Pages {
     /// Set when the server ends.
     pub(super) fn ending(&self) -> &AtomicBool {
         &self.0.ending
+    }
+
+    pub(super) fn visitors(&self) -> &Visitors {
+        &self.0.visitors
+    }
+
+    pub(super) fn home(&self) -> Option<&Path> {
+        self.0.home.as_deref()
+    }
+
+    /// A handle on the engine for work on another thread.
+    pub(super) fn shared_engine(&self) -> Arc<Engine> {
+        Arc::clone(&self.0.engine)
     }
 
     /// Threads that a scan may use.
@@ -212,9 +237,15 @@ impl Pages {
                 Some(id) => {
                     let decisions = album.history(first(RECENT))?.items;
                     let found = decisions.into_iter().find(|d| d.id == id && !d.undone);
-                    found.map(|d| Notice {
-                        text: in_words(album, &d.what),
-                        undo: can_be_undone(&d).then_some(id),
+                    found.map(|d| {
+                        let mut text = in_words(album, &d.what);
+                        if d.n_in_batch > 1 {
+                            text += &format!(", and {} more in one step", d.n_in_batch - 1);
+                        }
+                        Notice {
+                            text,
+                            undo: d.undoable.then_some(id),
+                        }
                     })
                 }
             };
@@ -225,6 +256,7 @@ impl Pages {
             login,
             notice,
             n_questions,
+            missing: self.missing_roots().await?,
         })
     }
 
@@ -234,6 +266,20 @@ impl Pages {
         let mut album = self.connection()?;
         self.0.engine.group(&mut album)?;
         Ok(())
+    }
+
+    /// Scanned folders that are not there, as they were seconds ago: a disk that is off may answer
+    /// slowly.
+    pub(super) async fn missing_roots(&self) -> Result<Vec<MissingRoot>, Problem> {
+        let mut looked = self.0.missing.lock().await;
+        if let Some((at, missing)) = looked.as_ref()
+            && at.elapsed() < LOOK_EVERY
+        {
+            return Ok(missing.clone());
+        }
+        let missing = self.album(|album| Ok(album.missing_roots()?)).await?;
+        *looked = Some((Instant::now(), missing.clone()));
+        Ok(missing)
     }
 
     /// Groups all faces anew and makes the questions for the review.
