@@ -68,7 +68,9 @@ pub(super) fn with(file: &mut ScannedFile, change: impl FnOnce(&mut PhotoRecord)
 /// The same picture in other bytes.
 pub(super) fn edited(file: &ScannedFile, version: u8) -> ScannedFile {
     let mut file = file.clone();
-    file.hash.as_mut().unwrap()[31] = version;
+    // Originals repeat their number, which is never 255.
+    let hash = file.hash.as_mut().unwrap();
+    (hash[29], hash[31]) = (255, version);
     file.size_bytes += u64::from(version);
     file
 }
