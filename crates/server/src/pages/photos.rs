@@ -4,6 +4,7 @@ use axum::Extension;
 use axum::extract::{Path, Query, State};
 use axum::http::HeaderMap;
 use axum::response::Response;
+use fusiform::DateSource;
 use fusiform::album::{Album, Exclusion, FaceSummary, PhotoId, PhotoView};
 use fusiform::geometry::BoundingBox;
 use maud::{Markup, html};
@@ -29,8 +30,13 @@ pub(super) async fn show(
     Query(params): Query<Params>,
 ) -> Result<Markup, Problem> {
     let frame = pages.frame(login, params.did).await?;
-    let read = move |album: &mut Album| Ok((album.photo(PhotoId(id))?, name_list(album)?));
-    let (photo, names) = pages.album(read).await?;
+    let read = move |album: &mut Album| {
+        let photo = album.photo(PhotoId(id))?;
+        let date = album.date_of(photo.photo)?;
+        Ok((photo, date, name_list(album)?))
+    };
+    let (photo, date, names) = pages.album(read).await?;
+    let is_of_file = date.is_some_and(|date| date.source == Some(DateSource::FileTime));
     let title = match &photo.taken_at {
         Some(taken) => day(taken),
         None => photo
@@ -47,6 +53,7 @@ pub(super) async fn show(
             p.soft {
                 (counted(photo.faces.len(), "face", "faces"))
                 " · " (photo.width_px) "×" (photo.height_px)
+                @if is_of_file { " · the date is only that of the file" }
             }
             @for path in &photo.paths { p.path { (path.display()) } }
             p { a href={ "/photos/" (photo.photo) "/draw" } { "Draw a face that was missed" } }
