@@ -142,7 +142,7 @@ impl Watch {
     pub fn new(roots: &[PathBuf], exclude: Exclude) -> Watch {
         let shared = Arc::new(Shared::default());
         let told = Arc::clone(&shared);
-        let config = Config::default().with_follow_symlinks(false);
+        let config = Config::default().with_follow_symlinks(true);
         let system = RecommendedWatcher::new(move |event| told.report(event), config);
         if let Err(e) = &system {
             shared.lock().notes.push(reason(e));
@@ -250,7 +250,7 @@ impl Watch {
             let told = Arc::clone(&self.shared);
             let config = Config::default()
                 .with_poll_interval(POLL_EVERY)
-                .with_follow_symlinks(false);
+                .with_follow_symlinks(true);
             match PollWatcher::new(move |event| told.report(event), config) {
                 Ok(polled) => self.polled = Some(polled),
                 Err(e) => self.shared.lock().notes.push(reason(&e)),

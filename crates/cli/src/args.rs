@@ -758,14 +758,14 @@ Scan the photos first. The database is only read. `fusiform undo` takes it back.
     },
     /// People and faces of a running Immich
     #[command(
-        after_help = "Example: fusiform import immich http://server:2283 --key-file immich.key\n\n\
+        after_help = "Example: fusiform import immich --url http://server:2283 --key-file immich.key\n\n\
 Scan the photos first. Immich is only read: the key needs the permissions person.read, face.read \
 and asset.read, and may also stand in FUSIFORM_IMMICH_KEY. What you decided about a face stands. \
 `fusiform undo` takes the import back."
     )]
     Immich {
         /// Address of the server
-        #[arg(value_name = "URL")]
+        #[arg(long, value_name = "URL")]
         url: String,
         /// File with an API key on its first line; `-` is stdin
         #[arg(long, value_name = "FILE")]

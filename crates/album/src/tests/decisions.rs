@@ -10,6 +10,7 @@ use proptest::prelude::*;
 use super::presence::{edited, pictured, saved_again, with};
 use super::*;
 use crate::regions::RelativeBox;
+use fusiform_search::likelihood_ratio::LikelihoodRatio;
 
 /// A decision of a human, chosen at random; numbers choose among what is there.
 #[derive(Debug, Clone)]
@@ -24,6 +25,7 @@ enum Step {
     Ignore(usize),
     NotAFace(usize),
     Hide(usize, bool),
+    Cover(usize),
     Reply(usize, Reply),
     Undo,
     Edit(usize),
@@ -48,6 +50,7 @@ fn step() -> impl Strategy<Value = Step> {
         (0..16usize).prop_map(Step::Ignore),
         (0..16usize).prop_map(Step::NotAFace),
         (0..9usize, any::<bool>()).prop_map(|(p, h)| Step::Hide(p, h)),
+        (0..16usize).prop_map(Step::Cover),
         (0..9usize, reply).prop_map(|(q, r)| Step::Reply(q, r)),
         Just(Step::Undo),
         (0..50usize).prop_map(Step::Edit),
@@ -385,6 +388,8 @@ fn decide(c: &mut Album, disk: &Disk, step: &Step, decided: &Decided) -> Option<
             };
             changed.then_some(())?;
         }
+        // It stands for its person, and changes nothing else.
+        Step::Cover(f) => drop(c.choose_cover(face(*f)).ok()?),
         Step::Reply(q, reply) => {
             let open = c.questions(Page::default()).unwrap().items;
             let asked = open.get(q % open.len().max(1))?;
@@ -417,6 +422,12 @@ proptest! {
             ask_similarity: 0.1,
             // So low that new photos are assigned and not grouped.
             exact_up_to: 4,
+            // So steep that strangers are asked about.
+            likelihood_ratio: LikelihoodRatio::from_rates(&[
+                (0.0, 0.5, 0.0),
+                (0.002, 0.1, 0.3),
+                (0.004, 1e-6, 0.6),
+            ]),
             ..ClusterOptions::default()
         };
         album.group(&ModelId("e@1".into()), &options).unwrap();

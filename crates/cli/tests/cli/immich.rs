@@ -275,19 +275,19 @@ fn a_server_that_never_ends_or_is_none_is_no_trap_and_the_key_is_never_an_argume
     let no_immich = Double::start(|_, _| (200, json!(["hello"])));
     let url = &*no_immich.address;
     stage
-        .run(&["import", "immich", url, "--key-file", "immich.key"])
+        .run(&["import", "immich", "--url", url, "--key-file", "immich.key"])
         .ended_with(4)
         .says(&["not Immich's answer"]);
     fs::write(stage.path("wrong.key"), "other\n").unwrap();
     stage
-        .run(&["import", "immich", url, "--key-file", "wrong.key"])
+        .run(&["import", "immich", "--url", url, "--key-file", "wrong.key"])
         .ended_with(4)
         .says(&["401", "person.read"]);
     stage
-        .run(&["import", "immich", url])
+        .run(&["import", "immich", "--url", url])
         .ended_with(4)
         .says(&["FUSIFORM_IMMICH_KEY"]);
     stage
-        .run(&["import", "immich", "server:2283"])
+        .run(&["import", "immich", "--url", "server:2283"])
         .ended_with(4);
 }

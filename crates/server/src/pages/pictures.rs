@@ -186,9 +186,11 @@ impl Pictures {
         if let Some(picture) = self.kept.get(&key(size)) {
             return Ok(picture);
         }
-        let paths = source.paths.clone();
+        let (mut decoded, turn) = self
+            .decode(&source.paths, LARGE_PX, Holder::VISITORS)
+            .await?;
         let work = move || {
-            let mut decoded = read(&paths, LARGE_PX)?;
+            let _turn = turn;
             decoded.image = decoded.image.shrunk_to(LARGE_PX);
             let (scale_x, scale_y) = decoded_scale(&decoded);
             let scaled = |boxes: &[BoundingBox]| -> Vec<BoundingBox> {
@@ -205,7 +207,7 @@ impl Pictures {
             let small = jpeg(&decoded.image.shrunk_to(SMALL_PX)).ok_or_else(no_jpeg)?;
             Ok([(Size::Large, large), (Size::Small, small)])
         };
-        let made = self.admission.compute(Holder::VISITORS, 0, work).await?;
+        let made = blocking(work).await?;
         let mut wanted = None;
         for (made_size, picture) in made {
             if made_size == size {
@@ -237,7 +239,7 @@ impl Pictures {
         if let Some(picture) = self.kept.get(&key) {
             return Ok(picture);
         }
-        let (decoded, turn) = self.decode(&source.paths, enough_px).await?;
+        let (decoded, turn) = self.decode(&source.paths, enough_px, Holder::PAGES).await?;
         let pictures = Arc::clone(self);
         blocking(move || {
             let _turn = turn;
@@ -256,10 +258,15 @@ impl Pictures {
 
     /// The first of a photo's files that can still be read, with at least `enough_px` on its
     /// longest side if it has them, and the turn that holds its memory.
-    async fn decode(&self, paths: &[PathBuf], enough_px: u32) -> Result<(Decoded, Turn), Problem> {
+    async fn decode(
+        &self,
+        paths: &[PathBuf],
+        enough_px: u32,
+        holder: Holder,
+    ) -> Result<(Decoded, Turn), Problem> {
         let mut last = Problem::not_found("any of the photo's files");
         for path in paths {
-            match self.decode_one(path.clone(), enough_px).await {
+            match self.decode_one(path.clone(), enough_px, holder).await {
                 Err(why) if matches!(why.code, Code::NotFound | Code::TooLarge) => last = why,
                 done => return done,
             }
@@ -269,17 +276,22 @@ impl Pictures {
     }
 
     /// The file is read twice, once for its size: one that waits for memory holds none.
-    async fn decode_one(&self, path: PathBuf, enough_px: u32) -> Result<(Decoded, Turn), Problem> {
+    async fn decode_one(
+        &self,
+        path: PathBuf,
+        enough_px: u32,
+        holder: Holder,
+    ) -> Result<(Decoded, Turn), Problem> {
         let unreadable = |why: String| Problem::new(Code::NotFound, why);
         let read = move |path: &Path| read_photo(path).map_err(|e| unreadable(e.to_string()));
-        let turn = self.admission.turn(Holder::PAGES, 0).await?;
+        let turn = self.admission.turn(holder, 0).await?;
         let measured = path.clone();
         let pixel_bytes = blocking(move || {
             let _turn = turn;
             Ok(reduced_decoding_bytes(&read(&measured)?, enough_px))
         });
         let pixel_bytes = pixel_bytes.await?;
-        let turn = self.admission.turn(Holder::PAGES, pixel_bytes).await?;
+        let turn = self.admission.turn(holder, pixel_bytes).await?;
         blocking(move || {
             let limits = DecodeLimits::default();
             let decoded = image::decode_reduced(&read(&path)?, &limits, enough_px);

@@ -40,7 +40,7 @@ impl Pages {
     fn follow(&self, folders: &[PathBuf]) {
         let Some(first) = folders.first() else { return };
         // One scan at a time, since it uses every core.
-        while self.scans().begin(first).is_err() {
+        while self.scans().begin(folders).is_err() {
             if self.ending().load(Ordering::Relaxed) {
                 return;
             }
