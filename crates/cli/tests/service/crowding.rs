@@ -4,7 +4,7 @@ use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::time::Duration;
 
-use crate::server_fixture::{Home, Server, form, portrait};
+use crate::server_fixture::{Home, Server, portrait};
 
 fn connect(server: &Server) -> TcpStream {
     let line = TcpStream::connect(("127.0.0.1", server.port)).unwrap();
