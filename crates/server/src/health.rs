@@ -1,5 +1,5 @@
-//! Probes for supervisors. In: what gallery and album say of themselves. Out: 200 while the server is alive,
-//! and while it takes work; 503 with the reason if it cannot.
+//! Probes for supervisors. In: what gallery and album say of themselves. Out: 200 while the server
+//! is alive, and while it takes work; 503 with the reason if it cannot.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};

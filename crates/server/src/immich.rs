@@ -51,7 +51,7 @@ pub(crate) fn router(analyser: &Analyser, settings: &ImmichSettings) -> Result<R
     let upstream = settings.forward.as_deref().map(Upstream::new);
     let immich = Immich {
         analyser: analyser.clone(),
-        upstream: upstream.transpose().context("immich.forward")?,
+        upstream: upstream.transpose().context("the server to forward to")?,
     };
     let routes = Router::new()
         .route(
@@ -139,7 +139,8 @@ impl Immich {
         held: Held,
     ) -> Result<Response, Problem> {
         let Some(upstream) = &self.upstream else {
-            let detail = format!("Task {task} is not done here, and immich.forward is not set");
+            let detail =
+                format!("Task {task} is not done here, and there is no server to forward to");
             return Err(Problem::new(Code::InvalidValue, detail));
         };
         let answer = upstream.send(head, body).await;

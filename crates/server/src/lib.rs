@@ -5,8 +5,8 @@
 //! variables or terminals.
 //!
 //! A request goes one way: `connections` (TLS, limits of sockets) → `front` (what a proxy changed)
-//! → a route tree (`pages`, `v1`, `compreface`, `immich`, `nextcloud`, `deepstack`), which parses it
-//! into a typed request and takes its permits from `admission` → `analysis` (engine), `service`
+//! → a route tree (`pages`, `v1`, `compreface`, `immich`, `nextcloud`, `deepstack`), which parses
+//! it into a typed request and takes its permits from `admission` → `analysis` (engine), `service`
 //! (engine and gallery) or the album. What goes wrong on the
 //! way is a `problem`, which the route tree renders in its contract's form.
 #![forbid(unsafe_code)]

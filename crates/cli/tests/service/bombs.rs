@@ -1,5 +1,5 @@
-//! Small files that become large: pixels that are claimed, metadata that inflates. What they take of
-//! the server, and whether others notice.
+//! Small files that become large: pixels that are claimed, metadata that inflates. What they take
+//! of the server, and whether others notice.
 
 use std::time::Duration;
 

@@ -39,9 +39,11 @@ impl Entries {
     /// `None` if it is not of Immich's form.
     pub(super) fn parse(text: &[u8]) -> Option<Entries> {
         let tasks: BTreeMap<String, BTreeMap<String, Entry>> = serde_json::from_slice(text).ok()?;
-        // Immich's server puts one task into a request.
+        // Immich's server puts one task into a request. Two together are refused: another server
+        // would find the faces too, with vectors of another model.
         if let Some(other) = tasks.keys().find(|task| *task != FACES) {
-            return Some(Entries::Other(other.clone()));
+            let alone = !tasks.contains_key(FACES);
+            return alone.then(|| Entries::Other(other.clone()));
         }
         let types = tasks.get(FACES)?;
         // Recognition works on what the detection of the same request has found.
@@ -85,7 +87,7 @@ mod tests {
                 None,
             ),
             (
-                r#"{"clip": {"textual": {"modelName": "ViT-B-32", "options": {"language": "de"}}}}"#,
+                r#"{"clip": {"textual": {"modelName": "ViT-B-32", "options": {"to": "de"}}}}"#,
                 Some(Entries::Other("clip".into())),
             ),
             (
@@ -94,6 +96,11 @@ mod tests {
                 None,
             ),
             (r#"{"facial-recognition": {"detection": {}}}"#, None),
+            (
+                r#"{"facial-recognition": {"detection": {"modelName": "x"}},
+                    "clip": {"visual": {"modelName": "y"}}}"#,
+                None,
+            ),
             (r#"{"facial-recognition": []}"#, None),
             ("{}", None),
             ("[]", None),

@@ -48,7 +48,7 @@ impl Upstream {
 
     pub(super) async fn send(&self, head: &Parts, body: Bytes) -> Result<Response, Problem> {
         let unreachable = |why: String| {
-            let detail = format!("immich.forward ({}): {why}", self.predict);
+            let detail = format!("the server to forward to, {}: {why}", self.predict);
             tracing::warn!("{detail}");
             Problem::new(Code::Upstream, detail)
         };

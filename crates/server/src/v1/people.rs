@@ -82,8 +82,8 @@ pub(super) async fn set(
 
 /// Erases a person: name, consent, templates, images.
 ///
-/// The person does not match any more when this is answered; `bytes` says whether what was stored is
-/// overwritten already. Copies made by a backup before are not reached.
+/// The person does not match any more when this is answered; `bytes` says whether what was stored
+/// is overwritten already. Copies made by a backup before are not reached.
 #[utoipa::path(delete, path = "/api/fusiform/v1/people/{name}", operation_id = "erase_person",
     params(("name" = String, Path)), responses((status = 200, body = Erased), Problems))]
 pub(super) async fn erase(
