@@ -5,6 +5,7 @@ mod albums;
 mod bad_input;
 mod eval;
 mod exchange;
+mod finding;
 mod held_names;
 mod help;
 mod models;

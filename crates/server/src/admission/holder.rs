@@ -10,7 +10,8 @@ impl Holder {
     /// The album's pages.
     pub(crate) const PAGES: Holder = Holder(-1);
 
-    /// Strangers who have a link to some photos: they wait for each other, and nobody waits for them.
+    /// Strangers who have a link to some photos: they wait for each other, and nobody waits for
+    /// them.
     pub(crate) const VISITORS: Holder = Holder(-2);
 
     /// The service with this number; they are positive.
