@@ -110,7 +110,8 @@ const PERSON: &str = "SELECT p.id, p.name, c.n_faces, c.n_photos, c.cover, c.fir
 
 const FACE: &str = "SELECT f.id, f.photo, h.taken_at, f.x_min, f.y_min, f.x_max, f.y_max, \
      f.overall, m.person, p.name, m.similarity, f.excluded, \
-     f.overall <= 0 AND f.detector != 'human' FROM faces f JOIN photos h ON h.id = f.photo AND h.gone = 0 \
+     f.overall <= 0 AND f.detector != 'human' \
+     FROM faces f JOIN photos h ON h.id = f.photo AND h.gone = 0 \
      LEFT JOIN members m ON m.face = f.id \
      LEFT JOIN people p ON p.id = m.person";
 

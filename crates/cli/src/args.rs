@@ -269,7 +269,7 @@ unless --root names it."
     },
     /// Photos in which all of these people are, or any of them, by date
     #[command(
-        after_help = "Example: fusiform together 'Aunt Ida' 'Uncle Bo' --from 2019 --to 2021-07\n         \
+        after_help = "Example: fusiform together 'Aunt Ida' 'Uncle Bo' --to 2021-07\n         \
 fusiform together --words holiday --from 2020 --to 2020"
     )]
     Together {

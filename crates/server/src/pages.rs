@@ -14,6 +14,7 @@ mod history;
 mod login;
 mod merge_question;
 mod people;
+mod person_edit;
 mod photos;
 mod pictures;
 mod review;
@@ -55,13 +56,13 @@ pub(crate) fn router(pages: &Pages) -> Router {
         .route("/logout", post(login::sign_out))
         .route("/people", get(people::list))
         .route("/people/{id}", get(people::show))
-        .route("/people/{id}/name", post(people::name))
-        .route("/people/{id}/same/{other}", get(people::same))
-        .route("/people/{id}/merge", post(people::merge))
-        .route("/people/{id}/hide", post(people::hide))
+        .route("/people/{id}/name", post(person_edit::name))
+        .route("/people/{id}/same/{other}", get(person_edit::same))
+        .route("/people/{id}/merge", post(person_edit::merge))
+        .route("/people/{id}/hide", post(person_edit::hide))
         .route(
             "/people/{id}/erase",
-            get(people::ask_erase).post(people::erase),
+            get(person_edit::ask_erase).post(person_edit::erase),
         )
         .route("/people/{id}/faces", post(faces::of_person))
         .route("/groups", get(groups::list).post(groups::decide))

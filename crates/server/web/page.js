@@ -175,7 +175,7 @@ if (closer) {
     };
     const nearer = button("+", "Zoom in", () => zoom(scale * 1.5));
     const out = button("−", "Zoom out", () => zoom(scale / 1.5));
-    const whole = button("1:1", "Whole photo", () => zoom(1));
+    const whole = button("Whole", "Whole photo", () => zoom(1));
     closer.append(bar);
     draw();
     closer.addEventListener(

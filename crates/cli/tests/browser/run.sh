@@ -24,4 +24,5 @@ cp "$here/package.json" "$here"/*.mjs "$work/"
     { echo "skipped: the browser tests need playwright-core and axe-core from npm"; exit 0; }
 cd "$work"
 node pages.mjs "$binary" "$album" "$shots"
+node owners.mjs "$binary" "$album" "$shots"
 node api.mjs "$binary" "$album"

@@ -31,6 +31,8 @@ export async function serve(binary, more = []) {
         env: { ...process.env, FUSIFORM_HOME: home },
         stdio: ["ignore", "pipe", "inherit"],
     });
+    // A test that fails leaves no server behind.
+    process.once("exit", () => child.kill("SIGKILL"));
     const url = await new Promise((resolve, reject) => {
         createInterface(child.stdout).once("line", resolve);
         child.once("exit", (code) => reject(new Error(`serve ended with ${code}`)));
@@ -46,6 +48,58 @@ export async function serve(binary, more = []) {
         });
     return { url: url.replace(/\/$/, ""), home, end };
 }
+
+/** A JPEG with `DateTimeOriginal`, `2021:07:04 18:30:05`, before everything else that it holds. */
+export function dated(jpeg, date) {
+    const tiff = Buffer.alloc(64);
+    tiff.write("II*\0\x08\0\0\0", 0, "latin1");
+    // One entry, ExifIFD at 26; there one entry, 20 letters at 44.
+    tiff.writeUInt16LE(1, 8);
+    tiff.writeUInt16LE(0x8769, 10);
+    tiff.writeUInt16LE(4, 12);
+    tiff.writeUInt32LE(1, 14);
+    tiff.writeUInt32LE(26, 18);
+    tiff.writeUInt16LE(1, 26);
+    tiff.writeUInt16LE(0x9003, 28);
+    tiff.writeUInt16LE(2, 30);
+    tiff.writeUInt32LE(20, 32);
+    tiff.writeUInt32LE(44, 36);
+    tiff.write(`${date}\0`, 44, "latin1");
+    const head = Buffer.from("\xff\xe1\0\0Exif\0\0", "latin1");
+    head.writeUInt16BE(tiff.length + 8, 2);
+    return Buffer.concat([jpeg.subarray(0, 2), head, tiff, jpeg.subarray(2)]);
+}
+
+/** What is wider than the window, and what is too small to be touched (WCAG 2.2, 2.5.8). */
+export const faultsOfLayout = (page) =>
+    page.evaluate(() => {
+        const faults = [];
+        const over = document.documentElement.scrollWidth - innerWidth;
+        if (over > 0) faults.push(`${over} px too wide`);
+        const targets = "a, button, input:not([type=hidden]), summary, select";
+        for (const target of document.querySelectorAll(targets)) {
+            const box = target.getBoundingClientRect();
+            const style = getComputedStyle(target);
+            const hidden = !box.width || style.visibility === "hidden" || box.right <= 0;
+            // A link in a sentence is as high as the sentence.
+            const inText = target.matches("p:not(.links) a, li > .words a, nav.turn > a");
+            if (hidden || inText || target.closest("svg")) continue;
+            if (box.width < 24 || box.height < 24)
+                faults.push(
+                    `${Math.round(box.width)}x${Math.round(box.height)} px: ` +
+                        target.outerHTML.slice(0, 90),
+                );
+        }
+        return faults;
+    });
+
+/** Serious and critical faults that axe finds; `axe` is its source. */
+export const faultsOfAccess = (page, axe) =>
+    // The page's policy allows no foreign script; the browser's protocol runs one all the same.
+    page.evaluate(`${axe};
+        axe.run(document, { resultTypes: ["violations"] }).then((r) => r.violations
+            .filter((v) => ["serious", "critical"].includes(v.impact))
+            .map((v) => v.id + " " + v.nodes.map((n) => n.html).join(" ").slice(0, 300)))`);
 
 export function passwordFile(home, text) {
     const file = join(home, "password");

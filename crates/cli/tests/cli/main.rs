@@ -7,6 +7,7 @@ mod bad_input;
 mod drawing;
 mod eval;
 mod exchange;
+mod finding;
 mod folders;
 mod held_names;
 mod help;

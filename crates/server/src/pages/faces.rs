@@ -44,6 +44,11 @@ impl Tiles {
             Some(when) => format!("Face {id}, {when}"),
             None => format!("Face {id}"),
         };
+        // Begins as the text that is seen, so that it can be said to a computer.
+        let to_photo = match &when {
+            Some(when) => format!("{when}, photo of face {id}"),
+            None => format!("Photo of face {id}"),
+        };
         let confirmed = face.similarity.is_none() && face.person.is_some();
         let of_photo = self.names.get(&face.photo);
         let others = of_photo.into_iter().flatten();
@@ -60,7 +65,7 @@ impl Tiles {
                     img src={ "/faces/" (id) "/crop.jpg" } alt=(words) width="160" height="160"
                         loading="lazy";
                 }
-                a href={ (href) "face=" (id) } aria-label={ "Photo of face " (id) } {
+                a href={ (href) "face=" (id) } aria-label=(to_photo) {
                     (when.as_deref().unwrap_or("Photo"))
                 }
                 @if !others.is_empty() {

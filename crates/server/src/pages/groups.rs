@@ -165,7 +165,7 @@ fn naming(frame: &Frame, cards: &[PersonStats], params: &Listed) -> Markup {
                         input type="hidden" name="next" value=(next.id);
                     }
                     input type="text" name="name" list="names" required autocomplete="off"
-                        aria-label={ "Name of person " (id) } placeholder="Who is this?"
+                        aria-label={ "Name of person " (id) } placeholder="Name"
                         autofocus[params.focus == Some(id.0)];
                 }
             }

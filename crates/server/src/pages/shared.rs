@@ -108,7 +108,7 @@ fn known(view: &View, album: &Album) -> Result<PhotoFilter, Problem> {
     match unknown.first().or(view.wrong_dates.first()) {
         // A filter without them would show more.
         Some(what) => Err(Problem::invalid(format!(
-            "“{what}” is nobody's name and no date; search for photos that are there, then share"
+            "“{what}” is nobody's name and no date; search for photos first, then share them"
         ))),
         None => Ok(filter),
     }
