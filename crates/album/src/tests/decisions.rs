@@ -9,8 +9,8 @@ use proptest::prelude::*;
 
 use super::presence::{edited, pictured, saved_again, with};
 use super::*;
-use fusiform_search::likelihood_ratio::LikelihoodRatio;
 use crate::regions::RelativeBox;
+use fusiform_search::likelihood_ratio::LikelihoodRatio;
 
 /// A decision of a human, chosen at random; numbers choose among what is there.
 #[derive(Debug, Clone)]

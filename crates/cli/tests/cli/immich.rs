@@ -139,6 +139,7 @@ fn import(stage: &Stage, double: &Double) -> Value {
     stage.json(&[
         "import",
         "immich",
+        "--url",
         &double.address,
         "--key-file",
         "immich.key",
