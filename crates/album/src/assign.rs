@@ -123,7 +123,9 @@ pub(crate) fn assign_new(
     };
     // `ungrouped` comes first, so that SQLite walks the few new faces and not all.
     let sql = "SELECT f.id, f.photo, t.vector, t.quality, \
-               CASE WHEN h.taken_from IS NOT 'file_time' THEN h.taken_at END FROM ungrouped u \
+               CASE WHEN h.taken_from IS NOT 'file_time' THEN h.taken_at END, \
+               (f.x_max - f.x_min) * (f.y_max - f.y_min) / (SELECT max((g.x_max - g.x_min) \
+               * (g.y_max - g.y_min)) FROM faces g WHERE g.photo = f.photo) FROM ungrouped u \
                JOIN faces f ON f.id = u.face JOIN templates t ON t.face = f.id AND t.model = ?1 \
                AND t.quality > 0 JOIN photos h ON h.id = f.photo \
                WHERE f.excluded IS NULL ORDER BY f.id";

@@ -10,7 +10,7 @@ use fusiform_search::template::similarity;
 use crate::grouped_face::{GroupedFace, mean, weight, weighted_sum};
 use crate::ids::{FaceId, PersonId};
 use crate::review::{Subject, Suggestion};
-use crate::worth_asking::{COHORT_SIZE, Evidence, expected_gain, probability_of_other};
+use crate::worth_asking::{COHORT_SIZE, Evidence, expected_gain, probability_of_other, settled};
 
 /// A person whom a subject may be.
 struct Candidate<'a> {
@@ -75,7 +75,7 @@ pub(crate) fn suggestions(
             similarity: near.similarity,
             next: near.next,
             probability,
-            gain: expected_gain(probability, faces.len(), 0),
+            gain: expected_gain(probability, settled(faces), 0.0),
             faces: faces.iter().map(|f| f.id).collect(),
         }
     };
@@ -146,7 +146,7 @@ pub(crate) fn drawn_away(
                     next: near.next,
                     probability,
                     // Either answer settles whose the face is.
-                    gain: expected_gain(probability, 1, 1),
+                    gain: expected_gain(probability, 1.0, 1.0),
                     faces: vec![face.id],
                 };
                 found.push((holder.person, suggestion));

@@ -11,8 +11,8 @@ use crate::stage::{Stage, sample_album};
 
 const GROUP: &str = "25-group.jpg";
 
-/// The group photo with its first face painted over but for a part that no detector finds; the box
-/// of that face.
+/// The group photo with its first face painted over, so that no detector finds it; the box of that
+/// face.
 fn missed(stage: &Stage, dir: &Path) -> [f64; 4] {
     let photo = sample_album().join(GROUP);
     let found = stage.json(&["detect".as_ref(), photo.as_os_str()]);
@@ -20,9 +20,10 @@ fn missed(stage: &Stage, dir: &Path) -> [f64; 4] {
     let side = |at: usize| bbox[at].as_f64().unwrap();
     let bbox = [side(0), side(1), side(2), side(3)];
     let mut picture = image::open(&photo).unwrap().to_rgb8();
-    let half = ((bbox[1] + bbox[3]) / 2.0) as u32;
-    for y in 0..half {
-        for x in bbox[0] as u32..bbox[2] as u32 {
+    let [x_min, y_min, x_max, y_max] = bbox.map(|side| side as u32);
+    let margin = (x_max - x_min) / 3;
+    for y in y_min.saturating_sub(margin)..(y_max + margin).min(picture.height()) {
+        for x in x_min.saturating_sub(margin)..(x_max + margin).min(picture.width()) {
             picture.put_pixel(x, y, image::Rgb([90, 90, 90]));
         }
     }
@@ -80,7 +81,7 @@ fn a_face_that_was_missed_is_drawn_named_and_kept() {
         "{drawn}"
     );
     assert_eq!(names(&stage, &photo), ["Aunt Ida"]);
-    // Half a face is unclear, and said to be.
+    // Nobody can be recognised in grey, and that is said.
     assert_eq!(drawn["is_unclear"], true, "{drawn}");
     let person = stage.json(&["person", "Aunt Ida"]);
     assert_eq!(person["photos"][0]["similarity"], Value::Null, "by you");
