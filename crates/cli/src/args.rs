@@ -6,7 +6,7 @@
 use std::path::PathBuf;
 
 use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum, value_parser};
-use fusiform::album::Page;
+use fusiform::album::{Page, PartialDate};
 use fusiform::geometry::BoundingBox;
 use fusiform::models::Precision;
 
@@ -281,10 +281,10 @@ fusiform together --words holiday --from 2020 --to 2020"
         any: bool,
         /// Taken in or after this year, month or day
         #[arg(long, value_name = "DATE")]
-        from: Option<String>,
+        from: Option<PartialDate>,
         /// Taken in or before this year, month or day
         #[arg(long, value_name = "DATE")]
-        to: Option<String>,
+        to: Option<PartialDate>,
         /// Words in the path of the file, whatever their case and accents
         #[arg(long, value_name = "TEXT")]
         words: Option<String>,

@@ -5,6 +5,7 @@ use std::io::IsTerminal;
 use std::process::ExitCode;
 
 use clap::Parser;
+use fusiform::album::DateRange;
 use tracing_subscriber::EnvFilter;
 
 use crate::args::{
@@ -109,8 +110,7 @@ fn dispatch(args: Args) -> anyhow::Result<Exit> {
             let search = people::Search {
                 people,
                 any,
-                from,
-                to,
+                dates: DateRange { from, to },
                 words,
             };
             people::together(context, search, page)

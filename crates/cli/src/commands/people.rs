@@ -247,22 +247,17 @@ struct PhotoRow {
 pub(crate) struct Search {
     pub(crate) people: Vec<String>,
     pub(crate) any: bool,
-    pub(crate) from: Option<String>,
-    pub(crate) to: Option<String>,
+    pub(crate) dates: DateRange,
     pub(crate) words: Option<String>,
 }
 
 pub(crate) fn together(context: &Context, search: Search, page: PageArgs) -> Result<Exit> {
     let catalogue = context.readable_catalogue()?;
     let people = search.people.iter().map(|p| catalogue.find_person(p));
-    let date = |text: &Option<String>| text.as_ref().map(|text| text.parse()).transpose();
     let filter = PhotoFilter {
         people: people.collect::<Result<_, _>>()?,
         any_person: search.any,
-        dates: DateRange {
-            from: date(&search.from)?,
-            to: date(&search.to)?,
-        },
+        dates: search.dates,
         words: search.words.unwrap_or_default(),
         folder: None,
     };
