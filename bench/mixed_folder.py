@@ -4,7 +4,7 @@ Every format that is read, in several layouts; formats that are not read; films;
 are cut, empty, or text under the name of a photo; and what is no picture at all. Needs Pillow 11.3 or newer, pillow-heif,
 pillow-jxl-plugin and tifffile:
     python bench/mixed_folder.py PROGRAM PHOTOS/ FOLDER/ [N]
-FOLDER is made, with N files (1,000); further files for it, such as image suites, can be put below it before.
+FOLDER is made, with N files (1,000), those that are there already left as they are; further files for it, such as image suites, can be put below it before.
 """
 
 import collections
@@ -109,18 +109,21 @@ def main():
         group, kind, (extension, write) = kinds[number % len(kinds)]
         path = folder / f"{number // 100:02}" / f"{number:04} {kind}{extension}".replace(", ", " ")
         path.parent.mkdir(parents=True, exist_ok=True)
-        with Image.open(draw.choice(originals)) as image:
+        original = draw.choice(originals)
+        expected[group][str(path.resolve())] = kind
+        if path.exists():
+            continue
+        with Image.open(original) as image:
             image = image.convert("RGB")
             image.thumbnail((480, 480))
             image.putpixel((0, 0), (number & 255, number >> 8, 0))
             write(image, path)
-        expected[group][str(path.resolve())] = kind
     with tempfile.TemporaryDirectory() as home:
         run = subprocess.run([program, "scan", folder, "--json"], capture_output=True, text=True,
                              env={"HOME": home, "FUSIFORM_HOME": home, "XDG_DATA_HOME": home, "PATH": "/usr/bin"})
     if not run.stdout:
         sys.exit(run.stderr)
-    answer = json.loads(run.stdout.splitlines()[-1])
+    answer = json.loads(run.stdout)
     named = {p["file"]: p["problem"] for p in answer["problems"]}
     left = {u["file"]: u["kind"] for u in answer["unread"]}
     noted = {n["file"]: n["note"] for n in answer["notes"]}

@@ -42,8 +42,11 @@ class Theirs:
         self.embedder = onnxruntime.InferenceSession(str(EMBEDDER), options)
         self.names = [o.name for o in self.detector.get_outputs()]
 
+    def read(self, path):
+        return cv2.imread(path)
+
     def faces(self, path):
-        photo = cv2.imread(path)
+        photo = self.read(path)
         height, width = photo.shape[:2]
         scale = min(1.0, 640 / max(width, height))
         small = photo if scale == 1 else cv2.resize(photo, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)

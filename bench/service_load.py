@@ -1,12 +1,14 @@
-"""A gallery of 8,000 subjects and 166,000 examples (CompreFace #884), and 32 clients that recognise at once.
+"""A gallery of 8,000 subjects and 166,000 examples (CompreFace #884), and clients that recognise at once.
 
-Usage: python3 bench/service_load.py target/release/fusiform target/release/examples/fill [seconds, 300]
+    python3 bench/service_load.py target/release/fusiform target/release/examples/fill [--seconds 300]
+        [--clients 32] [--subjects 8000] [--examples 166000] [--photos samples/album]
 Build the second with: cargo build --release -p fusiform-gallery --example fill
 The gallery is random numbers, made in memory (/dev/shm) because each enrolment waits for the disk. Prints how long loading takes,
-requests per second, latencies, statuses, and the server's memory after a tenth of the time and at the end; exit 1 if a
-request failed or memory grew by 5 % or more.
+and for each number of clients (`--clients 1,2,8,32`) requests per second, latencies, statuses, CPU, and the server's memory after a
+tenth of the time and at the end; exit 1 if a request failed, or memory grew by 5 % or more in the last part.
 """
 
+import argparse
 import collections
 import http.client
 import json
@@ -21,12 +23,21 @@ import threading
 import time
 import uuid
 
-binary, fill = sys.argv[1:3]
-seconds = float(sys.argv[3]) if len(sys.argv) > 3 else 300
-PEOPLE, EXAMPLES, CLIENTS = 8_000, 166_000, 32
+parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+parser.add_argument("binary")
+parser.add_argument("fill")
+parser.add_argument("--seconds", type=float, default=300)
+parser.add_argument("--clients", default="32", help="numbers of clients, with commas")
+parser.add_argument("--subjects", type=int, default=8_000)
+parser.add_argument("--examples", type=int, default=166_000)
+parser.add_argument("--photos", type=pathlib.Path, help="a JPEG, or a folder of them")
+args = parser.parse_args()
+binary, seconds = args.binary, args.seconds
 home = pathlib.Path(tempfile.mkdtemp(dir="/dev/shm" if os.path.isdir("/dev/shm") else None))
 env = {**os.environ, "FUSIFORM_HOME": str(home)}
-photos = [p.read_bytes() for p in sorted((pathlib.Path(__file__).parent.parent / "samples/album").glob("*-portrait.jpg"))]
+where = args.photos or pathlib.Path(__file__).parent.parent / "samples/album"
+files = [where] if where.is_file() else sorted(where.rglob("*.jpg" if args.photos else "*-portrait.jpg"))[:500]
+photos = [file.read_bytes() for file in files]
 boundary = "b0undary"
 
 
@@ -51,22 +62,15 @@ def memory_mb(pid):
     return int(status.split("VmRSS:")[1].split()[0]) / 1024
 
 
-try:
-    key = subprocess.run([binary, "key", "recognition"], env=env, capture_output=True, text=True, check=True).stdout.strip()
-    server, port, empty_s = start()
-    _, answer = recognise(http.client.HTTPConnection("127.0.0.1", port), key, photos[0], "?status=true&face_plugins=calculator")
-    answer = json.loads(answer)
-    model, length = answer["plugins_versions"]["calculator"], len(answer["result"][0]["embedding"])
-    server.terminate()
-    server.wait()
-    key = str(uuid.uuid4())
-    words = [home / "vault.db", home / "vault.key", model, key, PEOPLE, EXAMPLES, length]
-    subprocess.run([fill, *map(str, words)], check=True)
-    server, port, load_s = start()
-    print(f"{PEOPLE} subjects, {EXAMPLES} examples of {length} numbers, {(home / 'vault.db').stat().st_size / 2**20:.0f} MB: "
-          f"serves {load_s:.1f} s after its start (an empty vault: {empty_s:.1f} s)", flush=True)
+def cpu_s(pid):
+    fields = pathlib.Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
+
+def load(server, port, key, n_clients):
+    """Prints the line of so many clients; whether each was answered, and whether memory stayed as it was."""
     end, took, statuses, lock = time.monotonic() + seconds, [], collections.Counter(), threading.Lock()
+    cpu_before = cpu_s(server.pid)
 
     def client(seed):
         dice, line = random.Random(seed), http.client.HTTPConnection("127.0.0.1", port, timeout=60)
@@ -80,23 +84,39 @@ try:
                 took.append(time.monotonic() - begun)
                 statuses[status] += 1
 
-    clients = [threading.Thread(target=client, args=(seed,)) for seed in range(CLIENTS)]
+    clients = [threading.Thread(target=client, args=(seed,)) for seed in range(n_clients)]
     for one in clients:
         one.start()
     time.sleep(seconds / 10)
     first_mb = memory_mb(server.pid)
     for one in clients:
         one.join()
-    last_mb = memory_mb(server.pid)
+    last_mb, each_ms = memory_mb(server.pid), (cpu_s(server.pid) - cpu_before) / len(took) * 1e3
     took.sort()
     at = lambda share: took[int(share * (len(took) - 1))] * 1e3
-    cpu = pathlib.Path(f"/proc/{server.pid}/stat").read_text().rsplit(")", 1)[1].split()
-    cpu_s = (int(cpu[11]) + int(cpu[12])) / os.sysconf("SC_CLK_TCK")
-    print(f"{CLIENTS} clients for {seconds:.0f} s: {len(took) / seconds:.1f} requests/s, p50 {at(0.5):.0f} ms, p99 {at(0.99):.0f} ms, "
-          f"statuses {dict(statuses)}, {cpu_s / len(took) * 1e3:.1f} ms of CPU each; "
-          f"memory {first_mb:.0f} MB, at the end {last_mb:.0f} MB ({(last_mb / first_mb - 1) * 100:+.1f} %)")
+    print(f"{n_clients} clients for {seconds:.0f} s: {len(took) / seconds:.1f} requests/s, p50 {at(0.5):.1f} ms, p99 {at(0.99):.1f} ms, "
+          f"statuses {dict(statuses)}, {each_ms:.1f} ms of CPU each; "
+          f"memory {first_mb:.0f} MB, at the end {last_mb:.0f} MB ({(last_mb / first_mb - 1) * 100:+.1f} %)", flush=True)
+    return set(statuses) == {200}, last_mb < first_mb * 1.05
+
+
+try:
+    key = subprocess.run([binary, "key", "recognition"], env=env, capture_output=True, text=True, check=True).stdout.strip()
+    server, port, empty_s = start()
+    _, answer = recognise(http.client.HTTPConnection("127.0.0.1", port), key, photos[0], "?status=true&face_plugins=calculator")
+    answer = json.loads(answer)
+    model, length = answer["plugins_versions"]["calculator"], len(answer["result"][0]["embedding"])
     server.terminate()
-    stopped = server.wait()
-    sys.exit(bool(set(statuses) != {200} or last_mb >= first_mb * 1.05 or stopped))
+    server.wait()
+    key = str(uuid.uuid4())
+    words = [home / "vault.db", home / "vault.key", model, key, args.subjects, args.examples, length]
+    subprocess.run([args.fill, *map(str, words)], check=True)
+    server, port, load_s = start()
+    print(f"{args.subjects} subjects, {args.examples} examples of {length} numbers, {(home / 'vault.db').stat().st_size / 2**20:.0f} MB: "
+          f"serves {load_s:.1f} s after its start (an empty vault: {empty_s:.1f} s)", flush=True)
+    good = [load(server, port, key, int(n)) for n in args.clients.split(",")]
+    server.terminate()
+    answered, steady = zip(*good)
+    sys.exit(bool(server.wait() or not all(answered) or not steady[-1]))
 finally:
     shutil.rmtree(home, ignore_errors=True)

@@ -200,7 +200,7 @@ impl Synthetic {
             outcome: Outcome::New(PhotoRecord {
                 width_px: 640,
                 height_px: 480,
-                taken_at: None,
+                taken: None,
                 orientation: Orientation::Upright,
                 fingerprint: None,
                 models: ModelPair {

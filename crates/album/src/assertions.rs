@@ -37,6 +37,10 @@ pub(crate) enum Assertion {
     Erase,
     /// Held by another person, and asked about because this one is nearer.
     Asked(PersonId),
+    /// Drawn by a human where no face was found.
+    Drawn,
+    /// Chosen to stand for this person in lists.
+    Cover(PersonId),
 }
 
 impl Assertion {
@@ -51,6 +55,8 @@ impl Assertion {
             Assertion::Unsure(p) => ("unsure", Some(p.0)),
             Assertion::Erase => ("erase", None),
             Assertion::Asked(p) => ("asked", Some(p.0)),
+            Assertion::Drawn => ("drawn", None),
+            Assertion::Cover(p) => ("cover", Some(p.0)),
         }
     }
 
@@ -67,7 +73,11 @@ impl Assertion {
                 ..Assignment::default()
             },
             Assertion::IsNot(p) if before.person == Some(p.0) => Assignment::default(),
-            Assertion::IsNot(_) | Assertion::Unsure(_) | Assertion::Asked(_) => before.clone(),
+            Assertion::IsNot(_)
+            | Assertion::Unsure(_)
+            | Assertion::Asked(_)
+            | Assertion::Drawn
+            | Assertion::Cover(_) => before.clone(),
             Assertion::Ignore => excluded("ignore"),
             Assertion::NotAFace => excluded("not_a_face"),
             Assertion::Erase => excluded("erase"),
@@ -187,8 +197,10 @@ pub(crate) fn assign_as_asserted(t: &Transaction, faces: &[FaceId]) -> rusqlite:
 pub(crate) fn revert_assertions(t: &Transaction, decision: i64) -> rusqlite::Result<Vec<FaceId>> {
     // In reverse: a face with two assertions of one decision gets back what it had before the
     // first.
+    // What stands for a person or was drawn is assigned to nobody by that.
     let sql = "SELECT face, previous_person, previous_similarity, previous_excluded \
-               FROM assertions WHERE decision = ?1 AND face IS NOT NULL ORDER BY id DESC";
+               FROM assertions WHERE decision = ?1 AND face IS NOT NULL \
+               AND kind NOT IN ('drawn', 'cover') ORDER BY id DESC";
     let row = |row: &Row| Ok((FaceId(row.get(0)?), Assignment::from_row(row, 1)?));
     let previous: Vec<(FaceId, Assignment)> = t
         .prepare(sql)?
@@ -282,19 +294,23 @@ pub(crate) fn boxed_row(row: &Row) -> rusqlite::Result<(i64, BoundingBox)> {
 /// Links assertions about this photo that lost their face, as after a scan from scratch, to the
 /// faces found now, and assigns or excludes these accordingly.
 ///
-/// A face that no detector finds any more is drawn again, because a human saw it.
+/// A face that no detector finds any more is drawn again, because a human saw it; but not if all
+/// that was decided about it was taken back.
 pub(crate) fn relink_orphans(t: &Transaction, photo: i64) -> rusqlite::Result<()> {
-    let sql = "SELECT id, x_min, y_min, x_max, y_max FROM assertions \
-               WHERE hash = (SELECT hash FROM photos WHERE id = ?1) AND face IS NULL ORDER BY id";
-    let orphans: Vec<(i64, BoundingBox)> = t
+    let sql = "SELECT a.id, a.x_min, a.y_min, a.x_max, a.y_max, d.undone = 0 FROM assertions a \
+               JOIN decisions d ON d.id = a.decision \
+               WHERE a.hash = (SELECT hash FROM photos WHERE id = ?1) AND a.face IS NULL \
+               ORDER BY a.id";
+    let row = |row: &Row| Ok((boxed_row(row)?, row.get(5)?));
+    let orphans: Vec<((i64, BoundingBox), bool)> = t
         .prepare_cached(sql)?
-        .query_map([photo], boxed_row)?
+        .query_map([photo], row)?
         .collect::<rusqlite::Result<_>>()?;
     if orphans.is_empty() {
         return Ok(());
     }
     let mut linked = BTreeSet::new();
-    for (assertion, bbox) in orphans {
+    for ((assertion, bbox), stands) in orphans {
         let sql = "SELECT id, x_min, y_min, x_max, y_max FROM faces WHERE photo = ?1 ORDER BY id";
         let faces: Vec<(i64, BoundingBox)> = t
             .prepare_cached(sql)?
@@ -302,7 +318,8 @@ pub(crate) fn relink_orphans(t: &Transaction, photo: i64) -> rusqlite::Result<()
             .collect::<rusqlite::Result<_>>()?;
         let face = match best_match(&bbox, faces) {
             Some(face) => face,
-            None => insert_drawn_face(t, photo, &bbox)?.0,
+            None if stands => insert_drawn_face(t, photo, &bbox)?.0,
+            None => continue,
         };
         t.prepare_cached("UPDATE assertions SET face = ?2 WHERE id = ?1")?
             .execute([assertion, face])?;

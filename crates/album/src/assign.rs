@@ -122,7 +122,10 @@ pub(crate) fn assign_new(
         return Ok(false);
     };
     // `ungrouped` comes first, so that SQLite walks the few new faces and not all.
-    let sql = "SELECT f.id, f.photo, t.vector, t.quality, h.taken_at FROM ungrouped u \
+    let sql = "SELECT f.id, f.photo, t.vector, t.quality, \
+               CASE WHEN h.taken_from IS NOT 'file_time' THEN h.taken_at END, \
+               (f.x_max - f.x_min) * (f.y_max - f.y_min) / (SELECT max((g.x_max - g.x_min) \
+               * (g.y_max - g.y_min)) FROM faces g WHERE g.photo = f.photo) FROM ungrouped u \
                JOIN faces f ON f.id = u.face JOIN templates t ON t.face = f.id AND t.model = ?1 \
                AND t.quality > 0 JOIN photos h ON h.id = f.photo \
                WHERE f.excluded IS NULL ORDER BY f.id";
@@ -203,7 +206,10 @@ fn assign_faces(
     }
     let grown: Vec<PersonId> = grown.into_iter().collect();
     person_stats::refresh(t, &grown)?;
-    let mut found = suggestions(&groups, &people, &named_people(t)?, options);
+    let sql = "SELECT count(*) FROM person_stats WHERE n_faces > 0";
+    let n_people: i64 = t.query_row(sql, [], |row| row.get(0))?;
+    let named = named_people(t)?;
+    let mut found = suggestions(&groups, &people, &named, n_people as usize, options);
     found.retain(|s| s.faces.iter().any(|f| new_ids.contains(f)));
     review::insert_questions(t, &found, &assertions)?;
     Ok(())

@@ -10,20 +10,21 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use rusqlite::backup::Backup;
 use rusqlite::types::FromSql;
-use rusqlite::{Connection, OpenFlags, Params, Row, Transaction, TransactionBehavior};
+use rusqlite::{Connection, ErrorCode, OpenFlags, Params, Row, Transaction, TransactionBehavior};
 use rusqlite_migration::{M, Migrations};
 
 use crate::error::Error;
 use crate::names;
 
 /// Step `n` makes a file of version `n + 1` of one of version `n`.
-const MIGRATIONS: [&str; 6] = [
+const MIGRATIONS: [&str; 7] = [
     include_str!("../migrations/0001_initial.sql"),
     include_str!("../migrations/0002_decisions.sql"),
     include_str!("../migrations/0003_cells.sql"),
     include_str!("../migrations/0004_words.sql"),
     include_str!("../migrations/0005_pictures.sql"),
     include_str!("../migrations/0006_shared_links.sql"),
+    include_str!("../migrations/0007_dates_and_drawing.sql"),
 ];
 
 /// SQLite's `application_id` of an album: "FusF" in ASCII.
@@ -63,6 +64,7 @@ pub struct Album {
     /// The file's version; in memory it is always the newest.
     version: i64,
     actor: String,
+    is_read_only: bool,
 }
 
 impl Album {
@@ -78,13 +80,13 @@ impl Album {
         if options.create && !options.read_only && !file.exists() {
             create_private(file)?;
         }
-        let mode = if options.read_only {
-            OpenFlags::SQLITE_OPEN_READ_ONLY
-        } else {
-            OpenFlags::SQLITE_OPEN_READ_WRITE
+        let db = match options.read_only {
+            true => connect_read_only(file).map_err(sqlite)?,
+            false => {
+                let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+                Connection::open_with_flags(file, flags).map_err(sqlite)?
+            }
         };
-        let db = Connection::open_with_flags(file, mode | OpenFlags::SQLITE_OPEN_NO_MUTEX)
-            .map_err(sqlite)?;
         db.busy_timeout(BUSY_TIMEOUT).map_err(sqlite)?;
         names::register(&db).map_err(sqlite)?;
         let mut album = Album {
@@ -92,6 +94,7 @@ impl Album {
             db,
             version: 0,
             actor: "command line".into(),
+            is_read_only: options.read_only,
         };
         album.version = album.check_version()?;
         if !options.read_only {
@@ -101,6 +104,31 @@ impl Album {
             album.migrate_in_memory()?;
         }
         Ok(album)
+    }
+
+    /// Opens the file, read-only if it cannot be written to: on a disk that is mounted so, or in a
+    /// folder of somebody else. [`Album::is_read_only`] says which it is.
+    ///
+    /// # Errors
+    /// As [`Album::open`].
+    pub fn open_for_reading(file: &Path) -> Result<Album, Error> {
+        let writing = OpenOptions::default();
+        match Album::open(file, writing) {
+            // What is wrong with the file itself is so however it is opened.
+            Err(why @ (Error::ReadOnly { .. } | Error::DiskFull { .. } | Error::Sqlite { .. })) => {
+                let reading = OpenOptions {
+                    read_only: true,
+                    ..writing
+                };
+                Album::open(file, reading).map_err(|_| why)
+            }
+            opened => opened,
+        }
+    }
+
+    /// Whether every change is refused.
+    pub fn is_read_only(&self) -> bool {
+        self.is_read_only
     }
 
     /// The album's file.
@@ -268,6 +296,39 @@ impl Album {
             Err(Abort::Refused(e)) => Err(e),
         }
     }
+}
+
+/// A connection that changes nothing.
+///
+/// A file with a write-ahead log needs a file of shared memory beside it, which cannot be made on a
+/// disk that is mounted read-only. Where there is no log, nobody is writing, and the file is read as
+/// one that never changes.
+fn connect_read_only(file: &Path) -> rusqlite::Result<Connection> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let db = Connection::open_with_flags(file, flags)?;
+    let probe = db.query_row("PRAGMA user_version", [], |row| row.get::<_, i64>(0));
+    let Err(why) = probe else { return Ok(db) };
+    let is_unwritable = matches!(
+        why.sqlite_error_code(),
+        Some(ErrorCode::CannotOpen | ErrorCode::ReadOnly | ErrorCode::PermissionDenied)
+    );
+    let mut log = file.as_os_str().to_owned();
+    log.push("-wal");
+    let has_log = std::fs::metadata(log).is_ok_and(|log| log.len() > 0);
+    let Some(path) = file.to_str().filter(|_| is_unwritable && !has_log) else {
+        return Err(why);
+    };
+    let escaped: String = path
+        .chars()
+        .map(|c| match c {
+            '%' => "%25".into(),
+            '?' => "%3f".into(),
+            '#' => "%23".into(),
+            other => other.to_string(),
+        })
+        .collect();
+    let uri = format!("file:{escaped}?immutable=1");
+    Connection::open_with_flags(uri, flags | OpenFlags::SQLITE_OPEN_URI)
 }
 
 /// Why a transaction was rolled back.

@@ -3,9 +3,10 @@
 //!
 //! A decision is one row, which is never deleted, and one assertion for each of its faces. Merging,
 //! splitting and separating two people assert all faces of both: a human who compares two people
-//! and answers "one" or "two" has answered for every face shown. Naming asserts the person's cover
-//! and *holds* the other faces: they were shown under the name and stay with it. What a later
-//! decision would draw away becomes a question.
+//! and answers "one" or "two" has answered for every face shown. Naming and hiding assert the
+//! person's cover, by which a grouping knows the person again. Naming also *holds* the other faces:
+//! they were shown under the name and stay with it. What a later decision would draw away becomes a
+//! question.
 
 use rusqlite::{OptionalExtension, Transaction, params};
 
@@ -323,7 +324,11 @@ pub(crate) fn valid_name(name: &str) -> Result<String, Error> {
     Ok(name)
 }
 
-fn set_name(t: &Transaction, person: PersonId, name: Option<&str>) -> rusqlite::Result<usize> {
+pub(crate) fn set_name(
+    t: &Transaction,
+    person: PersonId,
+    name: Option<&str>,
+) -> rusqlite::Result<usize> {
     let sql = "UPDATE people SET name = ?2 WHERE id = ?1";
     t.execute(sql, params![person.0, name])
 }

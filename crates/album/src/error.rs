@@ -130,6 +130,8 @@ impl Error {
         let file = file.to_path_buf();
         match source.sqlite_error_code() {
             Some(Code::ReadOnly | Code::PermissionDenied) => Error::ReadOnly { file },
+            // A log beside the file cannot be made, where the file itself can be opened.
+            Some(Code::CannotOpen) if file.exists() => Error::ReadOnly { file },
             Some(Code::DiskFull) => Error::DiskFull { file },
             Some(Code::DatabaseBusy | Code::DatabaseLocked) => Error::Busy { file },
             Some(Code::NotADatabase | Code::DatabaseCorrupt) => Error::NotAnAlbum {

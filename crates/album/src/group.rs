@@ -104,7 +104,8 @@ impl Album {
             replace_members(t, &groups, &people, &assertions)?;
             person_stats::refresh_all(t)?;
             let named = named_people(t)?;
-            let found_people = suggestions(&groups, &people, &named, options);
+            let n_people = people.iter().flatten().collect::<BTreeSet<_>>().len();
+            let found_people = suggestions(&groups, &people, &named, n_people, options);
             review::insert_questions(t, &found_people, &assertions)?;
             let drawn = drawn_away(&groups, &people, &named, &assertions.held, options);
             review::ask_about_held(t, &drawn, &assertions)?;

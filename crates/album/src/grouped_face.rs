@@ -13,15 +13,21 @@ pub(crate) struct GroupedFace {
     pub(crate) photo: i64,
     pub(crate) vector: Vec<f32>,
     pub(crate) quality: f32,
-    /// ISO 8601, if the photo states it.
+    /// ISO 8601, if the photo states it; the time of its file says little.
     pub(crate) taken_at: Option<String>,
+    /// Its area over that of the largest face of its photo, 0…1: strangers in the background are
+    /// small.
+    pub(crate) prominence: f32,
 }
 
 impl GroupedFace {
     /// Columns and tables of a query for [`GroupedFace::from_row`]; `?1` is the model, `f` the
     /// face. A face of quality 0 cannot be recognised: it resembles other such faces, whoever they
     /// are of.
-    pub(crate) const SELECT: &str = "SELECT f.id, f.photo, t.vector, t.quality, h.taken_at \
+    pub(crate) const SELECT: &str = "SELECT f.id, f.photo, t.vector, t.quality, \
+         CASE WHEN h.taken_from IS NOT 'file_time' THEN h.taken_at END, \
+         (f.x_max - f.x_min) * (f.y_max - f.y_min) / (SELECT max((g.x_max - g.x_min) \
+         * (g.y_max - g.y_min)) FROM faces g WHERE g.photo = f.photo) \
          FROM faces f JOIN templates t ON t.face = f.id AND t.model = ?1 AND t.quality > 0 \
          JOIN photos h ON h.id = f.photo AND h.gone = 0";
 
@@ -32,6 +38,8 @@ impl GroupedFace {
             vector: from_blob(row.get_ref(2)?.as_blob()?),
             quality: row.get(3)?,
             taken_at: row.get(4)?,
+            // A photo all of whose boxes are empty has no largest.
+            prominence: row.get::<_, Option<f32>>(5)?.unwrap_or(1.0),
         })
     }
 }

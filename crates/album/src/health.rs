@@ -95,7 +95,7 @@ impl Album {
             for (table, key) in tables {
                 // The marks of pictures are keyed with a random number and differ.
                 let columns = match table {
-                    "photos" => "id, hash, width_px, height_px, taken_at, gone",
+                    "photos" => "id, hash, width_px, height_px, taken_at, taken_from, gone",
                     _ => "*",
                 };
                 let sql = format!("SELECT {columns} FROM {table} ORDER BY {key}");

@@ -6,8 +6,9 @@ use rusqlite::{OptionalExtension, Row, Transaction, params};
 use crate::assertions::{correct_assignments, faces_of, revert_assertions};
 use crate::bulk::batch_of;
 use crate::database::{Abort, Album, now_ms};
+use crate::drawing::erase_drawing;
 use crate::error::Error;
-use crate::ids::PersonId;
+use crate::ids::{FaceId, PersonId};
 use crate::page::{Page, Paged};
 use crate::person_stats;
 
@@ -168,6 +169,13 @@ impl StoredDecision {
                 "faces kept with person {person} though nearer to person {other}; the review asks"
             ),
             ("cover", _) => format!("another face shown for person {person}"),
+            ("draw", Some(new)) => {
+                format!("face drawn, said to be {new:?}, who is new: person {person}")
+            }
+            ("draw", None) if self.person.is_some() => {
+                format!("face drawn, said to be person {person}")
+            }
+            ("draw", None) => "face drawn".into(),
             ("erase", _) => format!("person {person} erased"),
             ("share", Some(link)) => format!("link {link} made: photos shared with whoever has it"),
             ("revoke", Some(link)) => format!("link {link} revoked"),
@@ -218,7 +226,7 @@ fn undo(t: &Transaction, decision: &StoredDecision) -> Result<(), Abort> {
         "name" => rename(t, decision.person, decision.old_name.as_deref())?,
         // The person that the decision added; the next grouping deletes them once they have no
         // face.
-        "is" if decision.new_name.is_some() => rename(t, decision.person, None)?,
+        "is" | "draw" if decision.new_name.is_some() => rename(t, decision.person, None)?,
         "merge" => {
             rename(t, decision.person, decision.old_name.as_deref())?;
             let sql = "UPDATE people SET merged_into = NULL WHERE id = ?1";
@@ -232,6 +240,17 @@ fn undo(t: &Transaction, decision: &StoredDecision) -> Result<(), Abort> {
         _ => {}
     }
     let faces = revert_assertions(t, decision.id)?;
+    if decision.kind == "draw" {
+        let sql = "SELECT face FROM assertions WHERE decision = ?1 AND kind = 'drawn' \
+                   AND face IS NOT NULL";
+        let drawn: Vec<FaceId> = t
+            .prepare(sql)?
+            .query_map([decision.id], |row| row.get(0).map(FaceId))?
+            .collect::<rusqlite::Result<_>>()?;
+        for face in drawn {
+            erase_drawing(t, face)?;
+        }
+    }
     // A face that came back after the merge stands with the merged person without being listed.
     if let ("merge", Some(into)) = (&*decision.kind, decision.person) {
         correct_assignments(t, &faces_of(t, PersonId(into))?)?;

@@ -47,7 +47,7 @@
 //!     outcome: Outcome::New(PhotoRecord {
 //!         width_px: 640,
 //!         height_px: 480,
-//!         taken_at: None,
+//!         taken: None,
 //!         orientation: Orientation::Upright,
 //!         fingerprint: None,
 //!         models: ModelPair {
@@ -100,6 +100,7 @@ mod database;
 mod dates;
 mod decisions;
 pub mod digikam;
+mod drawing;
 mod edit;
 mod erase;
 mod error;
@@ -116,6 +117,7 @@ mod path_bytes;
 mod people;
 mod person_stats;
 mod person_years;
+mod photo_date;
 mod photo_list;
 mod photo_record;
 pub mod picasa;
@@ -130,11 +132,14 @@ pub mod scan;
 mod search;
 mod shared_links;
 mod suggest;
+pub mod watch;
+mod worth_asking;
 pub mod xmp;
 
 pub use browse::{Exclusion, FaceSummary, PeopleFilter, PersonStats, PhotoView};
 pub use database::{Album, OpenOptions};
 pub use dates::{DateRange, PartialDate};
+pub use drawing::{DrawnFace, UndescribedFace};
 pub use erase::Erased;
 pub use error::{Error, ErrorKind};
 pub use group::GroupSummary;
@@ -146,6 +151,7 @@ pub use names::is_same_name;
 pub use page::{MAX_PAGE, Page, Paged};
 pub use people::{PersonPhoto, PersonSummary};
 pub use person_years::{InOnePhoto, PersonYear};
+pub use photo_date::PhotoDate;
 pub use photo_list::{MonthCount, PhotoFilter, PhotoPlace, PhotoSummary};
 pub use photo_record::{
     FaceRecord, FileState, ModelPair, Outcome, PhotoRecord, Recorded, ScannedFile,

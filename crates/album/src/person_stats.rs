@@ -6,13 +6,18 @@ use rusqlite::{OptionalExtension, Transaction};
 use crate::ids::{FaceId, PersonId};
 
 const COUNTED: &str = "SELECT p.id, count(m.face), count(DISTINCT f.photo), NULL, \
-     min(h.taken_at), max(h.taken_at) FROM people p LEFT JOIN members m ON m.person = p.id \
+     min(h.taken_at) FILTER (WHERE h.taken_from IS NOT 'file_time'), \
+     max(h.taken_at) FILTER (WHERE h.taken_from IS NOT 'file_time') FROM people p LEFT JOIN members m ON m.person = p.id \
      LEFT JOIN faces f ON f.id = m.face LEFT JOIN photos h ON h.id = f.photo \
      WHERE p.merged_into IS NULL AND p.erased = 0";
 
-/// Faces assigned by a human come first, then those of higher quality.
+/// The face chosen last comes first, then those assigned by a human, then those of higher quality.
 const COVER: &str = "SELECT m.face FROM members m JOIN faces g ON g.id = m.face \
-     WHERE m.person = ?1 ORDER BY m.similarity IS NOT NULL, g.overall DESC, m.face LIMIT 1";
+     WHERE m.person = ?1 ORDER BY (SELECT max(a.id) FROM assertions a \
+     JOIN decisions d ON d.id = a.decision AND d.undone = 0 \
+     WHERE a.kind = 'cover' AND a.face = m.face AND (a.person = m.person \
+     OR a.person IN (SELECT id FROM people WHERE merged_into = m.person))) DESC NULLS LAST, \
+     m.similarity IS NOT NULL, g.overall DESC, m.face LIMIT 1";
 
 /// The face shown for a person.
 pub(crate) fn cover(t: &Transaction, person: PersonId) -> rusqlite::Result<Option<FaceId>> {

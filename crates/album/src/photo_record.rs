@@ -4,7 +4,7 @@
 use std::path::PathBuf;
 
 use fusiform_face::geometry::{BoundingBox, Landmarks};
-use fusiform_face::image::{Fingerprint, Orientation};
+use fusiform_face::image::{Fingerprint, Orientation, Taken};
 use fusiform_face::quality::Quality;
 use fusiform_search::template::ModelId;
 
@@ -83,8 +83,8 @@ pub struct PhotoRecord {
     pub width_px: u32,
     /// Height of the upright photo.
     pub height_px: u32,
-    /// ISO 8601, the camera's local time.
-    pub taken_at: Option<String>,
+    /// When it was taken, and who says so.
+    pub taken: Option<Taken>,
     /// How the file stores the pixels; everything else here is upright.
     pub orientation: Orientation,
     /// What tells the picture again after its file was changed; without it every change of the file

@@ -70,6 +70,56 @@ impl Album {
         })
     }
 
+    /// Folders to scan again unasked, by path: those that were scanned or added, without those
+    /// that were dropped.
+    ///
+    /// # Errors
+    /// [`Error::Sqlite`].
+    pub fn remembered(&self) -> Result<Vec<PathBuf>, Error> {
+        let sql = "SELECT path FROM roots WHERE is_remembered = 1 ORDER BY path";
+        self.query_rows(sql, [], |row| row.get(0).map(path_from_bytes))
+    }
+
+    /// Adds a folder to those to scan again unasked. Photos come with the next scan.
+    ///
+    /// # Errors
+    /// [`Error::InvalidRequest`] if it is no folder; [`Error::Sqlite`].
+    pub fn remember(&mut self, root: &Path) -> Result<(), Error> {
+        if !root.is_dir() {
+            let what = format!("{}: is no folder, or is not there", root.display());
+            return Err(Error::InvalidRequest(what));
+        }
+        self.remember_roots(&[root.to_path_buf()])?;
+        self.transaction(|t| {
+            let sql = "UPDATE roots SET is_remembered = 1 WHERE path = ?1";
+            t.execute(sql, [path_to_bytes(root)])?;
+            Ok(())
+        })
+    }
+
+    /// Takes a folder off those to scan again unasked. Its photos stay.
+    ///
+    /// # Errors
+    /// [`Error::InvalidRequest`] if it is none of them; [`Error::Sqlite`].
+    pub fn drop_remembered(&mut self, root: &Path) -> Result<(), Error> {
+        let n = self.transaction(|t| {
+            let sql = "UPDATE roots SET is_remembered = 0 WHERE path = ?1 AND is_remembered = 1";
+            t.execute(sql, [path_to_bytes(root)])
+        })?;
+        if n == 0 {
+            let what = format!("{}: is none of the folders remembered", root.display());
+            return Err(Error::InvalidRequest(what));
+        }
+        Ok(())
+    }
+
+    /// The folder that was scanned and holds a path, if there is one; else the path itself.
+    pub(crate) fn root_of(&self, path: &Path) -> Result<PathBuf, Error> {
+        let roots = self.roots()?;
+        let holder = roots.into_iter().find(|root| path.starts_with(root));
+        Ok(holder.unwrap_or_else(|| path.into()))
+    }
+
     /// Folders that were scanned, by path.
     ///
     /// # Errors
@@ -106,6 +156,22 @@ impl Album {
         let sql = "SELECT count(DISTINCT photo) FROM files WHERE path >= ?1 AND path < ?2";
         let n: Vec<i64> = self.query_rows(sql, params![from, to], |row| row.get(0))?;
         Ok(n.first().copied().unwrap_or(0) as usize)
+    }
+
+    /// How many files of the album lie at these paths or below them.
+    ///
+    /// # Errors
+    /// [`Error::Sqlite`].
+    pub fn files_within(&self, paths: &[PathBuf]) -> Result<usize, Error> {
+        let sql = "SELECT count(*) FROM files WHERE path = ?1 OR (path >= ?2 AND path < ?3)";
+        let mut n_files = 0;
+        for path in paths {
+            let (from, to) = below(path);
+            let key = params![path_to_bytes(path), from, to];
+            let found = self.query_rows(sql, key, |row| row.get::<_, i64>(0))?;
+            n_files += found.first().copied().unwrap_or(0) as usize;
+        }
+        Ok(n_files)
     }
 
     /// Takes files out that are below a root but were not found there, and photos without a file.

@@ -7,7 +7,7 @@
 use std::collections::HashSet;
 
 use fusiform_face::geometry::BoundingBox;
-use fusiform_face::image::{Fingerprint, Orientation};
+use fusiform_face::image::{DateSource, Fingerprint, Orientation, Taken};
 use fusiform_face::quality::Quality;
 use fusiform_search::template::to_blob;
 use rusqlite::{OptionalExtension, Transaction, params};
@@ -117,18 +117,21 @@ pub(crate) fn record_photo(
     let photo = match same {
         Some(photo) => {
             if known.is_none() {
-                renew_date(t, photo, path, record.taken_at.as_deref())?;
+                renew_date(t, photo, path, record.taken.as_ref())?;
             }
             photo
         }
         None => {
-            let sql =
-                "INSERT INTO photos (hash, width_px, height_px, taken_at) VALUES (?1, ?2, ?3, ?4)";
+            let sql = "INSERT INTO photos (hash, width_px, height_px, taken_at, taken_from, \
+                       taken_offset_min) VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
+            let taken = record.taken.as_ref();
             let row = params![
                 &hash[..],
                 record.width_px,
                 record.height_px,
-                record.taken_at
+                taken.map(|taken| &taken.local),
+                taken.map(|taken| taken.source.word()),
+                taken.and_then(|taken| taken.offset_min)
             ];
             t.prepare_cached(sql)?.execute(row)?;
             t.last_insert_rowid()
@@ -181,17 +184,23 @@ pub(crate) fn record_photo(
     Ok((photo, recorded))
 }
 
-/// The date of an edited file is the photo's, unless another file holds the picture too.
+/// The date of an edited file is the photo's, unless another file holds the picture too. The time
+/// of an edited file is that of the edit, and no date.
 fn renew_date(
     t: &Transaction,
     photo: i64,
     path: &[u8],
-    taken_at: Option<&str>,
+    taken: Option<&Taken>,
 ) -> rusqlite::Result<()> {
-    let sql = "UPDATE photos SET taken_at = ?3 WHERE id = ?1 AND ?3 IS NOT NULL \
+    let Some(taken) = taken.filter(|taken| taken.source != DateSource::FileTime) else {
+        return Ok(());
+    };
+    let sql = "UPDATE photos SET taken_at = ?3, taken_from = ?4, taken_offset_min = ?5 \
+               WHERE id = ?1 \
                AND NOT EXISTS (SELECT 1 FROM files WHERE photo = ?1 AND path != ?2)";
+    let (local, source) = (&taken.local, taken.source.word());
     t.prepare_cached(sql)?
-        .execute(params![photo, path, taken_at])?;
+        .execute(params![photo, path, local, source, taken.offset_min])?;
     Ok(())
 }
 
@@ -217,9 +226,7 @@ fn record_face(
         x_max,
         y_max,
     } = face.bbox;
-    let landmarks = face
-        .landmarks
-        .map(|l| to_blob(l.as_array().map(|p| [p.x, p.y]).as_flattened()));
+    let landmarks = landmarks_blob(face);
     let sql = "INSERT INTO faces \
                (id, photo, detector, x_min, y_min, x_max, y_max, score, landmarks, quality, \
                overall) \
@@ -240,20 +247,54 @@ fn record_face(
         face.quality.overall
     ])?;
     let id = same.map_or_else(|| t.last_insert_rowid(), |id| id.0);
-    // Its box and template may have changed, so it is assigned again.
+    store_template(t, FaceId(id), face, models)
+}
+
+/// Stores the template of a face, which is assigned again: its box and template may have changed.
+fn store_template(
+    t: &Transaction,
+    id: FaceId,
+    face: &FaceRecord,
+    models: &ModelPair,
+) -> rusqlite::Result<()> {
     for sql in [
         "DELETE FROM face_cells WHERE face = ?1",
         "INSERT OR IGNORE INTO ungrouped (face) VALUES (?1)",
     ] {
-        t.prepare_cached(sql)?.execute([id])?;
+        t.prepare_cached(sql)?.execute([id.0])?;
     }
     if let (Some(vector), Some(model)) = (&face.vector, &models.embedder) {
         let sql = "INSERT OR REPLACE INTO templates (face, model, vector, quality) \
                    VALUES (?1, ?2, ?3, ?4)";
-        let row = params![id, model.0, to_blob(vector), face.quality.overall];
+        let row = params![id.0, model.0, to_blob(vector), face.quality.overall];
         t.prepare_cached(sql)?.execute(row)?;
     }
     Ok(())
+}
+
+/// Stores what the networks make of a face that a human drew; its box stays.
+pub(crate) fn store_description(
+    t: &Transaction,
+    id: FaceId,
+    face: &FaceRecord,
+    models: &ModelPair,
+) -> rusqlite::Result<()> {
+    let sql = "UPDATE faces SET score = ?2, landmarks = ?3, quality = ?4, overall = ?5 \
+               WHERE id = ?1";
+    t.prepare_cached(sql)?.execute(params![
+        id.0,
+        face.score,
+        landmarks_blob(face),
+        quality_blob(&face.quality),
+        face.quality.overall
+    ])?;
+    store_template(t, id, face, models)
+}
+
+/// The column `landmarks`.
+fn landmarks_blob(face: &FaceRecord) -> Option<Vec<u8>> {
+    let points = face.landmarks.as_ref().map(|l| l.as_array());
+    points.map(|points| to_blob(points.map(|p| [p.x, p.y]).as_flattened()))
 }
 
 /// For each new face the recorded face that it shows. Pairs are taken by falling IoU; a face is in

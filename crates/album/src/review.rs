@@ -1,8 +1,8 @@
 //! Questions for a human, "is this that person?". In: suggestions of a grouping. Out: questions
 //! with reasons, and decisions from the answers. Knows nothing of how suggestions are found.
 //!
-//! The question whose answer settles most faces comes first; of equals the one of higher
-//! similarity. Yes merges the group (or assigns the face), no separates the two for good, "not
+//! The question whose answer is expected to settle most comes first (`crate::worth_asking`), and one
+//! that is expected to settle little is not asked. Yes merges the group (or assigns the face), no separates the two for good, "not
 //! sure" is stored so that the question does not come again.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -15,6 +15,7 @@ use crate::decisions::insert_decision;
 use crate::error::Error;
 use crate::ids::{FaceId, PersonId};
 use crate::page::{Page, Paged};
+use crate::worth_asking::is_worth;
 
 /// What a question is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -44,8 +45,13 @@ pub struct Question {
     pub similarity: f32,
     /// The second nearest person and its similarity.
     pub next: Option<(PersonId, f32)>,
-    /// How many faces the answer settles.
+    /// How many faces a "yes" settles.
     pub settles: usize,
+    /// How likely the answer is "yes", 0…1: from the model's measured error rates and from how near
+    /// everybody else comes.
+    pub probability: f32,
+    /// How many faces the answer is expected to settle.
+    pub expected_gain: f32,
 }
 
 impl Question {
@@ -73,7 +79,7 @@ pub enum Reply {
 }
 
 const QUESTION: &str = "SELECT q.id, q.subject, q.face, c.cover, q.candidate, p.name, d.cover, \
-     q.similarity, q.next, q.next_similarity, q.settles FROM questions q \
+     q.similarity, q.next, q.next_similarity, q.settles, q.probability, q.gain FROM questions q \
      JOIN people p ON p.id = q.candidate LEFT JOIN person_stats c ON c.person = q.subject \
      LEFT JOIN person_stats d ON d.person = q.candidate";
 
@@ -95,18 +101,19 @@ fn question(row: &Row) -> rusqlite::Result<Question> {
         similarity: row.get(7)?,
         next: next.map(PersonId).zip(next_similarity),
         settles: row.get::<_, i64>(10)? as usize,
+        probability: row.get(11)?,
+        expected_gain: row.get(12)?,
     })
 }
 
 impl Album {
-    /// The open questions, the one that settles most faces first.
+    /// The open questions, the one whose answer is expected to settle most first.
     ///
     /// # Errors
     /// [`Error::Sqlite`].
     pub fn questions(&self, page: Page) -> Result<Paged<Question>, Error> {
-        let sql = format!(
-            "{QUESTION} ORDER BY q.settles DESC, q.similarity DESC, q.id LIMIT ?1 OFFSET ?2"
-        );
+        let sql =
+            format!("{QUESTION} ORDER BY q.gain DESC, q.similarity DESC, q.id LIMIT ?1 OFFSET ?2");
         let items = self.query_rows(&sql, params![page.limit(), page.offset()], question)?;
         let total: i64 = self.query_value("SELECT count(*) FROM questions")?;
         Ok(Paged {
@@ -164,6 +171,10 @@ pub(crate) struct Suggestion {
     pub(crate) similarity: f32,
     /// The second nearest person and its similarity.
     pub(crate) next: Option<(i64, f32)>,
+    /// How likely it is right.
+    pub(crate) probability: f32,
+    /// How many faces an answer is expected to settle.
+    pub(crate) gain: f32,
     /// Faces of the subject.
     pub(crate) faces: Vec<i64>,
 }
@@ -195,7 +206,8 @@ pub(crate) fn ask_about_held(
     Ok(())
 }
 
-/// Makes questions of suggestions, except where a human has answered before, even with "not sure".
+/// Makes questions of suggestions that are worth it, except where a human has answered before, even
+/// with "not sure".
 pub(crate) fn insert_questions(
     t: &Transaction,
     suggestions: &[Suggestion],
@@ -207,10 +219,13 @@ pub(crate) fn insert_questions(
         answered.entry(*face).or_default().insert(*person);
     }
     let sql = "INSERT INTO questions \
-               (subject, face, candidate, similarity, next, next_similarity, settles) \
-               VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
+               (subject, face, candidate, similarity, next, next_similarity, settles, \
+               probability, gain) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)";
     let mut insert = t.prepare(sql)?;
-    for suggestion in suggestions {
+    let worth = suggestions
+        .iter()
+        .filter(|s| is_worth(s.probability, s.gain));
+    for suggestion in worth {
         let is_answered = |face: &i64| {
             answered
                 .get(face)
@@ -230,7 +245,9 @@ pub(crate) fn insert_questions(
             suggestion.similarity,
             suggestion.next.map(|n| n.0),
             suggestion.next.map(|n| n.1),
-            suggestion.faces.len() as i64
+            suggestion.faces.len() as i64,
+            suggestion.probability,
+            suggestion.gain
         ])?;
     }
     Ok(())

@@ -26,6 +26,7 @@
 //! pixels of both.
 
 mod analyse;
+mod exclude;
 mod read;
 mod unread;
 mod walk;
@@ -39,9 +40,11 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 pub use analyse::Analyse;
+pub use exclude::Exclude;
 use read::Work;
 pub use read::read_photo;
-pub use walk::{Found, looks_like_photo, photos_below};
+pub use walk::looks_like_photo;
+use walk::photos_below;
 
 use crate::database::Album;
 use crate::error::Error;
@@ -61,6 +64,8 @@ const BATCH_AGE: Duration = Duration::from_millis(500);
 pub struct ScanOptions {
     /// Photos analysed at once; at least one.
     pub threads: usize,
+    /// What to leave out.
+    pub exclude: Exclude,
 }
 
 /// Progress of a scan.
@@ -85,14 +90,18 @@ pub struct ScanSummary {
     pub analysed: usize,
     /// Faces found in those.
     pub new_faces: usize,
-    /// What was taken out because it is not there any more.
+    /// What was taken out because it is not there any more, or left out now.
     pub gone: Reconciled,
+    /// How many of the files that were taken out were scanned earlier and are left out now.
+    pub n_excluded_files: usize,
     /// Files and folders that could not be used, with reason and remedy.
     pub problems: Vec<(PathBuf, String)>,
     /// What in photos that were used had no effect or is missing.
     pub notes: Vec<(PathBuf, String)>,
     /// Pictures and films that are not read, each with what it seems to be.
     pub unread: Vec<(PathBuf, String)>,
+    /// Folders and files that were left out, each with the reason.
+    pub excluded: Vec<(PathBuf, String)>,
     /// Whether it was asked to stop before the end.
     pub interrupted: bool,
 }
@@ -113,12 +122,13 @@ pub fn scan(
     stop: &AtomicBool,
     mut report: impl FnMut(Event),
 ) -> Result<ScanSummary, Error> {
-    let found = photos_below(roots);
+    let found = photos_below(roots, &options.exclude, |root| album.root_of(root))?;
     report(Event::Found(found.photos.len()));
     let mut summary = ScanSummary {
         files: found.photos.len(),
         problems: found.problems,
         unread: found.unread,
+        excluded: found.excluded,
         ..ScanSummary::default()
     };
     let models = engine.models();
@@ -201,6 +211,8 @@ pub fn scan(
         writer.flush(&mut summary)
     })?;
     if !summary.interrupted {
+        let excluded: Vec<PathBuf> = summary.excluded.iter().map(|(p, _)| p.clone()).collect();
+        summary.n_excluded_files = album.files_within(&excluded)?;
         summary.gone = album.reconcile(&found.roots, &listed, &unread)?;
     }
     summary.problems.sort();

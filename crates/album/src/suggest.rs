@@ -10,6 +10,7 @@ use fusiform_search::template::similarity;
 use crate::grouped_face::{GroupedFace, mean, weight, weighted_sum};
 use crate::ids::{FaceId, PersonId};
 use crate::review::{Subject, Suggestion};
+use crate::worth_asking::{COHORT_SIZE, Evidence, expected_gain, probability_of_other, settled};
 
 /// A person whom a subject may be.
 struct Candidate<'a> {
@@ -39,11 +40,13 @@ impl<'a> Candidate<'a> {
 
 /// For every unnamed group and every lone face the nearest person, if near enough to ask.
 ///
-/// `people` holds the person of each group, `None` for a lone face; `named` those with a name.
+/// `people` holds the person of each group, `None` for a lone face; `named` those with a name;
+/// `n_people` is how many the album has, of whom `people` may be a part.
 pub(crate) fn suggestions(
     groups: &[Vec<&GroupedFace>],
     people: &[Option<PersonId>],
     named: &BTreeSet<i64>,
+    n_people: usize,
     options: &ClusterOptions,
 ) -> Vec<Suggestion> {
     let mut candidates: Vec<Candidate> = Vec::new();
@@ -57,6 +60,25 @@ pub(crate) fn suggestions(
         }
     }
     let index = CandidateIndex::new(&candidates);
+    let suggestion = |subject, faces: &[&GroupedFace], near: Nearest| {
+        let evidence = Evidence {
+            similarity: near.similarity,
+            cohort: &near.cohort,
+            subject: faces,
+            person: near.candidate.faces,
+            n_people,
+        };
+        let probability = evidence.probability(&options.likelihood_ratio);
+        Suggestion {
+            subject,
+            candidate: near.candidate.person,
+            similarity: near.similarity,
+            next: near.next,
+            probability,
+            gain: expected_gain(probability, settled(faces), 0.0),
+            faces: faces.iter().map(|f| f.id).collect(),
+        }
+    };
     let mut found = Vec::new();
     for subject in candidates.iter().filter(|c| !c.named) {
         // Of two unnamed groups only the smaller is a subject, of equals the one of higher number.
@@ -64,30 +86,17 @@ pub(crate) fn suggestions(
             let before = (c.n_faces, -c.person) > (subject.n_faces, -subject.person);
             c.person != subject.person && (c.named || before)
         };
+        let is_other = |c: &Candidate| c.person != subject.person;
         let shares_photo = |c: &Candidate| !c.photos.is_disjoint(&subject.photos);
-        let nearest = index.nearest(&subject.mean, is_allowed, shares_photo, options);
-        if let Some((candidate, similarity, next)) = nearest {
-            found.push(Suggestion {
-                subject: Subject::Group(PersonId(subject.person)),
-                candidate,
-                similarity,
-                next,
-                faces: subject.faces.iter().map(|f| f.id).collect(),
-            });
-        }
+        let nearest = index.nearest(&subject.mean, is_other, is_allowed, shares_photo, options);
+        let about = Subject::Group(PersonId(subject.person));
+        found.extend(nearest.map(|near| suggestion(about, subject.faces, near)));
     }
     for face in lone_faces {
         let shares_photo = |c: &Candidate| c.photos.contains(&face.photo);
-        let nearest = index.nearest(&face.vector, |_| true, shares_photo, options);
-        if let Some((candidate, similarity, next)) = nearest {
-            found.push(Suggestion {
-                subject: Subject::Face(FaceId(face.id)),
-                candidate,
-                similarity,
-                next,
-                faces: vec![face.id],
-            });
-        }
+        let nearest = index.nearest(&face.vector, |_| true, |_| true, shares_photo, options);
+        let about = Subject::Face(FaceId(face.id));
+        found.extend(nearest.map(|near| suggestion(about, &[face], near)));
     }
     found
 }
@@ -124,15 +133,20 @@ pub(crate) fn drawn_away(
             let own_similarity = similarity(&own, &face.vector).0 / length;
             let is_other = |c: &Candidate| c.person != holder.person;
             let shares_photo = |c: &Candidate| c.photos.contains(&face.photo);
-            let nearest = index.nearest(&face.vector, is_other, shares_photo, options);
-            if let Some((candidate, similarity, next)) = nearest
-                && similarity > own_similarity
+            let nearest = index.nearest(&face.vector, is_other, |_| true, shares_photo, options);
+            if let Some(near) = nearest
+                && near.similarity > own_similarity
             {
+                let ratio = &options.likelihood_ratio;
+                let probability = probability_of_other(own_similarity, near.similarity, ratio);
                 let suggestion = Suggestion {
                     subject: Subject::Face(FaceId(face.id)),
-                    candidate,
-                    similarity,
-                    next,
+                    candidate: near.candidate.person,
+                    similarity: near.similarity,
+                    next: near.next,
+                    probability,
+                    // Either answer settles whose the face is.
+                    gain: expected_gain(probability, 1.0, 1.0),
                     faces: vec![face.id],
                 };
                 found.push((holder.person, suggestion));
@@ -150,8 +164,15 @@ struct CandidateIndex<'a> {
     candidates: &'a [Candidate<'a>],
 }
 
-/// A person with its similarity, and the runner-up.
-type Nearest = (i64, f32, Option<(i64, f32)>);
+/// The nearest person, and how near the others come.
+struct Nearest<'a> {
+    candidate: &'a Candidate<'a>,
+    similarity: f32,
+    /// The second nearest person and its similarity.
+    next: Option<(i64, f32)>,
+    /// Similarities of the nearest other people, falling.
+    cohort: Vec<f32>,
+}
 
 impl<'a> CandidateIndex<'a> {
     fn new(candidates: &'a [Candidate<'a>]) -> CandidateIndex<'a> {
@@ -167,38 +188,52 @@ impl<'a> CandidateIndex<'a> {
         }
     }
 
-    /// The nearest allowed candidate, if near enough to ask, and the next one.
+    /// The nearest allowed candidate, if near enough to ask, and how near the others come.
     fn nearest(
         &self,
         vector: &[f32],
+        is_other: impl Fn(&Candidate) -> bool,
         is_allowed: impl Fn(&Candidate) -> bool,
         shares_photo: impl Fn(&Candidate) -> bool,
         options: &ClusterOptions,
-    ) -> Option<Nearest> {
-        let mut first: Option<(i64, f32)> = None;
+    ) -> Option<Nearest<'a>> {
+        let mut first: Option<(&Candidate, f32)> = None;
         let mut second: Option<(i64, f32)> = None;
+        let mut all: Vec<(f32, i64)> = Vec::new();
         let near = self.inverted_file.candidates(vector).into_iter();
         let near: BTreeSet<usize> = near.map(|i| self.owners[i as usize]).collect();
         let near = near.into_iter().map(|i| &self.candidates[i]);
-        for candidate in near.filter(|c| is_allowed(c)) {
+        for candidate in near.filter(|c| is_other(c)) {
             let each = candidate.prototypes.iter();
             let near = each
                 .map(|p| similarity(p, vector).0)
                 .fold(f32::NEG_INFINITY, f32::max);
+            all.push((near, candidate.person));
+            if !is_allowed(candidate) {
+                continue;
+            }
             // Two faces of one photo are rarely one person, so more is required to ask.
             let penalised = options.ask_similarity + options.same_photo_penalty;
             if near < penalised && shares_photo(candidate) {
                 continue;
             }
             if first.is_none_or(|(_, best)| near > best) {
-                second = first;
-                first = Some((candidate.person, near));
+                second = first.map(|(c, near)| (c.person, near));
+                first = Some((candidate, near));
             } else if second.is_none_or(|(_, best)| near > best) {
                 second = Some((candidate.person, near));
             }
         }
-        let (person, near) = first?;
-        (near >= options.ask_similarity).then_some((person, near, second))
+        let (candidate, similarity) = first.filter(|f| f.1 >= options.ask_similarity)?;
+        all.retain(|(_, person)| *person != candidate.person);
+        all.sort_by(|a, b| b.0.total_cmp(&a.0));
+        all.truncate(COHORT_SIZE);
+        Some(Nearest {
+            candidate,
+            similarity,
+            next: second,
+            cohort: all.into_iter().map(|(near, _)| near).collect(),
+        })
     }
 }
 

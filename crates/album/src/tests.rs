@@ -4,11 +4,13 @@ mod assign;
 mod browse;
 mod bulk;
 mod decisions;
+mod drawing;
 mod migrations;
 mod photo_list;
 mod presence;
 mod regions;
 mod shared_links;
+mod walk;
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -18,7 +20,7 @@ use tempfile::TempDir;
 
 use super::*;
 use fusiform_face::geometry::{BoundingBox, Landmarks, Point};
-use fusiform_face::image::Orientation;
+use fusiform_face::image::{DateSource, Orientation, Taken};
 use fusiform_face::quality::{Pose, Quality};
 use fusiform_search::cluster::ClusterOptions;
 use fusiform_search::template::{ModelId, Template};
@@ -75,13 +77,22 @@ fn photo(number: usize, people: &[usize], embedder: &str) -> ScannedFile {
         outcome: Outcome::New(PhotoRecord {
             width_px: 640,
             height_px: 480,
-            taken_at: None,
+            taken: None,
             orientation: Orientation::Upright,
             fingerprint: None,
             models: models(embedder),
             faces: people.iter().enumerate().map(face).collect(),
         }),
     }
+}
+
+/// A date as a camera writes it.
+fn shot(local: &str) -> Option<Taken> {
+    Some(Taken {
+        local: local.into(),
+        offset_min: None,
+        source: DateSource::DateTimeOriginal,
+    })
 }
 
 /// Twelve photos of four people, some together.

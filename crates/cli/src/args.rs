@@ -6,7 +6,8 @@
 use std::path::PathBuf;
 
 use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum, value_parser};
-use fusiform::album::Page;
+use fusiform::album::{Page, PartialDate};
+use fusiform::geometry::BoundingBox;
 use fusiform::models::Precision;
 
 mod detect;
@@ -67,15 +68,35 @@ pub(crate) enum Command {
     /// Take the photos of folders into the catalogue and group their faces into people
     #[command(
         after_help = "Example: fusiform scan ~/Pictures\n\nOnly new and changed files are read. \
-Stop it at any time; a later run goes on where it stood."
+Stop it at any time; a later run goes on where it stood. Folders of trash, thumbnails and previews \
+are left out, and what the setting `exclude` says."
     )]
     Scan {
-        /// Folders (searched through) or photos
-        #[arg(required = true, value_name = "DIR")]
+        /// Folders (searched through) or photos [default: the remembered folders]
+        #[arg(value_name = "DIR")]
         roots: Vec<PathBuf>,
+        #[command(flatten)]
+        exclude: ExcludeArgs,
         #[command(flatten)]
         detect: DetectArgs,
     },
+    /// Scan folders, and then whatever is added, changed or deleted there, until Ctrl-C
+    #[command(
+        after_help = "Example: fusiform watch\n\nA photo that is copied into a folder is in \
+the catalogue within seconds."
+    )]
+    Watch {
+        /// Folders [default: the remembered folders]
+        #[arg(value_name = "DIR")]
+        roots: Vec<PathBuf>,
+        #[command(flatten)]
+        exclude: ExcludeArgs,
+        #[command(flatten)]
+        detect: DetectArgs,
+    },
+    /// The folders that `scan` and `watch` take when none is named
+    #[command(subcommand)]
+    Folders(FoldersCommand),
     /// List the people of the catalogue
     #[command(after_help = "Example: fusiform people")]
     People {
@@ -172,6 +193,17 @@ The numbers of the faces are those `fusiform person` shows.")]
         #[arg(required = true, value_name = "FACE")]
         faces: Vec<i64>,
     },
+    /// Faces that were missed
+    #[command(subcommand)]
+    Face(FaceCommand),
+    /// Let a face stand for its person in lists
+    #[command(after_help = "Example: fusiform cover 311\n\n\
+The numbers of the faces are those `fusiform person` shows.")]
+    Cover {
+        /// Number of the face
+        #[arg(value_name = "FACE")]
+        face: i64,
+    },
     /// Leave a person out of lists; their faces stay theirs
     #[command(
         after_help = "Example: fusiform hide 12\n\nfusiform hide 12 --show brings them back."
@@ -249,10 +281,10 @@ fusiform together --words holiday --from 2020 --to 2020"
         any: bool,
         /// Taken in or after this year, month or day
         #[arg(long, value_name = "DATE")]
-        from: Option<String>,
+        from: Option<PartialDate>,
         /// Taken in or before this year, month or day
         #[arg(long, value_name = "DATE")]
-        to: Option<String>,
+        to: Option<PartialDate>,
         /// Words in the path of the file, whatever their case and accents
         #[arg(long, value_name = "TEXT")]
         words: Option<String>,
@@ -600,6 +632,69 @@ pub(crate) enum ModelsCommand {
     Verify,
 }
 
+/// Faces that a human draws.
+#[derive(Debug, Subcommand)]
+pub(crate) enum FaceCommand {
+    /// Draw a face that was not found, and say who it is
+    #[command(
+        after_help = "Example: fusiform face add ~/Pictures/party.jpg 1210,340,180,220 'Aunt Ida'\n\n\
+Pixels count from the top left of the upright photo. It stays through later scans, and in copies of \
+the photo; `fusiform undo` takes it back."
+    )]
+    Add {
+        /// The photo, which was scanned before
+        photo: PathBuf,
+        /// Left edge, top edge, width and height, in pixels
+        #[arg(value_name = "X,Y,W,H", value_parser = drawn_box, allow_hyphen_values = true)]
+        bbox: BoundingBox,
+        /// Who it is; a name that nobody has makes a new person
+        name: Option<String>,
+    },
+}
+
+/// `x,y,w,h` in pixels.
+fn drawn_box(text: &str) -> Result<BoundingBox, String> {
+    let wanted = || "four numbers of pixels are wanted: left,top,width,height".to_owned();
+    let sides = text.split(',').map(|side| side.trim().parse::<f32>());
+    let sides: Vec<f32> = sides.collect::<Result<_, _>>().map_err(|_| wanted())?;
+    match sides[..] {
+        [x, y, width, height] if width > 0.0 && height > 0.0 => {
+            Ok(BoundingBox::from_array([x, y, x + width, y + height]))
+        }
+        _ => Err(wanted()),
+    }
+}
+
+/// The folders that are remembered.
+#[derive(Debug, Subcommand)]
+pub(crate) enum FoldersCommand {
+    /// One line per folder, with its photos, and whether it is there
+    #[command(after_help = "Example: fusiform folders list\n\n\
+A folder that was scanned is remembered.")]
+    List,
+    /// Remember a folder without scanning it yet
+    #[command(after_help = "Example: fusiform folders add ~/Pictures")]
+    Add {
+        /// The folder
+        dir: PathBuf,
+    },
+    /// Scan a folder no longer unasked; its photos stay in the catalogue
+    #[command(after_help = "Example: fusiform folders remove ~/Pictures\n\n\
+`fusiform prune --root DIR` forgets its photos.")]
+    Remove {
+        /// The folder
+        dir: PathBuf,
+    },
+}
+
+/// What to leave out.
+#[derive(Debug, Clone, ClapArgs)]
+pub(crate) struct ExcludeArgs {
+    /// Leave out what this pattern of a .gitignore matches, beside what the settings say
+    #[arg(long, value_name = "GLOB")]
+    pub(crate) exclude: Vec<String>,
+}
+
 /// Which part of a long list.
 #[derive(Debug, Clone, Copy, ClapArgs)]
 pub(crate) struct PageArgs {
@@ -660,6 +755,21 @@ Scan the photos first. The database is only read. `fusiform undo` takes it back.
         /// The file digikam4.db
         #[arg(value_name = "FILE")]
         database: PathBuf,
+    },
+    /// People and faces of a running Immich
+    #[command(
+        after_help = "Example: fusiform import immich --url http://server:2283 --key-file immich.key\n\n\
+Scan the photos first. Immich is only read: the key needs the permissions person.read, face.read \
+and asset.read, and may also stand in FUSIFORM_IMMICH_KEY. What you decided about a face stands. \
+`fusiform undo` takes the import back."
+    )]
+    Immich {
+        /// Address of the server
+        #[arg(long, value_name = "URL")]
+        url: String,
+        /// File with an API key on its first line; `-` is stdin
+        #[arg(long, value_name = "FILE")]
+        key_file: Option<PathBuf>,
     },
     /// People of a running CompreFace into the recognition service: subjects and images, embedded
     /// anew

@@ -2,6 +2,7 @@
 //! Out: one [`Config`]. Only this file and `config/serve.rs` read the environment.
 
 mod error;
+mod other_programs;
 mod serve;
 
 use std::env;
@@ -13,8 +14,14 @@ use etcetera::BaseStrategy;
 use serde::Deserialize;
 
 use error::ConfigError;
+use fusiform::album::expand_home;
 use fusiform_server::Settings;
 pub(crate) use serve::{ServeLayer, vault_secrets};
+
+/// Immich's API key, where the environment gives one: `FUSIFORM_IMMICH_KEY`.
+pub(crate) fn immich_key() -> Option<String> {
+    env::var("FUSIFORM_IMMICH_KEY").ok()
+}
 
 /// Settings after every layer has spoken.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -27,6 +34,12 @@ pub(crate) struct Config {
     pub pack: Option<String>,
     /// Photos handled at once; `None` is one per core.
     pub threads: Option<usize>,
+    /// Folders of photos, scanned unasked and watched by `fusiform serve`.
+    pub folders: Vec<PathBuf>,
+    /// What scans leave out, as in a `.gitignore`.
+    pub exclude: Vec<String>,
+    /// The user's home folder, which `~` stands for.
+    pub user_home: Option<PathBuf>,
     /// File whose first line is the password of the album's pages.
     pub password_file: Option<PathBuf>,
     /// How `fusiform serve` runs.
@@ -45,6 +58,10 @@ pub(crate) struct Layer {
     pub pack: Option<String>,
     /// See [`Config::threads`].
     pub threads: Option<usize>,
+    /// See [`Config::folders`].
+    pub folders: Option<Vec<PathBuf>>,
+    /// See [`Config::exclude`].
+    pub exclude: Option<Vec<String>>,
     /// See [`Config::serve`].
     #[serde(default)]
     pub serve: ServeLayer,
@@ -56,7 +73,8 @@ impl Config {
     /// `file` is the settings file that a flag names; without it `config.toml` in Fusiform's home
     /// is read if it exists. Fusiform's home is `FUSIFORM_HOME`, else `fusiform` in the user's data
     /// folder (XDG Base Directory). Variables: `FUSIFORM_HOME`, `FUSIFORM_CATALOGUE`,
-    /// `FUSIFORM_MODELS_DIR`, `FUSIFORM_PACK`, `FUSIFORM_THREADS`.
+    /// `FUSIFORM_MODELS_DIR`, `FUSIFORM_PACK`, `FUSIFORM_THREADS`. `~` in a path is the user's home
+    /// folder.
     ///
     /// # Errors
     /// [`ConfigError`] naming the file or variable.
@@ -79,7 +97,9 @@ impl Config {
             },
             (None, None) => Layer::default(),
         };
+        let user_home = etcetera::home_dir().ok();
         let layer = flags.over(environment()?).over(from_file);
+        let layer = layer.with_home(user_home.as_deref())?;
         let in_home = |name: &str| {
             home.as_ref()
                 .map(|h| h.join(name))
@@ -92,6 +112,9 @@ impl Config {
             models_dir: layer.models_dir.map_or_else(|| in_home("models"), Ok)?,
             pack: layer.pack,
             threads: layer.threads,
+            folders: layer.folders.unwrap_or_default(),
+            exclude: layer.exclude.unwrap_or_default(),
+            user_home,
             password_file: layer.serve.password_file.clone(),
             serve: layer.serve.resolve(home.as_deref())?,
         })
@@ -106,8 +129,30 @@ impl Layer {
             models_dir: self.models_dir.or(below.models_dir),
             pack: self.pack.or(below.pack),
             threads: self.threads.or(below.threads),
+            folders: self.folders.or(below.folders),
+            exclude: self.exclude.or(below.exclude),
             serve: self.serve.over(below.serve),
         }
+    }
+
+    /// The layer with `~` written out in every path.
+    fn with_home(mut self, home: Option<&Path>) -> Result<Layer, ConfigError> {
+        let serve = &mut self.serve;
+        let files = [
+            &mut self.catalogue,
+            &mut self.models_dir,
+            &mut serve.vault,
+            &mut serve.key_file,
+            &mut serve.tls_cert,
+            &mut serve.tls_key,
+            &mut serve.password_file,
+            &mut serve.backup_dir,
+        ];
+        let folders = self.folders.iter_mut().flatten();
+        for path in files.into_iter().flatten().chain(folders) {
+            *path = expand_home(path, home).map_err(|e| ConfigError::Path(e.to_string()))?;
+        }
+        Ok(self)
     }
 }
 
@@ -144,6 +189,8 @@ fn environment() -> Result<Layer, ConfigError> {
         models_dir: env::var_os("FUSIFORM_MODELS_DIR").map(PathBuf::from),
         pack: text("FUSIFORM_PACK")?,
         threads: threads.transpose()?,
+        folders: None,
+        exclude: None,
         serve: serve::environment(&text)?,
     })
 }
@@ -171,6 +218,29 @@ mod tests {
             (config.models_dir.as_path(), config.threads),
             (Path::new("/m"), Some(3))
         );
+    }
+
+    #[test]
+    fn a_tilde_is_the_home_folder_and_that_of_another_user_is_refused() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("c.toml");
+        let resolve = |text: &str| {
+            fs::write(&file, text).unwrap();
+            Config::resolve(Some(&file), Layer::default())
+        };
+        let config = resolve(
+            "catalogue = \"~/photos.db\"\nfolders = [\"~/Pictures\", \"/mnt/a\"]\n\
+             exclude = [\"*.png\"]\n[serve]\nvault = \"~/vault.db\"\n",
+        )
+        .unwrap();
+        let home = etcetera::home_dir().unwrap();
+        assert_eq!(config.catalogue, home.join("photos.db"));
+        let folders = [home.join("Pictures"), PathBuf::from("/mnt/a")];
+        assert_eq!(config.folders, folders);
+        assert_eq!(config.serve.vault, Some(home.join("vault.db")));
+        assert_eq!(config.exclude, ["*.png"]);
+        let error = resolve("catalogue = \"~ida/photos.db\"\n").unwrap_err();
+        assert!(error.to_string().contains("another user"), "{error}");
     }
 
     #[test]

@@ -81,6 +81,23 @@ impl Context {
         )?)
     }
 
+    /// The catalogue for a command that only reads it: read-only, and said so, where it cannot be
+    /// written to.
+    pub(crate) fn readable_catalogue(&self) -> Result<Album> {
+        let path = &self.config.catalogue;
+        if !path.exists() {
+            return self.existing_catalogue();
+        }
+        let album = Album::open_for_reading(path)?;
+        if album.is_read_only() {
+            self.printer.note(format_args!(
+                "{}: opened read-only, since it cannot be written to",
+                path.display()
+            ));
+        }
+        Ok(album)
+    }
+
     /// Runs work with all threads that the user allows.
     pub(crate) fn on_all_threads<T: Send>(&self, work: impl FnOnce() -> T + Send) -> Result<T> {
         let pool = rayon::ThreadPoolBuilder::new()

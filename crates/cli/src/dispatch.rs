@@ -5,13 +5,17 @@ use std::io::IsTerminal;
 use std::process::ExitCode;
 
 use clap::Parser;
+use fusiform::album::DateRange;
 use tracing_subscriber::EnvFilter;
 
-use crate::args::{Args, Command, EvalCommand, ExportCommand, ImportCommand, ModelsCommand};
+use crate::args::{
+    Args, Command, EvalCommand, ExportCommand, FaceCommand, FoldersCommand, ImportCommand,
+    ModelsCommand,
+};
 use crate::commands::{
     audit, bench, calibrate, compreface, detect, doctor, edit, eval, eval_cluster, eval_detect,
-    eval_quality, eval_redact, eval_robustness, export, find, import, keys, models, people, prune,
-    redact, report, review, scan, serve, shell, vault, verify,
+    eval_quality, eval_redact, eval_robustness, export, face, find, folders, import, keys, models,
+    people, prune, redact, report, review, scan, serve, shell, vault, verify, watch,
 };
 use crate::context::Context;
 use crate::exit::Exit;
@@ -54,7 +58,19 @@ fn dispatch(args: Args) -> anyhow::Result<Exit> {
         _ => &Context::open(&args.global)?,
     };
     match args.command {
-        Command::Scan { roots, detect } => scan::run(context, &roots, detect),
+        Command::Scan {
+            roots,
+            exclude,
+            detect,
+        } => scan::run(context, &roots, &exclude.exclude, detect),
+        Command::Watch {
+            roots,
+            exclude,
+            detect,
+        } => watch::run(context, &roots, &exclude.exclude, detect),
+        Command::Folders(FoldersCommand::List) => folders::list(context),
+        Command::Folders(FoldersCommand::Add { dir }) => folders::add(context, &dir),
+        Command::Folders(FoldersCommand::Remove { dir }) => folders::remove(context, &dir),
         Command::People { named, limit } => people::list(context, named, limit),
         Command::Person { person } => people::show(context, &person),
         Command::Name { person, name } => edit::name(context, &person, &name),
@@ -66,6 +82,10 @@ fn dispatch(args: Args) -> anyhow::Result<Exit> {
         Command::Not { person, faces } => edit::is_not(context, &person, &faces),
         Command::Differ { one, other } => edit::differ(context, &one, &other),
         Command::NotAFace { faces } => edit::not_a_face(context, &faces),
+        Command::Face(FaceCommand::Add { photo, bbox, name }) => {
+            face::add(context, &photo, bbox, name.as_deref())
+        }
+        Command::Cover { face } => face::cover(context, face),
         Command::Hide { person, show } => edit::hide(context, &person, show),
         Command::Erase { person, yes } => edit::erase(context, &person, yes),
         Command::Prune { root, yes } => prune::run(context, root.as_deref(), yes),
@@ -90,8 +110,7 @@ fn dispatch(args: Args) -> anyhow::Result<Exit> {
             let search = people::Search {
                 people,
                 any,
-                from,
-                to,
+                dates: DateRange { from, to },
                 words,
             };
             people::together(context, search, page)
@@ -101,6 +120,9 @@ fn dispatch(args: Args) -> anyhow::Result<Exit> {
         Command::Export(ExportCommand::Xmp { out }) => export::xmp(context, out.as_deref()),
         Command::Import(ImportCommand::Xmp) => import::xmp(context),
         Command::Import(ImportCommand::Digikam { database }) => import::digikam(context, &database),
+        Command::Import(ImportCommand::Immich { url, key_file }) => {
+            import::immich(context, &url, key_file.as_deref())
+        }
         Command::Import(ImportCommand::CompreFace(args)) => compreface::import(context, &args),
         Command::Detect {
             files,

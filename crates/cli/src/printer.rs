@@ -44,6 +44,17 @@ impl Printer {
         writeln!(out)
     }
 
+    /// One JSON document on a line of its own, written at once; nothing in text mode.
+    pub(crate) fn record_line(self, record: &impl Serialize) -> io::Result<()> {
+        if !self.json {
+            return Ok(());
+        }
+        let mut out = io::stdout().lock();
+        serde_json::to_writer(&mut out, record)?;
+        writeln!(out)?;
+        out.flush()
+    }
+
     /// One page of a list as JSON, and how long the whole list is; nothing in text mode.
     pub(crate) fn record_page(self, total: usize, items: &[impl Serialize]) -> io::Result<()> {
         #[derive(Serialize)]

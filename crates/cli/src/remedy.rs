@@ -96,6 +96,11 @@ fn of_gallery(error: &GalleryError) -> Option<String> {
         GalleryError::NotAGallery(_) | GalleryError::Newer { .. } => {
             "FUSIFORM_VAULT names another file".into()
         }
+        GalleryError::Locked(_) => {
+            "FUSIFORM_VAULT names another file for a second server, and FUSIFORM_HOME another home \
+             for all of its files"
+                .into()
+        }
         GalleryError::WeakSecret(_) => {
             "the secret is in FUSIFORM_VAULT_KEY or FUSIFORM_VAULT_PASSPHRASE; without both, a key \
              is made"
@@ -120,7 +125,9 @@ fn of_server(error: &StartError) -> String {
     match error {
         StartError::Listen { .. } => "--listen chooses another address",
         StartError::HalfTls => "--tls-cert and --tls-key give both",
-        StartError::NothingToServe => "`fusiform key recognition` makes a key",
+        StartError::NothingToServe | StartError::NobodyToRecognise => {
+            "`fusiform key recognition` makes a key"
+        }
     }
     .into()
 }
@@ -182,6 +189,10 @@ mod tests {
             (Error::from(unknown).into(), "`fusiform models add DIR`"),
             (model.into(), "--pack"),
             (wrong_key.into(), "FUSIFORM_VAULT_KEY_FILE"),
+            (
+                GalleryError::Locked("vault.db".into()).into(),
+                "FUSIFORM_VAULT names",
+            ),
         ] {
             let text = explain(&error);
             assert!(text.contains(remedy), "{text}");

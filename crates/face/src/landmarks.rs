@@ -110,7 +110,9 @@ impl LandmarkNetwork {
     /// `None` for a box without extent, and where the points fall on one spot.
     ///
     /// # Units
-    /// Pixels of `image`, origin top-left, centres at .5.
+    /// Pixels of `image`, origin top-left, centres at .5. `roll_deg` is about how far the faces are
+    /// turned clockwise, 0 where nothing is known: the first crop is turned by it, which a face at
+    /// its right roll is surer to be read in.
     ///
     /// # Errors
     /// [`Error::Network`] if the network fails; [`Error::Contract`] if its outputs are not those
@@ -119,8 +121,10 @@ impl LandmarkNetwork {
         &self,
         image: &Image,
         boxes: &[BoundingBox],
+        roll_deg: f32,
     ) -> Result<Vec<Option<Refined>>, Error> {
-        let first: Vec<_> = boxes.iter().map(|bbox| self.first_crop(bbox)).collect();
+        let first = boxes.iter().map(|bbox| self.first_crop(bbox, roll_deg));
+        let first: Vec<_> = first.collect();
         let mut found = self.pass(image, &first)?;
         let Some(scale) = self.spec.second_crop_scale else {
             return Ok(found);
@@ -152,17 +156,18 @@ impl LandmarkNetwork {
         let middle = first.apply(second.inverse().apply(Point { x: half, y: half }));
         let shift = (middle.x - half).hypot(middle.y - half) / (2.0 * half);
         let larger = second.scale() / first.scale();
-        second.rotation_deg().abs() > FAR_ROLL_DEG
+        let turned = (second.rotation_deg() - first.rotation_deg()).rem_euclid(360.0);
+        turned.min(360.0 - turned) > FAR_ROLL_DEG
             || shift > FAR_SHIFT
             || !(1.0 / FAR_SCALE..FAR_SCALE).contains(&larger)
     }
 
     /// From the photo onto a crop around a box.
-    fn first_crop(&self, bbox: &BoundingBox) -> Option<SimilarityTransform> {
+    fn first_crop(&self, bbox: &BoundingBox, roll_deg: f32) -> Option<SimilarityTransform> {
         let longer = bbox.width().max(bbox.height());
         let side = (longer * self.spec.crop_scale).max(2.0);
         let finite = bbox.as_array().iter().all(|v| v.is_finite());
-        (finite && longer > 0.0).then(|| self.onto(bbox.center(), side, 0.0))
+        (finite && longer > 0.0).then(|| self.onto(bbox.center(), side, roll_deg))
     }
 
     /// From the photo onto a crop in which the face stands upright in the middle.

@@ -1,6 +1,8 @@
 //! The order of the work. In: the bytes of a photo. Out: its faces with box, quality, crop and
 //! embedding. The only file that knows the order; knows nothing of people or files.
 
+mod locate;
+mod tilt;
 mod turn;
 
 use crate::Error;
@@ -8,10 +10,10 @@ use crate::align::{self, AlignError, AlignedFace};
 use crate::detect::{DetectOptions, DetectedFace, Detector};
 use crate::embed::{Embedder, Embedding};
 use crate::geometry::{BoundingBox, Size};
-use crate::image::{self, Deadline, DecodeLimits, Fingerprint, Image, Note, Orientation};
+use crate::image::{self, Deadline, DecodeLimits, Fingerprint, Image, Note, Orientation, Taken};
 use crate::landmarks::{LandmarkNetwork, Refined};
 use crate::quality::{self, Pose, Quality};
-use turn::Turn;
+use locate::{Located, Locator};
 
 /// How a photo is analysed.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -27,8 +29,8 @@ pub struct AnalyseOptions {
 pub struct Photo {
     /// Size of the photo, upright.
     pub size: Size,
-    /// As [`image::Decoded::taken_at`].
-    pub taken_at: Option<String>,
+    /// When it was taken, and who says so.
+    pub taken: Option<Taken>,
     /// How the file stores the pixels; everything else here is upright.
     pub orientation: Orientation,
     /// What tells the picture again after its file was changed; `None` if it was no file.
@@ -63,13 +65,6 @@ pub struct Face {
 /// second look needs, and enough for the crops of all but the small faces.
 const DECODED_SIDES: u32 = 2;
 
-/// Longest side of the copy in which a photo without upright faces is looked at turned: a face of a
-/// twentieth of the photo is found, and three looks cost less than the one at the usual size.
-const TURNED_PX: u32 = 320;
-
-/// Two faces whose points lie on average within so many eye distances are one.
-const SAME_SPOT: f32 = 0.4;
-
 /// A detector and perhaps networks for landmarks and embeddings.
 ///
 /// Nothing in it changes: many threads may analyse photos through one reference. One call works on
@@ -77,16 +72,8 @@ const SAME_SPOT: f32 = 0.4;
 /// size) and the networks' own memory.
 #[derive(Debug)]
 pub struct Pipeline {
-    detector: Detector,
-    landmarks: Option<LandmarkNetwork>,
+    locator: Locator,
     embedder: Option<Embedder>,
-}
-
-/// A face and where its landmarks are from.
-#[derive(Debug, Clone)]
-struct Located {
-    face: DetectedFace,
-    refined: Option<Refined>,
 }
 
 impl Pipeline {
@@ -97,20 +84,22 @@ impl Pipeline {
         embedder: Option<Embedder>,
     ) -> Pipeline {
         Pipeline {
-            detector,
-            landmarks,
+            locator: Locator {
+                detector,
+                landmarks,
+            },
             embedder,
         }
     }
 
     /// The detector.
     pub fn detector(&self) -> &Detector {
-        &self.detector
+        &self.locator.detector
     }
 
     /// The landmark network, if there is one.
     pub fn landmarks(&self) -> Option<&LandmarkNetwork> {
-        self.landmarks.as_ref()
+        self.locator.landmarks.as_ref()
     }
 
     /// The embedder, if there is one.
@@ -134,7 +123,7 @@ impl Pipeline {
         let (limits, detect) = (&options.limits, &options.detect);
         let deadline = Deadline::start(limits);
         let decoded = image::decode_within(bytes, limits, enough_px(detect), deadline)?;
-        let (located, turn_deg) = self.locate(&decoded.image, decoded.size, detect)?;
+        let (located, turn_deg) = self.locator.locate(&decoded.image, decoded.size, detect)?;
         let mut faces: Vec<Upright> = located
             .into_iter()
             .filter_map(|face| upright(&decoded.image, face))
@@ -151,12 +140,12 @@ impl Pipeline {
         });
         Ok(Photo {
             size: decoded.size,
-            taken_at: decoded.taken_at,
+            taken: decoded.taken,
             orientation: decoded.orientation,
             fingerprint: Some(Fingerprint::of(&decoded.image)),
             notes: decoded.notes,
             turn_deg,
-            smallest_face_px: self.detector.smallest_face_px(decoded.size, detect),
+            smallest_face_px: self.detector().smallest_face_px(decoded.size, detect),
             faces: self.describe(in_photo)?,
         })
     }
@@ -186,16 +175,16 @@ impl Pipeline {
     /// # Errors
     /// As [`Detector::detect`], [`LandmarkNetwork::refine`] and [`Embedder::embed`].
     pub fn analyse_image(&self, image: &Image, options: &DetectOptions) -> Result<Photo, Error> {
-        let (located, turn_deg) = self.locate(image, image.size(), options)?;
+        let (located, turn_deg) = self.locator.locate(image, image.size(), options)?;
         let upright = located.into_iter().filter_map(|face| upright(image, face));
         Ok(Photo {
             size: image.size(),
-            taken_at: None,
+            taken: None,
             orientation: Orientation::Upright,
             fingerprint: None,
             notes: Vec::new(),
             turn_deg,
-            smallest_face_px: self.detector.smallest_face_px(image.size(), options),
+            smallest_face_px: self.detector().smallest_face_px(image.size(), options),
             faces: self.describe(upright)?,
         })
     }
@@ -210,111 +199,35 @@ impl Pipeline {
             return Ok(None);
         };
         let mut face = face.clone();
-        if let (None, Some(network)) = (face.landmarks, &self.landmarks) {
-            let seen = network.refine(image, &[face.bbox])?.pop().flatten();
+        if let (None, Some(network)) = (face.landmarks, self.landmarks()) {
+            let seen = network.refine(image, &[face.bbox], 0.0)?.pop().flatten();
             let seen = seen.filter(|seen| seen.score >= network.spec().min_score);
             face.landmarks = seen.map(|seen| seen.landmarks);
         }
         Ok(embedder.embed(&[align(image, &face)?])?.pop())
     }
 
-    /// The faces of an image, in its pixels, and the turn that brings them upright.
-    fn locate(
-        &self,
-        image: &Image,
-        photo: Size,
-        options: &DetectOptions,
-    ) -> Result<(Vec<Located>, u16), Error> {
-        let found = self.detector.detect_in(image, photo, options)?;
-        let mut faces = self.refine(image, found, options)?;
-        if !options.try_turned {
-            return Ok((faces, 0));
-        }
-        let turn = match faces.is_empty() {
-            true => self.turn_with_faces(image, options)?,
-            false => common_turn(&faces),
+    /// The face in a box that a human drew, whatever the detector would find there; in pixels of
+    /// the image. Its points are those of the best of some boxes around the one drawn, since people
+    /// draw wider and narrower than the network was trained on; `None` of them if it is sure of
+    /// none.
+    ///
+    /// # Errors
+    /// As [`align::align`], [`LandmarkNetwork::refine`] and [`Embedder::embed`].
+    pub fn describe_at(&self, image: &Image, bbox: &BoundingBox) -> Result<Face, Error> {
+        let Located { face, refined } = self.locator.drawn(image, bbox)?;
+        let aligned = align(image, &face)?;
+        let embedding = match &self.embedder {
+            Some(embedder) => embedder.embed(std::slice::from_ref(&aligned))?.pop(),
+            None => None,
         };
-        let Some(turn) = turn else {
-            return Ok((faces, 0));
-        };
-        let turned = turn.turn(image.clone());
-        let more = self
-            .detector
-            .detect_in(&turned, turn.turned_size(photo), options)?;
-        let more = more
-            .iter()
-            .map(|face| turn.undo(face, image.size()))
-            .collect();
-        let mut more = self.refine(image, more, options)?;
-        // A pattern that looks like a face in one turn seldom has its points turned as well.
-        more.retain(|f| {
-            f.face
-                .landmarks
-                .is_none_or(|l| turn.rights(Pose::of(&l).roll_deg))
-        });
-        faces.extend(more);
-        faces.sort_by(|a, b| b.face.score.total_cmp(&a.face.score));
-        let faces = one_of_each(faces);
-        let turn_deg = if faces.is_empty() { 0 } else { turn.deg() };
-        Ok((faces, turn_deg))
-    }
-
-    /// The turn in which a small copy shows the most faces, by the sum of their scores.
-    fn turn_with_faces(
-        &self,
-        image: &Image,
-        options: &DetectOptions,
-    ) -> Result<Option<Turn>, Error> {
-        let once = DetectOptions {
-            longest_side_px: options.longest_side_px.min(TURNED_PX),
-            min_face_px: None,
-            ..options.clone()
-        };
-        let small = image.shrunk_to(once.longest_side_px);
-        let mut best = (0.0, None);
-        for turn in Turn::ALL {
-            let found = self.detector.detect(&turn.turn(small.clone()), &once)?;
-            let found = found.iter().map(|f| turn.undo(f, small.size())).collect();
-            let found = self.refine(&small, found, options)?;
-            let righted = |f: &&Located| {
-                let roll = f.face.landmarks.map(|l| Pose::of(&l).roll_deg);
-                roll.is_none_or(|roll| turn.rights(roll))
-            };
-            let sum: f32 = found.iter().filter(righted).map(|f| f.face.score).sum();
-            if sum > best.0 {
-                best = (sum, Some(turn));
-            }
-        }
-        Ok(best.1)
-    }
-
-    /// Faces with the points that the landmark network gives them, without what it calls none.
-    fn refine(
-        &self,
-        image: &Image,
-        faces: Vec<DetectedFace>,
-        options: &DetectOptions,
-    ) -> Result<Vec<Located>, Error> {
-        let plain = |face| Located {
-            face,
-            refined: None,
-        };
-        let Some(network) = &self.landmarks else {
-            return Ok(faces.into_iter().map(plain).collect());
-        };
-        let boxes: Vec<BoundingBox> = faces.iter().map(|face| face.bbox).collect();
-        let refined = network.refine(image, &boxes)?;
-        let mut located = Vec::with_capacity(faces.len());
-        for (mut face, refined) in faces.into_iter().zip(refined) {
-            let seen = refined.filter(|r| r.score >= network.spec().min_score);
-            if let Some(seen) = &seen {
-                face.landmarks = Some(seen.landmarks);
-            }
-            if seen.is_some() || options.keep_doubtful {
-                located.push(Located { face, refined });
-            }
-        }
-        Ok(one_of_each(located))
+        Ok(Face {
+            quality: quality::assess(&face, &aligned),
+            detected: face,
+            refined,
+            aligned,
+            embedding,
+        })
     }
 
     /// Takes the crops of faces that are enlarged from `reduced` again, from a copy with as many
@@ -339,7 +252,12 @@ impl Pipeline {
         for small in faces.iter_mut().filter(|face| enlargement(face) > 1.0) {
             let mut located = small.0.clone().scaled(x, y);
             // More pixels show where its points are, too.
-            let again = self.refine(&larger, vec![located.face.clone()], options)?;
+            let roll_deg = located
+                .face
+                .landmarks
+                .map_or(0.0, |l| Pose::of(&l).roll_deg);
+            let found = vec![located.face.clone()];
+            let again = self.locator.refine(&larger, found, roll_deg, options)?;
             if let [
                 Located {
                     face,
@@ -380,55 +298,6 @@ impl Pipeline {
             .collect())
     }
 }
-
-impl Located {
-    fn scaled(self, x: f32, y: f32) -> Located {
-        Located {
-            face: self.face.scaled(x, y),
-            refined: self.refined.map(|refined| Refined {
-                landmarks: refined.landmarks.scaled(x, y),
-                ..refined
-            }),
-        }
-    }
-}
-
-/// The turn that rights every face, if they all lie on one side.
-fn common_turn(faces: &[Located]) -> Option<Turn> {
-    let turn_of = |f: &Located| Turn::for_roll(Pose::of(&f.refined.as_ref()?.landmarks).roll_deg);
-    let turn = turn_of(faces.first()?)?;
-    faces
-        .iter()
-        .all(|f| turn_of(f) == Some(turn))
-        .then_some(turn)
-}
-
-/// Without those whose points fall on those of a face before: boxes of a head and of a part of it
-/// lead to the same points.
-fn one_of_each(faces: Vec<Located>) -> Vec<Located> {
-    let mut kept: Vec<Located> = Vec::with_capacity(faces.len());
-    for face in faces {
-        let same = |other: &Located| match (&face.refined, &other.refined) {
-            (Some(a), Some(b)) => {
-                let (one, two) = (a.landmarks.as_array(), b.landmarks.as_array());
-                let apart = one
-                    .iter()
-                    .zip(two)
-                    .map(|(p, q)| (p.x - q.x).hypot(p.y - q.y));
-                let eyes = a.landmarks.inter_eye_px().max(b.landmarks.inter_eye_px());
-                apart.sum::<f32>() / 5.0 < SAME_SPOT * eyes
-            }
-            _ => face.face.bbox.iou(&other.face.bbox) > SAME_BOX_IOU,
-        };
-        if !kept.iter().any(same) {
-            kept.push(face);
-        }
-    }
-    kept
-}
-
-/// Boxes without refined points that overlap so much are one face: found twice, upright and turned.
-const SAME_BOX_IOU: f32 = 0.4;
 
 /// The longest side at which a photo is decoded, if it may be reduced.
 fn enough_px(detect: &DetectOptions) -> Option<u32> {

@@ -6,11 +6,12 @@ use std::path::PathBuf;
 use std::sync::atomic::AtomicBool;
 
 pub use fusiform_album::*;
+use fusiform_face::geometry::BoundingBox;
 use fusiform_face::image::{Fingerprint, Orientation};
 
 use crate::engine::Engine;
 use crate::photo::{AnalyseOptions, Face};
-use fusiform_album::scan::{Analyse, Event, ScanOptions, ScanSummary};
+use fusiform_album::scan::{Analyse, Event, Exclude, ScanOptions, ScanSummary};
 use fusiform_face::detect::DetectOptions;
 use fusiform_search::template::ModelId;
 
@@ -45,7 +46,10 @@ impl Engine {
         let roots: Vec<PathBuf> = roots.iter().map(|root| root.as_ref().into()).collect();
         let threads = std::thread::available_parallelism().map_or(1, usize::from);
         let (options, never) = (AnalyseOptions::default(), AtomicBool::new(false));
-        let scan = ScanOptions { threads };
+        let scan = ScanOptions {
+            threads,
+            exclude: Exclude::default(),
+        };
         self.scan_with(album, &roots, &options, &scan, &never, |_| {})
     }
 
@@ -68,9 +72,65 @@ impl Engine {
             engine: self,
             options,
         };
-        Ok(fusiform_album::scan::scan(
-            &analyse, album, roots, scan, stop, tell,
-        )?)
+        let summary = fusiform_album::scan::scan(&analyse, album, roots, scan, stop, tell)?;
+        if !summary.interrupted {
+            self.describe_drawn(album)?;
+        }
+        Ok(summary)
+    }
+
+    /// Adds a face that a human drew on a photo of the album, in pixels of the upright photo, and
+    /// says who it is if they did. A face in which nobody can be recognised is kept as well; the
+    /// answer says so.
+    ///
+    /// # Errors
+    /// [`crate::Error::Album`] for a box outside the photo or on a face that is known, as
+    /// [`Album::draw_face`].
+    pub fn draw_face(
+        &self,
+        album: &mut Album,
+        photo: PhotoId,
+        bbox: BoundingBox,
+        name: Option<&str>,
+    ) -> Result<DrawnFace, crate::Error> {
+        let found = self.described(album, photo, &bbox)?;
+        let models = self.models();
+        let found = found.as_ref().map(|face| (face, &models));
+        Ok(album.draw_face(photo, bbox, found, name)?)
+    }
+
+    /// Describes faces that were drawn and have no template of this pack: after a change of pack,
+    /// or a scan from scratch. One whose photo cannot be read now waits for the next scan.
+    fn describe_drawn(&self, album: &mut Album) -> Result<(), crate::Error> {
+        let Ok(model) = self.embedder_id() else {
+            return Ok(());
+        };
+        for drawn in album.undescribed_faces(model)? {
+            if let Some(found) = self.described(album, drawn.photo, &drawn.bbox)? {
+                album.describe_face(drawn.face, &found, &self.models())?;
+            }
+        }
+        Ok(())
+    }
+
+    /// What the networks make of a box; `None` if no file of the photo can be read, or nothing can
+    /// be made of it.
+    fn described(
+        &self,
+        album: &Album,
+        photo: PhotoId,
+        bbox: &BoundingBox,
+    ) -> Result<Option<FaceRecord>, crate::Error> {
+        let view = album.photo(photo)?;
+        let decoded = view.paths.iter().find_map(|path| {
+            let decoded = self.decode_file(path).ok()?;
+            let size = decoded.image.size();
+            // Another photo may lie there by now.
+            let is_it = (size.width_px, size.height_px) == (view.width_px, view.height_px);
+            is_it.then_some(decoded)
+        });
+        let face = decoded.and_then(|decoded| self.describe_at(&decoded.image, bbox).ok());
+        Ok(face.map(face_record))
     }
 
     /// Groups the album's faces into people, if anything changed since that was last done.
@@ -132,7 +192,7 @@ impl Analyse for Recorder<'_> {
         Ok(PhotoRecord {
             width_px: photo.width_px,
             height_px: photo.height_px,
-            taken_at: photo.taken_at,
+            taken: photo.taken,
             orientation: photo.orientation,
             fingerprint: photo.fingerprint,
             models: self.models(),

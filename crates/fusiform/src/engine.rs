@@ -9,7 +9,7 @@ use fusiform_face::detect::{
     ChannelOrder, DetectedFace, Detector, DetectorSpec, Head, InputSize, Normalisation,
 };
 use fusiform_face::embed::{Embedder, EmbedderSpec, Embedding};
-use fusiform_face::geometry::Size;
+use fusiform_face::geometry::{BoundingBox, Size};
 use fusiform_face::image::{DecodeLimits, Decoded, Fingerprint, Image, Orientation};
 use fusiform_face::landmarks::{LandmarkNetwork, LandmarkSpec};
 use fusiform_face::pipeline::Pipeline;
@@ -214,7 +214,8 @@ impl Engine {
         Photo {
             width_px: found.size.width_px,
             height_px: found.size.height_px,
-            taken_at: found.taken_at,
+            taken_at: found.taken.as_ref().map(|taken| taken.local.clone()),
+            taken: found.taken,
             orientation: found.orientation,
             fingerprint: found.fingerprint,
             notes: found.notes,
@@ -254,6 +255,28 @@ impl Engine {
     pub fn embed_at(&self, image: &Image, face: &DetectedFace) -> Result<Vec<f32>, Error> {
         let embedding = self.pipeline.embed_at(image, face)?;
         Ok(embedding.ok_or_else(|| self.lacks_embedder())?.vector)
+    }
+
+    /// The face in a box that a human drew, whether or not the detector finds it. It has landmarks
+    /// if the landmark network is sure of some; without, it is unclear.
+    ///
+    /// # Units
+    /// Pixels of `image`.
+    ///
+    /// # Errors
+    /// [`Error::Face`] for an empty box.
+    pub fn describe_at(&self, image: &Image, bbox: &BoundingBox) -> Result<Face, Error> {
+        let found = self.pipeline.describe_at(image, bbox)?;
+        let is_sure = found.detected.landmarks.is_some() || self.pipeline.landmarks().is_none();
+        let model = self.embedder.as_ref().map(|(id, _)| id);
+        let mut face = Face::of(found, model, self.unrecognisable.as_ref());
+        if !is_sure {
+            face.quality.overall = 0.0;
+            if let Some(template) = &mut face.template {
+                template.quality = 0.0;
+            }
+        }
+        Ok(face)
     }
 
     /// Whether two faces are of one person, with the thresholds and error rates that decide.
@@ -332,6 +355,7 @@ impl Engine {
             floor_similarity: thresholds.at_balance(FLOOR_BALANCE)?,
             link_similarity: thresholds.at_balance(LINK_BALANCE)?,
             ask_similarity: thresholds.at_fmr(SAME_FMR)?.similarity,
+            likelihood_ratio: thresholds.likelihood_ratio(),
             ..ClusterOptions::default()
         })
     }

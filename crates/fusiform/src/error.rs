@@ -214,6 +214,7 @@ fn gallery_kind(error: &fusiform_gallery::Error) -> ErrorKind {
         Error::ConsentEnded(_) => ErrorKind::Refused,
         Error::ConsentUnit(_) => ErrorKind::BadOption,
         Error::DiskFull => ErrorKind::DiskFull,
+        Error::DiskFails(_) => ErrorKind::Io,
         Error::Model { .. } | Error::Search(_) => ErrorKind::ModelMismatch,
         Error::KeyTaken => ErrorKind::NameTaken,
         Error::Locked(_) => ErrorKind::Busy,

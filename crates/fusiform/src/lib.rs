@@ -81,7 +81,7 @@ pub use fusiform_face::detect::{DetectOptions, DetectedFace};
 pub use fusiform_face::embed::Embedding;
 pub use fusiform_face::geometry::{BoundingBox, Landmarks, Point, Size};
 pub use fusiform_face::image::{
-    DecodeLimits, Decoded, Fingerprint, Image, ImageError, Note, Orientation,
+    DateSource, DecodeLimits, Decoded, Fingerprint, Image, ImageError, Note, Orientation, Taken,
 };
 pub use fusiform_face::quality::{Pose, Quality};
 pub use fusiform_face::{Error as FaceError, detect, geometry, image, quality, redact};

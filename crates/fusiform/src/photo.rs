@@ -4,7 +4,7 @@
 use fusiform_face::align::AlignedFace;
 use fusiform_face::detect::DetectedFace;
 use fusiform_face::geometry::{BoundingBox, Landmarks};
-use fusiform_face::image::{Fingerprint, Note, Orientation};
+use fusiform_face::image::{Fingerprint, Note, Orientation, Taken};
 use fusiform_face::pipeline;
 use fusiform_face::quality::{Quality, Unrecognisable};
 use fusiform_search::template::{ModelId, Similarity, Template};
@@ -23,8 +23,10 @@ pub struct Photo {
     pub width_px: u32,
     /// Height in pixels, upright.
     pub height_px: u32,
-    /// EXIF `DateTimeOriginal`, local time without a zone: `2021-07-04T18:30:05`.
+    /// When it was taken, in local time without a zone: `2021-07-04T18:30:05`; as in `taken`.
     pub taken_at: Option<String>,
+    /// When it was taken, with the zone if the file states it, and who says so.
+    pub taken: Option<Taken>,
     /// How the file stores the pixels; everything else here is upright.
     pub orientation: Orientation,
     /// What tells the picture again after its file was changed; `None` for pixels of no file.

@@ -4,6 +4,7 @@
 
 use std::fmt;
 
+use fusiform_search::likelihood_ratio::LikelihoodRatio;
 use fusiform_search::template::Similarity;
 
 use crate::error::Error;
@@ -123,6 +124,12 @@ impl Thresholds {
                 pack: self.pack.clone(),
                 fmr,
             })
+    }
+
+    /// How much a similarity speaks for one person, from the rates at all stated thresholds.
+    pub fn likelihood_ratio(&self) -> LikelihoodRatio {
+        let rates = self.stated.iter().map(|t| (t.similarity, t.fmr, t.fnmr));
+        LikelihoodRatio::from_rates(&rates.collect::<Vec<_>>())
     }
 
     /// The similarity at which the rate of lost pairs is `balance` times the rate of false ones.

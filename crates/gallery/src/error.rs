@@ -63,6 +63,10 @@ pub enum Error {
     /// No room is left on the disk.
     #[error("the disk that holds the vault is full; free some space")]
     DiskFull,
+    /// The disk takes nothing, though it may have room: a quota, a limit, a file system that became
+    /// read-only, a fault.
+    #[error("the disk that holds the vault cannot be written: {0}")]
+    DiskFails(Cause),
     /// The gallery holds templates of another model.
     #[error(
         "an example was made by model {found}, and {wanted} is in use; enrol again or use the old \
@@ -120,8 +124,12 @@ pub type Cause = Box<dyn std::error::Error + Send + Sync>;
 
 impl From<rusqlite::Error> for Error {
     fn from(error: rusqlite::Error) -> Error {
+        use rusqlite::ErrorCode;
         match error.sqlite_error_code() {
-            Some(rusqlite::ErrorCode::DiskFull) => Error::DiskFull,
+            Some(ErrorCode::DiskFull) => Error::DiskFull,
+            Some(ErrorCode::SystemIoFailure | ErrorCode::ReadOnly) => {
+                Error::DiskFails(error.into())
+            }
             _ => Error::Database(error.into()),
         }
     }

@@ -13,6 +13,8 @@ pub struct Health {
     /// The disk is full: recognitions are recorded in the reserve until that is full too, and
     /// nothing is enrolled.
     pub disk_full: bool,
+    /// The disk takes nothing, though it may have room: the same as if it were full.
+    pub disk_fails: bool,
     /// Erased people are not matched, but some of their bytes stand in the write-ahead log until a
     /// reader lets go of it.
     pub bytes_pending: bool,
@@ -30,6 +32,9 @@ impl Health {
         if let Some(seq) = self.broken_at {
             return Some(format!("the audit log is broken at entry {seq}"));
         }
+        if self.disk_fails {
+            return Some("the disk that holds the vault cannot be written".into());
+        }
         self.disk_full
             .then(|| "the disk that holds the vault is full".to_owned())
     }
@@ -41,6 +46,7 @@ impl Gallery {
         Health {
             broken_at: self.recorder.broken_at(),
             disk_full: self.recorder.disk_full(),
+            disk_fails: self.recorder.disk_fails(),
             bytes_pending: self.recorder.scrub_due(),
             clock: self.clock.doubt(),
             n_aside: self.aside.load().len(),

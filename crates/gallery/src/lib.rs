@@ -60,5 +60,6 @@ pub use service::{Kind, Service, Terms, is_guessable};
 pub use store::Store;
 pub use store::accept::Accepted;
 pub use store::memory::MemoryStore;
+pub use store::room::has_room;
 pub use store::sqlite::SqliteStore;
 pub use uuid::Uuid;

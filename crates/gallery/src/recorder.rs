@@ -40,7 +40,10 @@ struct Shared {
     wake: Condvar,
     /// Erased bytes may still stand where the store left them.
     scrub_due: AtomicBool,
+    /// Until something was written and the store has room again: what is small may still be
+    /// written into pages that are there.
     disk_full: AtomicBool,
+    disk_fails: AtomicBool,
     /// First entry of the log that does not fit; 0 if all do.
     broken_at: AtomicI64,
 }
@@ -81,6 +84,7 @@ impl Recorder {
                 wake: Condvar::new(),
                 scrub_due: AtomicBool::new(true),
                 disk_full: AtomicBool::new(false),
+                disk_fails: AtomicBool::new(false),
                 broken_at: AtomicI64::new(broken_at.unwrap_or(0)),
             }),
             thread: Mutex::new(None),
@@ -93,6 +97,10 @@ impl Recorder {
 
     pub(crate) fn disk_full(&self) -> bool {
         self.shared.disk_full.load(Ordering::SeqCst)
+    }
+
+    pub(crate) fn disk_fails(&self) -> bool {
+        self.shared.disk_fails.load(Ordering::SeqCst)
     }
 
     pub(crate) fn broken_at(&self) -> Option<i64> {
@@ -126,7 +134,7 @@ impl Recorder {
         queue.pending.push(entry);
         let flushed = queue.flushed;
         let due = flushed.is_none_or(|at| at.elapsed() >= queue.window);
-        if due || queue.pending.len() >= MAX_PENDING || self.disk_full() {
+        if due || queue.pending.len() >= MAX_PENDING || shared.is_unwritable() {
             drop(queue);
             return match shared.flush() {
                 // The entry waits with the others for the next try.
@@ -144,10 +152,12 @@ impl Recorder {
     }
 
     /// Stores what is known of the clock, if nothing was stored for an hour: what was stored last
-    /// is what the clock is compared with at the next start.
+    /// is what the clock is compared with at the next start. While the disk is full or fails it is
+    /// tried each time, so that the health follows the disk also if nobody asks for anything.
     pub(crate) fn keep_clock(&self) -> Result<(), Error> {
         let flushed = self.shared.queue().flushed;
-        if flushed.is_some_and(|at| at.elapsed() < KEEP_CLOCK_EVERY) {
+        let fresh = flushed.is_some_and(|at| at.elapsed() < KEEP_CLOCK_EVERY);
+        if fresh && !self.shared.is_unwritable() {
             return Ok(());
         }
         self.shared.transact(&mut |_| Ok(()))
@@ -203,6 +213,10 @@ impl Drop for Recorder {
 }
 
 impl Shared {
+    fn is_unwritable(&self) -> bool {
+        self.disk_full.load(Ordering::SeqCst) || self.disk_fails.load(Ordering::SeqCst)
+    }
+
     fn queue(&self) -> MutexGuard<'_, Queue> {
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -233,7 +247,10 @@ impl Shared {
         match &done {
             Ok(()) => {
                 queue.flushed = Some(Instant::now());
-                self.disk_full.store(false, Ordering::SeqCst);
+                if self.is_unwritable() && self.store.has_room() {
+                    self.disk_full.store(false, Ordering::SeqCst);
+                    self.disk_fails.store(false, Ordering::SeqCst);
+                }
                 self.broken_at.store(0, Ordering::SeqCst);
             }
             Err(error) => {
@@ -241,6 +258,7 @@ impl Shared {
                 queue.reserved = reserved;
                 match error {
                     Error::DiskFull => self.disk_full.store(true, Ordering::SeqCst),
+                    Error::DiskFails(_) => self.disk_fails.store(true, Ordering::SeqCst),
                     Error::Chain { seq } => self.broken_at.store(*seq, Ordering::SeqCst),
                     _ => {}
                 }
@@ -254,16 +272,15 @@ impl Shared {
         if queue.pending.is_empty() {
             return Ok(());
         }
-        let full = self.disk_full.load(Ordering::SeqCst);
         let tried = queue.tried.is_some_and(|at| at.elapsed() < TRY_FULL_EVERY);
-        if full && tried {
+        if self.is_unwritable() && tried {
             drop(queue);
             return self.reserve();
         }
         queue.tried = Some(Instant::now());
         drop(queue);
         match self.transact(&mut |_| Ok(())) {
-            Err(Error::DiskFull) => self.reserve(),
+            Err(Error::DiskFull | Error::DiskFails(_)) => self.reserve(),
             done => done,
         }
     }

@@ -194,6 +194,11 @@ pub trait Store: Send + Sync {
     /// [`Error::DiskFull`] if that place is full too.
     fn reserve(&self, entries: &[Noted]) -> Result<i64, Error>;
 
+    /// Whether the disk has room for what an enrolment may need; also if nobody can tell.
+    fn has_room(&self) -> bool {
+        true
+    }
+
     /// Hands on the audit log from its beginning, and proves that no entry was altered, left out or
     /// cut off the end.
     ///
@@ -379,6 +384,7 @@ mod partial_file;
 mod records;
 mod reserve;
 mod restore;
+pub(crate) mod room;
 mod rows;
 mod schema;
 pub(crate) mod sqlite;

@@ -537,7 +537,9 @@ fn an_image_that_was_exchanged_or_damaged_is_found_by_the_proof_and_never_handed
         ids.map(Result::unwrap).collect()
     };
     drop(db);
-    let damage = "UPDATE example SET image = CAST(substr(image, 1, 100) || x'00' \
+    // Another byte, whatever stands there.
+    let damage = "UPDATE example SET image = CAST(substr(image, 1, 100) \
+                  || iif(substr(image, 101, 1) = x'00', x'01', x'00') \
                   || substr(image, 102) AS BLOB) WHERE id = ?1";
     for id in ids {
         let db = stage.attack();

@@ -7,6 +7,7 @@
 //! | [`index`] | vectors with owners, queries → the `k` nearest owners, exactly |
 //! | [`ivf`] | vectors → inverted lists; a query → vectors worth comparing with, approximately |
 //! | [`cluster`] | faces, and what humans said → a group for each face |
+//! | [`likelihood_ratio`] | measured error rates → how much a similarity speaks for one person |
 //! | [`metrics`] | true labels and groups → precision, recall, F |
 //!
 //! Work is shared by the threads of the current rayon pool. Equal input gives equal output.
@@ -17,6 +18,7 @@ pub mod cluster;
 mod error;
 pub mod index;
 pub mod ivf;
+pub mod likelihood_ratio;
 pub mod metrics;
 pub mod template;
 

@@ -14,7 +14,8 @@
 //!
 //! Nothing is taken before it is needed: memory for a body as its bytes arrive (`bodies`), memory
 //! for pixels once the decoder has read how many there are (`picture`), a core when it is one's
-//! turn (`turns`). The pages count as one key. A key's share is `key_share_percent`.
+//! turn (`turns`). The pages count as one key, and so do Immich and Nextcloud. A key's share is
+//! `key_share_percent`.
 //!
 //! The time limit is `tokio::time::timeout` and not `tower_http::timeout`: the latter answers
 //! without a body, and a refusal here has to become the contract's JSON.
@@ -39,7 +40,7 @@ use crate::settings::Settings;
 use bodies::{Bodies, GRACE};
 pub(crate) use bodies::{BodyLimit, Held};
 pub(crate) use holder::Holder;
-pub(crate) use picture::decoding_bytes;
+pub(crate) use picture::{decoding_bytes, pixels, reduced_decoding_bytes};
 use pools::Pools;
 pub(crate) use turns::Turn;
 use turns::{Capacity, Turns};

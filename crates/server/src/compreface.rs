@@ -3,7 +3,6 @@
 //! name, faces, stored image.
 
 mod body;
-mod disposition;
 mod faces;
 mod render;
 mod request;

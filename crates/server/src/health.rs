@@ -1,5 +1,5 @@
-//! Probes for supervisors. In: what the gallery says of itself. Out: 200 while the server is alive,
-//! and while it takes work; 503 with the reason if it cannot.
+//! Probes for supervisors. In: what gallery and album say of themselves. Out: 200 while the server
+//! is alive, and while it takes work; 503 with the reason if it cannot.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -9,22 +9,53 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::routing::get;
 
+use crate::pages::Pages;
 use crate::service::Recognition;
 
 /// What the probes answer.
-#[derive(Debug)]
 pub(crate) struct Health {
     pack: String,
     ready: AtomicBool,
     recognition: Option<Arc<Recognition>>,
+    pages: Option<Pages>,
+}
+
+impl std::fmt::Debug for Health {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Health")
+    }
 }
 
 impl Health {
-    pub(crate) fn new(pack: &str, recognition: Option<Arc<Recognition>>) -> Health {
+    pub(crate) fn new(
+        pack: &str,
+        recognition: Option<Arc<Recognition>>,
+        pages: Option<Pages>,
+    ) -> Health {
         Health {
             pack: pack.to_owned(),
             ready: AtomicBool::new(true),
             recognition,
+            pages,
+        }
+    }
+
+    /// Why requests cannot be answered as they should be.
+    fn fault(&self) -> Option<String> {
+        let gallery = self.recognition.as_ref();
+        gallery
+            .and_then(|recognition| recognition.gallery().health().fault())
+            .or_else(|| self.pages.as_ref()?.fault())
+    }
+
+    /// What else there is to know.
+    fn erased_bytes(&self) -> &'static str {
+        match &self.recognition {
+            Some(recognition) if recognition.gallery().health().bytes_pending => {
+                "bytes of what was erased: pending, a reader of the vault holds them back\n"
+            }
+            Some(_) => "bytes of what was erased: gone\n",
+            None => "",
         }
     }
 
@@ -42,16 +73,18 @@ pub(crate) fn router(health: &Arc<Health>) -> Router {
 }
 
 async fn ready(State(health): State<Arc<Health>>) -> (StatusCode, String) {
-    let fault = health.recognition.as_ref();
-    let fault = fault.and_then(|recognition| recognition.gallery().health().fault());
-    match fault {
+    let more = health.erased_bytes();
+    match health.fault() {
         _ if !health.ready.load(Ordering::SeqCst) => {
             (StatusCode::SERVICE_UNAVAILABLE, "stopping\n".into())
         }
         Some(why) => (
             StatusCode::SERVICE_UNAVAILABLE,
-            format!("not ready: {why}\n"),
+            format!("not ready: {why}\n{more}"),
         ),
-        None => (StatusCode::OK, format!("ready, pack {}\n", health.pack)),
+        None => {
+            let pack = &health.pack;
+            (StatusCode::OK, format!("ready, pack {pack}\n{more}"))
+        }
     }
 }

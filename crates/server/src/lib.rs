@@ -1,23 +1,31 @@
-//! The HTTP server of Fusiform: the album's pages, the v1 API, and CompreFace's contract.
+//! The HTTP server of Fusiform: the album's pages, the v1 API, and the contracts of CompreFace,
+//! Immich's machine learning, Nextcloud's external model and DeepStack.
 //!
 //! In: [`Settings`] and [`Parts`]. Out: a [`Server`]. Knows nothing of command lines, environment
 //! variables or terminals.
 //!
 //! A request goes one way: `connections` (TLS, limits of sockets) → `front` (what a proxy changed)
-//! → a route tree (`pages`, `v1`, `compreface`), which parses it into a typed request and takes its
-//! permits from `admission` → `service` (engine and gallery) or the album. What goes wrong on the
+//! → a route tree (`pages`, `v1`, `compreface`, `immich`, `nextcloud`, `deepstack`), which parses
+//! it into a typed request and takes its permits from `admission` → `analysis` (engine), `service`
+//! (engine and gallery) or the album. What goes wrong on the
 //! way is a `problem`, which the route tree renders in its contract's form.
 #![forbid(unsafe_code)]
 
 mod admission;
+mod analysis;
 mod attempts;
 mod compreface;
 mod connections;
+mod deepstack;
 mod front;
 mod health;
+mod immich;
 mod metrics;
+mod multipart;
 mod names;
+mod nextcloud;
 mod open_connections;
+mod other_programs;
 mod pages;
 mod problem;
 mod request_line;
@@ -25,9 +33,12 @@ mod security_headers;
 mod serve;
 mod service;
 mod settings;
+mod start_error;
 mod v1;
 
 pub use front::is_base_path;
 pub use ipnet::IpNet;
-pub use serve::{Parts, Server, StartError};
-pub use settings::Settings;
+pub use other_programs::OtherProgram;
+pub use serve::{Parts, Server};
+pub use settings::{ImmichSettings, KeyedListener, Settings};
+pub use start_error::StartError;

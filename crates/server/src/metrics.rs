@@ -22,7 +22,7 @@ const BOUNDS_S: [f64; 11] = [
     0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0,
 ];
 /// A path counts as the first of these words that is a segment of it, else as `other`.
-const KINDS: [&str; 13] = [
+const KINDS: [&str; 17] = [
     "jobs",
     "collections",
     "embeddings",
@@ -34,6 +34,10 @@ const KINDS: [&str; 13] = [
     "identify",
     "people",
     "audit",
+    "predict",
+    "compute",
+    "register",
+    "face",
     "static",
     "other",
 ];

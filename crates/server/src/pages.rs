@@ -3,6 +3,7 @@
 //! comfort.
 
 mod decisions;
+mod draw;
 mod error_page;
 mod faces;
 mod fields;
@@ -24,6 +25,7 @@ mod shared;
 mod state;
 mod view;
 mod visitors;
+mod watched;
 
 use std::sync::Arc;
 
@@ -72,6 +74,7 @@ pub(crate) fn router(pages: &Pages) -> Router {
         .route("/faces/{id}/is", post(faces::is))
         .route("/photos", get(search::list))
         .route("/photos/{id}", get(photos::show))
+        .route("/photos/{id}/draw", get(draw::show).post(draw::draw))
         .route("/photos/{id}/view.jpg", get(photos::large))
         .route("/photos/{id}/small.jpg", get(photos::small))
         .route("/photos/{id}/huge.jpg", get(photos::huge))

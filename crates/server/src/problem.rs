@@ -73,6 +73,14 @@ pub(crate) enum Code {
     Busy,
     /// The request took longer than the time limit.
     TimedOut,
+    /// The server that this one forwards to cannot be reached.
+    Upstream,
+    /// No room is left on a disk; nothing was changed.
+    DiskFull,
+    /// A disk cannot be written; nothing was changed.
+    DiskFails,
+    /// The audit log is broken: nothing is done that would have to be recorded.
+    LogBroken,
     /// The server failed.
     Internal,
 }
@@ -110,6 +118,10 @@ impl Code {
             Code::RateLimited => (S::TOO_MANY_REQUESTS, "rate_limited"),
             Code::Busy => (S::SERVICE_UNAVAILABLE, "busy"),
             Code::TimedOut => (S::SERVICE_UNAVAILABLE, "timed_out"),
+            Code::Upstream => (S::BAD_GATEWAY, "upstream"),
+            Code::DiskFull => (S::INSUFFICIENT_STORAGE, "disk_full"),
+            Code::DiskFails => (S::SERVICE_UNAVAILABLE, "disk_fails"),
+            Code::LogBroken => (S::SERVICE_UNAVAILABLE, "log_broken"),
             Code::Internal => (S::INTERNAL_SERVER_ERROR, "internal"),
         }
     }
@@ -169,6 +181,12 @@ impl Problem {
         Problem::new(Code::Internal, detail)
     }
 
+    /// The server cannot do it until somebody has looked after it; the cause goes to the log here.
+    fn unable(code: Code, detail: &str) -> Problem {
+        tracing::error!("{detail}");
+        Problem::new(code, detail)
+    }
+
     /// A panic that was caught. Its message goes to the log alone.
     pub(crate) fn panicked(payload: &(dyn Any + Send)) -> Problem {
         let text = payload.downcast_ref::<&str>().copied();
@@ -196,6 +214,8 @@ impl Problem {
         match self.status() {
             StatusCode::NOT_FOUND => "Not found",
             StatusCode::TOO_MANY_REQUESTS => "Too many requests",
+            StatusCode::INSUFFICIENT_STORAGE => "The disk is full",
+            StatusCode::SERVICE_UNAVAILABLE if self.retry_after_s().is_none() => "Out of order",
             StatusCode::SERVICE_UNAVAILABLE => "Busy",
             status if status.is_server_error() => "That went wrong",
             _ => "That cannot be done",
@@ -217,6 +237,14 @@ impl From<fusiform_gallery::Error> for Problem {
                 Problem::invalid(error.to_string())
             }
             Error::UnknownPerson(_) => Problem::new(Code::UnknownSubject, error.to_string()),
+            Error::DiskFull => Problem::unable(Code::DiskFull, &error.to_string()),
+            Error::Chain { .. } => Problem::unable(Code::LogBroken, &error.to_string()),
+            Error::DiskFails(why) => {
+                tracing::error!("the disk that holds the vault cannot be written: {why}");
+                let detail =
+                    "the disk that holds the vault cannot be written; the server's log says why";
+                Problem::new(Code::DiskFails, detail)
+            }
             _ => Problem::internal(error.to_string()),
         }
     }
@@ -235,6 +263,11 @@ impl From<fusiform::AlbumError> for Problem {
     fn from(error: fusiform::AlbumError) -> Problem {
         use fusiform::{AlbumError as Error, AlbumErrorKind as Kind};
         let code = match (&error, error.kind()) {
+            (Error::DiskFull { .. }, _) => {
+                tracing::error!("{error}");
+                let detail = "the disk that holds the album is full; nothing was changed";
+                return Problem::new(Code::DiskFull, detail);
+            }
             (Error::NoSuchPerson(_) | Error::NoSuchFace(_) | Error::NoSuchPhoto(_), _) => {
                 Code::NotFound
             }

@@ -12,41 +12,26 @@ use arc_swap::ArcSwap;
 use axum::Router;
 use axum::middleware::from_fn_with_state;
 use fusiform::engine::Engine;
-use fusiform_gallery::{Gallery, Lock, Secret};
+use fusiform::scan::Exclude;
+use fusiform_gallery::{Gallery, Lock, Secret, Uuid};
 use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
 use tokio::sync::watch;
 use tokio_rustls::rustls::ServerConfig;
 
 use crate::admission::Admission;
+use crate::analysis::Analyser;
 use crate::connections::{Connections, tls};
 use crate::front::Front;
 use crate::health::{self, Health};
 use crate::metrics::{self, Metrics};
 use crate::open_connections::OpenConnections;
+use crate::other_programs::{Keys, OtherProgram, OtherPrograms};
 use crate::pages::{self, Guard, Pages};
 use crate::service::Recognition;
 use crate::settings::Settings;
+use crate::start_error::StartError;
 use crate::{compreface, v1};
-
-/// Why a server cannot start, where the program knows the remedy.
-#[derive(Debug, thiserror::Error)]
-pub enum StartError {
-    /// The address cannot be listened on.
-    #[error("{address}: cannot listen there")]
-    Listen {
-        /// From the settings.
-        address: SocketAddr,
-        /// What the system says.
-        source: std::io::Error,
-    },
-    /// Of certificate and key, only one is set.
-    #[error("TLS needs both a certificate and its key; one of the two is not set")]
-    HalfTls,
-    /// The pages are off and no key opens the service.
-    #[error("without pages and without an API key there is nothing to serve")]
-    NothingToServe,
-}
 
 /// What a server works with beside its settings.
 pub struct Parts {
@@ -60,6 +45,14 @@ pub struct Parts {
     pub password: Option<String>,
     /// Threads that computing may use.
     pub threads: usize,
+    /// Folders of photos that are scanned at the start and watched.
+    pub folders: Vec<PathBuf>,
+    /// What scans leave out.
+    pub exclude: Exclude,
+    /// What Nextcloud sends; needed if it is answered.
+    pub nextcloud_key: Option<String>,
+    /// The recognition key of DeepStack's clients that send none; without it they are refused.
+    pub deepstack_key: Option<Uuid>,
     /// The owner's home, for which `~` stands in the pages; `None` where there is none.
     pub home: Option<PathBuf>,
 }
@@ -78,6 +71,10 @@ pub struct Parts {
 ///         album: "catalogue.db".into(),
 ///         password: None,
 ///         threads: 2,
+///         folders: Vec::new(),
+///         exclude: Default::default(),
+///         nextcloud_key: None,
+///         deepstack_key: None,
 ///         home: None,
 ///     },
 /// )?;
@@ -90,6 +87,7 @@ pub struct Server {
     connections: Connections,
     address: SocketAddr,
     routes: Routes,
+    others: OtherPrograms,
     hangups: Option<Hangups>,
     /// Keeps other processes from serving the same vault.
     _lock: Option<Lock>,
@@ -123,14 +121,23 @@ impl Server {
         };
         let engine = Arc::new(parts.engine);
         let admission = Arc::new(Admission::new(settings, parts.threads)?);
+        let analyser = Analyser::new(Arc::clone(&engine), Arc::clone(&admission));
         let pages = if settings.pages {
             let ip = settings.listen.ip();
             let guard = Guard::new(ip, parts.password.as_deref(), &settings.allowed_hosts)?;
             // A pack that cannot group is refused now and not after the first scan.
             engine.cluster_options()?;
             let (engine, admission) = (Arc::clone(&engine), Arc::clone(&admission));
-            let (threads, home) = (parts.threads, parts.home);
-            let pages = Pages::new(engine, parts.album, threads, guard, admission, home);
+            let pages = Pages::new(
+                engine,
+                parts.album,
+                parts.threads,
+                parts.exclude,
+                guard,
+                admission,
+                parts.home,
+            );
+            pages.watch(parts.folders);
             Some(pages)
         } else {
             None
@@ -146,21 +153,18 @@ impl Server {
                 gallery.set_audit_window(Duration::from_millis(settings.audit_window_ms));
                 let grace = u64::from(settings.clock_grace_h) * 3600;
                 gallery.set_clock_grace(Duration::from_secs(grace));
-                let recognition = Recognition::new(
-                    Arc::clone(&engine),
-                    gallery,
-                    admission,
-                    settings.enrol_largest,
-                );
+                let recognition =
+                    Recognition::new(analyser.clone(), gallery, settings.enrol_largest);
                 (Some(lock), Some(Arc::new(recognition)))
             }
             _ => (None, None),
         };
-        if pages.is_none() && recognition.is_none() {
-            return Err(StartError::NothingToServe.into());
-        }
         let routes = Routes {
-            health: Arc::new(Health::new(engine.pack(), recognition.clone())),
+            health: Arc::new(Health::new(
+                engine.pack(),
+                recognition.clone(),
+                pages.clone(),
+            )),
             pages,
             recognition,
             settings: settings.clone(),
@@ -169,6 +173,15 @@ impl Server {
             .enable_all()
             .build()
             .context("the server's threads")?;
+        let keys = Keys {
+            nextcloud: parts.nextcloud_key,
+            deepstack: parts.deepstack_key,
+        };
+        let recognition = routes.recognition.as_ref();
+        let others = OtherPrograms::bind(settings, &keys, &analyser, recognition, &runtime)?;
+        if routes.pages.is_none() && recognition.is_none() && others.is_empty() {
+            return Err(StartError::NothingToServe.into());
+        }
         let bound = runtime.block_on(TcpListener::bind(settings.listen));
         let listener = bound.map_err(|source| StartError::Listen {
             address: settings.listen,
@@ -188,8 +201,12 @@ impl Server {
                 timeout: Duration::from_millis(settings.timeout_ms),
             },
             routes,
+            others,
             // Before anybody is told that it runs: a signal without a handler ends the process.
-            hangups: runtime.block_on(async { hangups() }),
+            hangups: runtime.block_on(async {
+                outlive_file_limit();
+                hangups()
+            }),
             runtime,
             _lock: lock,
         })
@@ -209,13 +226,23 @@ impl Server {
         self.routes.recognition.is_some()
     }
 
+    /// The programs that are answered in place of another server.
+    pub fn other_programs(&self) -> Vec<OtherProgram> {
+        self.others.about()
+    }
+
     /// Answers requests until Ctrl-C or SIGTERM.
     ///
     /// # Errors
     /// If the pack states no thresholds.
     pub fn run(mut self) -> Result<()> {
+        let has_metrics = self.serves_programs() || !self.others.is_empty();
         self.runtime.block_on(async {
-            let router = self.routes.router()?;
+            let metrics = Arc::new(Metrics::new());
+            let mut router = self.routes.router(&metrics)?;
+            if has_metrics {
+                router = router.merge(metrics::router(&metrics));
+            }
             if let Some(recognition) = &self.routes.recognition {
                 tokio::spawn(Arc::clone(recognition).erase_expired());
                 tokio::spawn(Arc::clone(recognition).follow_keys());
@@ -235,7 +262,8 @@ impl Server {
                 let tls = self.connections.tls.clone();
                 tokio::spawn(self.routes.reload_on_hangup(hangups, tls));
             }
-            self.connections.serve(router, stop).await;
+            let others = self.others.serve(&metrics, &stop);
+            tokio::join!(self.connections.serve(router, stop.clone()), others);
             if let Some(recognition) = &self.routes.recognition {
                 // Entries of recognitions that wait for the disk; a failure is in the log.
                 drop(recognition.stored(Gallery::flush).await);
@@ -283,17 +311,16 @@ impl Routes {
     }
 
     /// All routes; each tree is independent of the others.
-    fn router(&self) -> Result<Router> {
+    fn router(&self, metrics: &Arc<Metrics>) -> Result<Router> {
         let mut router = Router::new().merge(health::router(&self.health));
         if let Some(pages) = &self.pages {
             router = router.merge(pages::router(pages));
         }
         if let Some(recognition) = &self.recognition {
-            let metrics = Arc::new(Metrics::new());
             let measured = compreface::router(recognition, &self.settings)?
                 .merge(v1::router(recognition, &self.settings))
-                .layer(from_fn_with_state(Arc::clone(&metrics), metrics::measure));
-            router = router.merge(measured).merge(metrics::router(&metrics));
+                .layer(from_fn_with_state(Arc::clone(metrics), metrics::measure));
+            router = router.merge(measured);
         }
         Ok(router)
     }
@@ -310,6 +337,20 @@ fn hangups() -> Option<Hangups> {
     use tokio::signal::unix::{SignalKind, signal};
     signal(SignalKind::hangup()).ok()
 }
+
+/// A file that grows beyond what the system allows is an error of writing, and not the end of the
+/// process.
+#[cfg(unix)]
+fn outlive_file_limit() {
+    use tokio::signal::unix::{SignalKind, signal};
+    let number = rustix::process::Signal::XFSZ.as_raw();
+    // Whoever listens once has taken the signal's usual effect away for good.
+    drop(signal(SignalKind::from_raw(number)));
+}
+
+/// There is no such signal here.
+#[cfg(not(unix))]
+fn outlive_file_limit() {}
 
 /// There is no such signal here.
 #[cfg(not(unix))]

@@ -1,17 +1,17 @@
 //! Recognition. In: photos and probes. Out: faces, matches, and what the gallery stores. Joins the
-//! engine, the gallery and the limits of [`Admission`]; knows nothing of routes or contracts.
+//! gallery to [`Analyser`]; knows nothing of routes or contracts.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use axum::body::Bytes;
-use fusiform::detect::DetectedFace;
+use fusiform::Face;
 use fusiform::engine::Engine;
 use fusiform::geometry::BoundingBox;
-use fusiform::{AnalyseOptions, Face};
 use fusiform_gallery::{Action, Gallery, Kind, Match, Service, Uuid, is_guessable};
 
-use crate::admission::{Admission, blocking, decoding_bytes};
+use crate::admission::{Admission, blocking};
+use crate::analysis::{Analysed, Analyser};
 use crate::attempts::Attempts;
 use crate::front::Client;
 use crate::problem::{Code, Problem};
@@ -26,44 +26,28 @@ const FREE_WRONG_KEYS: u32 = 20;
 /// How long after the latest of them.
 const WRONG_KEYS_WAIT: Duration = Duration::from_secs(10);
 
-/// An engine and a gallery, and how much of them is used at once.
+/// An engine and a gallery.
 #[derive(Debug)]
 pub(crate) struct Recognition {
-    engine: Arc<Engine>,
+    analyser: Analyser,
     gallery: Arc<Gallery>,
-    admission: Arc<Admission>,
     /// Of several faces in an enrolment's photo take the largest.
     enrol_largest: bool,
     wrong_keys: Attempts,
 }
 
-/// The faces of one photo.
-#[derive(Debug)]
-pub(crate) struct Analysed {
-    /// Largest box first.
-    pub(crate) faces: Vec<Face>,
-    /// Milliseconds that it took, without the wait for a core.
-    pub(crate) took_ms: f64,
-}
-
 impl Recognition {
-    pub(crate) fn new(
-        engine: Arc<Engine>,
-        gallery: Gallery,
-        admission: Arc<Admission>,
-        enrol_largest: bool,
-    ) -> Recognition {
+    pub(crate) fn new(analyser: Analyser, gallery: Gallery, enrol_largest: bool) -> Recognition {
         Recognition {
-            engine,
+            analyser,
             gallery: Arc::new(gallery),
-            admission,
             enrol_largest,
             wrong_keys: Attempts::new(FREE_WRONG_KEYS, WRONG_KEYS_WAIT),
         }
     }
 
     pub(crate) fn engine(&self) -> &Engine {
-        &self.engine
+        self.analyser.engine()
     }
 
     /// The gallery, for what it answers from memory; see [`Recognition::stored`] for the rest.
@@ -72,7 +56,7 @@ impl Recognition {
     }
 
     pub(crate) fn admission(&self) -> &Admission {
-        &self.admission
+        self.analyser.admission()
     }
 
     /// The face that an enrolment's photo shows; `None` if there is none, or several and they are
@@ -90,19 +74,7 @@ impl Recognition {
         service: Service,
         bytes: Bytes,
     ) -> Result<Analysed, Problem> {
-        let pixel_bytes = pixel_bytes(&bytes).await?;
-        let engine = Arc::clone(&self.engine);
-        let work = move || {
-            let started = Instant::now();
-            let photo = engine.analyse(&bytes, &AnalyseOptions::default())?;
-            let mut faces = photo.faces;
-            faces.sort_by(|a, b| b.bbox.area().total_cmp(&a.bbox.area()));
-            Ok(Analysed {
-                faces,
-                took_ms: started.elapsed().as_secs_f64() * 1e3,
-            })
-        };
-        self.admission.compute(service, pixel_bytes, work).await
+        self.analyser.analyse(service, bytes).await
     }
 
     /// The box and the embedding of a picture that is one cropped face; nothing is detected.
@@ -111,24 +83,7 @@ impl Recognition {
         service: Service,
         bytes: Bytes,
     ) -> Result<(BoundingBox, Vec<f32>), Problem> {
-        let pixel_bytes = pixel_bytes(&bytes).await?;
-        let engine = Arc::clone(&self.engine);
-        let work = move || {
-            let image = engine.decode(&bytes)?.image;
-            let bbox = BoundingBox {
-                x_min: 0.0,
-                y_min: 0.0,
-                x_max: image.width() as f32,
-                y_max: image.height() as f32,
-            };
-            let face = DetectedFace {
-                bbox,
-                score: 1.0,
-                landmarks: None,
-            };
-            Ok((bbox, engine.embed_at(&image, &face)?))
-        };
-        self.admission.compute(service, pixel_bytes, work).await
+        self.analyser.embed_crop(service, bytes).await
     }
 
     /// The `top` nearest examples of each probe, nearest first. All probes of a photo go in one
@@ -144,7 +99,7 @@ impl Recognition {
             let probes: Vec<&[f32]> = probes.iter().map(Vec::as_slice).collect();
             Ok(gallery.nearest(service, &probes, top))
         };
-        self.admission.compute(service, 0, work).await
+        self.admission().compute(service, 0, work).await
     }
 
     /// Does what waits for the disk.
@@ -244,12 +199,6 @@ impl Recognition {
             }
         }
     }
-}
-
-/// Memory that decoding a picture takes; reading its header may take a while.
-async fn pixel_bytes(bytes: &Bytes) -> Result<u64, Problem> {
-    let bytes = bytes.clone();
-    blocking(move || Ok(decoding_bytes(&bytes))).await
 }
 
 /// The embedding of a face.

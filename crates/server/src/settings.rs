@@ -66,6 +66,41 @@ pub struct Settings {
     pub clock_grace_h: u32,
     /// Where an enrolment's photo shows several faces, take the largest and do not refuse.
     pub enrol_largest: bool,
+    /// Answers Immich in place of its machine learning, for faces.
+    pub immich: Option<ImmichSettings>,
+    /// Answers Nextcloud's "Face Recognition" as its external model.
+    pub nextcloud: Option<KeyedListener>,
+    /// Answers clients of DeepStack and of CodeProject.AI, for faces.
+    pub deepstack: Option<KeyedListener>,
+}
+
+/// Where Immich is answered.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ImmichSettings {
+    /// Address and port of a listener of its own. Whoever reaches it has faces of their photos
+    /// found; nobody is named.
+    pub listen: SocketAddr,
+    /// `http` address of the server that does what is not about faces; `None` refuses that.
+    pub forward: Option<String>,
+}
+
+impl Default for ImmichSettings {
+    fn default() -> ImmichSettings {
+        ImmichSettings {
+            listen: (Ipv4Addr::LOCALHOST, 3003).into(),
+            forward: None,
+        }
+    }
+}
+
+/// A listener of its own for another program, and the file that holds its key.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KeyedListener {
+    /// Address and port.
+    pub listen: SocketAddr,
+    /// The key stands on its first line. For Nextcloud, what it sends; for DeepStack, a recognition
+    /// key that is used for clients that send none.
+    pub key_file: Option<PathBuf>,
 }
 
 impl Default for Settings {
@@ -96,6 +131,9 @@ impl Default for Settings {
             audit_window_ms: 10000,
             clock_grace_h: 24,
             enrol_largest: false,
+            immich: None,
+            nextcloud: None,
+            deepstack: None,
         }
     }
 }

@@ -51,6 +51,7 @@ An admin key makes and removes collections and copies the vault."
         audit::show, jobs::show, jobs::enrol, jobs::group, jobs::backup,
         collections::list, collections::make, collections::remove
     ),
+    servers((url = "/", description = "This server")),
     components(schemas(problem_json::ProblemDetails)),
     security(("key" = [])),
     modifiers(&KeyInHeader)

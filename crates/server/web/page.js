@@ -316,3 +316,63 @@ if (scan) {
         }
     };
 }
+
+// Drawing a face: a box with the pointer or the arrow keys; the four numbers follow, and lead.
+const drawing = document.querySelector("[data-draw]");
+if (drawing) {
+    const svg = drawing.querySelector("svg");
+    const rect = svg.querySelector(".drawn");
+    const [x, y, w, h] = ["x", "y", "w", "h"].map((n) => document.getElementById(`box-${n}`));
+    const { width, height } = svg.viewBox.baseVal;
+    const clamp = (value, most) => Math.round(Math.min(Math.max(value, 0), most));
+    const show = (box) => {
+        const [left, top] = [clamp(box[0], width - 4), clamp(box[1], height - 4)];
+        const sides = [left, top, clamp(box[2], width - left), clamp(box[3], height - top)];
+        [x, y, w, h].forEach((field, at) => (field.value = sides[at]));
+        follow();
+    };
+    const follow = () => {
+        ["x", "y", "width", "height"].forEach((name, at) =>
+            rect.setAttribute(name, Math.max([x, y, w, h][at].valueAsNumber || 0, 0)),
+        );
+    };
+    for (const field of [x, y, w, h]) field.addEventListener("input", follow);
+    const at = (event) => {
+        const there = new DOMPoint(event.clientX, event.clientY);
+        return there.matrixTransform(svg.getScreenCTM().inverse());
+    };
+    let from = null;
+    svg.addEventListener("pointerdown", (event) => {
+        if (event.button !== 0) return;
+        event.preventDefault();
+        from = at(event);
+        svg.setPointerCapture(event.pointerId);
+    });
+    svg.addEventListener("pointermove", (event) => {
+        if (!from) return;
+        const to = at(event);
+        show([
+            Math.min(from.x, to.x),
+            Math.min(from.y, to.y),
+            Math.abs(to.x - from.x),
+            Math.abs(to.y - from.y),
+        ]);
+    });
+    for (const end of ["pointerup", "pointercancel"])
+        svg.addEventListener(end, () => {
+            from = null;
+            rect.focus();
+        });
+    rect.addEventListener("keydown", (event) => {
+        const step = Math.max(1, Math.round(Math.max(width, height) / 200));
+        const move = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
+        const by = move[event.key];
+        if (!by) return;
+        event.preventDefault();
+        const box = [x, y, w, h].map((field) => field.valueAsNumber || 0);
+        const first = event.shiftKey ? 2 : 0;
+        box[first] += by[0] * step;
+        box[first + 1] += by[1] * step;
+        show(box);
+    });
+}

@@ -7,7 +7,7 @@ use std::io::{self, Read};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
-use std::time::UNIX_EPOCH;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use fusiform_face::image::{DecodeLimits, Taken};
 
@@ -62,14 +62,22 @@ impl Work {
         }
     }
 
-    /// The record with the date that the file's name states, if the file itself has none.
+    /// The record with the date that the file's name states, if the file itself has none; else with
+    /// the time when the file was last written.
     fn dated(&self, mut photo: PhotoRecord) -> PhotoRecord {
-        if photo.taken_at.is_none() {
+        let named = || {
             let name = self.path.file_name().and_then(|name| name.to_str());
-            let taken = name.and_then(Taken::from_file_name);
-            photo.taken_at = taken.map(|taken| taken.local);
-        }
+            name.and_then(Taken::from_file_name)
+        };
+        let written = || self.modified().and_then(Taken::from_file_time);
+        photo.taken = photo.taken.or_else(named).or_else(written);
         photo
+    }
+
+    /// When the file was last written; `None` before 1970, and where the file system knows no time.
+    fn modified(&self) -> Option<SystemTime> {
+        let ns = u64::try_from(self.mtime_ns).ok().filter(|ns| *ns > 0)?;
+        UNIX_EPOCH.checked_add(Duration::from_nanos(ns))
     }
 
     /// Reads, hashes and analyses the file; adds what is to be said of it to `notes`.

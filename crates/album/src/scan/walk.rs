@@ -1,31 +1,45 @@
 //! Which files a scan reads. In: folders and files. Out: sorted paths, what looks like a picture or
-//! film and is not read, and folders that cannot be read. Knows nothing of what photos hold.
+//! film and is not read, what was left out, and folders that cannot be read. Knows nothing of what
+//! photos hold.
 
 use std::path::{Path, PathBuf};
 
+use super::exclude::Exclude;
 use super::unread;
+use crate::error::Error;
 use fusiform_face::image::Format;
-use walkdir::{DirEntry, WalkDir};
+use walkdir::WalkDir;
 
 /// What was found below the roots.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub struct Found {
+pub(super) struct Found {
     /// Files with the name of a photo, sorted by the bytes of their paths, none twice.
-    pub photos: Vec<PathBuf>,
+    pub(super) photos: Vec<PathBuf>,
     /// The roots as absolute paths.
-    pub roots: Vec<PathBuf>,
+    pub(super) roots: Vec<PathBuf>,
     /// Paths that could not be read, each with reason and remedy.
-    pub problems: Vec<(PathBuf, String)>,
+    pub(super) problems: Vec<(PathBuf, String)>,
     /// Pictures and films that have not the name of a photo and are not read, each with what it
     /// seems to be; sorted.
-    pub unread: Vec<(PathBuf, String)>,
+    pub(super) unread: Vec<(PathBuf, String)>,
+    /// Folders and files that were left out, each with the reason; sorted.
+    pub(super) excluded: Vec<(PathBuf, String)>,
 }
 
 /// Lists the photos below `roots`; a root that is a file counts as one whatever its name.
 ///
-/// Symbolic links are followed; a loop of links ends with a problem. Hidden folders and the
-/// thumbnail folders of Synology systems (`@eaDir`) are left out.
-pub fn photos_below(roots: &[PathBuf]) -> Found {
+/// Symbolic links are followed; a loop of links ends with a problem. Folders of trash, thumbnails
+/// and previews are left out, and what `exclude` says; never a root itself.
+///
+/// `base_of` gives the folder that patterns are about: the root, or one that holds it.
+///
+/// # Errors
+/// [`Error::InvalidRequest`] for a pattern that cannot be read; those of `base_of`.
+pub(super) fn photos_below(
+    roots: &[PathBuf],
+    exclude: &Exclude,
+    base_of: impl Fn(&Path) -> Result<PathBuf, Error>,
+) -> Result<Found, Error> {
     let mut found = Found::default();
     for root in roots {
         // The album stores absolute paths: relative ones depend on the current folder.
@@ -38,14 +52,22 @@ pub fn photos_below(roots: &[PathBuf]) -> Found {
         };
         found.roots.push(root.clone());
         let named_file = root.is_file();
-        for entry in WalkDir::new(&root)
-            .follow_links(true)
-            .into_iter()
-            .filter_entry(wanted)
-        {
+        let exclude = exclude.below(&base_of(&root)?)?;
+        let mut walk = WalkDir::new(&root).follow_links(true).into_iter();
+        while let Some(entry) = walk.next() {
             match entry {
+                Ok(entry) if entry.depth() > 0 && entry.file_type().is_dir() => {
+                    if let Some(reason) = exclude.folder(entry.path()) {
+                        walk.skip_current_dir();
+                        found.excluded.push((entry.into_path(), reason.to_string()));
+                    }
+                }
                 Ok(entry) if entry.file_type().is_file() => {
-                    if named_file || looks_like_photo(entry.path()) {
+                    if let Some(reason) = exclude.file(entry.path()).filter(|_| !named_file) {
+                        if looks_like_photo(entry.path()) {
+                            found.excluded.push((entry.into_path(), reason.to_string()));
+                        }
+                    } else if named_file || looks_like_photo(entry.path()) {
                         found.photos.push(entry.into_path());
                     } else if let Some(kind) = unread::kind_of(entry.path()) {
                         found.unread.push((entry.into_path(), kind));
@@ -63,12 +85,9 @@ pub fn photos_below(roots: &[PathBuf]) -> Found {
     found.photos.dedup();
     found.unread.sort_unstable();
     found.unread.dedup();
-    found
-}
-
-fn wanted(entry: &DirEntry) -> bool {
-    let name = entry.file_name().as_encoded_bytes();
-    entry.depth() == 0 || !(name.starts_with(b".") || name == b"@eaDir")
+    found.excluded.sort_unstable();
+    found.excluded.dedup();
+    Ok(found)
 }
 
 /// Whether a file has the name of a photo.

@@ -130,7 +130,7 @@ fn a_person_is_asked_about_by_how_they_looked_at_that_time() {
         let Outcome::New(record) = &mut file.outcome else {
             unreachable!()
         };
-        record.taken_at = Some(format!("{}-05-01T12:00:00", 2000 + year));
+        record.taken = shot(&format!("{}-05-01T12:00:00", 2000 + year));
         record.faces[0].vector = Some(vector);
         file
     };

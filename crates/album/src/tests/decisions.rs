@@ -10,6 +10,7 @@ use proptest::prelude::*;
 use super::presence::{edited, pictured, saved_again, with};
 use super::*;
 use crate::regions::RelativeBox;
+use fusiform_search::likelihood_ratio::LikelihoodRatio;
 
 /// A decision of a human, chosen at random; numbers choose among what is there.
 #[derive(Debug, Clone)]
@@ -24,6 +25,7 @@ enum Step {
     Ignore(usize),
     NotAFace(usize),
     Hide(usize, bool),
+    Cover(usize),
     Reply(usize, Reply),
     Undo,
     Edit(usize),
@@ -48,6 +50,7 @@ fn step() -> impl Strategy<Value = Step> {
         (0..16usize).prop_map(Step::Ignore),
         (0..16usize).prop_map(Step::NotAFace),
         (0..9usize, any::<bool>()).prop_map(|(p, h)| Step::Hide(p, h)),
+        (0..16usize).prop_map(Step::Cover),
         (0..9usize, reply).prop_map(|(q, r)| Step::Reply(q, r)),
         Just(Step::Undo),
         (0..50usize).prop_map(Step::Edit),
@@ -189,7 +192,9 @@ impl Disk {
                 (photo.version, photo.saved) = (photo.version + 1, Some(*orientation));
             }),
             Step::Replace(p) => at(p, &|photo| {
+                // No two files share their bytes: what is put back is a file of its own.
                 (photo.replaced, photo.saved) = (!photo.replaced, None);
+                photo.version += 1;
             }),
             Step::Delete(p) => at(p, &|photo| photo.deleted = true),
             Step::PutBack(p) => at(p, &|photo| photo.deleted = false),
@@ -302,6 +307,14 @@ impl Decided {
     }
 }
 
+/// Those of a person's faces that a human assigned.
+fn asserted(album: &Album, person: PersonId) -> Vec<FaceId> {
+    let sql = "SELECT face FROM members WHERE person = ?1 AND similarity IS NULL";
+    let mut query = album.db.prepare(sql).unwrap();
+    let faces = query.query_map([person.0], |row| row.get(0).map(FaceId));
+    faces.unwrap().map(Result::unwrap).collect()
+}
+
 /// Makes the decision; gives what holds after it, or `None` if it was refused.
 fn decide(c: &mut Album, disk: &Disk, step: &Step, decided: &Decided) -> Option<Decided> {
     let people: Vec<PersonId> = c.people().unwrap().iter().map(|p| p.id).collect();
@@ -367,12 +380,16 @@ fn decide(c: &mut Album, disk: &Disk, step: &Step, decided: &Decided) -> Option<
         }
         Step::Hide(p, hidden) => {
             c.hide(at(*p), *hidden).unwrap();
+            // The cover is what was looked at: it is asserted if nothing was.
+            after.is(&at_spots(&asserted(c, at(*p))), at(*p));
             let changed = match hidden {
                 true => after.hidden.insert(at(*p)),
                 false => after.hidden.remove(&at(*p)),
             };
             changed.then_some(())?;
         }
+        // It stands for its person, and changes nothing else.
+        Step::Cover(f) => drop(c.choose_cover(face(*f)).ok()?),
         Step::Reply(q, reply) => {
             let open = c.questions(Page::default()).unwrap().items;
             let asked = open.get(q % open.len().max(1))?;
@@ -405,6 +422,12 @@ proptest! {
             ask_similarity: 0.1,
             // So low that new photos are assigned and not grouped.
             exact_up_to: 4,
+            // So steep that strangers are asked about.
+            likelihood_ratio: LikelihoodRatio::from_rates(&[
+                (0.0, 0.5, 0.0),
+                (0.002, 0.1, 0.3),
+                (0.004, 1e-6, 0.6),
+            ]),
             ..ClusterOptions::default()
         };
         album.group(&ModelId("e@1".into()), &options).unwrap();

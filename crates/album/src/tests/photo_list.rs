@@ -14,7 +14,7 @@ fn dated() -> (Stage, Album) {
             unreachable!()
         };
         if n < 10 {
-            record.taken_at = Some(format!("{year}-{month:02}-05T12:00:00"));
+            record.taken = shot(&format!("{year}-{month:02}-05T12:00:00"));
         }
         file.path = PathBuf::from(format!("/photos/{year}/Sommer Überall/{n:04}.jpg"));
     }

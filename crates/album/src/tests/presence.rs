@@ -68,7 +68,9 @@ pub(super) fn with(file: &mut ScannedFile, change: impl FnOnce(&mut PhotoRecord)
 /// The same picture in other bytes.
 pub(super) fn edited(file: &ScannedFile, version: u8) -> ScannedFile {
     let mut file = file.clone();
-    file.hash.as_mut().unwrap()[31] = version;
+    // Originals repeat their number, which is never 255.
+    let hash = file.hash.as_mut().unwrap();
+    (hash[29], hash[31]) = (255, version);
     file.size_bytes += u64::from(version);
     file
 }
@@ -156,7 +158,7 @@ fn an_edited_file_is_the_photo_it_was() {
     // The date of an edited file is the photo's.
     let mut dated = edited(&files[0], 10);
     with(&mut dated, |record| {
-        record.taken_at = Some("2020-01-02T03:04:05".into())
+        record.taken = shot("2020-01-02T03:04:05")
     });
     album.record(&[dated]).unwrap();
     let photo = album

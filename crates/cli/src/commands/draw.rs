@@ -49,6 +49,14 @@ impl Drawing {
 
     pub(super) fn draw(&self, photo: &Path, image: Image, faces: &[Face]) -> Result<()> {
         let out = self.path(photo);
+        if matches!(self, Drawing::Folder(_)) {
+            // A photo of the same name in another folder, or an earlier drawing.
+            ensure!(
+                !out.exists(),
+                "{} is there already; name another folder for the drawings",
+                out.display()
+            );
+        }
         let marks: Vec<MarkedFace> = faces.iter().map(marked).collect();
         let (width, height) = (image.width(), image.height());
         let mut canvas = RgbCanvas {

@@ -193,7 +193,7 @@ struct DecisionRow {
 }
 
 pub(crate) fn history(context: &Context, page: PageArgs) -> Result<Exit> {
-    let catalogue = context.existing_catalogue()?;
+    let catalogue = context.readable_catalogue()?;
     let history = catalogue.history(page.page())?;
     let mut items = Vec::new();
     for d in history.items {

@@ -109,7 +109,7 @@ fn common_folder(roots: &[PathBuf]) -> PathBuf {
 }
 
 pub(crate) fn xmp(context: &Context, out: Option<&Path>) -> Result<Exit> {
-    let catalogue = context.existing_catalogue()?;
+    let catalogue = context.readable_catalogue()?;
     let mut answer = Answer {
         photos: 0,
         faces: 0,

@@ -38,7 +38,7 @@ struct Candidate {
 }
 
 pub(crate) fn run(context: &Context, photo: &Path, top: usize, detect: DetectArgs) -> Result<Exit> {
-    let catalogue = context.existing_catalogue()?;
+    let catalogue = context.readable_catalogue()?;
     let engine = context.engine()?;
     let options = detect.options();
     let faces = context

@@ -1,8 +1,10 @@
-//! `fusiform import xmp | digikam`. In: names and boxes of other programs. Out: human decisions.
+//! `fusiform import xmp | digikam | immich`. In: names and boxes of other programs. Out: human decisions.
 //! Files of others are only read.
 //!
 //! A region is taken unless a human has decided about its face later than the file was written, or
 //! erased it. What is not taken is counted and named.
+
+mod immich;
 
 use std::collections::{BTreeMap, HashMap};
 use std::fs::{self, File};
@@ -20,6 +22,8 @@ use super::export::{every_photo, orientation_of, sidecar};
 use crate::context::{Context, shown};
 use crate::exit::Exit;
 use crate::remedy::explain;
+
+pub(crate) use immich::immich;
 
 /// Photos without a place for a name that are listed one by one.
 const SHOWN_UNPLACED: usize = 20;

@@ -4,7 +4,8 @@
 use std::path::Path;
 
 use anyhow::Result;
-use fusiform::album::{DateRange, Exclusion, FaceSummary, PhotoFilter};
+use fusiform::DateSource;
+use fusiform::album::{Album, DateRange, Exclusion, FaceSummary, PhotoFilter, PhotoId};
 use serde::Serialize;
 
 use crate::args::PageArgs;
@@ -31,15 +32,50 @@ struct PersonPhotoRow {
     face: i64,
     /// Every path with this content; bytes that are not UTF-8 become replacement characters.
     paths: Vec<String>,
-    taken_at: Option<String>,
+    #[serde(flatten)]
+    date: DateRow,
     /// `x_min, y_min, x_max, y_max` in pixels of the upright photo.
     bbox: [f32; 4],
     /// Similarity to the person; none where a human said so.
     similarity: Option<f32>,
 }
 
+/// When a photo was taken.
+#[derive(Serialize, Default)]
+struct DateRow {
+    /// ISO 8601, the time where it was taken, without zone.
+    taken_at: Option<String>,
+    /// Who says so: `exif_original`, `exif_create`, `exif_modify`, `xmp`, `iptc`, `file_name`,
+    /// `file_time`; none for photos that an earlier version recorded.
+    taken_from: Option<&'static str>,
+    /// Minutes by which that time is ahead of UTC, if the file states it.
+    taken_offset_min: Option<i16>,
+}
+
+impl DateRow {
+    fn of(catalogue: &Album, photo: PhotoId) -> Result<DateRow> {
+        Ok(match catalogue.date_of(photo)? {
+            None => DateRow::default(),
+            Some(date) => DateRow {
+                taken_at: Some(date.local),
+                taken_from: date.source.map(DateSource::word),
+                taken_offset_min: date.offset_min,
+            },
+        })
+    }
+
+    /// For people: a date that only the file's time gives is marked.
+    fn shown(&self) -> String {
+        match (&self.taken_at, self.taken_from) {
+            (Some(at), Some("file_time")) => format!("{at} (time of the file)"),
+            (Some(at), _) => at.clone(),
+            (None, _) => "-".into(),
+        }
+    }
+}
+
 pub(crate) fn list(context: &Context, named: bool, limit: Option<usize>) -> Result<Exit> {
-    let catalogue = context.existing_catalogue()?;
+    let catalogue = context.readable_catalogue()?;
     let rows: Vec<PersonRow> = catalogue
         .people()?
         .into_iter()
@@ -71,25 +107,28 @@ pub(crate) fn list(context: &Context, named: bool, limit: Option<usize>) -> Resu
 }
 
 pub(crate) fn show(context: &Context, person: &str) -> Result<Exit> {
-    let catalogue = context.existing_catalogue()?;
+    let catalogue = context.readable_catalogue()?;
     let id = catalogue.find_person(person)?;
     let summary = catalogue.person(id)?;
     let photos: Vec<PersonPhotoRow> = catalogue
         .photos_of(id)?
         .into_iter()
-        .map(|p| PersonPhotoRow {
-            face: p.face.0,
-            paths: p.paths.iter().map(|path| shown(path)).collect(),
-            taken_at: p.taken_at,
-            bbox: corners(&p.bbox),
-            similarity: p.similarity,
+        .map(|p| {
+            let photo = catalogue.face(p.face)?.photo;
+            Ok(PersonPhotoRow {
+                face: p.face.0,
+                paths: p.paths.iter().map(|path| shown(path)).collect(),
+                date: DateRow::of(&catalogue, photo)?,
+                bbox: corners(&p.bbox),
+                similarity: p.similarity,
+            })
         })
-        .collect();
+        .collect::<Result<_>>()?;
     let printer = context.printer;
     let name = summary.name.as_deref().unwrap_or("(no name yet)");
     printer.row(format_args!("{name} ({})", id.0))?;
     for photo in &photos {
-        let taken = photo.taken_at.as_deref().unwrap_or("-");
+        let taken = photo.date.shown();
         let similarity = photo
             .similarity
             .map_or("by you".into(), |s| format!("{s:.3}"));
@@ -111,7 +150,8 @@ pub(crate) fn show(context: &Context, person: &str) -> Result<Exit> {
 struct FaceRow {
     face: i64,
     photo: i64,
-    taken_at: Option<String>,
+    #[serde(flatten)]
+    date: DateRow,
     /// `x_min, y_min, x_max, y_max` in pixels of the upright photo.
     bbox: [f32; 4],
     quality: f32,
@@ -124,11 +164,11 @@ struct FaceRow {
 }
 
 impl FaceRow {
-    fn of(card: &FaceSummary) -> FaceRow {
-        FaceRow {
+    fn of(catalogue: &Album, card: &FaceSummary) -> Result<FaceRow> {
+        Ok(FaceRow {
             face: card.face.0,
             photo: card.photo.0,
-            taken_at: card.taken_at.clone(),
+            date: DateRow::of(catalogue, card.photo)?,
             bbox: corners(&card.bbox),
             quality: card.quality,
             person: card.person.map(|p| p.0),
@@ -139,12 +179,18 @@ impl FaceRow {
                 Exclusion::NotAFace => "not a face",
                 Exclusion::Erased => "erased",
             }),
-        }
+        })
     }
 }
 
-fn print_faces(context: &Context, faces: &[FaceSummary], total: usize) -> Result<Exit> {
-    let items: Vec<FaceRow> = faces.iter().map(FaceRow::of).collect();
+fn print_faces(
+    context: &Context,
+    catalogue: &Album,
+    faces: &[FaceSummary],
+    total: usize,
+) -> Result<Exit> {
+    let rows = faces.iter().map(|card| FaceRow::of(catalogue, card));
+    let items: Vec<FaceRow> = rows.collect::<Result<_>>()?;
     for row in &items {
         let [x_min, y_min, x_max, y_max] = row.bbox;
         let who = match (&row.name, row.person, row.aside) {
@@ -164,33 +210,34 @@ fn print_faces(context: &Context, faces: &[FaceSummary], total: usize) -> Result
 }
 
 pub(crate) fn photo(context: &Context, photo: &Path) -> Result<Exit> {
-    let catalogue = context.existing_catalogue()?;
+    let catalogue = context.readable_catalogue()?;
     let path = std::path::absolute(photo)?;
     let view = catalogue.photo(catalogue.photo_at(&path)?)?;
-    let taken = view.taken_at.as_deref().unwrap_or("-");
+    let taken = DateRow::of(&catalogue, view.photo)?.shown();
     context.printer.row(format_args!(
         "{} x {}\t{taken}\t{}",
         view.width_px,
         view.height_px,
         shown(&path)
     ))?;
-    print_faces(context, &view.faces, view.faces.len())
+    print_faces(context, &catalogue, &view.faces, view.faces.len())
 }
 
 pub(crate) fn leftovers(context: &Context, aside: bool, page: PageArgs) -> Result<Exit> {
-    let catalogue = context.existing_catalogue()?;
+    let catalogue = context.readable_catalogue()?;
     let faces = if aside {
         catalogue.excluded_faces(page.page())?
     } else {
         catalogue.unassigned_faces(page.page())?
     };
-    print_faces(context, &faces.items, faces.total)
+    print_faces(context, &catalogue, &faces.items, faces.total)
 }
 
 #[derive(Serialize)]
 struct PhotoRow {
     photo: i64,
-    taken_at: Option<String>,
+    #[serde(flatten)]
+    date: DateRow,
     paths: Vec<String>,
     n_faces: usize,
     names: Vec<String>,
@@ -200,22 +247,17 @@ struct PhotoRow {
 pub(crate) struct Search {
     pub(crate) people: Vec<String>,
     pub(crate) any: bool,
-    pub(crate) from: Option<String>,
-    pub(crate) to: Option<String>,
+    pub(crate) dates: DateRange,
     pub(crate) words: Option<String>,
 }
 
 pub(crate) fn together(context: &Context, search: Search, page: PageArgs) -> Result<Exit> {
-    let catalogue = context.existing_catalogue()?;
+    let catalogue = context.readable_catalogue()?;
     let people = search.people.iter().map(|p| catalogue.find_person(p));
-    let date = |text: &Option<String>| text.as_ref().map(|text| text.parse()).transpose();
     let filter = PhotoFilter {
         people: people.collect::<Result<_, _>>()?,
         any_person: search.any,
-        dates: DateRange {
-            from: date(&search.from)?,
-            to: date(&search.to)?,
-        },
+        dates: search.dates,
         words: search.words.unwrap_or_default(),
         folder: None,
     };
@@ -224,13 +266,13 @@ pub(crate) fn together(context: &Context, search: Search, page: PageArgs) -> Res
     for card in found.items {
         let paths = catalogue.photo(card.photo)?.paths;
         let paths: Vec<String> = paths.iter().map(|p| shown(p)).collect();
-        let taken = card.taken_at.as_deref().unwrap_or("-");
+        let date = DateRow::of(&catalogue, card.photo)?;
         context
             .printer
-            .row(format_args!("{taken}\t{}", paths.join(", ")))?;
+            .row(format_args!("{}\t{}", date.shown(), paths.join(", ")))?;
         items.push(PhotoRow {
             photo: card.photo.0,
-            taken_at: card.taken_at,
+            date,
             paths,
             n_faces: card.n_faces,
             names: card.names,

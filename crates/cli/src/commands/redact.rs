@@ -50,7 +50,7 @@ pub(crate) fn run(context: &Context, args: &RedactArgs) -> Result<Exit> {
     // Nobody to keep needs no catalogue.
     let catalogue = match args.keep.is_empty() {
         true => None,
-        false => Some(context.existing_catalogue()?),
+        false => Some(context.readable_catalogue()?),
     };
     let keep = match &catalogue {
         None => None,

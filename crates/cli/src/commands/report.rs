@@ -1,12 +1,13 @@
 //! `fusiform report`. In: the catalogue and the photos it names. Out: one page with a strip of
 //! faces per person.
 
+use std::cell::Cell;
 use std::fs::{self, File};
 use std::io::{BufWriter, Write};
 use std::path::Path;
 
-use anyhow::{Context as _, Result};
-use fusiform::album::{Album, PersonPhoto, PersonSummary};
+use anyhow::{Context as _, Result, bail};
+use fusiform::album::{Album, MissingRoot, PersonPhoto, PersonSummary};
 use fusiform::image;
 use fusiform::scan::read_photo;
 use serde::Serialize;
@@ -20,11 +21,17 @@ use fusiform::image::{CROP_PX, square};
 struct Answer {
     page: String,
     people: usize,
+    /// Faces that were drawn.
+    faces: usize,
+    /// Faces whose photos cannot be read now.
+    faces_missing: usize,
+    /// Scanned folders that are not there.
+    missing_folders: Vec<String>,
     size_bytes: u64,
 }
 
 pub(crate) fn run(context: &Context, out: &Path, faces: usize, people: usize) -> Result<Exit> {
-    let catalogue = context.existing_catalogue()?;
+    let catalogue = context.readable_catalogue()?;
     let mut shown_people = catalogue.people()?;
     shown_people.truncate(people);
     let health = catalogue.health()?;
@@ -45,6 +52,8 @@ pub(crate) fn run(context: &Context, out: &Path, faces: usize, people: usize) ->
             })
             .collect(),
     };
+    let missing = catalogue.missing_roots()?;
+    let (n_drawn, n_missing) = (Cell::new(0), Cell::new(0));
     // Written under another name and renamed: the page is there whole or not at all.
     let mut partial = out.as_os_str().to_owned();
     partial.push(".part");
@@ -55,10 +64,15 @@ pub(crate) fn run(context: &Context, out: &Path, faces: usize, people: usize) ->
         .bar(shown_people.len() as u64, "cutting faces");
     let strips = shown_people.iter().map(|person| {
         bar.inc(1);
-        strip(&catalogue, person, faces)
+        let (strip, n_wanted) = strip(&catalogue, person, faces)?;
+        n_drawn.set(n_drawn.get() + strip.crops.len());
+        n_missing.set(n_missing.get() + n_wanted - strip.crops.len());
+        Ok(strip)
     });
     let written = render(&mut file, &page, strips)
         .and_then(|()| file.flush().map_err(Into::into))
+        // A page of names without a face must not take the place of a good one.
+        .and_then(|()| check_drawn(n_drawn.get(), n_missing.get(), &missing))
         .and_then(|()| fs::rename(&partial, out).map_err(Into::into));
     bar.finish_and_clear();
     if written.is_err() {
@@ -70,6 +84,9 @@ pub(crate) fn run(context: &Context, out: &Path, faces: usize, people: usize) ->
     let answer = Answer {
         page: shown(out),
         people: shown_people.len(),
+        faces: n_drawn.get(),
+        faces_missing: n_missing.get(),
+        missing_folders: missing.iter().map(|m| shown(&m.path)).collect(),
         size_bytes,
     };
     context.printer.row(format_args!(
@@ -78,27 +95,68 @@ pub(crate) fn run(context: &Context, out: &Path, faces: usize, people: usize) ->
         answer.people,
         size_bytes as f64 / 1e6
     ))?;
-    context.printer.record(&answer)?;
-    Ok(Exit::Done)
+    let printer = context.printer;
+    if answer.faces_missing > 0 {
+        printer.problem(format_args!(
+            "{} faces are not shown, because no file of their photos can be read now",
+            answer.faces_missing
+        ));
+    }
+    for folder in &missing {
+        printer.problem(format_args!(
+            "{}: is not there ({} photos); connect its disk and write the page again",
+            shown(&folder.path),
+            folder.n_photos
+        ));
+    }
+    printer.record(&answer)?;
+    Ok(match answer.faces_missing {
+        0 => Exit::Done,
+        _ => Exit::SomeProblems,
+    })
 }
 
-fn strip(catalogue: &Album, person: &PersonSummary, n_faces: usize) -> Result<PersonStrip> {
+/// Fails if faces were wanted and none could be drawn, and names the folders that are not there.
+fn check_drawn(n_drawn: usize, n_missing: usize, missing: &[MissingRoot]) -> Result<()> {
+    if n_drawn > 0 || n_missing == 0 {
+        return Ok(());
+    }
+    let folders: Vec<String> = missing.iter().map(|m| shown(&m.path)).collect();
+    let remedy = match &*folders {
+        [] => "no file of their photos can be read; look whether they were moved, and scan again"
+            .into(),
+        all => format!(
+            "not there: {}; connect the disk and try again",
+            all.join(", ")
+        ),
+    };
+    bail!("nothing was written, since none of {n_missing} faces can be shown; {remedy}")
+}
+
+/// The faces of a person, and how many were wanted.
+fn strip(
+    catalogue: &Album,
+    person: &PersonSummary,
+    n_faces: usize,
+) -> Result<(PersonStrip, usize)> {
     let photos = catalogue.photos_of(person.id)?;
     let mut best: Vec<&PersonPhoto> = photos.iter().collect();
     best.sort_by(|a, b| b.quality.total_cmp(&a.quality).then(a.face.cmp(&b.face)));
+    let n_wanted = best.len().min(n_faces);
     let crops: Vec<Crop> = best
         .iter()
         .take(n_faces)
         .filter_map(|photo| crop(photo))
         .collect();
-    Ok(PersonStrip {
+    let strip = PersonStrip {
         name: person.name.clone(),
         id: person.id.0.to_string(),
         n_photos: person.n_photos,
         n_faces: person.n_faces,
         n_more: person.n_faces.saturating_sub(crops.len()),
         crops,
-    })
+    };
+    Ok((strip, n_wanted))
 }
 
 /// The face cut out of the first of its files that can still be read; none if the photos are gone.

@@ -22,7 +22,12 @@ struct QuestionRow {
     next: Option<i64>,
     next_similarity: Option<f32>,
     reason: String,
+    /// Faces that a "yes" settles.
     settles: usize,
+    /// How likely the answer is "yes", 0 to 1.
+    probability: f32,
+    /// Faces that the answer is expected to settle.
+    expected_gain: f32,
 }
 
 pub(crate) fn answer(context: &Context, question: i64, answer: ReviewAnswer) -> Result<Exit> {
@@ -37,9 +42,11 @@ pub(crate) fn answer(context: &Context, question: i64, answer: ReviewAnswer) -> 
 }
 
 pub(crate) fn list(context: &Context, page: PageArgs) -> Result<Exit> {
-    let mut catalogue = context.existing_catalogue()?;
+    let mut catalogue = context.readable_catalogue()?;
     // Grouping anew drops questions that answers and corrections since the last one have settled.
-    context.engine()?.group(&mut catalogue)?;
+    if !catalogue.is_read_only() {
+        context.engine()?.group(&mut catalogue)?;
+    }
     let open = catalogue.questions(page.page())?;
     let mut items = Vec::new();
     for q in open.items {
@@ -51,8 +58,10 @@ pub(crate) fn list(context: &Context, page: PageArgs) -> Result<Exit> {
         let who = who.unwrap_or_else(|| format!("person {}", q.candidate));
         let reason = q.reason();
         context.printer.row(format_args!(
-            "{:>6}  is {what} {who}?\tsettles {}\t{reason}",
-            q.id, q.settles
+            "{:>6}  is {what} {who}?\t{:.0} % likely, settles {}\t{reason}",
+            q.id,
+            q.probability * 100.0,
+            q.settles
         ))?;
         items.push(QuestionRow {
             id: q.id,
@@ -65,6 +74,8 @@ pub(crate) fn list(context: &Context, page: PageArgs) -> Result<Exit> {
             next_similarity: q.next.map(|n| n.1),
             reason,
             settles: q.settles,
+            probability: q.probability,
+            expected_gain: q.expected_gain,
         });
     }
     context.printer.note(match items.is_empty() {

@@ -1,4 +1,5 @@
-//! `fusiform scan`. In: folders. Out: a catalogue that knows their photos, and a summary.
+//! `fusiform scan`. In: folders, or those that are remembered. Out: a catalogue that knows their
+//! photos, and a summary.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -6,8 +7,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
-use anyhow::{Context as _, Result};
-use fusiform::scan::{Event, ScanOptions};
+use anyhow::{Context as _, Result, ensure};
+use fusiform::Engine;
+use fusiform::album::{Album, GroupSummary};
+use fusiform::scan::{Event, Exclude, ScanOptions, ScanSummary};
 use serde::Serialize;
 
 use crate::args::DetectArgs;
@@ -35,6 +38,17 @@ struct Answer {
     /// How many pictures and films of each kind are not read.
     unread_by_kind: BTreeMap<String, usize>,
     unread: Vec<Unread>,
+    /// How many folders and files were left out for each reason.
+    excluded_by_reason: BTreeMap<String, usize>,
+    excluded: Vec<Left>,
+    /// Files that were scanned earlier and are left out now.
+    excluded_now: usize,
+}
+
+#[derive(Serialize)]
+struct Left {
+    path: String,
+    reason: String,
 }
 
 #[derive(Serialize)]
@@ -55,88 +69,34 @@ struct Problem {
     problem: String,
 }
 
-pub(crate) fn run(context: &Context, roots: &[PathBuf], detect: DetectArgs) -> Result<Exit> {
+pub(crate) fn run(
+    context: &Context,
+    roots: &[PathBuf],
+    exclude: &[String],
+    detect: DetectArgs,
+) -> Result<Exit> {
     let started = Instant::now();
     let engine = context.engine()?;
     // A pack that cannot group is better refused before an hour of reading than after.
     engine.cluster_options()?;
     let mut catalogue = context.catalogue()?;
-    let stop = Arc::new(AtomicBool::new(false));
-    let flag = Arc::clone(&stop);
-    ctrlc::set_handler(move || {
-        // A second Ctrl-C does not wait: what is recorded is safe at any instant.
-        if flag.swap(true, Ordering::Relaxed) {
-            std::process::exit(130);
-        }
-    })
-    .context("Ctrl-C cannot be caught")?;
-
-    let printer = context.printer;
+    let roots = roots_or_remembered(context, &catalogue, roots)?;
     let options = ScanOptions {
         threads: context.threads(),
+        exclude: Exclude::new(&context.config.exclude)?.and(exclude)?,
     };
-    let bar = printer.bar(0, "scanning");
-    let summary = engine.scan_with(
-        &mut catalogue,
-        roots,
-        &detect.options(),
-        &options,
-        &stop,
-        |event| match event {
-            Event::Found(n) => bar.set_length(n as u64),
-            Event::Recorded(n) => bar.set_position(n as u64),
-        },
-    )?;
-    bar.finish_and_clear();
-
-    // Grouping is cheap beside reading; a run that was stopped leaves it to the next.
-    let people = if summary.interrupted {
-        None
-    } else {
-        let waiting = printer.bar(1, "grouping faces");
-        let people = engine.group(&mut catalogue)?;
-        waiting.finish_and_clear();
-        Some(people)
+    let stop = stop_on_ctrl_c()?;
+    let work = Work {
+        context,
+        engine: &engine,
+        options: &options,
+        detect,
+        stop: &stop,
     };
-    let answer = Answer {
-        photos: summary.files,
-        unchanged: summary.unchanged,
-        known_content: summary.known_content,
-        new_photos: summary.analysed,
-        new_faces: summary.new_faces,
-        gone_photos: summary.gone.n_photos,
-        people: people.as_ref().map_or(0, |p| p.n_people),
-        unsorted_faces: people.as_ref().map_or(0, |p| p.n_unassigned),
-        seconds: started.elapsed().as_secs_f64(),
-        interrupted: summary.interrupted,
-        problems: summary
-            .problems
-            .iter()
-            .map(|(file, problem)| Problem {
-                file: shown(file),
-                problem: problem.clone(),
-            })
-            .collect(),
-        notes: summary
-            .notes
-            .iter()
-            .map(|(file, note)| Note {
-                file: shown(file),
-                note: note.clone(),
-            })
-            .collect(),
-        unread_by_kind: by_kind(&summary.unread),
-        unread: summary
-            .unread
-            .iter()
-            .map(|(file, kind)| Unread {
-                file: shown(file),
-                kind: kind.clone(),
-            })
-            .collect(),
-    };
+    let (summary, people) = work.scan(&mut catalogue, &roots)?;
+    let answer = Answer::of(&summary, people.as_ref(), started.elapsed().as_secs_f64());
     tell(context, &answer)?;
-    printer.record(&answer)?;
+    context.printer.record(&answer)?;
     Ok(match answer {
         Answer {
             interrupted: true, ..
@@ -146,6 +106,110 @@ pub(crate) fn run(context: &Context, roots: &[PathBuf], detect: DetectArgs) -> R
         } if !problems.is_empty() || !unread.is_empty() => Exit::SomeProblems,
         _ => Exit::Done,
     })
+}
+
+/// A flag that Ctrl-C sets.
+pub(super) fn stop_on_ctrl_c() -> Result<Arc<AtomicBool>> {
+    let stop = Arc::new(AtomicBool::new(false));
+    let flag = Arc::clone(&stop);
+    ctrlc::set_handler(move || {
+        // A second Ctrl-C does not wait: what is recorded is safe at any instant.
+        if flag.swap(true, Ordering::Relaxed) {
+            std::process::exit(130);
+        }
+    })
+    .context("Ctrl-C cannot be caught")?;
+    Ok(stop)
+}
+
+/// The folders that were named, else those of the settings and of the catalogue.
+pub(super) fn roots_or_remembered(
+    context: &Context,
+    catalogue: &Album,
+    named: &[PathBuf],
+) -> Result<Vec<PathBuf>> {
+    if !named.is_empty() {
+        return Ok(named.to_vec());
+    }
+    let mut roots = context.config.folders.clone();
+    roots.extend(catalogue.remembered()?);
+    roots.sort();
+    roots.dedup();
+    ensure!(
+        !roots.is_empty(),
+        "no folder is remembered yet; `fusiform scan DIR` scans one and remembers it"
+    );
+    Ok(roots)
+}
+
+/// What a scan needs beside a catalogue and folders.
+pub(super) struct Work<'a> {
+    pub(super) context: &'a Context,
+    pub(super) engine: &'a Engine,
+    pub(super) options: &'a ScanOptions,
+    pub(super) detect: DetectArgs,
+    pub(super) stop: &'a AtomicBool,
+}
+
+impl Work<'_> {
+    /// Scans and groups; a scan that was stopped leaves grouping to the next.
+    pub(super) fn scan(
+        &self,
+        catalogue: &mut Album,
+        roots: &[PathBuf],
+    ) -> Result<(ScanSummary, Option<GroupSummary>)> {
+        let printer = self.context.printer;
+        let bar = printer.bar(0, "scanning");
+        let summary = self.engine.scan_with(
+            catalogue,
+            roots,
+            &self.detect.options(),
+            self.options,
+            self.stop,
+            |event| match event {
+                Event::Found(n) => bar.set_length(n as u64),
+                Event::Recorded(n) => bar.set_position(n as u64),
+            },
+        )?;
+        bar.finish_and_clear();
+        if summary.interrupted {
+            return Ok((summary, None));
+        }
+        // Grouping is cheap beside reading.
+        let waiting = printer.bar(1, "grouping faces");
+        let people = self.engine.group(catalogue)?;
+        waiting.finish_and_clear();
+        Ok((summary, Some(people)))
+    }
+}
+
+impl Answer {
+    fn of(summary: &ScanSummary, people: Option<&GroupSummary>, seconds: f64) -> Answer {
+        Answer {
+            photos: summary.files,
+            unchanged: summary.unchanged,
+            known_content: summary.known_content,
+            new_photos: summary.analysed,
+            new_faces: summary.new_faces,
+            gone_photos: summary.gone.n_photos,
+            people: people.map_or(0, |p| p.n_people),
+            unsorted_faces: people.map_or(0, |p| p.n_unassigned),
+            seconds,
+            interrupted: summary.interrupted,
+            problems: told(&summary.problems, |file, problem| Problem { file, problem }),
+            notes: told(&summary.notes, |file, note| Note { file, note }),
+            unread_by_kind: by_kind(&summary.unread),
+            unread: told(&summary.unread, |file, kind| Unread { file, kind }),
+            excluded_by_reason: by_kind(&summary.excluded),
+            excluded: told(&summary.excluded, |path, reason| Left { path, reason }),
+            excluded_now: summary.n_excluded_files,
+        }
+    }
+}
+
+fn told<T>(lines: &[(PathBuf, String)], row: impl Fn(String, String) -> T) -> Vec<T> {
+    let line = |(path, text): &(PathBuf, String)| row(shown(path), text.clone());
+    lines.iter().map(line).collect()
 }
 
 fn tell(context: &Context, answer: &Answer) -> Result<()> {
@@ -159,6 +223,25 @@ fn tell(context: &Context, answer: &Answer) -> Result<()> {
         answer.new_faces,
         answer.seconds
     ))?;
+    if !answer.excluded.is_empty() {
+        let reasons: Vec<String> = answer
+            .excluded_by_reason
+            .iter()
+            .map(|(reason, n)| format!("{n} {reason}"))
+            .collect();
+        printer.note(format_args!(
+            "left out: {} folders or files ({})",
+            answer.excluded.len(),
+            reasons.join("; ")
+        ));
+    }
+    if answer.excluded_now > 0 {
+        printer.row(format_args!(
+            "{} files that were scanned earlier are left out now; what you decided about them is \
+             kept",
+            answer.excluded_now
+        ))?;
+    }
     if answer.gone_photos > 0 {
         printer.row(format_args!(
             "{} photos are gone and were taken out; what you decided about them is kept",

@@ -5,6 +5,7 @@ use std::io::Write;
 use std::path::Path;
 
 use anyhow::{Context as _, Result};
+use fusiform::scan::Exclude;
 use fusiform_gallery::{Kind, Terms, Uuid, private_file};
 use fusiform_server::{Parts, Server, Settings};
 
@@ -13,17 +14,23 @@ use crate::context::Context;
 use crate::exit::Exit;
 use crate::secret_file;
 
-/// Characters of a password that is made here, hexadecimal digits.
-const MADE_PASSWORD_CHARS: usize = 32;
+/// Characters of a password or key that is made here, hexadecimal digits.
+const MADE_SECRET_CHARS: usize = 32;
 
 pub(crate) fn run(context: &Context, args: &ServeArgs) -> Result<Exit> {
     let settings = settings(context, args);
     let engine = context.engine()?;
     let mut shown = first_keys(context, &settings)?;
     let password = password(context, args, &settings, &mut shown)?;
+    let nextcloud_key = nextcloud_key(context, &settings, &mut shown)?;
+    let deepstack_key = settings.deepstack.as_ref();
+    let deepstack_key = deepstack_key.and_then(|deepstack| deepstack.key_file.as_deref());
     if settings.pages {
         // Made, with its folder, if it is not there yet.
-        drop(context.catalogue()?);
+        match context.config.catalogue.exists() {
+            true => drop(context.readable_catalogue()?),
+            false => drop(context.catalogue()?),
+        }
     }
     let vault_exists = settings.vault.as_deref().is_some_and(Path::exists);
     let parts = Parts {
@@ -35,6 +42,10 @@ pub(crate) fn run(context: &Context, args: &ServeArgs) -> Result<Exit> {
         album: context.config.catalogue.clone(),
         password,
         threads: context.threads(),
+        folders: context.config.folders.clone(),
+        exclude: Exclude::new(&context.config.exclude)?,
+        nextcloud_key,
+        deepstack_key: deepstack_key.map(secret_file::api_key).transpose()?,
         home: etcetera::home_dir().ok(),
     };
     let server = Server::bind(&settings, parts)?;
@@ -43,6 +54,15 @@ pub(crate) fn run(context: &Context, args: &ServeArgs) -> Result<Exit> {
         printer.note("keys and photos can be read on the way: no TLS (--tls-cert, --tls-key)");
     }
     printer.row(format_args!("{url}/"))?;
+    for program in server.other_programs() {
+        printer.row(format_args!("{}: {}/", program.name, program.url))?;
+        if let Some((distance, fmr)) = program.distance {
+            printer.note(format_args!(
+                "type {distance} into Immich as \"Maximum recognition distance\" (false-match rate \
+                 {fmr} of one comparison)"
+            ));
+        }
+    }
     for (what, secret) in &shown {
         printer.row(format_args!("{what}: {secret}"))?;
     }
@@ -74,7 +94,8 @@ type Shown = Vec<(String, String)>;
 /// The first keys, where this server is for programs or for other machines and has no vault yet: in
 /// a container nobody can call `fusiform key`.
 fn first_keys(context: &Context, settings: &Settings) -> Result<Shown> {
-    let is_local = settings.pages && settings.listen.ip().is_loopback();
+    let names_people = settings.deepstack.is_some();
+    let is_local = settings.pages && settings.listen.ip().is_loopback() && !names_people;
     let there = settings.vault.as_deref().is_none_or(Path::exists);
     if is_local || there {
         return Ok(Vec::new());
@@ -93,6 +114,41 @@ fn first_keys(context: &Context, settings: &Settings) -> Result<Shown> {
         shown.push((text, key.to_string()));
     }
     Ok(shown)
+}
+
+/// A secret that is made here, written to a file of its owner alone, and printed this once.
+fn make_secret(file: &Path, what: &str, shown: &mut Shown) -> Result<()> {
+    let random = fusiform_gallery::new_key()?;
+    let secret: String = random.chars().take(MADE_SECRET_CHARS).collect();
+    if let Some(dir) = file.parent() {
+        std::fs::create_dir_all(dir).with_context(|| dir.display().to_string())?;
+    }
+    let of_file = || format!("{}: {what}", file.display());
+    let mut options = std::fs::OpenOptions::new();
+    options.write(true).create_new(true);
+    let mut out = private_file(file, &mut options).with_context(of_file)?;
+    writeln!(out, "{secret}").with_context(of_file)?;
+    out.sync_all().with_context(of_file)?;
+    shown.push((format!("{what}, kept in {}", file.display()), secret));
+    Ok(())
+}
+
+/// What Nextcloud has to send: from the file that was named, else from the one in Fusiform's home,
+/// which is made if it is not there.
+fn nextcloud_key(
+    context: &Context,
+    settings: &Settings,
+    shown: &mut Shown,
+) -> Result<Option<String>> {
+    let Some(nextcloud) = &settings.nextcloud else {
+        return Ok(None);
+    };
+    let made = context.config.catalogue.with_file_name("nextcloud.key");
+    let file = nextcloud.key_file.as_ref().unwrap_or(&made);
+    if nextcloud.key_file.is_none() && !file.exists() {
+        make_secret(file, "the key for Nextcloud", shown)?;
+    }
+    secret_file::first_line(file).map(Some)
 }
 
 /// The pages' password: from the file that was named, else from the one in Fusiform's home, which
@@ -114,19 +170,7 @@ fn password(
         None => made,
     };
     if named.is_none() && !file.exists() {
-        let random = fusiform_gallery::new_key()?;
-        let password: String = random.chars().take(MADE_PASSWORD_CHARS).collect();
-        if let Some(dir) = file.parent() {
-            std::fs::create_dir_all(dir).with_context(|| dir.display().to_string())?;
-        }
-        let of_file = || format!("{}: the pages' password", file.display());
-        let mut options = std::fs::OpenOptions::new();
-        options.write(true).create_new(true);
-        let mut out = private_file(&file, &mut options).with_context(of_file)?;
-        writeln!(out, "{password}").with_context(of_file)?;
-        out.sync_all().with_context(of_file)?;
-        let text = format!("the pages' password, kept in {}", file.display());
-        shown.push((text, password));
+        make_secret(&file, "the pages' password", shown)?;
     }
     let password = secret_file::first_line(&file)?;
     anyhow::ensure!(

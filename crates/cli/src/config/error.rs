@@ -45,6 +45,9 @@ pub(crate) enum ConfigError {
         /// What it should be.
         wanted: &'static str,
     },
+    /// A path that cannot be written out.
+    #[error("{0}")]
+    Path(String),
     /// No home folder is known and no path was given.
     #[error("no home folder is known; set FUSIFORM_HOME or give --catalogue and --models-dir")]
     NoHome,

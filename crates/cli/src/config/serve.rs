@@ -9,8 +9,12 @@ use fusiform_server::{IpNet, Settings};
 use serde::Deserialize;
 
 use super::error::ConfigError;
+use super::other_programs::{
+    DEEPSTACK_PORT, ImmichLayer, KeyedLayer, NEXTCLOUD_PORT, immich, keyed, over,
+};
 
 /// What the text of a setting must be, for messages.
+const ADDRESS: &str = "an address and port";
 const NUMBER: &str = "a whole number";
 const YES_OR_NO: &str = "true or false";
 const NETWORK: &str = "addresses or networks such as 172.18.0.0/16";
@@ -45,6 +49,9 @@ pub(crate) struct ServeLayer {
     pub audit_window_ms: Option<u64>,
     pub clock_grace_h: Option<u32>,
     pub enrol_largest: Option<bool>,
+    pub immich: Option<ImmichLayer>,
+    pub nextcloud: Option<KeyedLayer>,
+    pub deepstack: Option<KeyedLayer>,
 }
 
 impl ServeLayer {
@@ -77,6 +84,9 @@ impl ServeLayer {
             audit_window_ms: self.audit_window_ms.or(below.audit_window_ms),
             clock_grace_h: self.clock_grace_h.or(below.clock_grace_h),
             enrol_largest: self.enrol_largest.or(below.enrol_largest),
+            immich: over(self.immich, below.immich, ImmichLayer::over),
+            nextcloud: over(self.nextcloud, below.nextcloud, KeyedLayer::over),
+            deepstack: over(self.deepstack, below.deepstack, KeyedLayer::over),
         }
     }
 
@@ -121,6 +131,9 @@ impl ServeLayer {
             audit_window_ms: self.audit_window_ms.unwrap_or(usual.audit_window_ms),
             clock_grace_h: self.clock_grace_h.unwrap_or(usual.clock_grace_h),
             enrol_largest: self.enrol_largest.unwrap_or(usual.enrol_largest),
+            immich: self.immich.map(ImmichLayer::resolve),
+            nextcloud: self.nextcloud.map(|layer| layer.resolve(NEXTCLOUD_PORT)),
+            deepstack: self.deepstack.map(|layer| layer.resolve(DEEPSTACK_PORT)),
         })
     }
 }
@@ -167,7 +180,7 @@ pub(super) fn environment(
     text: &impl Fn(&'static str) -> Result<Option<String>, ConfigError>,
 ) -> Result<ServeLayer, ConfigError> {
     Ok(ServeLayer {
-        listen: parsed(text, "FUSIFORM_LISTEN", "an address and port")?,
+        listen: parsed(text, "FUSIFORM_LISTEN", ADDRESS)?,
         vault: env::var_os("FUSIFORM_VAULT").map(PathBuf::from),
         key_file: env::var_os("FUSIFORM_VAULT_KEY_FILE").map(PathBuf::from),
         queue: parsed(text, "FUSIFORM_QUEUE", NUMBER)?,
@@ -192,6 +205,15 @@ pub(super) fn environment(
         audit_window_ms: parsed(text, "FUSIFORM_AUDIT_WINDOW_MS", NUMBER)?,
         clock_grace_h: parsed(text, "FUSIFORM_CLOCK_GRACE_H", NUMBER)?,
         enrol_largest: parsed(text, "FUSIFORM_ENROL_LARGEST", YES_OR_NO)?,
+        immich: immich(parsed(text, "FUSIFORM_IMMICH_LISTEN", ADDRESS)?, text)?,
+        nextcloud: keyed(
+            parsed(text, "FUSIFORM_NEXTCLOUD_LISTEN", ADDRESS)?,
+            "FUSIFORM_NEXTCLOUD_KEY_FILE",
+        ),
+        deepstack: keyed(
+            parsed(text, "FUSIFORM_DEEPSTACK_LISTEN", ADDRESS)?,
+            "FUSIFORM_DEEPSTACK_KEY_FILE",
+        ),
     })
 }
 

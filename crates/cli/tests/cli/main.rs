@@ -2,15 +2,21 @@
 //! answers.
 
 mod albums;
+mod another_pack;
 mod bad_input;
+mod drawing;
 mod eval;
 mod exchange;
 mod finding;
+mod folders;
 mod held_names;
 mod help;
+mod immich;
+mod messages;
 mod models;
 mod one_road;
 mod pictures;
+mod review;
 mod scales_and_turns;
 mod scan;
 #[path = "../service/server_fixture.rs"]

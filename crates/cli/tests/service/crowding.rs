@@ -4,7 +4,7 @@ use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::time::Duration;
 
-use crate::server_fixture::{Home, Server, form, portrait};
+use crate::server_fixture::{Home, Server, portrait};
 
 fn connect(server: &Server) -> TcpStream {
     let line = TcpStream::connect(("127.0.0.1", server.port)).unwrap();
@@ -110,83 +110,6 @@ fn a_key_that_holds_its_share_of_the_memory_leaves_the_rest() {
     }
     let answer = server.put_image("identify", &other, &image);
     assert_eq!(answer.status, 200, "{answer:?}");
-}
-
-/// 38 bytes of lossless WebP that claim 16,383 × 12,207 pixels.
-fn webp_bomb() -> Vec<u8> {
-    let (width, height) = (16_383u32 - 1, 12_207u32 - 1);
-    let mut image = vec![0x2f];
-    image.extend((width | height << 14).to_le_bytes());
-    image.extend([0x88, 0x88, 0x08, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]);
-    let mut file = b"RIFF".to_vec();
-    file.extend((12 + image.len() as u32).to_le_bytes());
-    file.extend(b"WEBPVP8L");
-    file.extend((image.len() as u32).to_le_bytes());
-    file.extend(image);
-    file
-}
-
-/// A BMP of 1 KB that claims 16,000 × 12,000 pixels, run-length coded.
-fn bmp_bomb() -> Vec<u8> {
-    let mut file = b"BM".to_vec();
-    file.extend(1024u32.to_le_bytes());
-    file.extend([0; 4]);
-    file.extend((54u32 + 8).to_le_bytes());
-    file.extend(40u32.to_le_bytes());
-    file.extend(16_000i32.to_le_bytes());
-    file.extend(12_000i32.to_le_bytes());
-    file.extend([1, 0, 8, 0]);
-    for value in [1u32, 0, 2835, 2835, 2, 0, 0, 0x00ff_ffff] {
-        file.extend(value.to_le_bytes());
-    }
-    file.resize(1022, 0);
-    file.extend([0, 1]);
-    file
-}
-
-/// The most memory that the server ever had, in MiB.
-#[cfg(target_os = "linux")]
-fn peak_mib(server: &Server) -> u64 {
-    let status = std::fs::read_to_string(format!("/proc/{}/status", server.id())).unwrap();
-    let line = status.lines().find(|l| l.starts_with("VmHWM")).unwrap();
-    let kib: u64 = line.split_whitespace().nth(1).unwrap().parse().unwrap();
-    kib >> 10
-}
-
-#[cfg(target_os = "linux")]
-#[test]
-fn a_few_bytes_that_claim_many_pixels_take_no_memory_and_no_turn() {
-    let home = Home::new();
-    let thief = home.make_key("detection");
-    let server = home.serve();
-    assert_eq!(
-        server.send("recognize", &home.key, &portrait(1)).status,
-        200
-    );
-    let before = peak_mib(&server);
-    let bombs = [webp_bomb(), bmp_bomb()];
-    let path = "/api/v1/detection/detect";
-    let kind = format!(
-        "multipart/form-data; boundary={}",
-        crate::server_fixture::BOUNDARY
-    );
-    std::thread::scope(|scope| {
-        for _ in 0..4 {
-            scope.spawn(|| {
-                for bomb in bombs.iter().cycle().take(6) {
-                    let body = form(bomb);
-                    let answer = server.ask("POST", path, &thief, Some((&kind, &body)));
-                    assert!(matches!(answer.status, 400 | 413), "{answer:?}");
-                }
-            });
-        }
-        assert_eq!(
-            server.send("recognize", &home.key, &portrait(2)).status,
-            200
-        );
-    });
-    let grown = peak_mib(&server) - before;
-    assert!(grown < 100, "{grown} MiB more");
 }
 
 #[test]

@@ -2,12 +2,19 @@
 //! answers to clients.
 
 mod api_keys;
+mod bombs;
 mod contract;
 mod crowding;
+mod deepstack;
+mod full_disk;
+mod immich;
 mod keeping;
 mod limits;
+mod malformed;
 mod moving;
+mod nextcloud;
 mod proxied;
+mod reembedding;
 mod server_fixture;
 mod starting;
 mod v1;

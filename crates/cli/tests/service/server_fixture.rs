@@ -55,6 +55,30 @@ pub(crate) fn form(image: &[u8]) -> Vec<u8> {
     [head.as_bytes(), image, tail.as_bytes()].concat()
 }
 
+/// A form and its media type: names, file names, contents.
+pub(crate) fn form_of(parts: &[(&str, Option<&str>, &[u8])]) -> (String, Vec<u8>) {
+    let mut body = Vec::new();
+    for (name, file_name, content) in parts {
+        let file = file_name
+            .map(|name| format!("; filename=\"{name}\"\r\nContent-Type: application/octet-stream"));
+        let head = format!(
+            "--{BOUNDARY}\r\nContent-Disposition: form-data; name=\"{name}\"{}\r\n\r\n",
+            file.unwrap_or_default()
+        );
+        body.extend([head.as_bytes(), content, b"\r\n"].concat());
+    }
+    body.extend(format!("--{BOUNDARY}--\r\n").into_bytes());
+    (format!("multipart/form-data; boundary={BOUNDARY}"), body)
+}
+
+/// The cookie and the form token of a page.
+pub(crate) fn form_secrets(server: &Server, page: &str) -> (String, String) {
+    let head = format!("GET {page} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
+    let shown = server.raw(&head);
+    let after = |mark: &str| shown.split_once(mark).unwrap().1[..64].to_owned();
+    (after("fusiform_page="), after("name=\"token\" value=\""))
+}
+
 impl Home {
     /// A home with one recognition service.
     pub(crate) fn new() -> Home {
@@ -188,6 +212,67 @@ impl Server {
             retry_after: retry_after.map(|v| v.to_str().unwrap().to_owned()),
             body: answer.body_mut().read_to_vec().unwrap(),
         }
+    }
+
+    /// A request to a listener of the server's.
+    pub(crate) fn request_at(
+        &self,
+        address: &str,
+        method: &str,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: &[u8],
+    ) -> ureq::http::Response<ureq::Body> {
+        let mut request = ureq::http::Request::builder()
+            .method(method)
+            .uri(format!("{}{path}", address.trim_end_matches('/')));
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        let done = match method {
+            "GET" => self.agent.run(request.body(()).unwrap()),
+            _ => self.agent.run(request.body(body.to_vec()).unwrap()),
+        };
+        done.unwrap_or_else(|e| panic!("{method} {path}: {e}"))
+    }
+
+    /// As [`Server::request_at`], with the whole answer.
+    pub(crate) fn ask_at(
+        &self,
+        address: &str,
+        method: &str,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: &[u8],
+    ) -> Answer {
+        let mut answer = self.request_at(address, method, path, headers, body);
+        Answer {
+            status: answer.status().as_u16(),
+            retry_after: None,
+            body: answer.body_mut().read_to_vec().unwrap(),
+        }
+    }
+
+    /// A form as a browser of this machine sends it: status and page.
+    pub(crate) fn post_form(&self, path: &str, cookie: &str, body: &str) -> (u16, String) {
+        let n = body.len();
+        let head = format!(
+            "POST {path} HTTP/1.1\r\nHost: localhost\r\nOrigin: http://localhost\r\n\
+             Cookie: fusiform_page={cookie}\r\nConnection: close\r\n\
+             Content-Type: application/x-www-form-urlencoded\r\nContent-Length: {n}\r\n\r\n"
+        );
+        let answer = self.raw(&format!("{head}{body}"));
+        let status = answer.get(9..12).and_then(|s| s.parse().ok());
+        (status.unwrap_or_default(), answer)
+    }
+
+    /// Sends bytes as they are and gives what comes back until the server closes.
+    pub(crate) fn raw(&self, request: &str) -> String {
+        let mut line = std::net::TcpStream::connect(("127.0.0.1", self.port)).unwrap();
+        std::io::Write::write_all(&mut line, request.as_bytes()).unwrap();
+        let mut answer = Vec::new();
+        line.read_to_end(&mut answer).unwrap();
+        String::from_utf8_lossy(&answer).into_owned()
     }
 
     pub(crate) fn get(&self, path: &str, key: &str) -> Answer {

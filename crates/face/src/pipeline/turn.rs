@@ -26,13 +26,6 @@ impl Turn {
         }
     }
 
-    /// Whether a face with this roll in the picture stands upright, more or less, once it is
-    /// turned.
-    pub(super) fn rights(self, roll_deg: f32) -> bool {
-        let left = (roll_deg + f32::from(self.deg())).rem_euclid(360.0);
-        left.min(360.0 - left) < 60.0
-    }
-
     /// The turn that rights a face with this roll; `None` if it is upright, more or less.
     pub(super) fn for_roll(roll_deg: f32) -> Option<Turn> {
         let nearest = |turn: &Turn| {
@@ -149,8 +142,6 @@ mod tests {
         ];
         for (roll_deg, turn) in cases {
             assert_eq!(Turn::for_roll(roll_deg), turn, "{roll_deg}");
-            assert!(turn.is_none_or(|t| t.rights(roll_deg)));
         }
-        assert!(!Turn::Half.rights(20.0) && !Turn::Quarter.rights(90.0));
     }
 }

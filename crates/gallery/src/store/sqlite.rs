@@ -22,6 +22,7 @@ use super::keys::{Keys, altered, unreadable};
 use super::partial_file::PartialFile;
 use super::records::ExampleRecord;
 use super::reserve::Reserve;
+use super::room::has_room;
 use super::rows::{EXAMPLE, ExampleRow, SERVICE, SUBJECT, ServiceRow, SubjectRow};
 use super::sqlite_transaction::SqliteTransaction;
 use super::state::{RowSum, State, TABLES, Table};
@@ -145,7 +146,7 @@ impl SqliteStore {
         }
         match self.transact(&mut |t| kept.iter().try_for_each(|entry| t.note(entry))) {
             // Full still, or broken: what is kept stays where it is.
-            Err(Error::DiskFull | Error::Chain { .. }) => Ok(()),
+            Err(Error::DiskFull | Error::DiskFails(_) | Error::Chain { .. }) => Ok(()),
             done => done,
         }
     }
@@ -411,6 +412,10 @@ impl Store for SqliteStore {
             None => return Err(Error::DiskFull),
         }
         Ok(state.seq)
+    }
+
+    fn has_room(&self) -> bool {
+        has_room(&self.path)
     }
 
     fn inventory(&self) -> Result<Inventory, Error> {

@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::ivf::EXACT_UP_TO;
+use crate::likelihood_ratio::LikelihoodRatio;
 
 /// Neighbors kept for each face; more would only repeat what the nearest say.
 pub const MAX_NEIGHBORS: usize = 64;
@@ -57,6 +58,9 @@ pub struct ClusterOptions {
     pub min_bridge_quality: f32,
     /// Up to so many faces all pairs are compared; of more, those that share an inverted list.
     pub exact_up_to: usize,
+    /// What a similarity says for one person. Grouping does not use it, the choice of questions
+    /// does.
+    pub likelihood_ratio: LikelihoodRatio,
 }
 
 impl Default for ClusterOptions {
@@ -68,6 +72,7 @@ impl Default for ClusterOptions {
             same_photo_penalty: 0.25,
             min_bridge_quality: 0.15,
             exact_up_to: EXACT_UP_TO,
+            likelihood_ratio: LikelihoodRatio::default(),
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use fusiform_gallery::Service;
 
-/// Whoever takes of the limits: the service of a key, or the album's pages.
+/// Whoever takes of the limits: the service of a key, the album's pages, or another program.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct Holder(i64);
 
@@ -10,9 +10,18 @@ impl Holder {
     /// The album's pages.
     pub(crate) const PAGES: Holder = Holder(-1);
 
+    /// Immich's server.
+    pub(crate) const IMMICH: Holder = Holder(-2);
+
+    /// Nextcloud's app.
+    pub(crate) const NEXTCLOUD: Holder = Holder(-3);
+
+    /// Clients of DeepStack's routes while their form, which has the key, is read.
+    pub(crate) const DEEPSTACK: Holder = Holder(-4);
+
     /// Strangers who have a link to some photos: they wait for each other, and nobody waits for
     /// them.
-    pub(crate) const VISITORS: Holder = Holder(-2);
+    pub(crate) const VISITORS: Holder = Holder(-5);
 
     /// The service with this number; they are positive.
     pub(crate) const fn of_service(number: i64) -> Holder {

@@ -3,27 +3,21 @@
 //! those that may be busy for long. `percent-encoding` decodes, but `form_urlencoded` cannot:
 //! bytes that are not UTF-8 have to become Latin-1 here, and it replaces them.
 
-use std::convert::Infallible;
-
 use axum::body::Bytes;
 use axum::extract::Request;
-use axum::http::header;
 use base64::Engine;
 use base64::engine::DecodePaddingMode;
 use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig};
 use fusiform::image::Format;
 use fusiform_gallery::Service;
-use futures_util::FutureExt;
 use percent_encoding::percent_decode;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use super::disposition::Disposition;
 use crate::admission::{Admission, BodyLimit, Held};
+use crate::multipart::{self, MAX_PARTS, is_form};
 use crate::problem::{Code, Problem};
 
-/// Parameters and parts of one request.
-const MAX_PARTS: usize = 64;
 /// Extensions that CompreFace takes, whether or not this server reads the format.
 const EXTENSIONS: &[&str] = &[
     "tif", "tiff", "jpg", "jpeg", "png", "bmp", "ico", "gif", "webp",
@@ -101,9 +95,7 @@ impl Received {
         request: Request,
     ) -> Result<(Received, Held), Problem> {
         let query = request.uri().query().unwrap_or_default().to_owned();
-        let media_type = request.headers().get(header::CONTENT_TYPE);
-        let media_type = media_type.and_then(|t| t.to_str().ok()).unwrap_or_default();
-        let media_type = lower_case_type(media_type);
+        let media_type = multipart::media_type(request.headers());
         let limit = BodyLimit {
             max_bytes: sizes.max_body_bytes,
             // A JSON body becomes text, cleaned base64 and bytes, and they are there together.
@@ -120,16 +112,6 @@ impl Received {
     }
 }
 
-/// A media type compares without case; its parameters do not.
-fn lower_case_type(media_type: &str) -> String {
-    let (kind, parameters) = media_type.split_once(';').unwrap_or((media_type, ""));
-    format!("{};{parameters}", kind.trim().to_ascii_lowercase())
-}
-
-fn is_form(media_type: &str) -> bool {
-    media_type.starts_with("multipart/form-data;")
-}
-
 impl RawRequest {
     /// Parses a body; the thread may be busy for long.
     pub(super) fn parse(received: Received, sizes: Sizes) -> Result<RawRequest, Problem> {
@@ -140,10 +122,7 @@ impl RawRequest {
         } = received;
         let mut parameters = parameters(&query);
         let body = if is_form(&media_type) {
-            let boundary = multer::parse_boundary(&media_type).map_err(|_| malformed())?;
-            let files = files(bytes, boundary, sizes, &mut parameters);
-            // The body is here: nothing in this future ever waits.
-            Body::Files(files.now_or_never().unwrap_or_else(|| Err(malformed()))?)
+            Body::Files(files(bytes, &media_type, sizes, &mut parameters)?)
         } else if media_type.starts_with("application/json;") {
             Body::Json(bytes)
         } else {
@@ -276,31 +255,25 @@ impl RawImage {
 }
 
 /// The files of a multipart body; parts without a file name become parameters.
-async fn files(
+fn files(
     body: Bytes,
-    boundary: String,
+    media_type: &str,
     sizes: Sizes,
     parameters: &mut Vec<Parameter>,
 ) -> Result<Vec<FilePart>, Problem> {
-    let whole = futures_util::stream::once(async move { Ok::<_, Infallible>(body) });
-    let mut multipart = multer::Multipart::new(whole, boundary);
     let mut files: Vec<FilePart> = Vec::new();
-    while let Some(field) = multipart.next_field().await.map_err(|_| malformed())? {
-        if files.len() + parameters.len() > MAX_PARTS {
-            return Err(malformed());
-        }
-        let disposition = field.headers().get(header::CONTENT_DISPOSITION);
-        let disposition = disposition.map(|value| Disposition::parse(value.as_bytes()));
-        let Disposition { name, file_name } = disposition.unwrap_or_default();
-        let bytes = field.bytes().await.map_err(|_| malformed())?;
-        match file_name {
-            Some(_) if bytes.len() > sizes.max_file_bytes => return Err(malformed()),
+    for part in multipart::parts(body, media_type).map_err(|_| malformed())? {
+        match part.file_name {
+            Some(_) if part.bytes.len() > sizes.max_file_bytes => return Err(malformed()),
             Some(file_name) => files.push(FilePart {
-                name,
+                name: part.name,
                 file_name,
-                bytes,
+                bytes: part.bytes,
             }),
-            None => parameters.push((name, String::from_utf8_lossy(&bytes).into_owned())),
+            None => {
+                let text = part.text();
+                parameters.push((part.name, text));
+            }
         }
     }
     Ok(files)
@@ -330,16 +303,6 @@ pub(super) fn decoded(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_media_type_has_no_case_and_a_boundary_has() {
-        let form = lower_case_type("Multipart/Form-Data ; boundary=aBc");
-        assert!(is_form(&form), "{form}");
-        assert_eq!(multer::parse_boundary(&form).as_deref(), Ok("aBc"));
-        let json = lower_case_type("APPLICATION/JSON; charset=UTF-8");
-        assert!(json.starts_with("application/json;"), "{json}");
-        assert_eq!(lower_case_type("application/json"), "application/json;");
-    }
 
     #[test]
     fn parameters_are_decoded_as_real_clients_encode_them() {

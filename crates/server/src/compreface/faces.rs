@@ -18,8 +18,9 @@ use super::request::{
     CompareEmbeddings, Detect, Enrol, FaceOptions, Recognise, RecogniseEmbeddings, Verify,
 };
 use super::scale::Scale;
+use crate::analysis::Analysed;
 use crate::problem::{Code, Problem};
-use crate::service::{Analysed, Recognition, embedding, why_not_one};
+use crate::service::{Recognition, embedding, why_not_one};
 
 type JsonAnswer = Result<Value, Problem>;
 

@@ -76,7 +76,11 @@ fn numbers(code: Code) -> (StatusCode, u16) {
         Code::TooSlow => (S::REQUEST_TIMEOUT, 0),
         Code::UnsupportedMediaType => (S::UNSUPPORTED_MEDIA_TYPE, 0),
         Code::RateLimited => (S::TOO_MANY_REQUESTS, 0),
-        Code::Busy | Code::TimedOut => (S::SERVICE_UNAVAILABLE, 0),
+        Code::Busy | Code::TimedOut | Code::DiskFails | Code::LogBroken => {
+            (S::SERVICE_UNAVAILABLE, 0)
+        }
+        Code::DiskFull => (S::INSUFFICIENT_STORAGE, 0),
+        Code::Upstream => (S::BAD_GATEWAY, 0),
         Code::Malformed
         | Code::NotSignedIn
         | Code::MissingHost

@@ -223,6 +223,13 @@ pub(super) async fn of_person(
                     album.assert_is_not(&faces, person)?;
                     here
                 }
+                Some("cover") => match &faces[..] {
+                    [face] if album.face(*face)?.person == Some(person) => {
+                        album.choose_cover(*face)?;
+                        here
+                    }
+                    _ => return Err(Problem::invalid("choose one face of theirs as the cover")),
+                },
                 // Enter in the field for the name presses the form's first button.
                 _ => assert_faces(album, &fields, &faces)?.unwrap_or(here),
             })

@@ -321,6 +321,7 @@ fn toolbar(name: &str) -> Markup {
         div.toolbar role="group" aria-label="Selected faces" {
             output aria-live="polite" {}
             button name="do" value="split" { "Split off" }
+            button name="do" value="cover" { "Show as cover" }
             button name="do" value="not" { "Not " (name) }
             button name="do" value="ignore" { "Ignore" }
             button name="do" value="not_a_face" { "Not a face" }

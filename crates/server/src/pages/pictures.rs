@@ -2,7 +2,7 @@
 //! memory. Nothing is written to the disk: a face's crop is gone with the server, or when its
 //! person is erased.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use axum::body::Bytes;
@@ -14,7 +14,7 @@ use quick_cache::Weighter;
 use quick_cache::sync::Cache;
 use tokio::sync::Mutex;
 
-use crate::admission::{Admission, Holder, blocking};
+use crate::admission::{Admission, Holder, Turn, blocking, reduced_decoding_bytes};
 use crate::problem::{Code, Problem};
 
 /// Side of a face, for screens with two pixels a point.
@@ -108,7 +108,7 @@ pub(super) struct Source {
 #[derive(Debug)]
 pub(super) struct Pictures {
     kept: Cache<Key, Bytes, ByBytes>,
-    /// Each photo being decoded holds a core: it may take hundreds of megabytes.
+    /// Each photo being decoded holds a core and the memory that it takes.
     admission: Arc<Admission>,
     locks: Vec<Mutex<()>>,
 }
@@ -186,9 +186,11 @@ impl Pictures {
         if let Some(picture) = self.kept.get(&key(size)) {
             return Ok(picture);
         }
-        let paths = source.paths.clone();
+        let (mut decoded, turn) = self
+            .decode(&source.paths, LARGE_PX, Holder::VISITORS)
+            .await?;
         let work = move || {
-            let mut decoded = read(&paths, LARGE_PX)?;
+            let _turn = turn;
             decoded.image = decoded.image.shrunk_to(LARGE_PX);
             let (scale_x, scale_y) = decoded_scale(&decoded);
             let scaled = |boxes: &[BoundingBox]| -> Vec<BoundingBox> {
@@ -205,7 +207,7 @@ impl Pictures {
             let small = jpeg(&decoded.image.shrunk_to(SMALL_PX)).ok_or_else(no_jpeg)?;
             Ok([(Size::Large, large), (Size::Small, small)])
         };
-        let made = self.admission.compute(Holder::VISITORS, 0, work).await?;
+        let made = blocking(work).await?;
         let mut wanted = None;
         for (made_size, picture) in made {
             if made_size == size {
@@ -237,11 +239,10 @@ impl Pictures {
         if let Some(picture) = self.kept.get(&key) {
             return Ok(picture);
         }
-        let turn = self.admission.turn(Holder::PAGES, 0).await?;
+        let (decoded, turn) = self.decode(&source.paths, enough_px, Holder::PAGES).await?;
         let pictures = Arc::clone(self);
         blocking(move || {
             let _turn = turn;
-            let decoded = read(&source.paths, enough_px)?;
             let mut wanted = None;
             for (name, picture) in make(&decoded, &source) {
                 if name == key {
@@ -251,6 +252,50 @@ impl Pictures {
             }
             let no_box = || Problem::new(Code::NotFound, "the face has no box");
             wanted.ok_or_else(no_box)
+        })
+        .await
+    }
+
+    /// The first of a photo's files that can still be read, with at least `enough_px` on its
+    /// longest side if it has them, and the turn that holds its memory.
+    async fn decode(
+        &self,
+        paths: &[PathBuf],
+        enough_px: u32,
+        holder: Holder,
+    ) -> Result<(Decoded, Turn), Problem> {
+        let mut last = Problem::not_found("any of the photo's files");
+        for path in paths {
+            match self.decode_one(path.clone(), enough_px, holder).await {
+                Err(why) if matches!(why.code, Code::NotFound | Code::TooLarge) => last = why,
+                done => return done,
+            }
+        }
+        tracing::warn!("{}", last.detail);
+        Err(last)
+    }
+
+    /// The file is read twice, once for its size: one that waits for memory holds none.
+    async fn decode_one(
+        &self,
+        path: PathBuf,
+        enough_px: u32,
+        holder: Holder,
+    ) -> Result<(Decoded, Turn), Problem> {
+        let unreadable = |why: String| Problem::new(Code::NotFound, why);
+        let read = move |path: &Path| read_photo(path).map_err(|e| unreadable(e.to_string()));
+        let turn = self.admission.turn(holder, 0).await?;
+        let measured = path.clone();
+        let pixel_bytes = blocking(move || {
+            let _turn = turn;
+            Ok(reduced_decoding_bytes(&read(&measured)?, enough_px))
+        });
+        let pixel_bytes = pixel_bytes.await?;
+        let turn = self.admission.turn(holder, pixel_bytes).await?;
+        blocking(move || {
+            let limits = DecodeLimits::default();
+            let decoded = image::decode_reduced(&read(&path)?, &limits, enough_px);
+            Ok((decoded.map_err(|e| unreadable(e.to_string()))?, turn))
         })
         .await
     }
@@ -278,24 +323,4 @@ fn decoded_scale(decoded: &Decoded) -> (f32, f32) {
         image.width() as f32 / whole.width_px as f32,
         image.height() as f32 / whole.height_px as f32,
     )
-}
-
-/// The first of a photo's files that can still be read, with at least `enough_px` on its longest
-/// side if it has them.
-fn read(paths: &[PathBuf], enough_px: u32) -> Result<Decoded, Problem> {
-    let mut last = "none of the photo's files is known any more".to_owned();
-    for path in paths {
-        let limits = DecodeLimits::default();
-        let decoded = read_photo(path)
-            .map_err(|e| e.to_string())
-            .and_then(|bytes| {
-                image::decode_reduced(&bytes, &limits, enough_px).map_err(|e| e.to_string())
-            });
-        match decoded {
-            Ok(decoded) => return Ok(decoded),
-            Err(why) => last = why,
-        }
-    }
-    tracing::warn!("{last}");
-    Err(Problem::new(Code::NotFound, last))
 }

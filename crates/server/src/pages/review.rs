@@ -54,7 +54,8 @@ pub(super) async fn ask(
             div.words {
                 h1 { "Review" }
                 p.soft { @if total > 0 {
-                    (counted(total, "question", "questions")) ", the one that settles most first."
+                    (counted(total, "question", "questions"))
+                    ", the one whose answer is expected to settle most first."
                 } }
             }
         }
@@ -84,7 +85,10 @@ pub(super) async fn ask(
                         (side(group, subject))
                         (side(name.clone(), candidate))
                     }
-                    p.soft { "Similarity " (question.reason()) "." }
+                    p.soft {
+                        "Likely to " (format!("{:.0}", question.probability * 100.0)) " %: similarity "
+                        (question.reason()) "."
+                    }
                     form.answers method="post" action="/review" aria-labelledby="ask" {
                         (frame.token())
                         input type="hidden" name="question" value=(question.id);

@@ -47,7 +47,7 @@ pub(super) async fn show(
     let running = progress.as_ref().is_some_and(|p| !p.over);
     let at = params.at.clone();
     let folders = blocking(move || Ok(at.as_deref().map(folders_in))).await?;
-    let roots = pages.album(|album| Ok(album.roots()?)).await?;
+    let roots = pages.album(|album| Ok(album.remembered()?)).await?;
     let content = html! {
         div.head { div.words {
             h1 { "Add photos" }
@@ -221,7 +221,7 @@ pub(super) async fn start(
 /// The folders that a form asks to scan: one that was typed, or those that were scanned before.
 async fn wanted(pages: &Pages, fields: &Fields) -> Result<Vec<PathBuf>, Problem> {
     if let Some(again) = fields.first("again") {
-        let roots = pages.album(|album| Ok(album.roots()?)).await?;
+        let roots = pages.album(|album| Ok(album.remembered()?)).await?;
         if again == "all" {
             return Ok(roots);
         }
@@ -250,6 +250,7 @@ pub(super) fn run(pages: &Pages, roots: &[PathBuf]) -> Result<(), Problem> {
     let mut album = pages.connection()?;
     let options = ScanOptions {
         threads: pages.threads(),
+        exclude: pages.exclude().clone(),
     };
     let update = |event| {
         scans.update(|progress| {

@@ -2,12 +2,15 @@
 //! decisions that can be undone. Knows nothing of HTML but the [`Frame`] around each page.
 
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use axum::response::{IntoResponse, Redirect, Response};
 use fusiform::album::{Album, MissingRoot, OpenOptions, Page};
 use fusiform::engine::Engine;
+use fusiform::scan::Exclude;
+use fusiform_gallery::has_room;
 use tokio::sync::{Notify, RwLock, RwLockReadGuard};
 
 use super::decisions::in_words;
@@ -17,7 +20,7 @@ use super::pictures::Pictures;
 use super::scan_progress::Scans;
 use super::visitors::Visitors;
 use crate::admission::{Admission, blocking};
-use crate::problem::Problem;
+use crate::problem::{Code, Problem};
 
 /// Who decided, as the history names it.
 const ACTOR: &str = "web page";
@@ -43,10 +46,15 @@ struct Inner {
     pictures: Arc<Pictures>,
     scans: Scans,
     threads: usize,
+    exclude: Exclude,
+    /// Set when the server ends.
+    ending: AtomicBool,
     /// Held for reading while a question is answered, for writing while faces are grouped and
     /// questions made anew.
     grouping: RwLock<()>,
     decided: Notify,
+    /// A change failed since the disk was full.
+    disk_full: AtomicBool,
     /// Folders that were not there when that was looked at.
     missing: tokio::sync::Mutex<Option<(Instant, Vec<MissingRoot>)>>,
     visitors: Visitors,
@@ -60,6 +68,7 @@ impl Pages {
         engine: Arc<Engine>,
         file: PathBuf,
         threads: usize,
+        exclude: Exclude,
         guard: Guard,
         admission: Arc<Admission>,
         home: Option<PathBuf>,
@@ -73,17 +82,31 @@ impl Pages {
             admission,
             scans: Scans::default(),
             threads,
+            exclude,
+            ending: AtomicBool::new(false),
             grouping: RwLock::default(),
             decided: Notify::new(),
+            disk_full: AtomicBool::new(false),
             missing: tokio::sync::Mutex::default(),
             visitors: Visitors::default(),
             home,
         }))
     }
 
-    /// Asks a running scan to stop, so that the server can.
+    /// Asks a running scan and the watch to stop, so that the server can.
     pub(crate) fn stop(&self) {
+        self.0.ending.store(true, Ordering::Relaxed);
         self.0.scans.stop();
+    }
+
+    /// Why decisions cannot be kept; `None` once the disk has room again.
+    pub(crate) fn fault(&self) -> Option<String> {
+        let full = self.0.disk_full.load(Ordering::SeqCst);
+        if full && has_room(&self.0.file) {
+            self.0.disk_full.store(false, Ordering::SeqCst);
+            return None;
+        }
+        full.then(|| "the disk that holds the album is full".into())
     }
 
     pub(super) fn guard(&self) -> &Arc<Guard> {
@@ -104,6 +127,16 @@ impl Pages {
 
     pub(super) fn scans(&self) -> &Scans {
         &self.0.scans
+    }
+
+    /// What a scan leaves out.
+    pub(super) fn exclude(&self) -> &Exclude {
+        &self.0.exclude
+    }
+
+    /// Set when the server ends.
+    pub(super) fn ending(&self) -> &AtomicBool {
+        &self.0.ending
     }
 
     pub(super) fn visitors(&self) -> &Visitors {
@@ -138,6 +171,9 @@ impl Pages {
         blocking(move || {
             let mut album = pages.connection()?;
             let done = work(&mut album);
+            if done.as_ref().is_err_and(|p| p.code == Code::DiskFull) {
+                pages.0.disk_full.store(true, Ordering::SeqCst);
+            }
             let mut idle = pages.0.idle.lock().unwrap_or_else(PoisonError::into_inner);
             if idle.len() < MAX_IDLE_CONNECTIONS {
                 idle.push(album);
@@ -183,7 +219,11 @@ impl Pages {
             create: true,
             ..OpenOptions::default()
         };
-        let mut album = Album::open(&self.0.file, options)?;
+        // Reading goes on where nothing can be written.
+        let mut album = match self.0.file.exists() {
+            true => Album::open_for_reading(&self.0.file)?,
+            false => Album::open(&self.0.file, options)?,
+        };
         album.set_actor(ACTOR);
         Ok(album)
     }
@@ -218,6 +258,14 @@ impl Pages {
             n_questions,
             missing: self.missing_roots().await?,
         })
+    }
+
+    /// As [`Pages::group`], on a thread that may block.
+    pub(super) fn group_blocking(&self) -> Result<(), Problem> {
+        let _alone = self.0.grouping.blocking_write();
+        let mut album = self.connection()?;
+        self.0.engine.group(&mut album)?;
+        Ok(())
     }
 
     /// Scanned folders that are not there, as they were seconds ago: a disk that is off may answer

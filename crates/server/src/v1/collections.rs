@@ -12,6 +12,7 @@ use utoipa::ToSchema;
 
 use super::body::Parsed;
 use super::problem_json::Problems;
+use super::schema::{ErasedBytes, Erasure};
 use crate::problem::{Code, Problem};
 use crate::service::Recognition;
 
@@ -81,6 +82,8 @@ pub(super) struct Removed {
     number: i64,
     n_people: usize,
     n_faces: usize,
+    erased: Erasure,
+    bytes: ErasedBytes,
 }
 
 /// Every collection and how many are in it. Needs an admin key.
@@ -153,12 +156,14 @@ pub(super) async fn remove(
     let erase = recognition.stored(move |gallery| {
         let erased = gallery.erase_all(service)?;
         gallery.remove_service(service)?;
-        Ok(erased)
+        let (n_people, n_faces) = erased;
+        Ok(Removed {
+            number,
+            n_people,
+            n_faces,
+            erased: Erasure::MatchingStopped,
+            bytes: ErasedBytes::of(gallery),
+        })
     });
-    let (n_people, n_faces) = erase.await?;
-    Ok(Json(Removed {
-        number,
-        n_people,
-        n_faces,
-    }))
+    erase.await.map(Json)
 }

@@ -12,7 +12,7 @@ use fusiform_gallery::{Consent, Service};
 
 use super::body::Parsed;
 use super::problem_json::Problems;
-use super::schema::{ConsentGiven, Enrolled, Erased, Known, People, Person};
+use super::schema::{ConsentGiven, Enrolled, Erased, ErasedBytes, Erasure, Known, People, Person};
 use crate::names::{is_dots, normalized};
 use crate::problem::{Code, Problem};
 use crate::service::{Recognition, embedding, why_not_one};
@@ -82,7 +82,8 @@ pub(super) async fn set(
 
 /// Erases a person: name, consent, templates, images.
 ///
-/// Copies made by a backup before are not reached.
+/// The person does not match any more when this is answered; `bytes` says whether what was stored
+/// is overwritten already. Copies made by a backup before are not reached.
 #[utoipa::path(delete, path = "/api/fusiform/v1/people/{name}", operation_id = "erase_person",
     params(("name" = String, Path)), responses((status = 200, body = Erased), Problems))]
 pub(super) async fn erase(
@@ -91,9 +92,16 @@ pub(super) async fn erase(
     name: Result<Path<String>, PathRejection>,
 ) -> Result<Json<Erased>, Problem> {
     let name = named(name)?;
-    let erase = recognition.stored(move |gallery| gallery.erase_subject(service, &name));
-    let (name, n_faces) = erase.await?.ok_or_else(unknown_person)?;
-    Ok(Json(Erased { name, n_faces }))
+    let erase = recognition.stored(move |gallery| {
+        let erased = gallery.erase_subject(service, &name)?;
+        Ok(erased.map(|(name, n_faces)| Erased {
+            name,
+            n_faces,
+            erased: Erasure::MatchingStopped,
+            bytes: ErasedBytes::of(gallery),
+        }))
+    });
+    erase.await?.map(Json).ok_or_else(unknown_person)
 }
 
 /// Enrols the one face of an image.

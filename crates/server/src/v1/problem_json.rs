@@ -27,7 +27,7 @@ pub(super) struct ProblemDetails {
 }
 
 /// Every status that an operation may answer beside its usual one, and when.
-const STATUSES: [(u16, &str); 9] = [
+const STATUSES: [(u16, &str); 10] = [
     (
         401,
         "The key that x-api-key needs for this is missing or unknown",
@@ -48,8 +48,10 @@ const STATUSES: [(u16, &str); 9] = [
     (500, "The server failed; its log says how"),
     (
         503,
-        "Too many requests wait already, or this one took too long",
+        "Too many requests wait already, or this one took too long; without Retry-After: the vault \
+         cannot be written, see /readyz",
     ),
+    (507, "The disk is full; nothing was changed"),
 ];
 
 /// The problem responses of every operation, for the OpenAPI document.

@@ -2,7 +2,7 @@
 //! schemas too.
 
 use fusiform::geometry::BoundingBox;
-use fusiform_gallery::Entry;
+use fusiform_gallery::{Entry, Gallery};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -81,11 +81,42 @@ pub(super) struct Person {
     pub(super) n_faces: usize,
 }
 
+/// What an erasure has done when it is answered.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) enum Erasure {
+    /// Nobody is matched with what was erased, and no list or image shows it.
+    #[serde(rename = "matching stopped")]
+    MatchingStopped,
+}
+
+/// Whether bytes of what was erased are still in the vault's files.
+#[derive(Debug, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum ErasedBytes {
+    /// They are overwritten.
+    Gone,
+    /// A reader of the vault, a backup for example, holds them back: they are overwritten once it
+    /// ends, which `/readyz` tells.
+    Pending,
+}
+
+impl ErasedBytes {
+    /// As it is now, after an erasure.
+    pub(super) fn of(gallery: &Gallery) -> ErasedBytes {
+        match gallery.health().bytes_pending {
+            true => ErasedBytes::Pending,
+            false => ErasedBytes::Gone,
+        }
+    }
+}
+
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct Erased {
     pub(super) name: String,
     /// Faces that went.
     pub(super) n_faces: usize,
+    pub(super) erased: Erasure,
+    pub(super) bytes: ErasedBytes,
 }
 
 #[derive(Debug, Serialize, ToSchema)]

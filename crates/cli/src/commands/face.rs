@@ -1,0 +1,63 @@
+//! `fusiform face add | cover`. In: a box on a photo, or a face. Out: a face that was missed, and the
+//! face that stands for a person.
+
+use std::path::Path;
+
+use anyhow::Result;
+use fusiform::album::FaceId;
+use fusiform::geometry::BoundingBox;
+use serde::Serialize;
+
+use super::edit::confirm;
+use crate::context::Context;
+use crate::exit::Exit;
+
+#[derive(Serialize)]
+struct Drawn {
+    face: i64,
+    person: Option<i64>,
+    name: Option<String>,
+    /// Whether the box showed no face that was known.
+    is_new: bool,
+    /// Whether nobody can be recognised in it.
+    is_unclear: bool,
+}
+
+pub(crate) fn add(
+    context: &Context,
+    photo: &Path,
+    bbox: BoundingBox,
+    name: Option<&str>,
+) -> Result<Exit> {
+    let mut catalogue = context.existing_catalogue()?;
+    let engine = context.engine()?;
+    let id = catalogue.photo_at(&std::path::absolute(photo)?)?;
+    let drawn = engine.draw_face(&mut catalogue, id, bbox, name)?;
+    engine.group(&mut catalogue)?;
+    let person = drawn.person.map(|id| catalogue.person(id)).transpose()?;
+    let name = person.and_then(|person| person.name);
+    let printer = context.printer;
+    let done = if drawn.is_new { "drawn" } else { "known" };
+    let who = name.as_deref().unwrap_or("nobody yet");
+    printer.row(format_args!("{done}: face {}, {who}", drawn.face))?;
+    if drawn.is_unclear {
+        printer.problem(
+            "it is unclear: nobody can be recognised in it, so it is kept with what you said, and \
+             finds no others",
+        );
+    }
+    printer.record(&Drawn {
+        face: drawn.face.0,
+        person: drawn.person.map(|id| id.0),
+        name,
+        is_new: drawn.is_new,
+        is_unclear: drawn.is_unclear,
+    })?;
+    Ok(Exit::Done)
+}
+
+pub(crate) fn cover(context: &Context, face: i64) -> Result<Exit> {
+    let mut catalogue = context.existing_catalogue()?;
+    let person = catalogue.choose_cover(FaceId(face))?;
+    confirm(context, &catalogue, "shown for", Some(person))
+}

@@ -1,0 +1,145 @@
+//! What goes wrong is said with its remedy, and nothing is lost: offline disks, read-only disks, two
+//! photos of one name, a vault that is in use. With nothing but the binary.
+
+use std::fs;
+use std::process::Command;
+
+use crate::server_fixture::Home;
+use crate::stage::{Ran, Stage, sample_album};
+
+#[test]
+fn a_report_of_photos_that_are_away_names_their_folder_and_keeps_the_last_good_page() {
+    let stage = Stage::bare();
+    let dir = stage.photos(&["01-portrait.jpg", "02-portrait.jpg", "03-portrait.jpg"]);
+    stage.run(&["scan".as_ref(), dir.as_os_str()]).ended_with(0);
+    stage.run(&["report", "people.html"]).ended_with(0);
+    let good = fs::read(stage.path("people.html")).unwrap();
+    fs::rename(&dir, stage.path("away")).unwrap();
+    let ran = stage.run(&["report", "people.html"]).ended_with(4);
+    ran.says(&["nothing was written", "not there", dir.to_str().unwrap()]);
+    assert_eq!(fs::read(stage.path("people.html")).unwrap(), good);
+    // Some are there: the page is written, and what is missing is said.
+    fs::create_dir(&dir).unwrap();
+    let back = "01-portrait.jpg";
+    fs::copy(stage.path("away").join(back), dir.join(back)).unwrap();
+    stage
+        .run(&["report", "people.html"])
+        .ended_with(3)
+        .says(&["faces are not shown"]);
+}
+
+#[test]
+fn drawings_of_two_photos_of_one_name_do_not_overwrite_each_other() {
+    let stage = Stage::bare();
+    for (folder, photo) in [("2019", "01-portrait.jpg"), ("2020", "08-portrait.jpg")] {
+        fs::create_dir(stage.path(folder)).unwrap();
+        let to = stage.path(folder).join("IMG_0001.jpg");
+        fs::copy(sample_album().join(photo), to).unwrap();
+    }
+    let args = [
+        "detect",
+        "2019/IMG_0001.jpg",
+        "2020/IMG_0001.jpg",
+        "--draw",
+        "drawn",
+    ];
+    stage
+        .run(&args)
+        .ended_with(3)
+        .says(&["2020/IMG_0001.jpg", "there already"]);
+    let first = fs::read(stage.path("drawn/IMG_0001-faces.jpg")).unwrap();
+    let alone = ["detect", "2019/IMG_0001.jpg", "--draw", "alone"];
+    stage.run(&alone).ended_with(0);
+    assert_eq!(
+        fs::read(stage.path("alone/IMG_0001-faces.jpg")).unwrap(),
+        first
+    );
+}
+
+#[test]
+fn a_second_server_on_one_vault_says_what_to_do() {
+    let home = Home::new();
+    let _server = home.serve();
+    let second = Ran(home.run(&["-q", "serve", "--listen", "127.0.0.1:0"]));
+    second.ended_with(4).says(&[
+        "another process has this vault",
+        "FUSIFORM_VAULT names another file",
+    ]);
+}
+
+#[test]
+fn copies_in_one_scan_are_files_of_one_picture() {
+    let stage = Stage::bare();
+    let dir = stage.photos(&["01-portrait.jpg", "02-portrait.jpg"]);
+    for copy in ["a.jpg", "b.jpg", "c.jpg"] {
+        fs::copy(dir.join("01-portrait.jpg"), dir.join(copy)).unwrap();
+    }
+    let done = stage.json(&["scan".as_ref(), dir.as_os_str()]);
+    assert_eq!(
+        (&done["photos"], &done["new_photos"], &done["known_content"]),
+        (&5.into(), &2.into(), &3.into()),
+        "{done}"
+    );
+}
+
+/// A folder mounted read-only, and unmounted when dropped.
+struct ReadOnly(String);
+
+impl ReadOnly {
+    fn mount(dir: &str) -> Option<ReadOnly> {
+        let run = |args: &[&str]| {
+            Command::new("mount")
+                .args(args)
+                .status()
+                .is_ok_and(|s| s.success())
+        };
+        if !run(&["--bind", dir, dir]) {
+            return None;
+        }
+        let mounted = ReadOnly(dir.into());
+        run(&["-o", "remount,ro,bind", dir]).then_some(mounted)
+    }
+}
+
+impl Drop for ReadOnly {
+    fn drop(&mut self) {
+        let _ = Command::new("umount").arg(&self.0).status();
+    }
+}
+
+#[test]
+fn a_catalogue_on_a_read_only_disk_can_still_be_read() {
+    let stage = Stage::bare();
+    let dir = stage.photos(&["01-portrait.jpg", "02-portrait.jpg", "22-group.jpg"]);
+    stage.run(&["scan".as_ref(), dir.as_os_str()]).ended_with(0);
+    let people = stage.json(&["people"]);
+    let home = stage.path("home");
+    let Some(_mounted) = ReadOnly::mount(home.to_str().unwrap()) else {
+        let remedy = "run the tests as root, where folders may be mounted";
+        return fusiform_skips::skip("no folder can be mounted", remedy);
+    };
+    assert_eq!(stage.json(&["people"]), people);
+    stage
+        .run(&["people"])
+        .ended_with(0)
+        .says(&["catalogue.db", "read-only"]);
+    let photo = dir.join("01-portrait.jpg");
+    stage
+        .run(&["find".as_ref(), photo.as_os_str()])
+        .ended_with(0);
+    stage
+        .run(&["photo".as_ref(), photo.as_os_str()])
+        .ended_with(0);
+    stage.run(&["report", "people.html"]).ended_with(0);
+    stage.run(&["review"]).ended_with(0);
+    stage.run(&["history"]).ended_with(0);
+    let id = people[0]["id"].to_string();
+    stage
+        .run(&["name", &id, "Ida"])
+        .ended_with(4)
+        .says(&["read-only", "--catalogue"]);
+    stage
+        .run(&["scan".as_ref(), dir.as_os_str()])
+        .ended_with(4)
+        .says(&["read-only"]);
+}

@@ -1,0 +1,25 @@
+//! Why a server cannot start. Plain data; the program adds the remedy.
+
+use std::net::SocketAddr;
+
+/// Why a server cannot start, where the program knows the remedy.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The address cannot be listened on.
+    #[error("{address}: cannot listen there")]
+    Listen {
+        /// From the settings.
+        address: SocketAddr,
+        /// What the system says.
+        source: std::io::Error,
+    },
+    /// Of certificate and key, only one is set.
+    #[error("TLS needs both a certificate and its key; one of the two is not set")]
+    HalfTls,
+    /// The pages are off and no key opens the service.
+    #[error("without pages and without an API key there is nothing to serve")]
+    NothingToServe,
+    /// A contract that names people is on, and there is no vault.
+    #[error("deepstack names people, and there is no vault and no API key yet")]
+    NobodyToRecognise,
+}
