@@ -105,6 +105,9 @@ pub struct PhotoView {
 /// A face in which nobody can be recognised.
 const UNCLEAR: &str = "(f.overall <= 0 AND f.detector != 'human')";
 
+/// The others. Quality first: an index has it.
+const CLEAR: &str = "(f.overall > 0 OR f.detector = 'human')";
+
 const PERSON: &str = "SELECT p.id, p.name, c.n_faces, c.n_photos, c.cover, c.first_taken, \
      c.last_taken, p.hidden FROM person_stats c JOIN people p ON p.id = c.person";
 
@@ -239,8 +242,12 @@ impl Album {
     ) -> Result<Paged<FaceSummary>, Error> {
         let (from, to) = dates.keys();
         let wanted = format!("m.person = ?1 AND {KEY} >= ?2 AND {KEY} < ?3");
-        let sql =
-            format!("{FACE} WHERE {wanted} ORDER BY {KEY}, h.id, f.x_min, f.id LIMIT ?4 OFFSET ?5");
+        // Sorted by number and date alone; the rest is read for the faces of the page.
+        let order = format!("ORDER BY {KEY}, h.id, f.x_min, f.id");
+        let sql = format!(
+            "{FACE} WHERE f.id IN (SELECT f.id FROM members m JOIN faces f ON f.id = m.face \
+             JOIN photos h ON h.id = f.photo WHERE {wanted} {order} LIMIT ?4 OFFSET ?5) {order}"
+        );
         let key = params![person.0, from, to, page.limit(), page.offset()];
         let items = self.query_rows(&sql, key, face)?;
         let sql = format!(
@@ -262,7 +269,7 @@ impl Album {
     /// # Errors
     /// [`Error::Sqlite`].
     pub fn unassigned_faces(&self, page: Page) -> Result<Paged<FaceSummary>, Error> {
-        self.faces_of_nobody(&format!("NOT ({UNCLEAR})"), page)
+        self.faces_of_nobody(CLEAR, page)
     }
 
     /// Faces assigned to nobody in which nobody can be recognised.
@@ -274,24 +281,34 @@ impl Album {
     }
 
     fn faces_of_nobody(&self, wanted: &str, page: Page) -> Result<Paged<FaceSummary>, Error> {
+        // The inner query walks an index, and looks at other tables for few faces.
         let sql = format!(
-            "{FACE} WHERE m.face IS NULL AND f.excluded IS NULL AND {wanted} \
-             ORDER BY f.overall DESC, f.id LIMIT ?1 OFFSET ?2"
+            "{FACE} WHERE f.id IN (SELECT f.id FROM faces f WHERE f.excluded IS NULL AND {wanted} \
+             AND NOT EXISTS (SELECT 1 FROM members m WHERE m.face = f.id) \
+             AND NOT EXISTS (SELECT 1 FROM photos h WHERE h.id = f.photo AND h.gone = 1) \
+             ORDER BY f.overall DESC, f.id LIMIT ?1 OFFSET ?2) ORDER BY f.overall DESC, f.id"
         );
         let items = self.query_rows(&sql, params![page.limit(), page.offset()], face)?;
-        // Subtracted: to look for a member of each face would take longer. An excluded face, and
-        // one of a photo that is gone, is never a member.
-        let sql = format!(
-            "SELECT (SELECT count(*) FROM faces f WHERE f.excluded IS NULL AND {wanted}) \
-             - (SELECT count(*) FROM members m JOIN faces f ON f.id = m.face WHERE {wanted}) \
-             - (SELECT count(*) FROM photos h JOIN faces f ON f.photo = h.id \
-             WHERE h.gone = 1 AND f.excluded IS NULL AND {wanted})"
-        );
-        let total: i64 = self.query_value(&sql)?;
         Ok(Paged {
             items,
-            total: total as usize,
+            total: self.n_of_nobody(wanted)?,
         })
+    }
+
+    /// How many faces of nobody are clear, or unclear.
+    fn n_of_nobody(&self, wanted: &str) -> Result<usize, Error> {
+        let unclear = format!(
+            "(SELECT count(*) FROM faces f WHERE f.excluded IS NULL AND {UNCLEAR} \
+             AND NOT EXISTS (SELECT 1 FROM members m WHERE m.face = f.id) \
+             AND NOT EXISTS (SELECT 1 FROM photos h WHERE h.id = f.photo AND h.gone = 1))"
+        );
+        let sql = match wanted {
+            UNCLEAR => format!("SELECT {unclear}"),
+            // To look for a member of each face would take longer. The unclear are few.
+            _ => return Ok(self.n_unassigned()? - self.n_of_nobody(UNCLEAR)?),
+        };
+        let total: i64 = self.query_value(&sql)?;
+        Ok(total as usize)
     }
 
     /// Faces that a human excluded, those of highest quality first; erased ones are left out.

@@ -27,6 +27,9 @@ pub(crate) fn name_key(name: &str) -> String {
 
 /// As [`name_key`], without accents and with the dotless i as an i.
 pub(crate) fn search_key(text: &str) -> String {
+    if text.is_ascii() {
+        return text.trim().to_ascii_lowercase();
+    }
     let folded = name_key(text);
     let plain = folded.nfd().filter(|c| !is_combining_mark(*c));
     plain.map(|c| if c == 'ı' { 'i' } else { c }).collect()
@@ -37,8 +40,7 @@ pub fn is_same_name(a: &str, b: &str) -> bool {
     name_key(a) == name_key(b)
 }
 
-/// Gives SQL the functions `name_key` and `search_key`, and `path_key`, the search key of a path's
-/// bytes.
+/// Gives SQL the functions `name_key` and `search_key`.
 pub(crate) fn register(db: &Connection) -> rusqlite::Result<()> {
     let flags = FunctionFlags::SQLITE_UTF8
         | FunctionFlags::SQLITE_DETERMINISTIC
@@ -51,10 +53,6 @@ pub(crate) fn register(db: &Connection) -> rusqlite::Result<()> {
     };
     db.create_scalar_function("name_key", 1, flags, by(name_key))?;
     db.create_scalar_function("search_key", 1, flags, by(search_key))?;
-    db.create_scalar_function("path_key", 1, flags, |context| {
-        let path: Vec<u8> = context.get(0)?;
-        Ok(search_key(&String::from_utf8_lossy(&path)))
-    })?;
     Ok(())
 }
 

@@ -84,7 +84,7 @@ impl Wanted {
 }
 
 impl PhotoFilter {
-    fn wanted(&self) -> Result<Wanted, Error> {
+    fn wanted(&self, album: &Album) -> Result<Wanted, Error> {
         let words: Vec<&str> = self.words.split_whitespace().collect();
         if self.people.len() > MAX_PARTS || words.len() > MAX_PARTS {
             let what = format!("search for at most {MAX_PARTS} people and {MAX_PARTS} words");
@@ -111,10 +111,10 @@ impl PhotoFilter {
             let range = format!("{KEY} >= ? AND {KEY} < ?");
             wanted = wanted.and(&range, [from.into(), to.into()]);
         }
-        for word in words {
-            let holds = "EXISTS (SELECT 1 FROM files x WHERE x.photo = h.id \
-                         AND instr(path_key(x.path), ?) > 0)";
-            wanted = wanted.and(holds, [search_key(word).into()]);
+        if !words.is_empty() {
+            let listed = album.photos_with_words(&words)?;
+            let listed = format!("[{}]", listed.join(","));
+            wanted = wanted.and("h.id IN (SELECT value FROM json_each(?))", [listed.into()]);
         }
         if let Some(folder) = &self.folder {
             let (from, to) = below(folder);
@@ -135,7 +135,7 @@ impl Album {
     /// # Errors
     /// [`Error::InvalidRequest`] for more than 16 people or words; [`Error::Sqlite`].
     pub fn photos(&self, filter: &PhotoFilter, page: Page) -> Result<Paged<PhotoSummary>, Error> {
-        let wanted = filter.wanted()?;
+        let wanted = filter.wanted(self)?;
         // The inner query cuts the page, so that faces are counted for its photos only.
         let sql = format!(
             "SELECT id, taken_at, (SELECT count(*) FROM faces WHERE photo = part.id \
@@ -163,6 +163,33 @@ impl Album {
             items,
             total: self.n_photos(&wanted)?,
         })
+    }
+
+    /// The numbers of photos that have a file whose path holds all of these words.
+    ///
+    /// In the order of paths, so that the key of a folder is made once for all of its files.
+    fn photos_with_words(&self, words: &[&str]) -> Result<Vec<String>, Error> {
+        let words: Vec<String> = words.iter().map(|word| search_key(word)).collect();
+        let mut folder: (Vec<u8>, String) = Default::default();
+        let mut found = Vec::new();
+        let sql = "SELECT photo, path FROM files WHERE photo IS NOT NULL ORDER BY path";
+        self.query_rows(sql, [], |row| {
+            let path = row.get_ref(1)?.as_blob()?;
+            let cut = path
+                .iter()
+                .rposition(|b| *b == std::path::MAIN_SEPARATOR as u8);
+            let (inside, name) = path.split_at(cut.unwrap_or(0));
+            if folder.0 != inside {
+                folder = (inside.into(), search_key(&String::from_utf8_lossy(inside)));
+            }
+            let name = search_key(&String::from_utf8_lossy(name));
+            let holds = |word: &String| name.contains(&**word) || folder.1.contains(&**word);
+            if words.iter().all(holds) {
+                found.push(row.get::<_, i64>(0)?.to_string());
+            }
+            Ok(())
+        })?;
+        Ok(found)
     }
 
     fn n_photos(&self, wanted: &Wanted) -> Result<usize, Error> {
@@ -202,7 +229,7 @@ impl Album {
     /// # Errors
     /// As [`Album::photos`].
     pub fn months(&self, filter: &PhotoFilter) -> Result<Vec<MonthCount>, Error> {
-        let wanted = filter.wanted()?;
+        let wanted = filter.wanted(self)?;
         let sql = format!(
             "SELECT substr({KEY}, 1, 7) AS month, count(*) FROM photos h WHERE {} \
              GROUP BY month ORDER BY month",
@@ -223,7 +250,7 @@ impl Album {
     /// # Errors
     /// As [`Album::photos`].
     pub fn place(&self, photo: PhotoId, filter: &PhotoFilter) -> Result<Option<PhotoPlace>, Error> {
-        let wanted = filter.wanted()?;
+        let wanted = filter.wanted(self)?;
         let here = wanted.and("h.id = ?", [photo.0.into()]);
         let sql = format!("SELECT {KEY} FROM photos h WHERE {}", here.sql);
         let values = rusqlite::params_from_iter(here.values);

@@ -5,7 +5,15 @@ import { mkdirSync, mkdtempSync, readFileSync, readdirSync, renameSync, rmSync, 
 import { createRequire } from "node:module";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { ask, browse, dated, faultsOfAccess, faultsOfLayout, serve } from "./stage.mjs";
+import {
+    ask,
+    browse,
+    dated,
+    faultsOfAccess,
+    faultsOfLayout,
+    passwordFile,
+    serve,
+} from "./stage.mjs";
 
 const [, , binary, album, shots] = process.argv;
 const axe = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
@@ -371,6 +379,18 @@ await test("a link reaches nothing else, ends, and is revoked", async () => {
     // Its address alone opens it: nothing of it is in the album's file.
     const file = readFileSync(join(server.home, "catalogue.db"));
     assert.ok(!file.includes(link.slice(3)));
+    // Where a password is asked for, the link needs none and opens nothing else.
+    const password = passwordFile(server.home, "correct horse");
+    const open = await serve(binary, ["--listen", "0.0.0.0:0", "--password", password], server);
+    const there = async (path) => {
+        const at = open.url.replace("0.0.0.0", "127.0.0.1");
+        return (await ask(at, { path, headers: { host: new URL(at).host } })).status;
+    };
+    assert.equal(await there(link), 200);
+    assert.equal(await there(`${link}/${[...ada][0]}/view.jpg`), 200);
+    assert.deepEqual([await there("/people"), await there("/photos/1/view.jpg")], [303, 401]);
+    assert.equal(await there("/shared"), 303);
+    await open.end();
     await go("/shared");
     assert.match(await main(), /Link 1: Ada/);
     await sound("shared");
@@ -392,8 +412,9 @@ await test("without its disk an album says so, and shows no broken pictures", as
     await page.waitForTimeout(3500);
     await go("/photos");
     assert.match(await page.locator(".missing").innerText(), /Photos is not there now.*25 photos/s);
-    const crops = await page.request.get("/faces/2/crop.jpg");
-    assert.deepEqual([crops.status(), crops.headers()["content-type"]], [404, "image/svg+xml"]);
+    // What was looked at is in memory; this was not.
+    const picture = await page.request.get("/photos/5/huge.jpg");
+    assert.deepEqual([picture.status(), picture.headers()["content-type"]], [404, "image/svg+xml"]);
     await go("/people");
     const broken = await page
         .locator("main img")

@@ -19,9 +19,9 @@ const FLAGS = [
 
 export const browse = () => chromium.launch({ executablePath: "/usr/bin/chromium", args: FLAGS });
 
-/** Starts `fusiform serve` on a free port. */
-export async function serve(binary, more = []) {
-    const home = mkdtempSync(join(tmpdir(), "fusiform-page-"));
+/** Starts `fusiform serve` on a free port, with the album of another server if one is given. */
+export async function serve(binary, more = [], of = null) {
+    const home = of?.home ?? mkdtempSync(join(tmpdir(), "fusiform-page-"));
     const args = [
         "serve",
         "--quiet",
@@ -41,7 +41,7 @@ export async function serve(binary, more = []) {
         new Promise((resolve) => {
             child.removeAllListeners("exit");
             child.once("exit", () => {
-                rmSync(home, { recursive: true, force: true });
+                if (!of) rmSync(home, { recursive: true, force: true });
                 resolve();
             });
             child.kill("SIGINT");
