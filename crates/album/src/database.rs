@@ -301,8 +301,8 @@ impl Album {
 /// A connection that changes nothing.
 ///
 /// A file with a write-ahead log needs a file of shared memory beside it, which cannot be made on a
-/// disk that is mounted read-only. Where there is no log, nobody is writing, and the file is read as
-/// one that never changes.
+/// disk that is mounted read-only. Where there is no log, nobody is writing, and the file is read
+/// as one that never changes.
 fn connect_read_only(file: &Path) -> rusqlite::Result<Connection> {
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let db = Connection::open_with_flags(file, flags)?;

@@ -7,7 +7,8 @@ use crate::ids::{FaceId, PersonId};
 
 const COUNTED: &str = "SELECT p.id, count(m.face), count(DISTINCT f.photo), NULL, \
      min(h.taken_at) FILTER (WHERE h.taken_from IS NOT 'file_time'), \
-     max(h.taken_at) FILTER (WHERE h.taken_from IS NOT 'file_time') FROM people p LEFT JOIN members m ON m.person = p.id \
+     max(h.taken_at) FILTER (WHERE h.taken_from IS NOT 'file_time') FROM people p \
+     LEFT JOIN members m ON m.person = p.id \
      LEFT JOIN faces f ON f.id = m.face LEFT JOIN photos h ON h.id = f.photo \
      WHERE p.merged_into IS NULL AND p.erased = 0";
 

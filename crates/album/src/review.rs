@@ -1,9 +1,9 @@
 //! Questions for a human, "is this that person?". In: suggestions of a grouping. Out: questions
 //! with reasons, and decisions from the answers. Knows nothing of how suggestions are found.
 //!
-//! The question whose answer is expected to settle most comes first (`crate::worth_asking`), and one
-//! that is expected to settle little is not asked. Yes merges the group (or assigns the face), no separates the two for good, "not
-//! sure" is stored so that the question does not come again.
+//! The question whose answer is expected to settle most comes first (`crate::worth_asking`), and
+//! one that is expected to settle little is not asked. Yes merges the group (or assigns the face),
+//! no separates the two for good, "not sure" is stored so that the question does not come again.
 
 use std::collections::{BTreeMap, BTreeSet};
 

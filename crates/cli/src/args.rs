@@ -637,9 +637,9 @@ pub(crate) enum ModelsCommand {
 pub(crate) enum FaceCommand {
     /// Draw a face that was not found, and say who it is
     #[command(
-        after_help = "Example: fusiform face add ~/Pictures/party.jpg 1210,340,180,220 'Aunt Ida'\n\n\
-Pixels count from the top left of the upright photo. It stays through later scans, and in copies of \
-the photo; `fusiform undo` takes it back."
+        after_help = "Example: fusiform face add party.jpg 1210,340,180,220 'Aunt Ida'\n\n\
+Pixels count from the top left of the upright photo. It stays through later scans, and in copies \
+of the photo; `fusiform undo` takes it back."
     )]
     Add {
         /// The photo, which was scanned before
@@ -758,7 +758,8 @@ Scan the photos first. The database is only read. `fusiform undo` takes it back.
     },
     /// People and faces of a running Immich
     #[command(
-        after_help = "Example: fusiform import immich --url http://server:2283 --key-file immich.key\n\n\
+        after_help = "Example: fusiform import immich --url http://server:2283 \
+--key-file immich.key\n\n\
 Scan the photos first. Immich is only read: the key needs the permissions person.read, face.read \
 and asset.read, and may also stand in FUSIFORM_IMMICH_KEY. What you decided about a face stands. \
 `fusiform undo` takes the import back."

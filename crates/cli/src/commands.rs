@@ -20,6 +20,7 @@ pub(crate) mod export;
 pub(crate) mod face;
 pub(crate) mod find;
 pub(crate) mod folders;
+pub(crate) mod immich;
 pub(crate) mod import;
 pub(crate) mod keys;
 pub(crate) mod models;

@@ -14,8 +14,8 @@ use crate::args::{
 };
 use crate::commands::{
     audit, bench, calibrate, compreface, detect, doctor, edit, eval, eval_cluster, eval_detect,
-    eval_quality, eval_redact, eval_robustness, export, face, find, folders, import, keys, models,
-    people, prune, redact, report, review, scan, serve, shell, vault, verify, watch,
+    eval_quality, eval_redact, eval_robustness, export, face, find, folders, immich, import, keys,
+    models, people, prune, redact, report, review, scan, serve, shell, vault, verify, watch,
 };
 use crate::context::Context;
 use crate::exit::Exit;
@@ -121,7 +121,7 @@ fn dispatch(args: Args) -> anyhow::Result<Exit> {
         Command::Import(ImportCommand::Xmp) => import::xmp(context),
         Command::Import(ImportCommand::Digikam { database }) => import::digikam(context, &database),
         Command::Import(ImportCommand::Immich { url, key_file }) => {
-            import::immich(context, &url, key_file.as_deref())
+            immich::import(context, &url, key_file.as_deref())
         }
         Command::Import(ImportCommand::CompreFace(args)) => compreface::import(context, &args),
         Command::Detect {

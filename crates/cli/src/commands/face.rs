@@ -1,5 +1,5 @@
-//! `fusiform face add | cover`. In: a box on a photo, or a face. Out: a face that was missed, and the
-//! face that stands for a person.
+//! `fusiform face add | cover`. In: a box on a photo, or a face. Out: a face that was missed, and
+//! the face that stands for a person.
 
 use std::path::Path;
 

@@ -1,10 +1,8 @@
-//! `fusiform import xmp | digikam | immich`. In: names and boxes of other programs. Out: human decisions.
+//! `fusiform import xmp | digikam`. In: names and boxes of other programs. Out: human decisions.
 //! Files of others are only read.
 //!
 //! A region is taken unless a human has decided about its face later than the file was written, or
 //! erased it. What is not taken is counted and named.
-
-mod immich;
 
 use std::collections::{BTreeMap, HashMap};
 use std::fs::{self, File};
@@ -23,13 +21,11 @@ use crate::context::{Context, shown};
 use crate::exit::Exit;
 use crate::remedy::explain;
 
-pub(crate) use immich::immich;
-
 /// Photos without a place for a name that are listed one by one.
 const SHOWN_UNPLACED: usize = 20;
 
 #[derive(Serialize, Default)]
-struct Answer {
+pub(super) struct Answer {
     photos: usize,
     faces: usize,
     /// Regions about whose faces you have decided later.
@@ -37,18 +33,18 @@ struct Answer {
     /// Regions on faces that were erased with their person.
     erased: usize,
     /// What was not understood, in words, and how often.
-    left_out: BTreeMap<String, usize>,
-    problems: Vec<String>,
+    pub(super) left_out: BTreeMap<String, usize>,
+    pub(super) problems: Vec<String>,
 }
 
 /// A name for a box of a photo.
-struct Claim {
-    photo: PhotoId,
-    source: &'static str,
-    name: String,
-    bbox: BoundingBox,
+pub(super) struct Claim {
+    pub(super) photo: PhotoId,
+    pub(super) source: &'static str,
+    pub(super) name: String,
+    pub(super) bbox: BoundingBox,
     /// When it was written; UTC in milliseconds since 1970.
-    written_ms: i64,
+    pub(super) written_ms: i64,
 }
 
 /// What one file says of a photo.
@@ -140,7 +136,7 @@ pub(crate) fn digikam(context: &Context, file: &Path) -> Result<Exit> {
 }
 
 /// Makes decisions of claims: one for each name and source, so that undoing is one step per person.
-fn decide(catalogue: &mut Album, claims: Vec<Claim>, answer: &mut Answer) -> Result<()> {
+pub(super) fn decide(catalogue: &mut Album, claims: Vec<Claim>, answer: &mut Answer) -> Result<()> {
     let mut said: BTreeMap<(&str, String), Vec<FaceId>> = BTreeMap::new();
     // Of several claims about one face the first counts: sidecars come before the photo itself.
     let mut claimed: HashMap<FaceId, PhotoId> = HashMap::new();
@@ -187,7 +183,7 @@ fn decide(catalogue: &mut Album, claims: Vec<Claim>, answer: &mut Answer) -> Res
     Ok(())
 }
 
-fn finish(context: &Context, answer: &Answer) -> Result<Exit> {
+pub(super) fn finish(context: &Context, answer: &Answer) -> Result<Exit> {
     let printer = context.printer;
     printer.row(format_args!(
         "taken as your word: {} faces in {} photos",

@@ -167,7 +167,13 @@ fn named_faces_of_immich_become_decisions_and_overrule_nothing() {
             person("p-rita", " Rita "),
             person("p-0", ""),
         );
-        let asset = |id: &str, sum: &str, path: &str| json!({"id": id, "checksum": sum, "originalPath": path, "originalFileName": "x.jpg", "type": "IMAGE"});
+        let asset = |id: &str, sum: &str, path: &str| {
+            let name = "x.jpg";
+            json!({
+                "id": id, "checksum": sum, "originalPath": path, "originalFileName": name,
+                "type": "IMAGE",
+            })
+        };
         (
             200,
             match asked {
@@ -175,10 +181,10 @@ fn named_faces_of_immich_become_decisions_and_overrule_nothing() {
                     // Two pages.
                     match asked.contains("page=1") {
                         true => {
-                            json!({"people": [lea, nobody], "total": 3, "hidden": 0, "hasNextPage": true})
+                            json!({"people": [lea, nobody], "total": 3, "hasNextPage": true})
                         }
                         false => {
-                            json!({"people": [rita], "total": 3, "hidden": 0, "hasNextPage": false})
+                            json!({"people": [rita], "total": 3, "hasNextPage": false})
                         }
                     }
                 }
@@ -208,7 +214,8 @@ fn named_faces_of_immich_become_decisions_and_overrule_nothing() {
                     } else {
                         Value::Null
                     };
-                    json!({"assets": {"total": items.len(), "count": items.len(), "items": items, "nextPage": next}})
+                    let n = items.len();
+                    json!({"assets": {"total": n, "count": n, "items": items, "nextPage": next}})
                 }
                 "GET /api/faces?id=a-1" => json!([
                     face(1, boxes[0], size, lea),

@@ -1,5 +1,5 @@
-//! What goes wrong is said with its remedy, and nothing is lost: offline disks, read-only disks, two
-//! photos of one name, a vault that is in use. With nothing but the binary.
+//! What goes wrong is said with its remedy, and nothing is lost: offline disks, read-only disks,
+//! two photos of one name, a vault that is in use. With nothing but the binary.
 
 use std::fs;
 use std::process::Command;

@@ -36,7 +36,7 @@ pub(super) async fn show(
         div.head { div.words {
             h1 { "Draw a face" }
             p.soft {
-                "Draw a box around the face with the pointer, from the hair to the chin. Or move it \
+                "Draw a box around the face with the pointer, from hair to chin. Or move it \
                  with the arrow keys while the box has the focus, and size it with Shift and the \
                  arrow keys. Or give its place in pixels below."
             }

@@ -86,7 +86,8 @@ pub(super) async fn ask(
                         (side(name.clone(), candidate))
                     }
                     p.soft {
-                        "Likely to " (format!("{:.0}", question.probability * 100.0)) " %: similarity "
+                        "Likely to " (format!("{:.0}", question.probability * 100.0))
+                        " %: similarity "
                         (question.reason()) "."
                     }
                     form.answers method="post" action="/review" aria-labelledby="ask" {

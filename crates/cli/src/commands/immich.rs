@@ -24,8 +24,8 @@ use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use sha1::{Digest, Sha1};
 
-use super::super::export::every_photo;
-use super::{Answer, Claim, decide, finish};
+use super::export::every_photo;
+use super::import::{Answer, Claim, decide, finish};
 use crate::config::immich_key;
 use crate::context::{Context, shown};
 use crate::exit::Exit;
@@ -92,7 +92,7 @@ struct Face {
     person: Option<Person>,
 }
 
-pub(crate) fn immich(context: &Context, url: &str, key_file: Option<&Path>) -> Result<Exit> {
+pub(crate) fn import(context: &Context, url: &str, key_file: Option<&Path>) -> Result<Exit> {
     let mut catalogue = context.existing_catalogue()?;
     let key = match key_file {
         Some(file) => secret_file::first_line(file)?,
