@@ -382,7 +382,9 @@ One thread; the peak is what one core reaches without touching memory.")]
 It answers to this machine only. Beyond it, as with --listen 0.0.0.0:8000, the pages need \
 --password FILE, and --tls-cert and --tls-key keep keys and photos from being read on the way; \
 programs need an API key anywhere (see fusiform key --help). Settings may also stand in the \
-[serve] table of the settings file, or in FUSIFORM_LISTEN and the like.")]
+[serve] table of the settings file, or in FUSIFORM_LISTEN and the like. FUSIFORM_IMMICH_LISTEN, \
+FUSIFORM_NEXTCLOUD_LISTEN and FUSIFORM_DEEPSTACK_LISTEN answer those programs in place of the \
+server that they expect, each on a port of its own.")]
     Serve(ServeArgs),
     /// Make a service of the recognition server and print its API key
     #[command(after_help = "Example: fusiform key recognition\n\n\
