@@ -1,5 +1,5 @@
-//! An album that was made with another pack, read by the compiled one. In: the sample album. Out: the
-//! same names on the same faces.
+//! An album that was made with another pack, read by the compiled one. In: the sample album.
+//! Out: the same names on the same faces.
 
 use std::collections::BTreeMap;
 
