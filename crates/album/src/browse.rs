@@ -83,6 +83,8 @@ pub struct FaceSummary {
     /// Whether nobody can be recognised in it, so that it is neither grouped nor asked about. A
     /// face that a human drew is not unclear.
     pub unclear: bool,
+    /// Whether the photo's date is only the time of its file.
+    pub from_file_time: bool,
 }
 
 /// A photo with its faces.
@@ -96,6 +98,8 @@ pub struct PhotoView {
     pub height_px: u32,
     /// ISO 8601, the camera's local time.
     pub taken_at: Option<String>,
+    /// Whether that is only the time of its file.
+    pub from_file_time: bool,
     /// All its copies, by path.
     pub paths: Vec<PathBuf>,
     /// Its faces from left to right.
@@ -113,7 +117,7 @@ const PERSON: &str = "SELECT p.id, p.name, c.n_faces, c.n_photos, c.cover, c.fir
 
 const FACE: &str = "SELECT f.id, f.photo, h.taken_at, f.x_min, f.y_min, f.x_max, f.y_max, \
      f.overall, m.person, p.name, m.similarity, f.excluded, \
-     f.overall <= 0 AND f.detector != 'human' \
+     f.overall <= 0 AND f.detector != 'human', h.taken_from IS 'file_time' \
      FROM faces f JOIN photos h ON h.id = f.photo AND h.gone = 0 \
      LEFT JOIN members m ON m.face = f.id \
      LEFT JOIN people p ON p.id = m.person";
@@ -153,6 +157,7 @@ fn face(row: &Row) -> rusqlite::Result<FaceSummary> {
         similarity: row.get(10)?,
         excluded: row.get::<_, Option<String>>(11)?.as_deref().map(excluded),
         unclear: row.get(12)?,
+        from_file_time: row.get(13)?,
     })
 }
 
@@ -345,10 +350,11 @@ impl Album {
     /// # Errors
     /// [`Error::NoSuchPhoto`]; [`Error::Sqlite`].
     pub fn photo(&self, id: PhotoId) -> Result<PhotoView, Error> {
-        let sql = "SELECT width_px, height_px, taken_at FROM photos WHERE id = ?1 AND gone = 0";
-        let row = |row: &Row| Ok((row.get(0)?, row.get(1)?, row.get(2)?));
+        let sql = "SELECT width_px, height_px, taken_at, taken_from IS 'file_time' FROM photos \
+                   WHERE id = ?1 AND gone = 0";
+        let row = |row: &Row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?));
         let found = self.query_rows(sql, [id.0], row)?.pop();
-        let (width_px, height_px, taken_at) =
+        let (width_px, height_px, taken_at, from_file_time) =
             found.ok_or_else(|| Error::NoSuchPhoto(id.to_string()))?;
         let sql = "SELECT path FROM files WHERE photo = ?1 ORDER BY path";
         let paths = self.query_rows(sql, [id.0], |row| row.get(0).map(path_from_bytes))?;
@@ -360,6 +366,7 @@ impl Album {
             width_px,
             height_px,
             taken_at,
+            from_file_time,
             paths,
             faces: self.query_rows(&sql, [id.0], face)?,
         })

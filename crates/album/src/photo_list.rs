@@ -40,6 +40,8 @@ pub struct PhotoSummary {
     pub photo: PhotoId,
     /// ISO 8601, the camera's local time.
     pub taken_at: Option<String>,
+    /// Whether that is only the time of its file.
+    pub from_file_time: bool,
     /// How many faces it has.
     pub n_faces: usize,
     /// Named people in it, from left to right; hidden ones are left out.
@@ -139,14 +141,16 @@ impl Album {
         // The inner query cuts the page, so that faces are counted for its photos only.
         let sql = format!(
             "SELECT id, taken_at, (SELECT count(*) FROM faces WHERE photo = part.id \
-             AND excluded IS NOT 'erase') FROM (SELECT h.id, h.taken_at, {KEY} AS key \
-             FROM photos h WHERE {} ORDER BY {KEY}, h.id LIMIT ? OFFSET ?) part ORDER BY key, id",
+             AND excluded IS NOT 'erase'), taken_from IS 'file_time' \
+             FROM (SELECT h.id, h.taken_at, h.taken_from, {KEY} AS key FROM photos h WHERE {} \
+             ORDER BY {KEY}, h.id LIMIT ? OFFSET ?) part ORDER BY key, id",
             wanted.sql
         );
         let row = |row: &Row| {
             Ok(PhotoSummary {
                 photo: photo_id(row)?,
                 taken_at: row.get(1)?,
+                from_file_time: row.get(3)?,
                 n_faces: row.get::<_, i64>(2)? as usize,
                 names: Vec::new(),
             })

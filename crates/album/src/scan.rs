@@ -43,6 +43,7 @@ pub use analyse::Analyse;
 pub use exclude::Exclude;
 use read::Work;
 pub use read::read_photo;
+pub(crate) use read::size_and_mtime;
 pub use walk::looks_like_photo;
 use walk::photos_below;
 

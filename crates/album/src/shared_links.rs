@@ -6,6 +6,8 @@
 //! shown only if it is assigned to one of the link's people now; whoever was renamed stays, whoever
 //! was merged into somebody else or erased is covered.
 
+use std::path::PathBuf;
+
 use fusiform_face::geometry::BoundingBox;
 use rusqlite::{OptionalExtension, Row, Transaction, params};
 
@@ -17,6 +19,7 @@ use crate::error::Error;
 use crate::ids::{PersonId, PhotoId};
 use crate::path_bytes::{path_from_bytes, path_to_bytes};
 use crate::photo_list::PhotoFilter;
+use crate::scan::size_and_mtime;
 
 /// Longest time that a link can be open, in days.
 pub const MAX_LINK_DAYS: u32 = 90;
@@ -192,6 +195,26 @@ impl Album {
     fn people_of_link(&self, id: i64) -> Result<Vec<PersonId>, Error> {
         let sql = "SELECT person FROM shared_link_people WHERE link = ?1 ORDER BY person";
         self.query_rows(sql, [id], |row| row.get(0).map(PersonId))
+    }
+
+    /// The files of a photo that are as they were when they were read. One that was written since
+    /// may show somebody else where a face to show was.
+    ///
+    /// # Errors
+    /// [`Error::Sqlite`].
+    pub fn unchanged_files(&self, photo: PhotoId) -> Result<Vec<PathBuf>, Error> {
+        let sql = "SELECT path, size_bytes, mtime_ns FROM files WHERE photo = ?1 ORDER BY path";
+        let row = |row: &Row| {
+            let path = path_from_bytes(row.get(0)?);
+            Ok((path, row.get::<_, i64>(1)?, row.get::<_, i64>(2)?))
+        };
+        let files = self.query_rows(sql, [photo.0], row)?;
+        let is_same = |(path, size_bytes, mtime_ns): &(PathBuf, i64, i64)| {
+            let found = size_and_mtime(path);
+            found.is_ok_and(|(size, time)| size as i64 == *size_bytes && time == *mtime_ns)
+        };
+        let same = files.into_iter().filter(is_same);
+        Ok(same.map(|(path, ..)| path).collect())
     }
 
     /// Every face of a photo that was ever found or drawn, also those that people do not see.

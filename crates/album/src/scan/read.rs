@@ -137,7 +137,7 @@ impl Work {
 }
 
 /// Size in bytes and modification time in nanoseconds since 1970.
-fn size_and_mtime(path: &Path) -> io::Result<(u64, i64)> {
+pub(crate) fn size_and_mtime(path: &Path) -> io::Result<(u64, i64)> {
     let metadata = fs::metadata(path)?;
     let modified = metadata.modified()?;
     let ns = |d: std::time::Duration| i64::try_from(d.as_nanos()).unwrap_or(i64::MAX);

@@ -9,7 +9,8 @@ fn dated() -> (Stage, Album) {
     let mut album = stage.open();
     let mut files = photos("e@1");
     for (n, file) in files.iter_mut().enumerate() {
-        let (year, month) = (2019 + (11 + n) / 12, (11 + n) % 12 + 1);
+        let months = 2019 * 12 + 11 + n;
+        let (year, month) = (months / 12, months % 12 + 1);
         let Outcome::New(record) = &mut file.outcome else {
             unreachable!()
         };

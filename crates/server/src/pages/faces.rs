@@ -68,6 +68,7 @@ impl Tiles {
                 a href={ (href) "face=" (id) } aria-label=(to_photo) {
                     (when.as_deref().unwrap_or("Photo"))
                 }
+                @if face.from_file_time && when.is_some() { small { "from the file's time" } }
                 @if !others.is_empty() {
                     small.with title=(others.join(", ")) { "with " (others.join(", ")) }
                 }

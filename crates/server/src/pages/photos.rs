@@ -63,6 +63,7 @@ pub(super) async fn show(
                 (counted(photo.faces.len(), "face", "faces"))
                 @if !unclear.is_empty() { ", " (unclear.len()) " of them unclear" }
                 " · " (photo.width_px) "×" (photo.height_px)
+                @if photo.from_file_time { " · date from the file's time" }
                 @if is_of_file { " · the date is only that of the file" }
             }
             @for path in &photo.paths { (path_links(path)) }

@@ -222,6 +222,7 @@ fn by_month(view: &View, photos: &[PhotoSummary], months: &[MonthCount]) -> Mark
                     @if let Some(taken) = &photo.taken_at { (day(taken)) " · " }
                     (counted(photo.n_faces, "face", "faces"))
                 }
+                @if photo.from_file_time { small { "date from the file's time" } }
             } }
         }
     }

@@ -320,8 +320,10 @@ async fn picture(
             face.person
                 .is_some_and(|person| link.photos.people.contains(&person))
         });
+        let mut source = source(album, photo)?;
+        source.paths = album.unchanged_files(photo)?;
         Ok((
-            source(album, photo)?,
+            source,
             Covered {
                 kept: kept.into_iter().map(|face| face.bbox).collect(),
                 covered: covered.into_iter().map(|face| face.bbox).collect(),
@@ -330,9 +332,12 @@ async fn picture(
     };
     let (source, faces) = pages.album(find).await?;
     let engine = pages.shared_engine();
-    let bytes = pages
-        .pictures()
-        .covered(engine, source, faces, size)
-        .await?;
+    let pictures = pages.pictures();
+    let made = pictures.covered(engine, source, faces, size).await;
+    // Why a file cannot be read is the owner's to know.
+    let bytes = made.map_err(|problem| match problem.code {
+        Code::NotFound => Problem::not_found("this photo"),
+        _ => problem,
+    })?;
     Ok(([(header::CONTENT_TYPE, "image/jpeg")], bytes).into_response())
 }
