@@ -117,9 +117,14 @@ pub(super) async fn draw(
     let drawn = blocking(move || {
         let mut album = worker.connection()?;
         let photo = PhotoId(id);
-        Ok(worker
+        let drawn = worker
             .engine()
-            .draw_face(&mut album, photo, bbox, name.as_deref())?)
+            .draw_face(&mut album, photo, bbox, name.as_deref());
+        drawn.map_err(|why| match why {
+            // A box beside the photo is a slip of the hand, and no fault of the server.
+            fusiform::Error::Album(why) => Problem::from(why),
+            why => Problem::from(why),
+        })
     })
     .await?;
     pages
