@@ -24,6 +24,7 @@ mod search;
 mod shared;
 mod state;
 mod view;
+mod visitor_limits;
 mod visitors;
 mod watched;
 

@@ -1,6 +1,6 @@
 //! What every page shares. In: a title, the login, the content. Out: a whole HTML page.
 
-use fusiform::album::MissingRoot;
+use fusiform::album::{MissingRoot, PersonStats};
 use maud::{DOCTYPE, Markup, html};
 
 use super::guard::Login;
@@ -153,6 +153,13 @@ fn document(title: &str, body: Markup) -> Markup {
             body { (body) }
         }
     }
+}
+
+/// The name, or the number of an unnamed person.
+pub(super) fn called(card: &PersonStats) -> String {
+    card.name
+        .clone()
+        .unwrap_or_else(|| format!("Person {}", card.id))
 }
 
 /// `1 photo`, `2 photos`.

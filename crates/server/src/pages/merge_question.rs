@@ -5,8 +5,7 @@ use fusiform::album::{InOnePhoto, PersonId, PersonStats};
 use maud::{Markup, html};
 
 use super::fields::Fields;
-use super::frame::{Frame, MenuItem};
-use super::people::called;
+use super::frame::{Frame, MenuItem, called};
 use super::state::Pages;
 use crate::problem::Problem;
 

@@ -10,7 +10,7 @@ use maud::{Markup, html};
 use serde::Deserialize;
 
 use super::faces::{Tiles, name_list};
-use super::frame::{Frame, MenuItem, counted, day, month};
+use super::frame::{Frame, MenuItem, called, counted, day, month};
 use super::groups::{self, PER_PAGE, pager, part};
 use super::guard::Login;
 use super::state::Pages;
@@ -120,13 +120,6 @@ pub(super) async fn list(
         }
     };
     Ok(frame.page(title, MenuItem::People, content))
-}
-
-/// The name, or the number of an unnamed person.
-pub(super) fn called(card: &PersonStats) -> String {
-    card.name
-        .clone()
-        .unwrap_or_else(|| format!("Person {}", card.id))
 }
 
 /// Which part of a person's page is wanted.

@@ -9,9 +9,8 @@ use fusiform::album::{Album, PersonId};
 use maud::{Markup, html};
 
 use super::fields::Fields;
-use super::frame::{MenuItem, counted};
+use super::frame::{MenuItem, called, counted};
 use super::guard::Login;
-use super::people::called;
 use super::state::Pages;
 use super::{groups, merge_question};
 use crate::problem::Problem;

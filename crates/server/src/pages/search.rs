@@ -8,7 +8,7 @@ use maud::{Markup, html};
 
 use super::faces::name_list;
 use super::fields::Fields;
-use super::frame::{MenuItem, counted, day, day_or_part, month, thousands};
+use super::frame::{MenuItem, called, counted, day, day_or_part, month, thousands};
 use super::groups::{PER_PAGE, pager, part};
 use super::guard::Login;
 use super::state::Pages;
@@ -49,7 +49,7 @@ pub(super) async fn list(
         let mut people = Vec::new();
         for id in &wanted.people {
             let card = album.person_stats(fusiform::album::PersonId(*id))?;
-            people.push(super::people::called(&card));
+            people.push(called(&card));
         }
         Ok((photos, unknown, months, people, name_list(album)?))
     };

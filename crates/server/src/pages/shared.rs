@@ -9,9 +9,8 @@ use maud::{Markup, html};
 use serde::Deserialize;
 
 use super::fields::Fields;
-use super::frame::{Frame, MenuItem, counted};
+use super::frame::{Frame, MenuItem, called, counted};
 use super::guard::{Login, random};
-use super::people::called;
 use super::state::Pages;
 use super::view::{View, dates_in_words};
 use super::visitors::token_hash;

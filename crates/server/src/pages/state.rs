@@ -18,7 +18,7 @@ use super::frame::{Frame, Notice};
 use super::guard::{Guard, Login};
 use super::pictures::Pictures;
 use super::scan_progress::Scans;
-use super::visitors::Visitors;
+use super::visitor_limits::Visitors;
 use crate::admission::{Admission, blocking};
 use crate::problem::{Code, Problem};
 

@@ -1,8 +1,6 @@
 //! What strangers see who have a link. In: a link's token. Out: its photos with every face covered
 //! but those of its people. Reaches nothing else: no page, no original, no metadata, no scripts.
 
-use std::net::IpAddr;
-use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -13,7 +11,6 @@ use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use fusiform::album::{Album, MonthCount, PhotoFilter, PhotoId, SharedLink};
-use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter};
 use maud::{Markup, html};
 use serde::Deserialize;
 use tower_http::set_header::SetResponseHeaderLayer;
@@ -24,59 +21,12 @@ use super::groups::{pager, part};
 use super::guard::Guard;
 use super::pictures::{Covered, Size};
 use super::state::Pages;
-use crate::attempts::{Attempts, network};
 use crate::front::Client;
 use crate::problem::{Code, Problem, render_problems};
 use crate::security_headers::with_security_headers;
 
 /// Photos of one page: each is looked at for faces before it is sent.
 const PER_PAGE: usize = 24;
-/// Requests a second of one address, and at once.
-const RATE: NonZeroU32 = NonZeroU32::new(20).unwrap();
-const BURST: NonZeroU32 = NonZeroU32::new(120).unwrap();
-/// Addresses after which those that were quiet are forgotten.
-const MANY_ADDRESSES: usize = 4096;
-/// Wrong tokens of one address before it is told to wait. A right one never waits.
-const FREE_TRIES: u32 = 20;
-const WAIT_AFTER: std::time::Duration = std::time::Duration::from_secs(60);
-
-/// How much strangers ask.
-#[derive(Debug)]
-pub(super) struct Visitors {
-    rates: DefaultKeyedRateLimiter<IpAddr>,
-    tries: Attempts,
-}
-
-impl Default for Visitors {
-    fn default() -> Visitors {
-        Visitors {
-            rates: RateLimiter::keyed(Quota::per_second(RATE).allow_burst(BURST)),
-            tries: Attempts::new(FREE_TRIES, WAIT_AFTER),
-        }
-    }
-}
-
-impl Visitors {
-    fn count(&self, address: IpAddr) -> Result<(), Problem> {
-        if self.rates.len() > MANY_ADDRESSES {
-            self.rates.retain_recent();
-        }
-        let counted = self.rates.check_key(&network(address));
-        counted.map_err(|_| Problem::new(Code::RateLimited, "too many requests; wait a little"))
-    }
-
-    /// A token that opens nothing.
-    fn unknown(&self, address: IpAddr) -> Problem {
-        let waits = self.tries.must_wait(address);
-        let n = self.tries.failed(address);
-        if waits {
-            return Problem::new(Code::RateLimited, "too many wrong links; wait a minute");
-        }
-        tracing::warn!("a link that opens nothing, from {address}, {n} in a row");
-        let detail = "this link is not open: it has ended, was revoked, or is not whole";
-        Problem::new(Code::NotFound, detail)
-    }
-}
 
 /// What is stored of a token.
 pub(super) fn token_hash(token: &str) -> [u8; 32] {
