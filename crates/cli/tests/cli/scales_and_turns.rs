@@ -245,3 +245,15 @@ fn a_blur_is_found_unclear_and_grouped_with_nobody() {
     assert!(scanned["new_faces"].as_u64().unwrap() >= 2, "{scanned}");
     assert_eq!(scanned["people"], 0, "{scanned}");
 }
+
+#[test]
+fn pictures_of_few_pixels_and_of_one_row_are_looked_at_and_show_nobody() {
+    let stage = Stage::bare();
+    for (width, height) in [(1, 1), (2, 1), (1, 3000), (3000, 1), (17, 3), (40, 40)] {
+        let picture = RgbImage::from_pixel(width, height, Rgb([200, 180, 90]));
+        let photo = saved(&stage, &format!("{width}x{height}.png"), &picture);
+        assert!(faces(&stage, &photo, &[]).is_empty(), "{width}x{height}");
+        let args = ["redact".into(), photo, "-o".into(), stage.path("out")];
+        stage.run(&args).ended_with(0);
+    }
+}

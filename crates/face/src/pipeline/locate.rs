@@ -140,7 +140,6 @@ impl Locator {
     /// The faces of a small copy that stand upright in it.
     fn upright_in(&self, copy: &Image, options: &DetectOptions) -> Result<Vec<Located>, Error> {
         let once = DetectOptions {
-            longest_side_px: copy.size().longest_px(),
             min_face_px: None,
             ..options.clone()
         };
