@@ -98,15 +98,10 @@ pub fn align_by_box(image: &Image, bbox: &BoundingBox) -> Result<AlignedFace, Al
     })
 }
 
-/// A square crop in which the last pixels repeat beyond the photo's edge.
-pub(crate) fn edged_crop(image: &Image, to_crop: &SimilarityTransform, side: usize) -> Vec<u8> {
-    warp::warp(image, to_crop, side, Beyond::Edge)
-}
-
 /// A crop of which only the circle that touches its sides is seen: nothing in it tells where up is.
 /// Outside is grey; beyond the photo's edge its last pixels repeat.
 pub(crate) fn round_crop(image: &Image, to_crop: &SimilarityTransform, side: usize) -> Vec<u8> {
-    let mut rgb = edged_crop(image, to_crop, side);
+    let mut rgb = warp::warp(image, to_crop, side, Beyond::Edge);
     let half = side as f32 / 2.0;
     for (i, pixel) in rgb.as_chunks_mut::<3>().0.iter_mut().enumerate() {
         let (x, y) = (

@@ -13,7 +13,7 @@ use crate::geometry::{BoundingBox, Size};
 use crate::image::{self, Deadline, DecodeLimits, Fingerprint, Image, Note, Orientation, Taken};
 use crate::landmarks::{LandmarkNetwork, Refined};
 use crate::quality::{self, Pose, Quality};
-use locate::{Located, Locator};
+use locate::{Located, Locator, ratio};
 
 /// How a photo is analysed.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -322,12 +322,4 @@ fn align(image: &Image, face: &DetectedFace) -> Result<AlignedFace, AlignError> 
         Some(landmarks) => align::align(image, landmarks),
         None => align::align_by_box(image, &face.bbox),
     }
-}
-
-/// Pixels of one size per pixel of another, across and down.
-fn ratio(from: Size, to: Size) -> (f32, f32) {
-    (
-        to.width_px as f32 / from.width_px as f32,
-        to.height_px as f32 / from.height_px as f32,
-    )
 }

@@ -14,9 +14,9 @@ use crate::quality::Pose;
 /// that is not upright may have a score below it, and points of another roll.
 const SURE_SCORE: f32 = 0.9;
 
-/// Longest side of the copy that is looked at in quarter turns: a face of a twentieth of the photo
-/// is found, and three looks cost less than the one at the usual size.
-const TURNED_PX: u32 = 320;
+/// Longest side of the copy that is looked at turned: a face of a twentieth of the photo is found,
+/// and three looks cost less than the one at the usual size.
+const SMALL_PX: u32 = 320;
 
 /// A face stands upright, more or less, with a roll below this.
 const UPRIGHT_DEG: f32 = 60.0;
@@ -87,9 +87,11 @@ impl Locator {
                 (found.collect(), turn.deg())
             }
             Held::Aslant(deg) => {
-                let tilted = Tilted::new(image, deg)?;
+                let small = image.shrunk_to(SMALL_PX.min(options.longest_side_px));
+                let tilted = Tilted::new(&small, deg)?;
                 let found = self.upright_in(&tilted.copy, options)?;
-                let found = found.iter().map(|found| tilted.undo(&found.face));
+                let (x, y) = ratio(small.size(), image.size());
+                let found = found.iter().map(|f| tilted.undo(&f.face).scaled(x, y));
                 (found.collect(), 0)
             }
         };
@@ -124,14 +126,14 @@ impl Locator {
             sure |= scores().any(|score| score >= SURE_SCORE);
             Ok(sure)
         };
-        let small = image.shrunk_to(TURNED_PX.min(options.longest_side_px));
+        let small = image.shrunk_to(SMALL_PX.min(options.longest_side_px));
         let mut enough = self.landmarks.is_none();
         for turn in Turn::ALL {
             enough |= look(&turn.turn(small.clone()), Held::OnItsSide(turn))?;
         }
         if !enough {
             for deg in TILTS_DEG {
-                look(&Tilted::new(image, deg)?.copy, Held::Aslant(deg))?;
+                look(&Tilted::new(&small, deg)?.copy, Held::Aslant(deg))?;
             }
         }
         Ok(held)
@@ -277,4 +279,12 @@ fn middle(landmarks: &Landmarks) -> Point {
         x: points.iter().map(|p| p.x).sum::<f32>() / 5.0,
         y: points.iter().map(|p| p.y).sum::<f32>() / 5.0,
     }
+}
+
+/// Pixels of one size per pixel of another, across and down.
+pub(super) fn ratio(from: Size, to: Size) -> (f32, f32) {
+    (
+        to.width_px as f32 / from.width_px as f32,
+        to.height_px as f32 / from.height_px as f32,
+    )
 }
