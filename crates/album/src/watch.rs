@@ -2,9 +2,9 @@
 //! changed there. Knows nothing of what a scan does.
 //!
 //! The system reports changes; a change is handed on once nothing more was reported for
-//! [`QUIET`], or after [`LONGEST`]. Where reports were lost, where a folder was away and is back,
+//! `QUIET`, or after `LONGEST`. Where reports were lost, where a folder was away and is back,
 //! the whole folder is scanned again. Where the system will not watch so many folders, or cannot
-//! (some network shares), the folder is looked through every [`POLL_EVERY`].
+//! (some network shares), the folder is looked through every `POLL_EVERY`.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::Metadata;

@@ -86,8 +86,8 @@ pub(super) async fn ask(
                         (side(name.clone(), candidate))
                     }
                     p.soft {
-                        "Likely to " (format!("{:.0}", question.probability * 100.0))
-                        " %: similarity "
+                        (format!("{:.0}", question.probability * 100.0))
+                        " % likely: similarity "
                         (question.reason()) "."
                     }
                     form.answers method="post" action="/review" aria-labelledby="ask" {
