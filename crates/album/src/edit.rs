@@ -3,8 +3,8 @@
 //!
 //! A decision is one row, which is never deleted, and one assertion for each of its faces. Merging,
 //! splitting and separating two people assert all faces of both: a human who compares two people
-//! and answers "one" or "two" has answered for every face shown. Naming and hiding assert the
-//! person's cover, by which a grouping knows the person again. Naming also *holds* the other faces:
+//! and answers "one" or "two" has answered for every face shown. Naming, hiding
+//! and assigning more faces assert the person's cover, by which a grouping knows the person again. Naming also *holds* the other faces:
 //! they were shown under the name and stay with it. What a later decision would draw away becomes a
 //! question.
 
@@ -279,6 +279,8 @@ fn assign(
 ) -> rusqlite::Result<i64> {
     let mut people = people_of(t, faces)?;
     let decision = insert_decision(t, actor, "is", Some(person), None)?;
+    // Who was shown is who is meant: without it the number would follow the new faces alone.
+    assert_cover(t, decision, person)?;
     for face in faces {
         insert_assertion(t, decision, *face, Assertion::Is(person))?;
     }

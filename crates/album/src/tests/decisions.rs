@@ -356,6 +356,8 @@ fn decide(c: &mut Album, disk: &Disk, step: &Step, decided: &Decided) -> Option<
         }
         Step::Is(f, p) => {
             c.assert_is(&[face(*f)], at(*p)).unwrap();
+            // With it whose face was looked at: the cover, if nothing was asserted.
+            after.is(&at_spots(&asserted(c, at(*p))), at(*p));
             after.is(&at_spots(&[face(*f)]), at(*p));
         }
         Step::IsCalled(f, n) => {
@@ -398,7 +400,10 @@ fn decide(c: &mut Album, disk: &Disk, step: &Step, decided: &Decided) -> Option<
             match (asked.subject, reply) {
                 (Subject::Group(g), Reply::Yes) => after.merge(person, g, &both(person, g)),
                 (Subject::Group(g), Reply::No) => after.differ(g, person, of),
-                (Subject::Face(f), Reply::Yes) => after.is(&at_spots(&[f]), person),
+                (Subject::Face(f), Reply::Yes) => {
+                    after.is(&at_spots(&asserted(c, person)), person);
+                    after.is(&at_spots(&[f]), person);
+                }
                 (Subject::Face(f), Reply::No) => after.is_not(&at_spots(&[f]), person),
                 (_, Reply::NotSure) => {}
             }

@@ -49,14 +49,16 @@ impl Drawing {
 
     pub(super) fn draw(&self, photo: &Path, image: Image, faces: &[Face]) -> Result<()> {
         let out = self.path(photo);
-        if matches!(self, Drawing::Folder(_)) {
-            // A photo of the same name in another folder, or an earlier drawing.
-            ensure!(
-                !out.exists(),
-                "{} is there already; name another folder for the drawings",
-                out.display()
-            );
-        }
+        // A photo, perhaps the one that is drawn, or an earlier drawing.
+        ensure!(
+            !out.exists(),
+            "{} is there already; name another {} for the drawing",
+            out.display(),
+            match self {
+                Drawing::File(_) => "file",
+                Drawing::Folder(_) => "folder",
+            }
+        );
         let marks: Vec<MarkedFace> = faces.iter().map(marked).collect();
         let (width, height) = (image.width(), image.height());
         let mut canvas = RgbCanvas {

@@ -3,10 +3,10 @@
 
 use std::cell::Cell;
 use std::fs::{self, File};
-use std::io::{BufWriter, Write};
+use std::io::{BufWriter, Read, Write};
 use std::path::Path;
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result, bail, ensure};
 use fusiform::album::{Album, MissingRoot, PersonPhoto, PersonSummary};
 use fusiform::image;
 use fusiform::scan::read_photo;
@@ -54,6 +54,7 @@ pub(crate) fn run(context: &Context, out: &Path, faces: usize, people: usize) ->
     };
     let missing = catalogue.missing_roots()?;
     let (n_drawn, n_missing) = (Cell::new(0), Cell::new(0));
+    check_is_page(out)?;
     // Written under another name and renamed: the page is there whole or not at all.
     let mut partial = out.as_os_str().to_owned();
     partial.push(".part");
@@ -157,6 +158,21 @@ fn strip(
         crops,
     };
     Ok((strip, n_wanted))
+}
+
+/// Refuses a file that is no page: a photo may have been named by mistake.
+fn check_is_page(out: &Path) -> Result<()> {
+    let mut head = Vec::new();
+    if let Ok(file) = File::open(out) {
+        file.take(64).read_to_end(&mut head)?;
+    }
+    let is_page = head.is_empty() || head.trim_ascii_start().starts_with(b"<");
+    ensure!(
+        is_page,
+        "{}: is there already and is no page; name another file",
+        out.display()
+    );
+    Ok(())
 }
 
 /// The face cut out of the first of its files that can still be read; none if the photos are gone.

@@ -19,10 +19,49 @@ const MADE_SECRET_CHARS: usize = 32;
 
 pub(crate) fn run(context: &Context, args: &ServeArgs) -> Result<Exit> {
     let settings = settings(context, args);
+    let (printer, mut shown) = (context.printer, Shown::new());
+    let bound = bind(context, args, &settings, &mut shown);
+    if bound.is_err() {
+        // What was made stays in the vault, so this is the one time to show it.
+        print_secrets(context, &shown)?;
+    }
+    let server = bound?;
+    let url = server.url();
+    if settings.tls_cert.is_none() && !settings.listen.ip().is_loopback() {
+        printer.note("keys and photos can be read on the way: no TLS (--tls-cert, --tls-key)");
+    }
+    printer.row(format_args!("{url}/"))?;
+    for program in server.other_programs() {
+        printer.row(format_args!("{}: {}/", program.name, program.url))?;
+        if let Some((distance, fmr)) = program.distance {
+            printer.note(format_args!(
+                "type {distance} into Immich as \"Maximum recognition distance\" (false-match rate \
+                 {fmr} of one comparison)"
+            ));
+        }
+    }
+    print_secrets(context, &shown)?;
+    printer.note(format_args!("serving on {url} (Ctrl-C stops)"));
+    printer.note(if server.serves_programs() {
+        "programs may use their API keys under /api/v1 and /api/fusiform/v1"
+    } else {
+        "no API key yet: `fusiform key recognition` and a restart let programs in"
+    });
+    server.run()?;
+    Ok(Exit::Done)
+}
+
+/// Secrets that are made on the way are added to `shown`, also if it fails later.
+fn bind(
+    context: &Context,
+    args: &ServeArgs,
+    settings: &Settings,
+    shown: &mut Shown,
+) -> Result<Server> {
     let engine = context.engine()?;
-    let mut shown = first_keys(context, &settings)?;
-    let password = password(context, args, &settings, &mut shown)?;
-    let nextcloud_key = nextcloud_key(context, &settings, &mut shown)?;
+    shown.extend(first_keys(context, settings)?);
+    let password = password(context, args, settings, shown)?;
+    let nextcloud_key = nextcloud_key(context, settings, shown)?;
     let deepstack_key = settings.deepstack.as_ref();
     let deepstack_key = deepstack_key.and_then(|deepstack| deepstack.key_file.as_deref());
     if settings.pages {
@@ -48,32 +87,14 @@ pub(crate) fn run(context: &Context, args: &ServeArgs) -> Result<Exit> {
         deepstack_key: deepstack_key.map(secret_file::api_key).transpose()?,
         home: etcetera::home_dir().ok(),
     };
-    let server = Server::bind(&settings, parts)?;
-    let (printer, url) = (context.printer, server.url());
-    if settings.tls_cert.is_none() && !settings.listen.ip().is_loopback() {
-        printer.note("keys and photos can be read on the way: no TLS (--tls-cert, --tls-key)");
+    Server::bind(settings, parts)
+}
+
+fn print_secrets(context: &Context, shown: &Shown) -> Result<()> {
+    for (what, secret) in shown {
+        context.printer.row(format_args!("{what}: {secret}"))?;
     }
-    printer.row(format_args!("{url}/"))?;
-    for program in server.other_programs() {
-        printer.row(format_args!("{}: {}/", program.name, program.url))?;
-        if let Some((distance, fmr)) = program.distance {
-            printer.note(format_args!(
-                "type {distance} into Immich as \"Maximum recognition distance\" (false-match rate \
-                 {fmr} of one comparison)"
-            ));
-        }
-    }
-    for (what, secret) in &shown {
-        printer.row(format_args!("{what}: {secret}"))?;
-    }
-    printer.note(format_args!("serving on {url} (Ctrl-C stops)"));
-    printer.note(if server.serves_programs() {
-        "programs may use their API keys under /api/v1 and /api/fusiform/v1"
-    } else {
-        "no API key yet: `fusiform key recognition` and a restart let programs in"
-    });
-    server.run()?;
-    Ok(Exit::Done)
+    Ok(())
 }
 
 /// The settings, with flags before file and environment.

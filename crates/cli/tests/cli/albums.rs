@@ -152,3 +152,32 @@ fn a_photo_to_be_shared_shows_who_was_kept_and_nobody_else() {
         .collect();
     assert_eq!(known, [Some("Ida")], "{found}");
 }
+
+#[test]
+fn a_face_given_to_somebody_without_a_name_leaves_them_their_other_faces() {
+    let stage = Stage::bare();
+    let album = sample_album();
+    let scan = || {
+        stage
+            .run(&["scan".as_ref(), album.as_os_str()])
+            .ended_with(0)
+    };
+    scan();
+    let people = stage.json(&["people"]);
+    let n_faces = people[1]["n_faces"].as_u64().unwrap();
+    let (giver, taker) = (people[0]["id"].to_string(), people[1]["id"].to_string());
+    let face = stage.json(&["person", &giver])["photos"][0]["face"].to_string();
+    stage.run(&["is", &taker, &face]).ended_with(0);
+    scan();
+    let now = stage.json(&["person", &taker]);
+    assert_eq!(
+        now["photos"].as_array().unwrap().len() as u64,
+        n_faces + 1,
+        "{now}"
+    );
+    let all = stage.json(&["people"]);
+    assert_eq!(
+        all.as_array().unwrap().len(),
+        people.as_array().unwrap().len()
+    );
+}

@@ -143,3 +143,25 @@ fn a_catalogue_on_a_read_only_disk_can_still_be_read() {
         .ended_with(4)
         .says(&["read-only"]);
 }
+
+#[test]
+fn a_photo_that_was_named_as_the_output_is_left_alone() {
+    let stage = Stage::bare();
+    let dir = stage.photos(&["01-portrait.jpg", "02-portrait.jpg"]);
+    let photo = dir.join("01-portrait.jpg");
+    let before = fs::read(&photo).unwrap();
+    stage.run(&["scan".as_ref(), dir.as_os_str()]).ended_with(0);
+    let draw = ["detect".as_ref(), photo.as_os_str(), "--draw".as_ref()];
+    stage
+        .run(&[&draw[..], &[photo.as_os_str()]].concat())
+        .ended_with(3)
+        .says(&["01-portrait.jpg", "there already"]);
+    stage
+        .run(&["report".as_ref(), photo.as_os_str()])
+        .ended_with(4)
+        .says(&["01-portrait.jpg", "no page"]);
+    assert_eq!(fs::read(&photo).unwrap(), before);
+    for _ in 0..2 {
+        stage.run(&["report", "people.html"]).ended_with(0);
+    }
+}

@@ -24,6 +24,22 @@ fn the_first_start_prints_keys_that_work_and_the_second_prints_none() {
 }
 
 #[test]
+fn keys_of_a_start_that_fails_are_shown_and_work_at_the_next() {
+    let home = Home::empty();
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let listen = taken.local_addr().unwrap().to_string();
+    let failed = home.run(&["-q", "serve", "--listen", &listen, "--no-pages"]);
+    assert_eq!(failed.status.code(), Some(4), "{failed:?}");
+    let lines = String::from_utf8(failed.stdout).unwrap();
+    let line = lines.lines().find(|l| l.contains("recognition")).unwrap();
+    let key = line.rsplit_once(": ").unwrap().1;
+    let server =
+        Server::start(home.command(&["-q", "serve", "--listen", "127.0.0.1:0", "--no-pages"]));
+    let subjects = server.get("/api/v1/recognition/subjects", key);
+    assert_eq!(subjects.status, 200, "{lines}");
+}
+
+#[test]
 fn beyond_this_machine_the_pages_get_a_password_that_is_printed_once() {
     let home = Home::empty();
     let command = || home.command(&["-q", "serve", "--listen", "0.0.0.0:0"]);
