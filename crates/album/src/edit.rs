@@ -3,10 +3,10 @@
 //!
 //! A decision is one row, which is never deleted, and one assertion for each of its faces. Merging,
 //! splitting and separating two people assert all faces of both: a human who compares two people
-//! and answers "one" or "two" has answered for every face shown. Naming, hiding
-//! and assigning more faces assert the person's cover, by which a grouping knows the person again. Naming also *holds* the other faces:
-//! they were shown under the name and stay with it. What a later decision would draw away becomes a
-//! question.
+//! and answers "one" or "two" has answered for every face shown. Naming, hiding and assigning more
+//! faces assert the person's cover, by which a grouping knows the person again. Naming also *holds*
+//! the other faces: they were shown under the name and stay with it. What a later decision would
+//! draw away becomes a question.
 
 use rusqlite::{OptionalExtension, Transaction, params};
 
