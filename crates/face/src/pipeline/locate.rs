@@ -98,6 +98,12 @@ impl Locator {
         let mut more = self.refine(image, more, -held.deg(), options)?;
         // A pattern that looks like a face in one turn seldom has its points turned as well.
         more.retain(|found| is_upright(found, held.deg()));
+        // One that stood upright and is read at the same roll again had the better box.
+        more.retain(|again| {
+            let known =
+                |f: &Located| is_upright(f, 0.0) && is_same(f, again) && same_roll(f, again);
+            !faces.iter().any(known)
+        });
         let turn_deg = if more.is_empty() { 0 } else { turn_deg };
         faces.extend(more);
         faces.sort_by(|a, b| b.face.score.total_cmp(&a.face.score));
@@ -257,19 +263,34 @@ fn common_turn(faces: &[Located]) -> Option<Turn> {
 fn one_of_each(faces: Vec<Located>) -> Vec<Located> {
     let mut kept: Vec<Located> = Vec::with_capacity(faces.len());
     for face in faces {
-        let same = |other: &Located| match (&face.refined, &other.refined) {
-            (Some(a), Some(b)) => {
-                let (one, two) = (middle(&a.landmarks), middle(&b.landmarks));
-                let eyes = a.landmarks.inter_eye_px().max(b.landmarks.inter_eye_px());
-                (one.x - two.x).hypot(one.y - two.y) < SAME_SPOT * eyes
-            }
-            _ => face.face.bbox.iou(&other.face.bbox) > SAME_BOX_IOU,
-        };
-        if !kept.iter().any(same) {
+        if !kept.iter().any(|other| is_same(&face, other)) {
             kept.push(face);
         }
     }
     kept
+}
+
+fn is_same(face: &Located, other: &Located) -> bool {
+    match (&face.refined, &other.refined) {
+        (Some(a), Some(b)) => {
+            let (one, two) = (middle(&a.landmarks), middle(&b.landmarks));
+            let eyes = a.landmarks.inter_eye_px().max(b.landmarks.inter_eye_px());
+            (one.x - two.x).hypot(one.y - two.y) < SAME_SPOT * eyes
+        }
+        _ => face.face.bbox.iou(&other.face.bbox) > SAME_BOX_IOU,
+    }
+}
+
+/// Whether two readings of a face are turned alike; one without points is.
+fn same_roll(one: &Located, other: &Located) -> bool {
+    let roll_deg = |f: &Located| f.face.landmarks.map(|l| Pose::of(&l).roll_deg);
+    match (roll_deg(one), roll_deg(other)) {
+        (Some(one), Some(other)) => {
+            let apart = (one - other).rem_euclid(360.0);
+            apart.min(360.0 - apart) < UPRIGHT_DEG / 2.0
+        }
+        _ => true,
+    }
 }
 
 /// The middle of the five points.
