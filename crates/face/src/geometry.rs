@@ -221,6 +221,12 @@ impl Landmarks {
     }
 }
 
+/// How far two angles are apart, 0 to 180 degrees.
+pub(crate) fn deg_apart(one: f32, other: f32) -> f32 {
+    let apart = (one - other).rem_euclid(360.0);
+    apart.min(360.0 - apart)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -10,7 +10,7 @@ use std::fmt;
 use crate::Error;
 use crate::align::{REFERENCE, SimilarityTransform, round_crop};
 use crate::backend::{ImageInput, Network};
-use crate::geometry::{BoundingBox, Landmarks, Point, Size};
+use crate::geometry::{BoundingBox, Landmarks, Point, Size, deg_apart};
 use crate::image::Image;
 use crate::normalisation::Normalisation;
 use crate::stage::Stage;
@@ -156,8 +156,7 @@ impl LandmarkNetwork {
         let middle = first.apply(second.inverse().apply(Point { x: half, y: half }));
         let shift = (middle.x - half).hypot(middle.y - half) / (2.0 * half);
         let larger = second.scale() / first.scale();
-        let turned = (second.rotation_deg() - first.rotation_deg()).rem_euclid(360.0);
-        turned.min(360.0 - turned) > FAR_ROLL_DEG
+        deg_apart(second.rotation_deg(), first.rotation_deg()) > FAR_ROLL_DEG
             || shift > FAR_SHIFT
             || !(1.0 / FAR_SCALE..FAR_SCALE).contains(&larger)
     }

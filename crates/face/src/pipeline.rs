@@ -111,7 +111,7 @@ impl Pipeline {
     ///
     /// The same bytes and options give the same faces to the bit, whoever calls, on however many
     /// threads. A large JPEG is decoded at a reduced size, and again with more pixels only if a
-    /// face is so small that its crop needs them. Where nothing upright is found, the photo is
+    /// face is so small that its crop needs them. Where no face is found for sure, the photo is
     /// looked at turned. A face whose landmarks fall on one spot cannot be brought upright and is
     /// left out.
     ///
@@ -215,19 +215,13 @@ impl Pipeline {
     /// # Errors
     /// As [`align::align`], [`LandmarkNetwork::refine`] and [`Embedder::embed`].
     pub fn describe_at(&self, image: &Image, bbox: &BoundingBox) -> Result<Face, Error> {
-        let Located { face, refined } = self.locator.drawn(image, bbox)?;
-        let aligned = align(image, &face)?;
+        let located = self.locator.drawn(image, bbox)?;
+        let aligned = align(image, &located.face)?;
         let embedding = match &self.embedder {
             Some(embedder) => embedder.embed(std::slice::from_ref(&aligned))?.pop(),
             None => None,
         };
-        Ok(Face {
-            quality: quality::assess(&face, &aligned),
-            detected: face,
-            refined,
-            aligned,
-            embedding,
-        })
+        Ok(described(located, aligned, embedding))
     }
 
     /// Takes the crops of faces that are enlarged from `reduced` again, from a copy with as many
@@ -288,14 +282,18 @@ impl Pipeline {
             .into_iter()
             .zip(crops)
             .zip(embeddings)
-            .map(|((located, aligned), embedding)| Face {
-                quality: quality::assess(&located.face, &aligned),
-                detected: located.face,
-                refined: located.refined,
-                aligned,
-                embedding,
-            })
+            .map(|((located, aligned), embedding)| described(located, aligned, embedding))
             .collect())
+    }
+}
+
+fn described(located: Located, aligned: AlignedFace, embedding: Option<Embedding>) -> Face {
+    Face {
+        quality: quality::assess(&located.face, &aligned),
+        detected: located.face,
+        refined: located.refined,
+        aligned,
+        embedding,
     }
 }
 

@@ -84,7 +84,7 @@ pub struct DetectOptions {
     pub min_face_px: Option<f32>,
     /// Replaces [`DetectorSpec::min_score`].
     pub min_score: Option<f32>,
-    /// Whether a photo in which nothing upright is found is looked at turned by quarters.
+    /// Whether a photo in which no face is sure is looked at turned, by quarters and then aslant.
     pub try_turned: bool,
     /// Whether boxes that the landmark network calls no face are kept: where a face too many is
     /// better than one too few.

@@ -2,7 +2,7 @@
 //! pixels as they were. Knows nothing of networks.
 
 use crate::detect::DetectedFace;
-use crate::geometry::{BoundingBox, Landmarks, Point, Size};
+use crate::geometry::{BoundingBox, Landmarks, Point, Size, deg_apart};
 use crate::image::{Image, Orientation};
 
 /// Clockwise quarter turns of a picture.
@@ -28,10 +28,7 @@ impl Turn {
 
     /// The turn that rights a face with this roll; `None` if it is upright, more or less.
     pub(super) fn for_roll(roll_deg: f32) -> Option<Turn> {
-        let nearest = |turn: &Turn| {
-            let left = (roll_deg + f32::from(turn.deg())).rem_euclid(360.0);
-            left.min(360.0 - left) <= 45.0
-        };
+        let nearest = |turn: &Turn| deg_apart(roll_deg, -f32::from(turn.deg())) <= 45.0;
         Turn::ALL.into_iter().find(nearest)
     }
 
