@@ -112,6 +112,10 @@ const UNCLEAR: &str = "(f.overall <= 0 AND f.detector != 'human')";
 /// The others. Quality first: an index has it.
 const CLEAR: &str = "(f.overall > 0 OR f.detector = 'human')";
 
+/// Those of no person, in photos that are there.
+const OF_NOBODY: &str = "NOT EXISTS (SELECT 1 FROM members m WHERE m.face = f.id) \
+     AND NOT EXISTS (SELECT 1 FROM photos h WHERE h.id = f.photo AND h.gone = 1)";
+
 const PERSON: &str = "SELECT p.id, p.name, c.n_faces, c.n_photos, c.cover, c.first_taken, \
      c.last_taken, p.hidden FROM person_stats c JOIN people p ON p.id = c.person";
 
@@ -274,7 +278,9 @@ impl Album {
     /// # Errors
     /// [`Error::Sqlite`].
     pub fn unassigned_faces(&self, page: Page) -> Result<Paged<FaceSummary>, Error> {
-        self.faces_of_nobody(CLEAR, page)
+        // To look for a member of each face would take longer. The unclear are few.
+        let total = self.n_unassigned()? - self.n_unclear()?;
+        self.faces_of_nobody(CLEAR, total, page)
     }
 
     /// Faces assigned to nobody in which nobody can be recognised.
@@ -282,37 +288,29 @@ impl Album {
     /// # Errors
     /// [`Error::Sqlite`].
     pub fn unclear_faces(&self, page: Page) -> Result<Paged<FaceSummary>, Error> {
-        self.faces_of_nobody(UNCLEAR, page)
+        self.faces_of_nobody(UNCLEAR, self.n_unclear()?, page)
     }
 
-    fn faces_of_nobody(&self, wanted: &str, page: Page) -> Result<Paged<FaceSummary>, Error> {
+    fn faces_of_nobody(
+        &self,
+        wanted: &str,
+        total: usize,
+        page: Page,
+    ) -> Result<Paged<FaceSummary>, Error> {
         // The inner query walks an index, and looks at other tables for few faces.
         let sql = format!(
             "{FACE} WHERE f.id IN (SELECT f.id FROM faces f WHERE f.excluded IS NULL AND {wanted} \
-             AND NOT EXISTS (SELECT 1 FROM members m WHERE m.face = f.id) \
-             AND NOT EXISTS (SELECT 1 FROM photos h WHERE h.id = f.photo AND h.gone = 1) \
-             ORDER BY f.overall DESC, f.id LIMIT ?1 OFFSET ?2) ORDER BY f.overall DESC, f.id"
+             AND {OF_NOBODY} ORDER BY f.overall DESC, f.id LIMIT ?1 OFFSET ?2) \
+             ORDER BY f.overall DESC, f.id"
         );
         let items = self.query_rows(&sql, params![page.limit(), page.offset()], face)?;
-        Ok(Paged {
-            items,
-            total: self.n_of_nobody(wanted)?,
-        })
+        Ok(Paged { items, total })
     }
 
-    /// How many faces of nobody are clear, or unclear.
-    fn n_of_nobody(&self, wanted: &str) -> Result<usize, Error> {
-        let unclear = format!(
-            "(SELECT count(*) FROM faces f WHERE f.excluded IS NULL AND {UNCLEAR} \
-             AND NOT EXISTS (SELECT 1 FROM members m WHERE m.face = f.id) \
-             AND NOT EXISTS (SELECT 1 FROM photos h WHERE h.id = f.photo AND h.gone = 1))"
-        );
-        let sql = match wanted {
-            UNCLEAR => format!("SELECT {unclear}"),
-            // To look for a member of each face would take longer. The unclear are few.
-            _ => return Ok(self.n_unassigned()? - self.n_of_nobody(UNCLEAR)?),
-        };
-        let total: i64 = self.query_value(&sql)?;
+    fn n_unclear(&self) -> Result<usize, Error> {
+        let total: i64 = self.query_value(&format!(
+            "SELECT count(*) FROM faces f WHERE f.excluded IS NULL AND {UNCLEAR} AND {OF_NOBODY}"
+        ))?;
         Ok(total as usize)
     }
 

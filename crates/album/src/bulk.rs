@@ -24,7 +24,7 @@ impl Album {
             let into = match person_named(t, &name)? {
                 Some(person) => person,
                 None => {
-                    name_in(t, &actor, people[0], None, &name)?;
+                    name_in(t, &actor, people[0], &name)?;
                     people[0]
                 }
             };

@@ -2,22 +2,23 @@
 //! photo, what the networks make of it, a name. Out: a face like any other, kept as a decision.
 //! Knows nothing of networks.
 
-use fusiform_face::geometry::BoundingBox;
+use fusiform_face::geometry::{BoundingBox, Size};
 use fusiform_search::template::ModelId;
-use rusqlite::{OptionalExtension, Row, Transaction, params};
+use rusqlite::{Row, Transaction};
 
 use crate::assertions::{
-    Assertion, boxed_row, insert_assertion, insert_drawn_face, insert_for_one, invalidate_grouping,
+    Assertion, boxed_row, check_faces, insert_assertion, insert_drawn_face, insert_for_one,
+    invalidate_grouping,
 };
-use crate::database::{Abort, Album};
-use crate::decisions::{insert_decision, insert_person};
-use crate::edit::{person_named, set_name, valid_name};
+use crate::database::Album;
+use crate::decisions::insert_decision;
+use crate::edit::{assign, note_new_name, person_for, valid_name};
 use crate::error::Error;
+use crate::face_at::face_by_box;
 use crate::ids::{FaceId, PersonId, PhotoId};
 use crate::person_stats;
 use crate::photo_record::{FaceRecord, ModelPair};
 use crate::record_photo::store_description;
-use crate::same_face::best_match;
 
 /// A smaller box is a slip of the hand.
 const MIN_SIDE_PX: f32 = 4.0;
@@ -68,46 +69,26 @@ impl Album {
         let name = name.map(valid_name).transpose()?;
         let actor = self.actor().to_owned();
         self.try_transaction(|t| {
-            let known = face_there(t, photo, &bbox)?;
+            let known = face_by_box(t, photo, &bbox)?;
+            if let Some(face) = known {
+                check_faces(t, &[face])?;
+            }
             if let (Some(face), None) = (known, &name) {
                 let what = format!("face {face} is there already; give it a name, or draw another");
                 return Err(Error::InvalidRequest(what).into());
             }
-            let (person, is_new_person) = match &name {
-                None => (None, false),
-                Some(name) => match person_named(t, name)? {
-                    Some(person) => (Some(person), false),
-                    None => {
-                        let person = insert_person(t)?;
-                        set_name(t, person, Some(name))?;
-                        (Some(person), true)
-                    }
-                },
+            let named = match &name {
+                Some(name) => Some(person_for(t, name)?),
+                None => None,
             };
-            let kind = if known.is_some() { "is" } else { "draw" };
-            let decision = insert_decision(t, &actor, kind, person, None)?;
-            if let (Some(name), true) = (&name, is_new_person) {
-                let sql = "UPDATE decisions SET new_name = ?2 WHERE id = ?1";
-                t.execute(sql, params![decision, name])?;
-            }
-            let face = match known {
-                Some(face) => face,
-                None => {
-                    let face = insert_drawn_face(t, photo.0, &bbox)?;
-                    if let Some((found, models)) = found {
-                        store_description(t, face, found, models)?;
-                    }
-                    insert_for_one(t, decision, face, Assertion::Drawn)?;
-                    face
-                }
+            let person = named.map(|(person, _)| person);
+            let (face, decision) = match (known, person) {
+                (Some(face), Some(person)) => (face, assign(t, &actor, &[face], person)?),
+                _ => draw(t, &actor, (photo, &bbox), found, person)?,
             };
-            let mut people: Vec<PersonId> = person.into_iter().collect();
-            if let Some(person) = person {
-                people.extend(holder(t, face)?);
-                insert_assertion(t, decision, face, Assertion::Is(person))?;
+            if let (Some(name), Some((_, true))) = (&name, named) {
+                note_new_name(t, decision, name)?;
             }
-            invalidate_grouping(t)?;
-            person_stats::refresh(t, &people)?;
             Ok(DrawnFace {
                 face,
                 person,
@@ -117,7 +98,7 @@ impl Album {
         })
     }
 
-    /// Faces that were drawn and that this model has not described yet.
+    /// Faces that were drawn and that this model has not described yet, photo by photo.
     ///
     /// # Errors
     /// [`Error::Sqlite`].
@@ -125,7 +106,8 @@ impl Album {
         let sql = "SELECT f.id, f.x_min, f.y_min, f.x_max, f.y_max, f.photo FROM faces f \
                    JOIN photos h ON h.id = f.photo AND h.gone = 0 \
                    WHERE f.detector = 'human' AND f.excluded IS NOT 'erase' AND NOT EXISTS \
-                   (SELECT 1 FROM templates t WHERE t.face = f.id AND t.model = ?1) ORDER BY f.id";
+                   (SELECT 1 FROM templates t WHERE t.face = f.id AND t.model = ?1) \
+                   ORDER BY f.photo, f.id";
         let row = |row: &Row| {
             let (face, bbox) = boxed_row(row)?;
             Ok(UndescribedFace {
@@ -174,15 +156,34 @@ impl Album {
     }
 }
 
+/// Adds the face and the decision that it was drawn; gives both.
+fn draw(
+    t: &Transaction,
+    actor: &str,
+    (photo, bbox): (PhotoId, &BoundingBox),
+    found: Option<(&FaceRecord, &ModelPair)>,
+    person: Option<PersonId>,
+) -> rusqlite::Result<(FaceId, i64)> {
+    let decision = insert_decision(t, actor, "draw", person, None)?;
+    let face = insert_drawn_face(t, photo.0, bbox)?;
+    if let Some((found, models)) = found {
+        store_description(t, face, found, models)?;
+    }
+    insert_for_one(t, decision, face, Assertion::Drawn)?;
+    if let Some(person) = person {
+        insert_assertion(t, decision, face, Assertion::Is(person))?;
+        person_stats::refresh(t, &[person])?;
+    }
+    invalidate_grouping(t)?;
+    Ok((face, decision))
+}
+
 /// The box as far as it lies in the photo.
 fn within(bbox: &BoundingBox, width_px: u32, height_px: u32) -> Result<BoundingBox, Error> {
-    let (width, height) = (width_px as f32, height_px as f32);
-    let clipped = BoundingBox {
-        x_min: bbox.x_min.clamp(0.0, width),
-        y_min: bbox.y_min.clamp(0.0, height),
-        x_max: bbox.x_max.clamp(0.0, width),
-        y_max: bbox.y_max.clamp(0.0, height),
-    };
+    let clipped = bbox.clipped(Size {
+        width_px,
+        height_px,
+    });
     let is_box = bbox.as_array().iter().all(|side| side.is_finite())
         && clipped.width() >= MIN_SIDE_PX
         && clipped.height() >= MIN_SIDE_PX;
@@ -197,34 +198,6 @@ fn within(bbox: &BoundingBox, width_px: u32, height_px: u32) -> Result<BoundingB
             bbox.height()
         ))),
     }
-}
-
-/// The face that a box shows.
-fn face_there(
-    t: &Transaction,
-    photo: PhotoId,
-    bbox: &BoundingBox,
-) -> Result<Option<FaceId>, Abort> {
-    let sql = "SELECT id, x_min, y_min, x_max, y_max FROM faces WHERE photo = ?1 ORDER BY id";
-    let faces: Vec<(i64, BoundingBox)> = t
-        .prepare_cached(sql)?
-        .query_map([photo.0], boxed_row)?
-        .collect::<rusqlite::Result<_>>()?;
-    let Some(face) = best_match(bbox, faces) else {
-        return Ok(None);
-    };
-    let sql = "SELECT excluded IS 'erase' FROM faces WHERE id = ?1";
-    if t.query_row(sql, [face], |row| row.get(0))? {
-        let what = "the face there was erased with its person; that is for good";
-        return Err(Error::InvalidRequest(what.into()).into());
-    }
-    Ok(Some(FaceId(face)))
-}
-
-fn holder(t: &Transaction, face: FaceId) -> rusqlite::Result<Option<PersonId>> {
-    let sql = "SELECT person FROM members WHERE face = ?1";
-    let found = t.query_row(sql, [face.0], |row| row.get(0).map(PersonId));
-    found.optional()
 }
 
 fn is_unclear(t: &Transaction, face: FaceId) -> rusqlite::Result<bool> {

@@ -29,14 +29,14 @@ impl Album {
     /// [`Error::NameTaken`], [`Error::BadName`], [`Error::NoSuchPerson`]; [`Error::Sqlite`].
     pub fn name(&mut self, person: PersonId, name: &str) -> Result<(), Error> {
         let name = valid_name(name)?;
-        let old = self.person(person)?.name;
+        self.person(person)?;
         let actor = self.actor().to_owned();
         self.try_transaction(|t| {
             if let Some(id) = person_named(t, &name)?.filter(|id| *id != person) {
                 let name = name.clone();
                 return Err(Error::NameTaken { name, id: id.0 }.into());
             }
-            Ok(name_in(t, &actor, person, old.as_deref(), &name)?)
+            Ok(name_in(t, &actor, person, &name)?)
         })
     }
 
@@ -136,15 +136,11 @@ impl Album {
         let actor = self.actor().to_owned();
         self.try_transaction(|t| {
             check_faces(t, faces)?;
-            if let Some(person) = person_named(t, &name)? {
-                assign(t, &actor, faces, person)?;
-                return Ok(person);
-            }
-            let person = insert_person(t)?;
-            set_name(t, person, Some(&name))?;
+            let (person, is_new) = person_for(t, &name)?;
             let decision = assign(t, &actor, faces, person)?;
-            let sql = "UPDATE decisions SET new_name = ?2 WHERE id = ?1";
-            t.execute(sql, params![decision, name])?;
+            if is_new {
+                note_new_name(t, decision, &name)?;
+            }
             Ok(person)
         })
     }
@@ -215,9 +211,9 @@ pub(crate) fn name_in(
     t: &Transaction,
     actor: &str,
     person: PersonId,
-    old: Option<&str>,
     name: &str,
 ) -> rusqlite::Result<()> {
+    let old = name_of(t, person)?;
     set_name(t, person, Some(name))?;
     let decision = insert_decision(t, actor, "name", Some(person), None)?;
     let sql = "UPDATE decisions SET old_name = ?2, new_name = ?3 WHERE id = ?1";
@@ -234,11 +230,7 @@ pub(crate) fn merge_in(
     into: PersonId,
     from: PersonId,
 ) -> rusqlite::Result<()> {
-    let name_of = |person: PersonId| {
-        let sql = "SELECT name FROM people WHERE id = ?1";
-        t.query_row(sql, [person.0], |row| row.get::<_, Option<String>>(0))
-    };
-    let (kept, merged) = (name_of(into)?, name_of(from)?);
+    let (kept, merged) = (name_of(t, into)?, name_of(t, from)?);
     let decision = insert_decision(t, actor, "merge", Some(into), Some(from))?;
     let sql = "UPDATE decisions SET old_name = ?2, new_name = ?3 WHERE id = ?1";
     t.execute(sql, params![decision, kept, merged])?;
@@ -270,8 +262,29 @@ pub(crate) fn hide_in(
     assert_cover(t, decision, person)
 }
 
+fn name_of(t: &Transaction, person: PersonId) -> rusqlite::Result<Option<String>> {
+    let sql = "SELECT name FROM people WHERE id = ?1";
+    t.query_row(sql, [person.0], |row| row.get(0))
+}
+
+/// The person of that name, and whether they were made because there was none.
+pub(crate) fn person_for(t: &Transaction, name: &str) -> rusqlite::Result<(PersonId, bool)> {
+    if let Some(person) = person_named(t, name)? {
+        return Ok((person, false));
+    }
+    let person = insert_person(t)?;
+    set_name(t, person, Some(name))?;
+    Ok((person, true))
+}
+
+/// Notes that a decision gave a new person their name.
+pub(crate) fn note_new_name(t: &Transaction, decision: i64, name: &str) -> rusqlite::Result<()> {
+    let sql = "UPDATE decisions SET new_name = ?2 WHERE id = ?1";
+    t.execute(sql, params![decision, name]).map(drop)
+}
+
 /// Adds the decision that faces are a person; gives its number.
-fn assign(
+pub(crate) fn assign(
     t: &Transaction,
     actor: &str,
     faces: &[FaceId],
@@ -326,11 +339,7 @@ pub(crate) fn valid_name(name: &str) -> Result<String, Error> {
     Ok(name)
 }
 
-pub(crate) fn set_name(
-    t: &Transaction,
-    person: PersonId,
-    name: Option<&str>,
-) -> rusqlite::Result<usize> {
+fn set_name(t: &Transaction, person: PersonId, name: Option<&str>) -> rusqlite::Result<usize> {
     let sql = "UPDATE people SET name = ?2 WHERE id = ?1";
     t.execute(sql, params![person.0, name])
 }

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use fusiform_face::geometry::BoundingBox;
 use fusiform_face::image::Orientation;
-use rusqlite::{OptionalExtension, params};
+use rusqlite::{OptionalExtension, Transaction, params};
 
 use crate::assertions::{boxed_row, insert_drawn_face};
 use crate::database::{Album, now_ms};
@@ -14,6 +14,20 @@ use crate::error::Error;
 use crate::ids::{FaceId, PhotoId};
 use crate::path_bytes::path_to_bytes;
 use crate::same_face::best_match;
+
+/// The face of a photo that a box shows.
+pub(crate) fn face_by_box(
+    t: &Transaction,
+    photo: PhotoId,
+    bbox: &BoundingBox,
+) -> rusqlite::Result<Option<FaceId>> {
+    let sql = "SELECT id, x_min, y_min, x_max, y_max FROM faces WHERE photo = ?1 ORDER BY id";
+    let faces: Vec<(i64, BoundingBox)> = t
+        .prepare_cached(sql)?
+        .query_map([photo.0], boxed_row)?
+        .collect::<rusqlite::Result<_>>()?;
+    Ok(best_match(bbox, faces).map(FaceId))
+}
 
 impl Album {
     /// The face at a box, as far as boxes of different programs agree. A face is added at the box,
@@ -24,18 +38,12 @@ impl Album {
     pub fn face_at(&mut self, photo: PhotoId, bbox: BoundingBox) -> Result<Option<FaceId>, Error> {
         self.photo(photo)?;
         self.transaction(|t| {
-            let sql = "SELECT id, x_min, y_min, x_max, y_max FROM faces WHERE photo = ?1 \
-                       ORDER BY id";
-            let faces: Vec<(i64, BoundingBox)> = t
-                .prepare_cached(sql)?
-                .query_map([photo.0], boxed_row)?
-                .collect::<rusqlite::Result<_>>()?;
-            let Some(face) = best_match(&bbox, faces) else {
+            let Some(face) = face_by_box(t, photo, &bbox)? else {
                 return insert_drawn_face(t, photo.0, &bbox).map(Some);
             };
             let sql = "SELECT excluded IS 'erase' FROM faces WHERE id = ?1";
-            let erased: bool = t.query_row(sql, [face], |row| row.get(0))?;
-            Ok((!erased).then_some(FaceId(face)))
+            let erased: bool = t.query_row(sql, [face.0], |row| row.get(0))?;
+            Ok((!erased).then_some(face))
         })
     }
 

@@ -249,19 +249,29 @@ impl Album {
         self.query_rows(&sql, rusqlite::params_from_iter(wanted.values), row)
     }
 
+    /// Whether a photo is in a list.
+    ///
+    /// # Errors
+    /// As [`Album::photos`].
+    pub fn is_in(&self, photo: PhotoId, filter: &PhotoFilter) -> Result<bool, Error> {
+        Ok(self.key_in(photo, &filter.wanted(self)?)?.is_some())
+    }
+
+    /// The key of a photo that is in a list.
+    fn key_in(&self, photo: PhotoId, wanted: &Wanted) -> Result<Option<String>, Error> {
+        let here = wanted.and("h.id = ?", [photo.0.into()]);
+        let sql = format!("SELECT {KEY} FROM photos h WHERE {}", here.sql);
+        let values = rusqlite::params_from_iter(here.values);
+        Ok(self.query_rows(&sql, values, |row| row.get(0))?.pop())
+    }
+
     /// What is before and after a photo in a list; `None` if it is not in it.
     ///
     /// # Errors
     /// As [`Album::photos`].
     pub fn place(&self, photo: PhotoId, filter: &PhotoFilter) -> Result<Option<PhotoPlace>, Error> {
         let wanted = filter.wanted(self)?;
-        let here = wanted.and("h.id = ?", [photo.0.into()]);
-        let sql = format!("SELECT {KEY} FROM photos h WHERE {}", here.sql);
-        let values = rusqlite::params_from_iter(here.values);
-        let Some(key) = self
-            .query_rows(&sql, values, |row| row.get::<_, String>(0))?
-            .pop()
-        else {
+        let Some(key) = self.key_in(photo, &wanted)? else {
             return Ok(None);
         };
         let than = |sign: &str| {

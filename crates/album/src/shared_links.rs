@@ -54,8 +54,12 @@ pub struct SharedLink {
 }
 
 impl SharedLink {
-    /// Whether it can be opened at a time, UTC in milliseconds since 1970.
-    pub fn is_open_at(&self, at_ms: i64) -> bool {
+    /// Whether it can be opened now.
+    pub fn is_open(&self) -> bool {
+        self.is_open_at(now_ms())
+    }
+
+    pub(crate) fn is_open_at(&self, at_ms: i64) -> bool {
         // A clock that was put back opens nothing.
         self.revoked_at_ms.is_none() && (self.made_at_ms..self.expires_at_ms).contains(&at_ms)
     }
@@ -185,7 +189,7 @@ impl Album {
             .query_row(&sql, [&token_hash[..]], link)
             .optional()
             .map_err(|e| self.sqlite_error(e))?;
-        let Some(mut link) = found.filter(|link| link.is_open_at(now_ms())) else {
+        let Some(mut link) = found.filter(|link| link.is_open()) else {
             return Ok(None);
         };
         link.photos.people = self.people_of_link(link.id)?;

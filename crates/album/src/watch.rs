@@ -6,7 +6,7 @@
 //! the whole folder is scanned again. Where the system will not watch so many folders, or cannot
 //! (some network shares), the folder is looked through every `POLL_EVERY`.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::fs::Metadata;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -169,11 +169,6 @@ impl Watch {
         watch
     }
 
-    /// The folders under watch.
-    pub fn roots(&self) -> impl Iterator<Item = &Path> {
-        self.roots.iter().map(|root| &*root.path)
-    }
-
     /// Waits for changes; `None` once `stop` is set.
     pub fn next(&mut self, stop: &AtomicBool) -> Option<Changed> {
         loop {
@@ -323,10 +318,11 @@ fn identity(path: &Path) -> Option<u64> {
 
 /// Paths without those that lie within others.
 fn outermost(paths: impl IntoIterator<Item = PathBuf>) -> Vec<PathBuf> {
-    let sorted: BTreeMap<PathBuf, ()> = paths.into_iter().map(|p| (p, ())).collect();
+    let sorted: BTreeSet<PathBuf> = paths.into_iter().collect();
     let mut kept: Vec<PathBuf> = Vec::new();
-    for (path, ()) in sorted {
-        if !kept.iter().any(|outer| path.starts_with(outer)) {
+    for path in sorted {
+        // What lies within a folder follows it.
+        if !kept.last().is_some_and(|outer| path.starts_with(outer)) {
             kept.push(path);
         }
     }

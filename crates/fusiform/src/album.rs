@@ -3,11 +3,11 @@
 //! Knows nothing of how the album stores.
 
 use std::path::PathBuf;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 pub use fusiform_album::*;
 use fusiform_face::geometry::BoundingBox;
-use fusiform_face::image::{Fingerprint, Orientation};
+use fusiform_face::image::{Fingerprint, Image, Orientation};
 
 use crate::engine::Engine;
 use crate::photo::{AnalyseOptions, Face};
@@ -72,9 +72,9 @@ impl Engine {
             engine: self,
             options,
         };
-        let summary = fusiform_album::scan::scan(&analyse, album, roots, scan, stop, tell)?;
+        let mut summary = fusiform_album::scan::scan(&analyse, album, roots, scan, stop, tell)?;
         if !summary.interrupted {
-            self.describe_drawn(album)?;
+            summary.interrupted = !self.describe_drawn(album, stop)?;
         }
         Ok(summary)
     }
@@ -93,44 +93,52 @@ impl Engine {
         bbox: BoundingBox,
         name: Option<&str>,
     ) -> Result<DrawnFace, crate::Error> {
-        let found = self.described(album, photo, &bbox)?;
+        let image = self.decoded(album, photo)?;
+        let found = image.and_then(|image| self.described(&image, &bbox));
         let models = self.models();
         let found = found.as_ref().map(|face| (face, &models));
         Ok(album.draw_face(photo, bbox, found, name)?)
     }
 
     /// Describes faces that were drawn and have no template of this pack: after a change of pack,
-    /// or a scan from scratch. One whose photo cannot be read now waits for the next scan.
-    fn describe_drawn(&self, album: &mut Album) -> Result<(), crate::Error> {
+    /// or a scan from scratch. One whose photo cannot be read now waits for the next scan, as do
+    /// those that are left once `stop` is set: the answer is whether it came to the end.
+    fn describe_drawn(&self, album: &mut Album, stop: &AtomicBool) -> Result<bool, crate::Error> {
         let Ok(model) = self.embedder_id() else {
-            return Ok(());
+            return Ok(true);
         };
-        for drawn in album.undescribed_faces(model)? {
-            if let Some(found) = self.described(album, drawn.photo, &drawn.bbox)? {
-                album.describe_face(drawn.face, &found, &self.models())?;
+        let drawn = album.undescribed_faces(model)?;
+        for of_photo in drawn.chunk_by(|a, b| a.photo == b.photo) {
+            if stop.load(Ordering::Relaxed) {
+                return Ok(false);
+            }
+            let Some(image) = self.decoded(album, of_photo[0].photo)? else {
+                continue;
+            };
+            for drawn in of_photo {
+                if let Some(found) = self.described(&image, &drawn.bbox) {
+                    album.describe_face(drawn.face, &found, &self.models())?;
+                }
             }
         }
-        Ok(())
+        Ok(true)
     }
 
-    /// What the networks make of a box; `None` if no file of the photo can be read, or nothing can
-    /// be made of it.
-    fn described(
-        &self,
-        album: &Album,
-        photo: PhotoId,
-        bbox: &BoundingBox,
-    ) -> Result<Option<FaceRecord>, crate::Error> {
+    /// A photo of the album; `None` if no file of it can be read.
+    fn decoded(&self, album: &Album, photo: PhotoId) -> Result<Option<Image>, crate::Error> {
         let view = album.photo(photo)?;
-        let decoded = view.paths.iter().find_map(|path| {
+        Ok(view.paths.iter().find_map(|path| {
             let decoded = self.decode_file(path).ok()?;
             let size = decoded.image.size();
             // Another photo may lie there by now.
             let is_it = (size.width_px, size.height_px) == (view.width_px, view.height_px);
-            is_it.then_some(decoded)
-        });
-        let face = decoded.and_then(|decoded| self.describe_at(&decoded.image, bbox).ok());
-        Ok(face.map(face_record))
+            is_it.then_some(decoded.image)
+        }))
+    }
+
+    /// What the networks make of a box, if anything can be made of it.
+    fn described(&self, image: &Image, bbox: &BoundingBox) -> Option<FaceRecord> {
+        self.describe_at(image, bbox).ok().map(face_record)
     }
 
     /// Groups the album's faces into people, if anything changed since that was last done.

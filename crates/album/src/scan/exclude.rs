@@ -105,11 +105,6 @@ impl Exclude {
         )
     }
 
-    /// The owner's patterns.
-    pub fn patterns(&self) -> &[String] {
-        &self.patterns
-    }
-
     /// Whether a folder below a root is left out, or lies in one that is.
     pub fn leaves_out(&self, root: &Path, folder: &Path) -> bool {
         let Ok(below) = self.below(root) else {

@@ -40,6 +40,17 @@ fn groups_that_get_one_name_are_one_person_and_one_undo_takes_all_back() {
 }
 
 #[test]
+fn a_name_that_was_replaced_comes_back_when_it_is_undone() {
+    let (_stage, mut album) = filled();
+    let all = groups(&album);
+    album.name(all[0], "Ada").unwrap();
+    album.name_all(&all[..2], "Ida").unwrap();
+    let latest = album.history(Page::default()).unwrap().items[0].id;
+    album.undo_decision(latest).unwrap();
+    assert_eq!(album.person(all[0]).unwrap().name.as_deref(), Some("Ada"));
+}
+
+#[test]
 fn a_batch_is_not_undone_in_part_and_hiding_and_ignoring_are_batches_too() {
     let (_stage, mut album) = filled();
     let all = groups(&album);
