@@ -148,8 +148,12 @@ impl Layer {
             &mut serve.password_file,
             &mut serve.backup_dir,
         ];
+        let keyed = [&mut serve.nextcloud, &mut serve.deepstack].into_iter();
+        let key_files = keyed
+            .flatten()
+            .filter_map(|program| program.key_file.as_mut());
         let folders = self.folders.iter_mut().flatten();
-        for path in files.into_iter().flatten().chain(folders) {
+        for path in files.into_iter().flatten().chain(key_files).chain(folders) {
             *path = expand_home(path, home).map_err(|e| ConfigError::Path(e.to_string()))?;
         }
         Ok(self)
@@ -230,7 +234,8 @@ mod tests {
         };
         let config = resolve(
             "catalogue = \"~/photos.db\"\nfolders = [\"~/Pictures\", \"/mnt/a\"]\n\
-             exclude = [\"*.png\"]\n[serve]\nvault = \"~/vault.db\"\n",
+             exclude = [\"*.png\"]\n[serve]\nvault = \"~/vault.db\"\n\
+             [serve.nextcloud]\nkey_file = \"~/nc.key\"\n",
         )
         .unwrap();
         let home = etcetera::home_dir().unwrap();
@@ -239,6 +244,8 @@ mod tests {
         assert_eq!(config.folders, folders);
         assert_eq!(config.serve.vault, Some(home.join("vault.db")));
         assert_eq!(config.exclude, ["*.png"]);
+        let nextcloud = config.serve.nextcloud.unwrap();
+        assert_eq!(nextcloud.key_file, Some(home.join("nc.key")));
         let error = resolve("catalogue = \"~ida/photos.db\"\n").unwrap_err();
         assert!(error.to_string().contains("another user"), "{error}");
     }

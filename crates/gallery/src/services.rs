@@ -61,14 +61,27 @@ impl Gallery {
 
     /// The service of this key and kind, unless the key has ended or was taken back. Every stored
     /// hash is compared, in constant time.
+    ///
+    /// The key counts as used.
     pub fn service(&self, kind: Kind, key: &Uuid) -> Option<Service> {
-        let (hash, now_ms) = (self.store.key_hash(key), self.clock.now_ms());
-        let ring = self.ring.load();
-        let key = ring.opening(&hash, now_ms)?;
-        let service = service_of(key, &self.services.load()).filter(|s| s.kind == kind)?;
+        let (number, service) = self.opened_by(key)?;
+        if service.kind != kind {
+            return None;
+        }
         let mut used = self.used.lock().unwrap_or_else(PoisonError::into_inner);
-        used.insert(key.number, now_ms);
+        used.insert(number, self.clock.now_ms());
         Some(service)
+    }
+
+    /// Whether a key opens a service of whatever kind; it does not count as used by that.
+    pub fn is_key(&self, key: &Uuid) -> bool {
+        self.opened_by(key).is_some()
+    }
+
+    fn opened_by(&self, key: &Uuid) -> Option<(i64, Service)> {
+        let ring = self.ring.load();
+        let key = ring.opening(&self.store.key_hash(key), self.clock.now_ms())?;
+        Some((key.number, service_of(key, &self.services.load())?))
     }
 
     /// What is known of each key, in the order of their numbers.

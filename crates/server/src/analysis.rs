@@ -124,9 +124,9 @@ impl Analyser {
         self.admission.compute(holder, pixel_bytes, work).await
     }
 
-    /// The similarity at which other programs should link the faces of a whole library: the
-    /// strictest that the pack states, but none stricter than one false match in a hundred
-    /// thousand; `None` for a pack that states none.
+    /// The similarity at which other programs should link the faces of a whole library: the loosest
+    /// that the pack states of at most one false match in a hundred thousand, else its strictest;
+    /// `None` for a pack that states none.
     pub(crate) fn library_threshold(&self) -> Option<Threshold> {
         let stated = self.engine.thresholds().ok()?.stated();
         // Rates pass through text, so they are compared with a tolerance.

@@ -24,7 +24,7 @@ use crate::front::Client;
 use crate::multipart;
 use crate::names::{is_dots, normalized};
 use crate::problem::{Code, Problem, render_problems};
-use crate::service::{Recognition, embedding, why_not_one};
+use crate::service::{Recognition, embedding, embeddings, why_not_one};
 use confidence::Confidence;
 
 /// Images of one registration, and names.
@@ -231,8 +231,7 @@ impl DeepStack {
         let image = form.image()?;
         let least = form.min_confidence(MIN_MATCH_CONFIDENCE)?;
         let found = self.recognition.analyse(service, image).await?;
-        let probes = found.faces.iter().map(|face| Ok(embedding(face)?.to_vec()));
-        let probes: Vec<Vec<f32>> = probes.collect::<Result<_, Problem>>()?;
+        let probes = embeddings(&found.faces)?;
         let n = probes.len();
         let nearest = self.recognition.nearest(service, probes, 1).await?;
         let shown = found.faces.iter().zip(nearest).map(|(face, near)| {

@@ -1,9 +1,9 @@
 //! The external model of Nextcloud's "Face Recognition". In: photos that the app has scaled down.
 //! Out: faces with descriptors for its clustering.
 //!
-//! The app takes whatever it cannot read for "no face in this photo", for good. So what fails here
-//! is tried again, and then answered with a body that breaks off: PHP's client reports an error,
-//! and the app keeps the photo for another time.
+//! The app takes whatever it cannot read for "no face in this photo", for good. So a photo that
+//! finds the queue full is tried again, and what fails is answered with a body that breaks off:
+//! PHP's client reports an error, and the app keeps the photo for another time.
 
 mod render;
 

@@ -3,6 +3,7 @@
 //! numbers, problem+json and HTML are elsewhere.
 
 use std::any::Any;
+use std::fmt;
 
 use axum::Router;
 use axum::extract::rejection::{BytesRejection, JsonRejection, PathRejection, QueryRejection};
@@ -182,8 +183,8 @@ impl Problem {
     }
 
     /// The server cannot do it until somebody has looked after it; the cause goes to the log here.
-    fn unable(code: Code, detail: &str) -> Problem {
-        tracing::error!("{detail}");
+    fn unable(code: Code, cause: &dyn fmt::Display, detail: impl Into<String>) -> Problem {
+        tracing::error!("{cause}");
         Problem::new(code, detail)
     }
 
@@ -237,13 +238,13 @@ impl From<fusiform_gallery::Error> for Problem {
                 Problem::invalid(error.to_string())
             }
             Error::UnknownPerson(_) => Problem::new(Code::UnknownSubject, error.to_string()),
-            Error::DiskFull => Problem::unable(Code::DiskFull, &error.to_string()),
-            Error::Chain { .. } => Problem::unable(Code::LogBroken, &error.to_string()),
+            Error::DiskFull => Problem::unable(Code::DiskFull, &error, error.to_string()),
+            Error::Chain { .. } => Problem::unable(Code::LogBroken, &error, error.to_string()),
             Error::DiskFails(why) => {
-                tracing::error!("the disk that holds the vault cannot be written: {why}");
-                let detail =
-                    "the disk that holds the vault cannot be written; the server's log says why";
-                Problem::new(Code::DiskFails, detail)
+                let what = "the disk that holds the vault cannot be written";
+                let cause = format!("{what}: {why}");
+                let detail = format!("{what}; the server's log says why");
+                Problem::unable(Code::DiskFails, &cause, detail)
             }
             _ => Problem::internal(error.to_string()),
         }
@@ -254,6 +255,7 @@ impl From<fusiform::Error> for Problem {
     fn from(error: fusiform::Error) -> Problem {
         match error {
             fusiform::Error::Image(why) => Problem::new(Code::UnreadableImage, why.to_string()),
+            fusiform::Error::Album(why) => why.into(),
             other => Problem::internal(other.to_string()),
         }
     }
@@ -264,9 +266,8 @@ impl From<fusiform::AlbumError> for Problem {
         use fusiform::{AlbumError as Error, AlbumErrorKind as Kind};
         let code = match (&error, error.kind()) {
             (Error::DiskFull { .. }, _) => {
-                tracing::error!("{error}");
                 let detail = "the disk that holds the album is full; nothing was changed";
-                return Problem::new(Code::DiskFull, detail);
+                return Problem::unable(Code::DiskFull, &error, detail);
             }
             (Error::NoSuchPerson(_) | Error::NoSuchFace(_) | Error::NoSuchPhoto(_), _) => {
                 Code::NotFound

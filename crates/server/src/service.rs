@@ -141,16 +141,7 @@ impl Recognition {
             return Ok(Some(service));
         }
         // A right key in the wrong place is no guess.
-        let all = [
-            Kind::Recognition,
-            Kind::Detection,
-            Kind::Verification,
-            Kind::Admin,
-        ];
-        let of_another_kind = all
-            .iter()
-            .any(|kind| self.gallery.service(*kind, key).is_some());
-        if of_another_kind && !guessable {
+        if !guessable && self.gallery.is_key(key) {
             return Ok(None);
         }
         if self.wrong_keys.must_wait(client.address) {
@@ -209,6 +200,15 @@ pub(crate) fn embedding(face: &Face) -> Result<&[f32], Problem> {
     let template = face.template.as_ref();
     let template = template.ok_or_else(|| Problem::internal("the pack only detects"))?;
     Ok(&template.vector)
+}
+
+/// The embeddings of faces, in their order.
+///
+/// # Errors
+/// As [`embedding`].
+pub(crate) fn embeddings(faces: &[Face]) -> Result<Vec<Vec<f32>>, Problem> {
+    let each = faces.iter().map(|face| Ok(embedding(face)?.to_vec()));
+    each.collect()
 }
 
 /// Why an enrolment's photo does not show the one face that is wanted.

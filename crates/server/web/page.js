@@ -9,7 +9,8 @@ const base = new URL(document.currentScript.src).pathname.replace(/\/assets\/pag
 const typing = (at) =>
     at.closest("input:not([type=checkbox]), textarea, select, [contenteditable]");
 
-// Review: one key per answer, shown on the buttons.
+// One key for each answer of the review and each step between photos, shown on the buttons; `/`
+// goes to the search.
 document.addEventListener("keydown", (event) => {
     if (event.ctrlKey || event.metaKey || event.altKey || event.repeat || typing(event.target))
         return;

@@ -283,6 +283,9 @@ impl Photos {
                 if let Some(photo) = self.by_sha1.get(&wanted) {
                     return Some(*photo);
                 }
+                if self.read.len() == self.files.len() {
+                    break;
+                }
                 self.read(at);
             }
             if let Some(photo) = self.by_sha1.get(&wanted) {

@@ -85,7 +85,7 @@ fn bind(
         exclude: Exclude::new(&context.config.exclude)?,
         nextcloud_key,
         deepstack_key: deepstack_key.map(secret_file::api_key).transpose()?,
-        home: etcetera::home_dir().ok(),
+        home: context.config.user_home.clone(),
     };
     Server::bind(settings, parts)
 }

@@ -27,7 +27,7 @@ pub(crate) struct ImmichLayer {
 #[serde(deny_unknown_fields)]
 pub(crate) struct KeyedLayer {
     listen: Option<SocketAddr>,
-    key_file: Option<PathBuf>,
+    pub(super) key_file: Option<PathBuf>,
 }
 
 impl ImmichLayer {

@@ -67,7 +67,7 @@ const TYPES: [&str; 8] = [
     "*/*",
 ];
 
-/// The bytes of one request, and whether it was cut.
+/// The bytes of one request.
 fn request(numbers: &mut Numbers, paths: &[&str], key: &str) -> Vec<u8> {
     let image = portrait(1);
     let mut contents: Vec<Vec<u8>> = TEXTS.iter().map(|t| t.as_bytes().to_vec()).collect();

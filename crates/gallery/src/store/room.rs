@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-/// Room for an enrolment: an image of some megabytes, its row, the log.
+/// Room for what is usual beside large images: rows, the log, a portrait.
 #[cfg(unix)]
 const ENOUGH_BYTES: u64 = 1 << 20;
 

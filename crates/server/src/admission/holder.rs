@@ -19,8 +19,8 @@ impl Holder {
     /// Clients of DeepStack's routes while their form, which has the key, is read.
     pub(crate) const DEEPSTACK: Holder = Holder(-4);
 
-    /// Strangers who have a link to some photos: they wait for each other, and nobody waits for
-    /// them.
+    /// Strangers who have a link to some photos: they count as one key, however many they
+    /// are.
     pub(crate) const VISITORS: Holder = Holder(-5);
 
     /// The service with this number; they are positive.

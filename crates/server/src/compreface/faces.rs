@@ -20,7 +20,7 @@ use super::request::{
 use super::scale::Scale;
 use crate::analysis::Analysed;
 use crate::problem::{Code, Problem};
-use crate::service::{Recognition, embedding, why_not_one};
+use crate::service::{Recognition, embedding, embeddings, why_not_one};
 
 type JsonAnswer = Result<Value, Problem>;
 
@@ -103,9 +103,7 @@ impl Faces {
         let options = &request.options;
         let (mut result, probes) = if request.detect_faces {
             let found = self.analyse(service, request.image, options).await?;
-            let probes = found.faces.iter().map(|f| Ok(embedding(f)?.to_vec()));
-            let probes: Result<Vec<_>, Problem> = probes.collect();
-            (shown(&found, options), probes?)
+            (shown(&found, options), embeddings(&found.faces)?)
         } else {
             let (bbox, probe) = self.recognition.embed_crop(service, request.image).await?;
             let face = render::cropped_face(&bbox, &probe, options.plugins);

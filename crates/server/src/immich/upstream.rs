@@ -63,7 +63,9 @@ impl Upstream {
         let request = request.map_err(|e| unreachable(e.to_string()))?;
         let answer = tokio::time::timeout(ANSWER_TIMEOUT, self.client.request(request)).await;
         let answer = answer.map_err(|_| unreachable("it does not answer".into()))?;
-        let (from, body) = answer.map_err(|e| unreachable(chain(&e)))?.into_parts();
+        let (from, body) = answer
+            .map_err(|e| unreachable(format!("{:#}", anyhow::Error::new(e))))?
+            .into_parts();
         let mut response = Response::new(Body::new(body));
         *response.status_mut() = from.status;
         for name in [header::CONTENT_TYPE, header::CONTENT_LENGTH] {
@@ -72,14 +74,6 @@ impl Upstream {
             }
         }
         Ok(response)
-    }
-}
-
-/// An error and what it came from.
-fn chain(error: &dyn std::error::Error) -> String {
-    match error.source() {
-        Some(source) => format!("{error}: {}", chain(source)),
-        None => error.to_string(),
     }
 }
 

@@ -14,7 +14,7 @@ use super::fields::Fields;
 use super::frame::{Frame, MenuItem};
 use super::guard::Login;
 use super::state::Pages;
-use crate::admission::blocking;
+use crate::admission::Holder;
 use crate::problem::Problem;
 
 #[derive(Debug, Deserialize)]
@@ -113,20 +113,18 @@ pub(super) async fn draw(
     let bbox = BoundingBox::from_array([x, y, x + w, y + h]);
     let name = fields.first("name").map(str::to_owned);
     let worker = pages.clone();
+    let photo = PhotoId(id);
+    let view = pages.album(move |album| Ok(album.photo(photo)?)).await?;
     // The photo is decoded whole, so it takes its turn like any other work of that size.
-    let drawn = blocking(move || {
-        let mut album = worker.connection()?;
-        let photo = PhotoId(id);
-        let drawn = worker
-            .engine()
-            .draw_face(&mut album, photo, bbox, name.as_deref());
-        drawn.map_err(|why| match why {
-            // A box beside the photo is a slip of the hand, and no fault of the server.
-            fusiform::Error::Album(why) => Problem::from(why),
-            why => Problem::from(why),
+    let pixel_bytes = pages.pictures().decoding_bytes(view.paths).await?;
+    let work = move || {
+        worker.with_album(|album| {
+            let engine = worker.engine();
+            Ok(engine.draw_face(album, photo, bbox, name.as_deref())?)
         })
-    })
-    .await?;
+    };
+    let turns = pages.admission();
+    let drawn = turns.compute(Holder::PAGES, pixel_bytes, work).await?;
     pages
         .decide(move |_| Ok(format!("/photos/{id}?face={}", drawn.face)))
         .await

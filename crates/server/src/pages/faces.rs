@@ -14,7 +14,7 @@ use super::fields::Fields;
 use super::frame::day;
 use super::guard::Login;
 use super::merge_question;
-use super::pictures::Source;
+use super::pictures::{Source, head};
 use super::state::Pages;
 use super::view::View;
 use crate::problem::{Code, Problem};
@@ -56,8 +56,6 @@ impl Tiles {
             .filter(|name| face.name.as_ref() != Some(name))
             .map(|name| &**name)
             .collect();
-        let mut href = self.view.photo(face.photo);
-        href.push(if href.contains('?') { '&' } else { '?' });
         html! {
             li.tile {
                 label {
@@ -65,7 +63,7 @@ impl Tiles {
                     img src={ "/faces/" (id) "/crop.jpg" } alt=(words) width="160" height="160"
                         loading="lazy";
                 }
-                a href={ (href) "face=" (id) } aria-label=(to_photo) {
+                a href=(self.view.face(face.photo, id)) aria-label=(to_photo) {
                     (when.as_deref().unwrap_or("Photo"))
                 }
                 @if face.from_file_time && when.is_some() { small { "from the file's time" } }
@@ -105,12 +103,10 @@ pub(super) fn source(album: &Album, photo: PhotoId) -> Result<Source, Problem> {
             tag.update(&side.to_le_bytes());
         }
     }
-    let mut head = [0; 8];
-    head.copy_from_slice(&tag.finalize().as_bytes()[..8]);
     Ok(Source {
         photo: photo.0,
         size_px: (view.width_px, view.height_px),
-        tag: head,
+        tag: head(&tag),
         paths: view.paths,
         faces: view.faces.iter().map(|f| (f.face.0, f.bbox)).collect(),
     })
@@ -300,10 +296,10 @@ pub(super) async fn is(
             })
         };
         let merged = pages.album(merged).await?;
-        if let Some(found) = merge_question::hindrance(&pages, &fields, merged).await? {
-            let frame = pages.frame(login, None).await?;
-            let action = format!("/faces/{id}/is");
-            return Ok(merge_question::page(&frame, &found, &action, &fields).into_response());
+        let action = format!("/faces/{id}/is");
+        let asked = merge_question::ask(&pages, login, &fields, merged, &action).await?;
+        if let Some(page) = asked {
+            return Ok(page);
         }
     }
     pages
@@ -323,9 +319,7 @@ pub(super) async fn is(
                 }
                 _ => drop(assert_faces(album, &fields, &faces)?),
             }
-            let to = view.photo(face.photo);
-            let sign = if to.contains('?') { '&' } else { '?' };
-            Ok(format!("{to}{sign}face={id}"))
+            Ok(view.face(face.photo, face.face))
         })
         .await
 }

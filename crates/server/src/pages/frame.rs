@@ -120,24 +120,23 @@ pub(super) fn bare(title: &str, content: Markup) -> Markup {
 
 /// A page for strangers: without menu and scripts, and found by no search engine.
 pub(super) fn public(title: &str, content: Markup) -> Markup {
-    html! {
-        (DOCTYPE)
-        html lang="en" {
-            head {
-                meta charset="utf-8";
-                meta name="viewport" content="width=device-width, initial-scale=1";
-                meta name="color-scheme" content="light dark";
-                meta name="robots" content="noindex, nofollow";
-                title { (title) }
-                link rel="icon" href="/assets/icon.svg";
-                link rel="stylesheet" href="/assets/style.css";
-            }
-            body { main #content { (content) } }
-        }
-    }
+    let head = html! {
+        meta name="robots" content="noindex, nofollow";
+        title { (title) }
+    };
+    whole(head, html! { main #content { (content) } })
 }
 
 fn document(title: &str, body: Markup) -> Markup {
+    let head = html! {
+        title { (title) " · Fusiform" }
+        script src="/assets/page.js" defer {}
+    };
+    whole(head, body)
+}
+
+/// What every page has, whoever sees it.
+fn whole(head: Markup, body: Markup) -> Markup {
     html! {
         (DOCTYPE)
         html lang="en" {
@@ -145,10 +144,9 @@ fn document(title: &str, body: Markup) -> Markup {
                 meta charset="utf-8";
                 meta name="viewport" content="width=device-width, initial-scale=1";
                 meta name="color-scheme" content="light dark";
-                title { (title) " · Fusiform" }
+                (head)
                 link rel="icon" href="/assets/icon.svg";
                 link rel="stylesheet" href="/assets/style.css";
-                script src="/assets/page.js" defer {}
             }
             body { (body) }
         }

@@ -3,8 +3,10 @@
 
 use axum::Extension;
 use axum::extract::{Query, State};
-use axum::response::{IntoResponse, Response};
-use fusiform::album::{Album, FaceSummary, Page, PeopleFilter, PersonId, PersonStats};
+use axum::response::Response;
+use fusiform::album::{
+    Album, Error, FaceSummary, Page, Paged, PeopleFilter, PersonId, PersonStats,
+};
 use maud::{Markup, html};
 use serde::Deserialize;
 
@@ -189,9 +191,9 @@ pub(super) async fn decide(
             .album(move |album| Ok(album.person_called(&name)?))
             .await?;
         all.extend(holder);
-        if let Some(found) = merge_question::hindrance(&pages, &fields, all).await? {
-            let frame = pages.frame(login, None).await?;
-            return Ok(merge_question::page(&frame, &found, "/groups", &fields).into_response());
+        let asked = merge_question::ask(&pages, login, &fields, all, "/groups").await?;
+        if let Some(page) = asked {
+            return Ok(page);
         }
     }
     pages
@@ -225,26 +227,14 @@ pub(super) async fn leftovers(
     Extension(login): Extension<Login>,
     Query(params): Query<Params>,
 ) -> Result<Markup, Problem> {
-    let frame = pages.frame(login, params.did).await?;
-    let part = part(params.page, PER_PAGE);
-    let read = move |album: &mut Album| {
-        let faces = album.unassigned_faces(part)?;
-        let tiles = Tiles::of(album, &faces.items, View::default())?;
-        Ok((faces, tiles, name_list(album)?))
+    let words = |total| {
+        html! {
+            (counted(total, "face that resembles", "faces that resemble"))
+            " nobody enough to be put with them. Select some to say who they are."
+        }
     };
-    let (faces, tiles, names) = pages.album(read).await?;
-    let content = html! {
-        div.head { div.words {
-            h1 { "Faces of nobody" }
-            p.soft {
-                (counted(faces.total, "face that resembles", "faces that resemble"))
-                " nobody enough to be put with them. Select some to say who they are."
-            }
-        } }
-        (names)
-        (nameable(&frame, "faces", &tiles, &faces.items, &pager("/faces?", part, faces.total)))
-    };
-    Ok(frame.page("Faces of nobody", MenuItem::Groups, content))
+    let list = ("faces", "Faces of nobody");
+    of_nobody(&pages, login, params, list, Album::unassigned_faces, words).await
 }
 
 /// Faces in which nobody can be recognised: shown, and never asked about.
@@ -253,27 +243,44 @@ pub(super) async fn unclear(
     Extension(login): Extension<Login>,
     Query(params): Query<Params>,
 ) -> Result<Markup, Problem> {
+    let words = |total| {
+        html! {
+            (counted(total, "face", "faces"))
+            " too small, too blurred or turned too far to recognise anybody in. They are \
+            neither grouped nor asked about; you can still say who they are."
+        }
+    };
+    let list = ("unclear", "Unclear faces");
+    of_nobody(&pages, login, params, list, Album::unclear_faces, words).await
+}
+
+/// A list of faces to name: its place in the address, its title, how it is read and what is said.
+async fn of_nobody(
+    pages: &Pages,
+    login: Login,
+    params: Params,
+    (list, title): (&str, &str),
+    read: fn(&Album, Page) -> Result<Paged<FaceSummary>, Error>,
+    words: impl FnOnce(usize) -> Markup,
+) -> Result<Markup, Problem> {
     let frame = pages.frame(login, params.did).await?;
     let part = part(params.page, PER_PAGE);
     let read = move |album: &mut Album| {
-        let faces = album.unclear_faces(part)?;
+        let faces = read(album, part)?;
         let tiles = Tiles::of(album, &faces.items, View::default())?;
         Ok((faces, tiles, name_list(album)?))
     };
     let (faces, tiles, names) = pages.album(read).await?;
+    let more = pager(&format!("/{list}?"), part, faces.total);
     let content = html! {
         div.head { div.words {
-            h1 { "Unclear faces" }
-            p.soft {
-                (counted(faces.total, "face", "faces"))
-                " too small, too blurred or turned too far to recognise anybody in. They are \
-                neither grouped nor asked about; you can still say who they are."
-            }
+            h1 { (title) }
+            p.soft { (words(faces.total)) }
         } }
         (names)
-        (nameable(&frame, "unclear", &tiles, &faces.items, &pager("/unclear?", part, faces.total)))
+        (nameable(&frame, list, &tiles, &faces.items, &more))
     };
-    Ok(frame.page("Unclear faces", MenuItem::Groups, content))
+    Ok(frame.page(title, MenuItem::Groups, content))
 }
 
 /// Faces of nobody to select, and what to say of those that are.

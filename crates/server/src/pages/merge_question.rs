@@ -1,11 +1,13 @@
 //! Whether two people may be merged who stand in one photo. In: a form that would merge them. Out:
 //! a page that asks once more and sends the same form again.
 
+use axum::response::{IntoResponse, Response};
 use fusiform::album::{InOnePhoto, PersonId, PersonStats};
 use maud::{Markup, html};
 
 use super::fields::Fields;
 use super::frame::{Frame, MenuItem, called};
+use super::guard::Login;
 use super::state::Pages;
 use crate::problem::Problem;
 
@@ -13,14 +15,29 @@ use crate::problem::Problem;
 const ANYWAY: &str = "anyway";
 
 /// What speaks against a merge.
-pub(super) struct Hindrance {
+struct Hindrance {
     found: InOnePhoto,
     one: PersonStats,
     other: PersonStats,
 }
 
-/// What speaks against making these people one, unless the form was asked about it already.
-pub(super) async fn hindrance(
+/// The page that asks whether to make these people one all the same, if something speaks against
+/// it and the form was not asked about it already; yes sends `fields` to `action` again.
+pub(super) async fn ask(
+    pages: &Pages,
+    login: Login,
+    fields: &Fields,
+    people: Vec<PersonId>,
+    action: &str,
+) -> Result<Option<Response>, Problem> {
+    let Some(found) = hindrance(pages, fields, people).await? else {
+        return Ok(None);
+    };
+    let frame = pages.frame(login, None).await?;
+    Ok(Some(page(&frame, &found, action, fields).into_response()))
+}
+
+async fn hindrance(
     pages: &Pages,
     fields: &Fields,
     people: Vec<PersonId>,
@@ -42,8 +59,7 @@ pub(super) async fn hindrance(
         .await
 }
 
-/// The page that asks; yes sends `fields` to `action` again.
-pub(super) fn page(frame: &Frame, hindrance: &Hindrance, action: &str, fields: &Fields) -> Markup {
+fn page(frame: &Frame, hindrance: &Hindrance, action: &str, fields: &Fields) -> Markup {
     let Hindrance { found, one, other } = hindrance;
     let (one, other) = (called(one), called(other));
     let content = html! {

@@ -44,10 +44,10 @@ pub(super) async fn name(
         }
         Some(other) => {
             let both = vec![other, person];
-            if let Some(found) = merge_question::hindrance(&pages, &fields, both).await? {
-                let frame = pages.frame(login, None).await?;
-                let action = format!("/people/{id}/name");
-                return Ok(merge_question::page(&frame, &found, &action, &fields).into_response());
+            let action = format!("/people/{id}/name");
+            let asked = merge_question::ask(&pages, login, &fields, both, &action).await?;
+            if let Some(page) = asked {
+                return Ok(page);
             }
             pages
                 .decide(move |album| {
@@ -109,10 +109,10 @@ pub(super) async fn merge(
     let wanted = other.clone();
     let both = move |album: &mut Album| Ok(vec![PersonId(id), album.find_person(&wanted)?]);
     let both = pages.album(both).await?;
-    if let Some(found) = merge_question::hindrance(&pages, &fields, both).await? {
-        let frame = pages.frame(login, None).await?;
-        let action = format!("/people/{id}/merge");
-        return Ok(merge_question::page(&frame, &found, &action, &fields).into_response());
+    let action = format!("/people/{id}/merge");
+    let asked = merge_question::ask(&pages, login, &fields, both, &action).await?;
+    if let Some(page) = asked {
+        return Ok(page);
     }
     pages
         .decide(move |album| {

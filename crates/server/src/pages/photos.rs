@@ -4,7 +4,6 @@ use axum::Extension;
 use axum::extract::{Path, RawQuery, State};
 use axum::http::HeaderMap;
 use axum::response::Response;
-use fusiform::DateSource;
 use fusiform::album::{Album, Exclusion, FaceSummary, PhotoId, PhotoPlace, PhotoView};
 use fusiform::geometry::BoundingBox;
 use maud::{Markup, html};
@@ -36,11 +35,9 @@ pub(super) async fn show(
             true => album.place(photo.photo, &filter)?,
             false => None,
         };
-        let date = album.date_of(photo.photo)?;
-        Ok((photo, place, date, name_list(album)?))
+        Ok((photo, place, name_list(album)?))
     };
-    let (photo, place, date, names) = pages.album(read).await?;
-    let is_of_file = date.is_some_and(|date| date.source == Some(DateSource::FileTime));
+    let (photo, place, names) = pages.album(read).await?;
     let title = match &photo.taken_at {
         Some(taken) => day(taken),
         None => photo
@@ -64,7 +61,6 @@ pub(super) async fn show(
                 @if !unclear.is_empty() { ", " (unclear.len()) " of them unclear" }
                 " · " (photo.width_px) "×" (photo.height_px)
                 @if photo.from_file_time { " · date from the file's time" }
-                @if is_of_file { " · the date is only that of the file" }
             }
             @for path in &photo.paths { (path_links(path)) }
             p { a href={ "/photos/" (photo.photo) "/draw" } { "Draw a face that was missed" } }

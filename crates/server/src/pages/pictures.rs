@@ -14,7 +14,7 @@ use quick_cache::Weighter;
 use quick_cache::sync::Cache;
 use tokio::sync::Mutex;
 
-use crate::admission::{Admission, Holder, Turn, blocking, reduced_decoding_bytes};
+use crate::admission::{Admission, Holder, Turn, blocking, decoding_bytes, reduced_decoding_bytes};
 use crate::problem::{Code, Problem};
 
 /// Side of a face, for screens with two pixels a point.
@@ -67,10 +67,15 @@ impl Covered {
                 tag.update(&side.to_le_bytes());
             }
         }
-        let mut head = [0; 8];
-        head.copy_from_slice(&tag.finalize().as_bytes()[..8]);
-        head
+        head(&tag)
     }
+}
+
+/// The first bytes of a hash: enough to tell contents apart.
+pub(super) fn head(hash: &blake3::Hasher) -> [u8; 8] {
+    let mut head = [0; 8];
+    hash.finalize_xof().fill(&mut head);
+    head
 }
 
 /// A picture's key in the cache. The tag is a hash of the content, so that a number used again
@@ -133,14 +138,14 @@ impl Pictures {
     ) -> Result<Bytes, Problem> {
         let key = Key::Face(face, source.tag);
         let enough_px = enough_for_faces(&source);
-        self.make(source, key, enough_px, |decoded, source| {
-            let (scale_x, scale_y) = decoded_scale(decoded);
+        self.make(source, key, enough_px, Holder::PAGES, |decoded, source| {
+            let (scale_x, scale_y) = decoded_scale(&decoded);
             let cut = |(face, b): &(i64, BoundingBox)| {
                 let bbox = b.scaled(scale_x, scale_y);
                 let jpeg = jpeg(&square(&decoded.image, &bbox, FACE_PX)?)?;
                 Some((Key::Face(*face, source.tag), jpeg))
             };
-            source.faces.iter().filter_map(cut).collect()
+            Ok(source.faces.iter().filter_map(cut).collect())
         })
         .await
     }
@@ -157,9 +162,9 @@ impl Pictures {
         let key = Key::Photo(source.photo, source.tag, size);
         let longest_px = size.longest_px();
         let name = key.clone();
-        self.make(source, key, longest_px, move |decoded, _| {
+        self.make(source, key, longest_px, Holder::PAGES, move |decoded, _| {
             let jpeg = jpeg(&decoded.image.shrunk_to(longest_px));
-            jpeg.into_iter().map(|jpeg| (name.clone(), jpeg)).collect()
+            Ok(jpeg.map(|jpeg| (name, jpeg)).into_iter().collect())
         })
         .await
     }
@@ -177,20 +182,9 @@ impl Pictures {
         size: Size,
     ) -> Result<Bytes, Problem> {
         let tag = faces.tag(&source);
-        let key = |size| Key::Covered(source.photo, tag, size);
-        if let Some(picture) = self.kept.get(&key(size)) {
-            return Ok(picture);
-        }
-        let lock = source.photo.unsigned_abs() as usize % LOCKS;
-        let _lock = self.locks[lock].lock().await;
-        if let Some(picture) = self.kept.get(&key(size)) {
-            return Ok(picture);
-        }
-        let (mut decoded, turn) = self
-            .decode(&source.paths, LARGE_PX, Holder::VISITORS)
-            .await?;
-        let work = move || {
-            let _turn = turn;
+        let photo = source.photo;
+        let key = move |size| Key::Covered(photo, tag, size);
+        let work = move |mut decoded: Decoded, _: &Source| {
             decoded.image = decoded.image.shrunk_to(LARGE_PX);
             let (scale_x, scale_y) = decoded_scale(&decoded);
             let scaled = |boxes: &[BoundingBox]| -> Vec<BoundingBox> {
@@ -205,17 +199,21 @@ impl Pictures {
             let no_jpeg = || Problem::internal("a covered photo could not be written");
             let large = jpeg(&decoded.image).ok_or_else(no_jpeg)?;
             let small = jpeg(&decoded.image.shrunk_to(SMALL_PX)).ok_or_else(no_jpeg)?;
-            Ok([(Size::Large, large), (Size::Small, small)])
+            Ok(vec![(key(Size::Large), large), (key(Size::Small), small)])
         };
-        let made = blocking(work).await?;
-        let mut wanted = None;
-        for (made_size, picture) in made {
-            if made_size == size {
-                wanted = Some(picture.clone());
-            }
-            self.kept.insert(key(made_size), picture);
-        }
-        wanted.ok_or_else(|| Problem::not_found("this size"))
+        self.make(source, key(size), LARGE_PX, Holder::VISITORS, work)
+            .await
+    }
+
+    /// What decoding the first of a photo's files that can be read takes, in full size.
+    pub(super) async fn decoding_bytes(&self, paths: Vec<PathBuf>) -> Result<u64, Problem> {
+        let turn = self.admission.turn(Holder::PAGES, 0).await?;
+        blocking(move || {
+            let _turn = turn;
+            let file = paths.iter().find_map(|path| read_photo(path).ok());
+            Ok(file.map_or(0, |bytes| decoding_bytes(&bytes)))
+        })
+        .await
     }
 
     /// Forgets every picture.
@@ -228,7 +226,8 @@ impl Pictures {
         source: Source,
         key: Key,
         enough_px: u32,
-        make: impl FnOnce(&Decoded, &Source) -> Vec<(Key, Bytes)> + Send + 'static,
+        holder: Holder,
+        make: impl FnOnce(Decoded, &Source) -> Result<Vec<(Key, Bytes)>, Problem> + Send + 'static,
     ) -> Result<Bytes, Problem> {
         if let Some(picture) = self.kept.get(&key) {
             return Ok(picture);
@@ -239,12 +238,12 @@ impl Pictures {
         if let Some(picture) = self.kept.get(&key) {
             return Ok(picture);
         }
-        let (decoded, turn) = self.decode(&source.paths, enough_px, Holder::PAGES).await?;
+        let (decoded, turn) = self.decode(&source.paths, enough_px, holder).await?;
         let pictures = Arc::clone(self);
         blocking(move || {
             let _turn = turn;
             let mut wanted = None;
-            for (name, picture) in make(&decoded, &source) {
+            for (name, picture) in make(decoded, &source)? {
                 if name == key {
                     wanted = Some(picture.clone());
                 }

@@ -247,7 +247,6 @@ async fn wanted(pages: &Pages, fields: &Fields) -> Result<Vec<PathBuf>, Problem>
 /// Scans folders, and keeps the state of the scan that was begun.
 pub(super) fn run(pages: &Pages, roots: &[PathBuf]) -> Result<(), Problem> {
     let scans = pages.scans();
-    let mut album = pages.connection()?;
     let options = ScanOptions {
         threads: pages.threads(),
         exclude: pages.exclude().clone(),
@@ -265,14 +264,11 @@ pub(super) fn run(pages: &Pages, roots: &[PathBuf]) -> Result<(), Problem> {
             );
         });
     };
-    let summary = pages.engine().scan_with(
-        &mut album,
-        roots,
-        &AnalyseOptions::default(),
-        &options,
-        scans.stop_flag(),
-        update,
-    )?;
+    let summary = pages.with_album(|album| {
+        let (analyse, stop) = (AnalyseOptions::default(), scans.stop_flag());
+        let engine = pages.engine();
+        Ok(engine.scan_with(album, roots, &analyse, &options, stop, update)?)
+    })?;
     scans.update(|progress| {
         let stopped = if summary.interrupted {
             "Stopped; scan again to go on. "

@@ -12,7 +12,7 @@ use super::frame::{MenuItem, called, counted, day, day_or_part, month, thousands
 use super::groups::{PER_PAGE, pager, part};
 use super::guard::Login;
 use super::state::Pages;
-use super::view::View;
+use super::view::{View, joined};
 use crate::problem::Problem;
 
 /// Fields for names that the form always has.
@@ -55,7 +55,7 @@ pub(super) async fn list(
     };
     let (photos, unknown, months, mut people, known) = pages.album(read).await?;
     people.extend(view.who.iter().cloned());
-    let joined = people.join(if view.any_person { " or " } else { " and " });
+    let joined = joined(&people, view.any_person);
     let title = match (people.is_empty(), view.dates_in_words()) {
         (true, None) => "Photos".into(),
         (true, Some(dates)) => format!("Photos, {dates}"),
@@ -205,7 +205,7 @@ fn by_month(view: &View, photos: &[PhotoSummary], months: &[MonthCount]) -> Mark
         @for (at, photo) in photos.iter().enumerate() {
             @let here = key(photo);
             @if dated && (at == 0 || here != key(&photos[at - 1])) {
-                li.month data-month=(here.as_deref().unwrap_or("none")) {
+                li.month {
                     (photo.taken_at.as_deref().map_or("No date".into(), month))
                     @if let Some(count) = whole(&here) {
                         " " small.soft { (counted(count.n_photos, "photo", "photos")) }

@@ -12,7 +12,7 @@ use super::fields::Fields;
 use super::frame::{Frame, MenuItem, called, counted};
 use super::guard::{Login, random};
 use super::state::Pages;
-use super::view::{View, dates_in_words};
+use super::view::{View, dates_in_words, joined};
 use super::visitors::token_hash;
 use crate::problem::Problem;
 
@@ -35,7 +35,7 @@ fn in_words(album: &Album, photos: &PhotoFilter) -> Result<String, Problem> {
     }
     let mut words = match &*names {
         [] => "Photos with every face covered".into(),
-        names => names.join(if photos.any_person { " or " } else { " and " }),
+        names => joined(names, photos.any_person),
     };
     words.extend(dates_in_words(&photos.dates).map(|dates| format!(", {dates}")));
     if !photos.words.is_empty() {
@@ -137,9 +137,8 @@ pub(super) async fn make(
                 with_names,
                 days,
             };
-            let id = album.share(&hash, &new)?;
-            let links = album.shared_links()?;
-            let made = links.iter().find(|link| link.id == id);
+            album.share(&hash, &new)?;
+            let made = album.open_link(&hash)?;
             let end = made.map_or(Ok(String::new()), |link| {
                 album.local_time(link.expires_at_ms)
             })?;
@@ -152,7 +151,7 @@ pub(super) async fn make(
             h1 { "The link is made" }
             p.soft { (words) " · open until " (end) }
         } }
-        div.panel data-copy {
+        div.panel {
             p { "Send this link; it is not shown again:" }
             p.path { a href={ "/s/" (token) } rel="noreferrer" { "/s/" (token) } }
             p.soft { "Right-click it to copy its whole address." }
@@ -195,7 +194,7 @@ pub(super) async fn list(
 }
 
 fn row(frame: &Frame, link: &SharedLink, words: &str, times: &(String, String)) -> Markup {
-    let open = link.is_open_at(super::visitors::now_ms());
+    let open = link.is_open();
     html! {
         li.undone[!open] {
             div.words {

@@ -113,7 +113,7 @@ impl Pages {
         &self.0.guard
     }
 
-    pub(super) fn engine(&self) -> &Engine {
+    pub(super) fn engine(&self) -> &Arc<Engine> {
         &self.0.engine
     }
 
@@ -147,11 +147,6 @@ impl Pages {
         self.0.home.as_deref()
     }
 
-    /// A handle on the engine for work on another thread.
-    pub(super) fn shared_engine(&self) -> Arc<Engine> {
-        Arc::clone(&self.0.engine)
-    }
-
     /// Threads that a scan may use.
     pub(super) fn threads(&self) -> usize {
         self.0.threads
@@ -168,19 +163,24 @@ impl Pages {
         work: impl FnOnce(&mut Album) -> Result<T, Problem> + Send + 'static,
     ) -> Result<T, Problem> {
         let pages = self.clone();
-        blocking(move || {
-            let mut album = pages.connection()?;
-            let done = work(&mut album);
-            if done.as_ref().is_err_and(|p| p.code == Code::DiskFull) {
-                pages.0.disk_full.store(true, Ordering::SeqCst);
-            }
-            let mut idle = pages.0.idle.lock().unwrap_or_else(PoisonError::into_inner);
-            if idle.len() < MAX_IDLE_CONNECTIONS {
-                idle.push(album);
-            }
-            done
-        })
-        .await
+        blocking(move || pages.with_album(work)).await
+    }
+
+    /// As [`Pages::album`], on this thread, which may block.
+    pub(super) fn with_album<T>(
+        &self,
+        work: impl FnOnce(&mut Album) -> Result<T, Problem>,
+    ) -> Result<T, Problem> {
+        let mut album = self.connection()?;
+        let done = work(&mut album);
+        if done.as_ref().is_err_and(|p| p.code == Code::DiskFull) {
+            self.0.disk_full.store(true, Ordering::SeqCst);
+        }
+        let mut idle = self.0.idle.lock().unwrap_or_else(PoisonError::into_inner);
+        if idle.len() < MAX_IDLE_CONNECTIONS {
+            idle.push(album);
+        }
+        done
     }
 
     /// As [`Pages::album`], for a decision. `work` gives the page to go to, which then offers to
@@ -208,8 +208,8 @@ impl Pages {
         self.0.decided.notify_one();
     }
 
-    /// A connection to the album; [`Pages::album`] gives it back.
-    pub(super) fn connection(&self) -> Result<Album, Problem> {
+    /// A connection to the album; [`Pages::with_album`] gives it back.
+    fn connection(&self) -> Result<Album, Problem> {
         let mut idle = self.0.idle.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(album) = idle.pop() {
             return Ok(album);
@@ -263,13 +263,21 @@ impl Pages {
     /// As [`Pages::group`], on a thread that may block.
     pub(super) fn group_blocking(&self) -> Result<(), Problem> {
         let _alone = self.0.grouping.blocking_write();
-        let mut album = self.connection()?;
-        self.0.engine.group(&mut album)?;
+        self.with_album(|album| self.regroup(album))
+    }
+
+    fn regroup(&self, album: &mut Album) -> Result<(), Problem> {
+        let grouped = self.0.engine.group(album)?;
+        tracing::info!(
+            "{} people, {} faces of nobody",
+            grouped.n_people,
+            grouped.n_unassigned
+        );
         Ok(())
     }
 
-    /// Scanned folders that are not there, as they were seconds ago: a disk that is off may answer
-    /// slowly.
+    /// Scanned folders that are not there, as they were seconds ago: to look takes a while where a
+    /// disk is off, and whoever asks meanwhile waits for the one look.
     pub(super) async fn missing_roots(&self) -> Result<Vec<MissingRoot>, Problem> {
         let mut looked = self.0.missing.lock().await;
         if let Some((at, missing)) = looked.as_ref()
@@ -286,16 +294,7 @@ impl Pages {
     pub(super) async fn group(&self) -> Result<(), Problem> {
         let pages = self.clone();
         let _alone = self.0.grouping.write().await;
-        self.album(move |album| {
-            let grouped = pages.0.engine.group(album)?;
-            tracing::info!(
-                "{} people, {} faces of nobody",
-                grouped.n_people,
-                grouped.n_unassigned
-            );
-            Ok(())
-        })
-        .await
+        self.album(move |album| pages.regroup(album)).await
     }
 
     /// After decisions, once none was made for a while, lets the grouping follow them.

@@ -3,7 +3,9 @@
 
 use std::path::PathBuf;
 
-use fusiform::album::{Album, DateRange, PartialDate, PersonId, PhotoFilter, PhotoId};
+use fusiform::album::{
+    Album, DateRange, Error, FaceId, PartialDate, PersonId, PhotoFilter, PhotoId,
+};
 
 use super::fields::Fields;
 use super::frame::day_or_part;
@@ -76,7 +78,8 @@ impl View {
         for name in &self.who {
             match album.find_person(name) {
                 Ok(person) => people.push(person),
-                Err(_) => unknown.push(name.clone()),
+                Err(Error::NoSuchPerson(_)) => unknown.push(name.clone()),
+                Err(why) => return Err(why.into()),
             }
         }
         people.dedup();
@@ -130,10 +133,22 @@ impl View {
         }
     }
 
+    /// The address of a face in a photo that was come to from here.
+    pub(super) fn face(&self, photo: PhotoId, face: FaceId) -> String {
+        let to = self.photo(photo);
+        let sign = if to.contains('?') { '&' } else { '?' };
+        format!("{to}{sign}face={face}")
+    }
+
     /// The dates in words, if there are any.
     pub(super) fn dates_in_words(&self) -> Option<String> {
         dates_in_words(&self.dates)
     }
+}
+
+/// `Ada and Bo`, or `Ada or Bo`.
+pub(super) fn joined(names: &[String], any_person: bool) -> String {
+    names.join(if any_person { " or " } else { " and " })
 }
 
 /// `2021`, `July 2021 to 4 May 2022`, `until 2020`.

@@ -2,7 +2,6 @@
 //! but those of its people. Reaches nothing else: no page, no original, no metadata, no scripts.
 
 use std::sync::Arc;
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use axum::Router;
 use axum::extract::{Path, Query, Request, State};
@@ -10,7 +9,7 @@ use axum::http::{HeaderName, HeaderValue, Method, header};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
-use fusiform::album::{Album, MonthCount, PhotoFilter, PhotoId, SharedLink};
+use fusiform::album::{Album, MonthCount, PhotoId, SharedLink};
 use maud::{Markup, html};
 use serde::Deserialize;
 use tower_http::set_header::SetResponseHeaderLayer;
@@ -21,6 +20,7 @@ use super::groups::{pager, part};
 use super::guard::Guard;
 use super::pictures::{Covered, Size};
 use super::state::Pages;
+use super::view::joined;
 use crate::front::Client;
 use crate::problem::{Code, Problem, render_problems};
 use crate::security_headers::with_security_headers;
@@ -31,12 +31,6 @@ const PER_PAGE: usize = 24;
 /// What is stored of a token.
 pub(super) fn token_hash(token: &str) -> [u8; 32] {
     *blake3::hash(token.as_bytes()).as_bytes()
-}
-
-/// UTC in milliseconds since 1970.
-pub(super) fn now_ms() -> i64 {
-    let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH);
-    since_1970.map_or(0, |d| i64::try_from(d.as_millis()).unwrap_or(i64::MAX))
 }
 
 /// The routes, which no password guards.
@@ -141,11 +135,7 @@ async fn list(
     let (photos, months, names, end) = pages.album(read).await?;
     let title = match &*names {
         [] => "Shared photos".into(),
-        names => names.join(if opened.link.photos.any_person {
-            " or "
-        } else {
-            " and "
-        }),
+        names => joined(names, opened.link.photos.any_person),
     };
     let base = format!("/s/{}", opened.token);
     let content = html! {
@@ -178,14 +168,6 @@ fn span_of(months: &[MonthCount]) -> String {
         (Some(only), None) => format!(" · {}", month(only)),
         _ => String::new(),
     }
-}
-
-/// Refuses photos that the link does not show.
-fn check(album: &Album, photo: PhotoId, photos: &PhotoFilter) -> Result<(), Problem> {
-    let place = album.place(photo, photos)?;
-    place
-        .map(drop)
-        .ok_or_else(|| Problem::not_found("this photo"))
 }
 
 async fn show(
@@ -264,7 +246,9 @@ async fn picture(
     let link = Arc::clone(&opened.link);
     let find = move |album: &mut Album| {
         let photo = PhotoId(photo);
-        check(album, photo, &link.photos)?;
+        if !album.is_in(photo, &link.photos)? {
+            return Err(Problem::not_found("this photo"));
+        }
         let faces = album.all_faces_in(photo)?;
         let (kept, covered) = faces.into_iter().partition::<Vec<_>, _>(|face| {
             face.person
@@ -281,7 +265,7 @@ async fn picture(
         ))
     };
     let (source, faces) = pages.album(find).await?;
-    let engine = pages.shared_engine();
+    let engine = Arc::clone(pages.engine());
     let pictures = pages.pictures();
     let made = pictures.covered(engine, source, faces, size).await;
     // Why a file cannot be read is the owner's to know.

@@ -16,7 +16,7 @@ use utoipa::IntoParams;
 use super::problem_json::Problems;
 use super::schema::{Bounds, Identified, Match};
 use crate::problem::Problem;
-use crate::service::{Recognition, embedding};
+use crate::service::{Recognition, embeddings};
 
 #[derive(Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
@@ -44,9 +44,7 @@ pub(super) async fn identify(
     let threshold = threshold.and_then(|t| t.at_fmr(fmr));
     let threshold = threshold.map_err(|e| Problem::invalid(e.to_string()))?;
     let faces = recognition.analyse(service, image).await?.faces;
-    let probes = faces.iter().map(|face| Ok(embedding(face)?.to_vec()));
-    let probes: Result<Vec<_>, Problem> = probes.collect();
-    let found = recognition.nearest(service, probes?, 1).await?;
+    let found = recognition.nearest(service, embeddings(&faces)?, 1).await?;
     let mut matches = Vec::new();
     for (face, mut found) in faces.iter().zip(found) {
         let near = found.pop().filter(|m| m.similarity >= threshold.similarity);
