@@ -2,6 +2,7 @@
 //! Out: one [`Config`]. Only this file and `config/serve.rs` read the environment.
 
 mod error;
+mod mqtt;
 mod other_programs;
 mod serve;
 
@@ -16,6 +17,7 @@ use serde::Deserialize;
 use error::ConfigError;
 use fusiform::album::expand_home;
 use fusiform_server::Settings;
+use mqtt::MqttLayer;
 pub(crate) use serve::{ServeLayer, vault_secrets};
 
 /// Immich's API key, where the environment gives one: `FUSIFORM_IMMICH_KEY`.
@@ -24,7 +26,7 @@ pub(crate) fn immich_key() -> Option<String> {
 }
 
 /// Settings after every layer has spoken.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Config {
     /// The SQLite file that holds photos, faces and people.
     pub catalogue: PathBuf,
@@ -47,7 +49,7 @@ pub(crate) struct Config {
 }
 
 /// One layer of settings; an empty field leaves the layer below in force.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Layer {
     /// See [`Config::catalogue`].
@@ -152,8 +154,10 @@ impl Layer {
         let key_files = keyed
             .flatten()
             .filter_map(|program| program.key_file.as_mut());
+        let of_mqtt = serve.mqtt.iter_mut().flat_map(MqttLayer::files);
         let folders = self.folders.iter_mut().flatten();
-        for path in files.into_iter().flatten().chain(key_files).chain(folders) {
+        let files = files.into_iter().flatten().chain(key_files).chain(of_mqtt);
+        for path in files.chain(folders) {
             *path = expand_home(path, home).map_err(|e| ConfigError::Path(e.to_string()))?;
         }
         Ok(self)
