@@ -23,6 +23,9 @@ use super::topics::double_take_level;
 const EMPTY_AFTER: Duration = Duration::from_secs(30);
 /// After it Double Take's tracker says that somebody has left.
 const AWAY_AFTER: Duration = Duration::from_secs(30 * 60);
+/// Of more people than these each is announced when they are first recognised: Home Assistant makes
+/// two entities of everybody.
+const MAX_ANNOUNCED: usize = 500;
 /// Between two pictures of one person.
 const HEAD_EVERY: Duration = Duration::from_secs(5);
 
@@ -40,6 +43,8 @@ pub(super) struct Announcer {
 struct State {
     /// Who is enrolled.
     people: BTreeSet<String>,
+    /// Whose entities Home Assistant was told of.
+    announced: BTreeSet<String>,
     /// Cameras heard of, and what was said of each.
     cameras: BTreeMap<String, InCamera>,
     heads: BTreeMap<String, Instant>,
@@ -103,10 +108,8 @@ impl Announcer {
         let mut state = self.state();
         state.double_take.announced.clear();
         if let Some(discovery) = &self.discovery {
-            state
-                .people
-                .iter()
-                .for_each(|n| self.say(discovery.person(n)));
+            let people = state.announced.iter();
+            people.for_each(|name| self.say(discovery.person(name)));
             let cameras = state.cameras.keys();
             cameras.for_each(|c| self.say(discovery.camera(c)));
         }
@@ -159,9 +162,8 @@ impl Announcer {
         let left: Vec<String> = state.people.difference(&names).cloned().collect();
         let came: Vec<String> = names.difference(&state.people).cloned().collect();
         state.people = names;
-        if let Some(discovery) = &self.discovery {
-            came.iter()
-                .for_each(|name| self.say(discovery.person(name)));
+        if state.people.len() <= MAX_ANNOUNCED {
+            came.iter().for_each(|name| self.announce(&mut state, name));
         }
         for name in &left {
             self.outbox.forget(name);
@@ -170,9 +172,19 @@ impl Announcer {
         left
     }
 
+    /// Tells Home Assistant of a person, once.
+    fn announce(&self, state: &mut State, name: &str) {
+        if let Some(discovery) = &self.discovery
+            && state.announced.insert(name.to_owned())
+        {
+            self.say(discovery.person(name));
+        }
+    }
+
     /// Takes out what the broker keeps of a person.
     fn take_back(&self, state: &mut State, name: &str) {
         state.heads.remove(name);
+        state.announced.remove(name);
         self.say([self.own.image(name), self.own.state(name)].map(cleared));
         let Some(discovery) = &self.discovery else {
             return;
@@ -208,6 +220,7 @@ impl Announcer {
     pub(super) fn looked(&self, sighting: &Sighting, news: &News, n_examples: usize) {
         let people = news.first.iter().chain(&news.better);
         for person in people {
+            self.announce(&mut self.state(), &person.name);
             self.say(
                 self.own
                     .matched(sighting, person, self.threshold, n_examples),

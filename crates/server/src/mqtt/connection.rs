@@ -107,8 +107,6 @@ impl<L: Listener> Connection<L> {
                 }
                 tokio::select! {
                     biased;
-                    event = &mut polled => break event,
-                    () = self.outbox.added(), if link.is_connected => {}
                     () = until(link.sweep_ends) => {
                         link.sweep_ends = None;
                         let topics = self.listener.kept_topics();
@@ -122,6 +120,8 @@ impl<L: Listener> Connection<L> {
                         link.farewell = Some(Instant::now() + FAREWELL);
                         self.listener.farewell();
                     }
+                    event = &mut polled => break event,
+                    () = self.outbox.added(), if link.is_connected => {}
                 }
             };
             match event {

@@ -250,6 +250,11 @@ impl Sighting {
         }
         self.our_labels.push(label);
     }
+
+    /// Frigate did not take the name; it may be told again.
+    pub(super) fn not_labelled(&mut self, label: &str) {
+        self.our_labels.retain(|ours| ours != label);
+    }
 }
 
 impl Recognised {

@@ -127,6 +127,10 @@ impl Watch {
                 .with(&job.event, |sighting| sighting.last_look = Some(now));
         }
         if job.task != Task::Look {
+            // Frigate may have been away when its name was found.
+            if let Some(sighting) = self.dispatch.with(&job.event, |s| s.clone()) {
+                self.label(&sighting).await;
+            }
             let end = |sighting: &mut Sighting| {
                 sighting.is_done = true;
                 sighting.clone()
@@ -246,7 +250,10 @@ impl Watch {
             .filter_map(|p| p.best.nearest.as_ref());
         let score = nearest.map(|near| near.confidence).fold(0.0, f64::max);
         let score = ((score * 100.0).round() / 100.0).clamp(0.01, 1.0);
-        frigate.set_sub_label(&sighting.id, &label, score).await;
+        if !frigate.set_sub_label(&sighting.id, &label, score).await {
+            self.dispatch
+                .with(&sighting.id, |sighting| sighting.not_labelled(&label));
+        }
     }
 
     /// Pictures of those who were recognised.
