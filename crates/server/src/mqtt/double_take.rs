@@ -371,9 +371,11 @@ mod tests {
         assert_eq!(text(&messages[0]), "3");
 
         let (matched, unknown, camera) = (&messages[3], &messages[1], &messages[5]);
-        let of = |words: &[&[&str]]| words.concat();
-        assert_eq!(keys(text(matched)), of(&[&HEAD, &["match"], &FOUND]));
-        let expected = of(&[&HEAD, &["unknown"], &FOUND, &["unknowns"], &FOUND]);
+        assert_eq!(
+            keys(text(matched)),
+            [&HEAD[..], &["match"], &FOUND].concat()
+        );
+        let expected = [&HEAD[..], &["unknown"], &FOUND, &["unknowns"], &FOUND].concat();
         assert_eq!(keys(text(unknown)), expected);
         let counts = [
             "personCount",
@@ -393,7 +395,7 @@ mod tests {
             &FOUND,
             &counts,
         ];
-        assert_eq!(keys(text(camera)), of(three));
+        assert_eq!(keys(text(camera)), three.concat());
 
         let json: Value = serde_json::from_str(text(matched)).unwrap();
         assert_eq!(json["id"], "1623906078.684285-5l9hw6");
