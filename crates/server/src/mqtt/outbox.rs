@@ -239,7 +239,7 @@ mod tests {
         for number in [4, 5, 6, 0] {
             outbox.sent(number);
         }
-        [4, 5, 6].map(|number| outbox.confirmed(number));
+        (4..=6).for_each(|number| outbox.confirmed(number));
         assert!(outbox.is_empty());
         assert_eq!(outbox.state().bytes, 0);
     }
@@ -266,7 +266,7 @@ mod tests {
         assert_eq!(outbox.hand_over().unwrap().topic, "10");
         let mut large = message("large", false, true, "");
         large.payload = vec![0; MAX_BYTES / 2].into();
-        [0; 3].map(|_| outbox.push(large.clone()));
+        (0..3).for_each(|_| outbox.push(large.clone()));
         assert!(outbox.state().bytes <= MAX_BYTES + MAX_UNDER_WAY * 200);
     }
 
