@@ -21,6 +21,7 @@ mod lane;
 mod outbox;
 mod own_messages;
 mod recognise;
+mod seldom;
 mod sighting;
 mod status;
 mod sweep;
@@ -48,6 +49,7 @@ use home_assistant::Discovery;
 use outbox::Outbox;
 use own_messages::OwnTopics;
 use recognise::Recogniser;
+use seldom::Seldom;
 pub(crate) use status::Status;
 use watch::Watch;
 
@@ -116,6 +118,7 @@ impl Mqtt {
             frigate: frigate.transpose()?,
             status,
             counts,
+            malformed: Seldom::default(),
         };
         Ok(Mqtt {
             options: address.options,
