@@ -220,7 +220,11 @@ impl Announcer {
     pub(super) fn looked(&self, sighting: &Sighting, news: &News, n_examples: usize) {
         let people = news.first.iter().chain(&news.better);
         for person in people {
-            self.announce(&mut self.state(), &person.name);
+            let mut state = self.state();
+            // Enrolled since the last look at who is there.
+            state.people.insert(person.name.clone());
+            self.announce(&mut state, &person.name);
+            drop(state);
             self.say(
                 self.own
                     .matched(sighting, person, self.threshold, n_examples),
