@@ -12,6 +12,8 @@ use crate::args::{
     Args, Command, EvalCommand, ExportCommand, FaceCommand, FoldersCommand, ImportCommand,
     ModelsCommand,
 };
+#[cfg(feature = "video")]
+use crate::commands::video;
 use crate::commands::{
     audit, bench, calibrate, compreface, detect, doctor, edit, eval, eval_cluster, eval_detect,
     eval_quality, eval_redact, eval_robustness, export, face, find, folders, immich, import, keys,
@@ -131,6 +133,8 @@ fn dispatch(args: Args) -> anyhow::Result<Exit> {
         } => detect::run(context, &files, draw.as_deref(), args),
         Command::Verify { a, b, detect } => verify::run(context, &a, &b, detect),
         Command::Find { photo, top, detect } => find::run(context, &photo, top, detect),
+        #[cfg(feature = "video")]
+        Command::Video(args) => video::run(context, &args),
         Command::Report { out, faces, people } => report::run(context, &out, faces, people),
         Command::Eval(EvalCommand::Lfw {
             images,
