@@ -2,7 +2,7 @@
 //! was in view, where it was, and a template of its best frames. Knows nothing of names.
 //!
 //! Frames are looked at a few times a second; boxes are joined by where they are
-//! ([`fusiform_video::Tracker`]) and parted again where the faces of one track do not resemble each
+//! ([`fusiform_video::Tracker`]) within one scene, and parted again where the faces of one track do not resemble each
 //! other, so that two people who cross do not become one.
 
 use std::collections::BTreeMap;
@@ -74,13 +74,10 @@ pub struct Appearance {
     pub best_ms: u64,
     /// The face in that frame.
     pub best: Face,
-    /// The mean of its best frames, of length 1; `None` if nobody can be recognised by any of them,
-    /// or the pack has no embedder.
+    /// The mean of its frames by their quality, of length 1; `None` if nobody can be recognised by
+    /// any of them, or the pack has no embedder.
     pub template: Option<Template>,
 }
-
-/// Frames of which a template is made, at most.
-const MAX_SHOTS: usize = 5;
 
 /// A face of one frame.
 struct Shot {
@@ -124,6 +121,7 @@ impl Engine {
         let mut tracker = Tracker::new(options.tracker.clone());
         let mut tracks: BTreeMap<u64, Vec<Shot>> = BTreeMap::new();
         let (mut n_frames, mut last_ms, mut broke_off) = (0, 0, None);
+        let mut scene = 0;
         for frame in frames.by_ref() {
             let frame = match frame {
                 Ok(frame) => frame,
@@ -137,6 +135,10 @@ impl Engine {
                 break;
             }
             (n_frames, last_ms) = (n_frames + 1, frame.time_ms);
+            if frame.scene != scene {
+                tracker.end_all();
+                scene = frame.scene;
+            }
             let mut faces = self.analyse_image(&frame.image, &options.analyse)?.faces;
             let boxes: Vec<_> = faces.iter().map(|face| (face.bbox, face.score)).collect();
             let mut seen = tracker.step(frame.time_ms, &boxes);
@@ -199,12 +201,12 @@ fn appearance(shots: Vec<Shot>) -> Option<Appearance> {
         .map(|shot| (shot.time_ms, shot.face.bbox))
         .collect();
     let (start_ms, end_ms) = (boxes.first()?.0, boxes.last()?.0);
-    let mut best = shots;
-    best.sort_by(|a, b| b.face.quality.overall.total_cmp(&a.face.quality.overall));
-    let clear = best.iter().filter(|shot| !shot.face.is_unclear());
-    let templates = clear.filter_map(|shot| shot.face.template.as_ref());
-    let template = mean(templates.take(MAX_SHOTS));
-    let best = best.into_iter().next()?;
+    let clear = shots.iter().filter(|shot| !shot.face.is_unclear());
+    let template = mean(clear.filter_map(|shot| shot.face.template.as_ref()));
+    let quality = |shot: &Shot| shot.face.quality.overall;
+    let best = shots
+        .into_iter()
+        .max_by(|a, b| quality(a).total_cmp(&quality(b)))?;
     Some(Appearance {
         start_ms,
         end_ms,
@@ -215,17 +217,35 @@ fn appearance(shots: Vec<Shot>) -> Option<Appearance> {
     })
 }
 
-/// The mean of templates of one model, of length 1, with the quality of the first.
-fn mean<'a>(mut templates: impl Iterator<Item = &'a Template>) -> Option<Template> {
-    let mut mean = templates.next()?.clone();
+/// The mean of templates of one model, weighed by the square of their quality, of length 1; its
+/// quality is the best one.
+fn mean<'a>(templates: impl Iterator<Item = &'a Template>) -> Option<Template> {
+    let mut mean: Option<Template> = None;
     for template in templates {
-        for (sum, value) in mean.vector.iter_mut().zip(&template.vector) {
-            *sum += value;
+        let weight = template.quality * template.quality;
+        let weighed = template.vector.iter().map(|x| x * weight);
+        match &mut mean {
+            None => {
+                mean = Some(Template {
+                    vector: weighed.collect(),
+                    ..template.clone()
+                });
+            }
+            Some(mean) => {
+                mean.quality = mean.quality.max(template.quality);
+                mean.vector
+                    .iter_mut()
+                    .zip(weighed)
+                    .for_each(|(sum, x)| *sum += x);
+            }
         }
     }
+    let mut mean = mean?;
     let length = mean.vector.iter().map(|x| x * x).sum::<f32>().sqrt();
-    if length > 0.0 {
-        mean.vector.iter_mut().for_each(|x| *x /= length);
+    // Of no quality at all, or of opposite directions.
+    if length == 0.0 {
+        return None;
     }
+    mean.vector.iter_mut().for_each(|x| *x /= length);
     Some(mean)
 }

@@ -17,6 +17,7 @@
 
 mod codec;
 mod container;
+mod cut;
 mod error;
 mod limits;
 mod picture;

@@ -67,6 +67,11 @@ impl Tracker {
         }
     }
 
+    /// Ends every track: the next frame shows another scene.
+    pub fn end_all(&mut self) {
+        self.tracks.clear();
+    }
+
     /// The boxes of the next frame that belong to a track, in their order; one without is too unsure
     /// to begin one.
     ///

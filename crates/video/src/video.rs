@@ -9,6 +9,7 @@ use fusiform_face::image::{Image, Orientation};
 
 use crate::codec::{Codec, Decoder};
 use crate::container::{Container, Sample};
+use crate::cut::CutDetector;
 use crate::error::VideoError;
 use crate::limits::VideoLimits;
 use crate::picture::Picture;
@@ -39,6 +40,8 @@ pub struct VideoInfo {
 pub struct Frame {
     /// When it is shown, in milliseconds from the first frame.
     pub time_ms: u64,
+    /// Which scene it is of, from 0: between two numbers lies a cut.
+    pub scene: u64,
     /// Its pixels.
     pub image: Image,
 }
@@ -119,6 +122,8 @@ impl Video {
             orientation: self.info.orientation,
             interval_ms: u64::try_from(interval.as_millis()).unwrap_or(u64::MAX),
             next_ms: 0,
+            scene: 0,
+            cuts: CutDetector::default(),
             pictures: self.pictures(),
         }
     }
@@ -189,6 +194,8 @@ pub struct Frames {
     orientation: Orientation,
     interval_ms: u64,
     next_ms: u64,
+    scene: u64,
+    cuts: CutDetector,
 }
 
 impl Frames {
@@ -207,7 +214,8 @@ impl Iterator for Frames {
                 Ok(picture) => picture,
                 Err(error) => return Some(Err(error)),
             };
-            let time_ms = picture.time_ms;
+            self.scene += u64::from(self.cuts.is_cut(&picture.planes));
+            let (time_ms, scene) = (picture.time_ms, self.scene);
             if time_ms < self.next_ms {
                 continue;
             }
@@ -215,7 +223,11 @@ impl Iterator for Frames {
             self.next_ms = passed.saturating_add(self.interval_ms);
             let image = picture.planes.to_image(self.orientation);
             let image = image.map_err(|error| VideoError::Decoder(error.to_string()));
-            return Some(image.map(|image| Frame { time_ms, image }));
+            return Some(image.map(|image| Frame {
+                time_ms,
+                scene,
+                image,
+            }));
         }
     }
 }
