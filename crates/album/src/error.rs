@@ -77,9 +77,14 @@ pub enum Error {
     /// No decision of this number can be undone.
     #[error("there is no decision {0} that can be undone; an erasure is for good")]
     NoSuchDecision(i64),
-    /// The question was answered, or a grouping has replaced it.
-    #[error("there is no question {0} any more")]
-    NoSuchQuestion(i64),
+    /// The question was answered, or settled in another way.
+    #[error("question {id} is not open any more: {why}")]
+    NoSuchQuestion {
+        /// What it is called.
+        id: String,
+        /// What became of it.
+        why: String,
+    },
     /// Another person has the name.
     #[error("{name:?} is the name of person {id} already; merge the two if they are one person")]
     NameTaken {

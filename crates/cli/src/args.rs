@@ -6,7 +6,7 @@
 use std::path::PathBuf;
 
 use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum, value_parser};
-use fusiform::album::{Page, PartialDate};
+use fusiform::album::{Page, PartialDate, QuestionId};
 use fusiform::geometry::BoundingBox;
 use fusiform::models::Precision;
 
@@ -55,6 +55,12 @@ pub(crate) struct Global {
     /// Photos handled at once [default: one per core]
     #[arg(long, global = true, value_name = "N", value_parser = value_parser!(u16).range(1..=256))]
     pub(crate) threads: Option<u16>,
+    /// Pixels that a photo may have, width times height [default: 200000000]
+    #[arg(long, global = true, value_name = "N", value_parser = value_parser!(u64).range(1..))]
+    pub(crate) max_pixels: Option<u64>,
+    /// Bytes that the file of a photo may have [default: 268435456]
+    #[arg(long, global = true, value_name = "N", value_parser = value_parser!(u64).range(1..))]
+    pub(crate) max_bytes: Option<u64>,
     /// Settings file (TOML) instead of the one in Fusiform's home
     #[arg(long, global = true, value_name = "FILE")]
     pub(crate) config: Option<PathBuf>,
@@ -248,11 +254,15 @@ unless --root names it."
         page: PageArgs,
     },
     /// Questions whose answers settle most, with reasons; and answering them
-    #[command(after_help = "Example: fusiform review\n         fusiform review 17 yes")]
+    #[command(
+        after_help = "Example: fusiform review\n         fusiform review g12-3 yes\n\n\
+A question is called by what it asks: g12-3 whether group 12 is person 3, f311-3 whether face 311 \
+is."
+    )]
     Review {
-        /// Number of a question
+        /// What the question is called
         #[arg(requires = "answer")]
-        question: Option<i64>,
+        question: Option<QuestionId>,
         /// The answer
         answer: Option<ReviewAnswer>,
         #[command(flatten)]

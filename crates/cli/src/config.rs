@@ -14,8 +14,10 @@ use etcetera::BaseStrategy;
 use serde::Deserialize;
 
 use error::ConfigError;
+use fusiform::DecodeLimits;
 use fusiform::album::expand_home;
 use fusiform_server::Settings;
+use serve::NUMBER;
 pub(crate) use serve::{ServeLayer, vault_secrets};
 
 /// Immich's API key, where the environment gives one: `FUSIFORM_IMMICH_KEY`.
@@ -38,6 +40,8 @@ pub(crate) struct Config {
     pub folders: Vec<PathBuf>,
     /// What scans leave out, as in a `.gitignore`.
     pub exclude: Vec<String>,
+    /// What the bytes of a photo may ask for.
+    pub limits: DecodeLimits,
     /// The user's home folder, which `~` stands for.
     pub user_home: Option<PathBuf>,
     /// File whose first line is the password of the album's pages.
@@ -62,6 +66,10 @@ pub(crate) struct Layer {
     pub folders: Option<Vec<PathBuf>>,
     /// See [`Config::exclude`].
     pub exclude: Option<Vec<String>>,
+    /// See [`DecodeLimits::max_pixels`].
+    pub max_pixels: Option<u64>,
+    /// See [`DecodeLimits::max_bytes`].
+    pub max_bytes: Option<u64>,
     /// See [`Config::serve`].
     #[serde(default)]
     pub serve: ServeLayer,
@@ -73,8 +81,8 @@ impl Config {
     /// `file` is the settings file that a flag names; without it `config.toml` in Fusiform's home
     /// is read if it exists. Fusiform's home is `FUSIFORM_HOME`, else `fusiform` in the user's data
     /// folder (XDG Base Directory). Variables: `FUSIFORM_HOME`, `FUSIFORM_CATALOGUE`,
-    /// `FUSIFORM_MODELS_DIR`, `FUSIFORM_PACK`, `FUSIFORM_THREADS`. `~` in a path is the user's home
-    /// folder.
+    /// `FUSIFORM_MODELS_DIR`, `FUSIFORM_PACK`, `FUSIFORM_THREADS`, `FUSIFORM_MAX_PIXELS`,
+    /// `FUSIFORM_MAX_BYTES`. `~` in a path is the user's home folder.
     ///
     /// # Errors
     /// [`ConfigError`] naming the file or variable.
@@ -114,6 +122,11 @@ impl Config {
             threads: layer.threads,
             folders: layer.folders.unwrap_or_default(),
             exclude: layer.exclude.unwrap_or_default(),
+            limits: DecodeLimits {
+                max_pixels: layer.max_pixels.unwrap_or(DecodeLimits::DEFAULT.max_pixels),
+                max_bytes: layer.max_bytes.unwrap_or(DecodeLimits::DEFAULT.max_bytes),
+                ..DecodeLimits::DEFAULT
+            },
             user_home,
             password_file: layer.serve.password_file.clone(),
             serve: layer.serve.resolve(home.as_deref())?,
@@ -131,6 +144,8 @@ impl Layer {
             threads: self.threads.or(below.threads),
             folders: self.folders.or(below.folders),
             exclude: self.exclude.or(below.exclude),
+            max_pixels: self.max_pixels.or(below.max_pixels),
+            max_bytes: self.max_bytes.or(below.max_bytes),
             serve: self.serve.over(below.serve),
         }
     }
@@ -181,20 +196,15 @@ fn environment() -> Result<Layer, ConfigError> {
             wanted: "UTF-8 text",
         }),
     };
-    let threads = text("FUSIFORM_THREADS")?.map(|value| {
-        value.parse().map_err(|_| ConfigError::Variable {
-            name: "FUSIFORM_THREADS",
-            value: value.into(),
-            wanted: "a whole number",
-        })
-    });
     Ok(Layer {
         catalogue: env::var_os("FUSIFORM_CATALOGUE").map(PathBuf::from),
         models_dir: env::var_os("FUSIFORM_MODELS_DIR").map(PathBuf::from),
         pack: text("FUSIFORM_PACK")?,
-        threads: threads.transpose()?,
+        threads: serve::parsed(&text, "FUSIFORM_THREADS", NUMBER)?,
         folders: None,
         exclude: None,
+        max_pixels: serve::parsed(&text, "FUSIFORM_MAX_PIXELS", NUMBER)?,
+        max_bytes: serve::parsed(&text, "FUSIFORM_MAX_BYTES", NUMBER)?,
         serve: serve::environment(&text)?,
     })
 }

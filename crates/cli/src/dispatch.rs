@@ -116,10 +116,21 @@ fn dispatch(args: Args) -> anyhow::Result<Exit> {
             people::together(context, search, page)
         }
         Command::Photo { photo } => people::photo(context, &photo),
-        Command::Redact(args) => redact::run(context, &args),
-        Command::Export(ExportCommand::Xmp { out }) => export::xmp(context, out.as_deref()),
+        Command::Redact(mut args) => {
+            args.out = context.expanded(&args.out)?;
+            for photo in &mut args.photos {
+                *photo = context.expanded(photo)?;
+            }
+            redact::run(context, &args)
+        }
+        Command::Export(ExportCommand::Xmp { out }) => {
+            let out = out.map(|out| context.expanded(&out)).transpose()?;
+            export::xmp(context, out.as_deref())
+        }
         Command::Import(ImportCommand::Xmp) => import::xmp(context),
-        Command::Import(ImportCommand::Digikam { database }) => import::digikam(context, &database),
+        Command::Import(ImportCommand::Digikam { database }) => {
+            import::digikam(context, &context.expanded(&database)?)
+        }
         Command::Import(ImportCommand::Immich { url, key_file }) => {
             immich::import(context, &url, key_file.as_deref())
         }
@@ -128,10 +139,28 @@ fn dispatch(args: Args) -> anyhow::Result<Exit> {
             files,
             draw,
             detect: args,
-        } => detect::run(context, &files, draw.as_deref(), args),
-        Command::Verify { a, b, detect } => verify::run(context, &a, &b, detect),
-        Command::Find { photo, top, detect } => find::run(context, &photo, top, detect),
-        Command::Report { out, faces, people } => report::run(context, &out, faces, people),
+        } => {
+            let files = files.iter().map(|file| context.expanded(file));
+            let draw = draw.map(|draw| context.expanded(&draw)).transpose()?;
+            detect::run(
+                context,
+                &files.collect::<Result<Vec<_>, _>>()?,
+                draw.as_deref(),
+                args,
+            )
+        }
+        Command::Verify { a, b, detect } => verify::run(
+            context,
+            &context.expanded(&a)?,
+            &context.expanded(&b)?,
+            detect,
+        ),
+        Command::Find { photo, top, detect } => {
+            find::run(context, &context.expanded(&photo)?, top, detect)
+        }
+        Command::Report { out, faces, people } => {
+            report::run(context, &context.expanded(&out)?, faces, people)
+        }
         Command::Eval(EvalCommand::Lfw {
             images,
             pairs,

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail, ensure};
-use fusiform::{AnalyseOptions, Engine};
+use fusiform::Engine;
 use fusiform_gallery::{Gallery, Kind, Lock, Service, Terms, Uuid};
 use rayon::prelude::*;
 use serde::Deserialize;
@@ -214,7 +214,7 @@ fn take(
         !image.is_empty(),
         "the other server kept no image (save_images_to_db); enrol the person from a photo"
     );
-    let photo = engine.analyse(&image, &AnalyseOptions::default())?;
+    let photo = engine.analyse(&image, &engine.usual_options())?;
     // The other server found one face; where this one finds more, that is the largest.
     let face = photo.largest().ok();
     let face = face.context("no face is found in it; enrol the person from another photo")?;

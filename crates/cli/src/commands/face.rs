@@ -31,7 +31,7 @@ pub(crate) fn add(
 ) -> Result<Exit> {
     let mut catalogue = context.existing_catalogue()?;
     let engine = context.engine()?;
-    let id = catalogue.photo_at(&std::path::absolute(photo)?)?;
+    let id = catalogue.photo_at(&context.absolute(photo)?)?;
     let drawn = engine.draw_face(&mut catalogue, id, bbox, name)?;
     engine.group(&mut catalogue)?;
     let person = drawn.person.map(|id| catalogue.person(id)).transpose()?;

@@ -15,7 +15,7 @@ use super::other_programs::{
 
 /// What the text of a setting must be, for messages.
 const ADDRESS: &str = "an address and port";
-const NUMBER: &str = "a whole number";
+pub(super) const NUMBER: &str = "a whole number";
 const YES_OR_NO: &str = "true or false";
 const NETWORK: &str = "addresses or networks such as 172.18.0.0/16";
 
@@ -225,7 +225,7 @@ fn separated(list: &str) -> Vec<String> {
         .collect()
 }
 
-fn parsed<T: std::str::FromStr>(
+pub(super) fn parsed<T: std::str::FromStr>(
     text: &impl Fn(&'static str) -> Result<Option<String>, ConfigError>,
     name: &'static str,
     wanted: &'static str,

@@ -165,3 +165,32 @@ fn a_photo_that_was_named_as_the_output_is_left_alone() {
         stage.run(&["report", "people.html"]).ended_with(0);
     }
 }
+
+#[test]
+fn undo_after_an_erasure_takes_back_nothing_older_unasked() {
+    let stage = Stage::bare();
+    let album = sample_album();
+    stage
+        .run(&["scan".as_ref(), album.as_os_str()])
+        .ended_with(0);
+    let people = stage.json(&["people"]);
+    let id = |at: usize| people[at]["id"].to_string();
+    stage.run(&["name", &id(0), "Ida"]).ended_with(0);
+    stage.run(&["name", &id(1), "Bo"]).ended_with(0);
+    stage.run(&["erase", "Bo", "--yes"]).ended_with(0);
+    let history = stage.json(&["history"]);
+    let naming = history["items"].as_array().unwrap().last().unwrap()["id"].to_string();
+    let ran = stage.run(&["undo"]).ended_with(4);
+    ran.says(&["the last step was an erasure", "decision", &naming]);
+    stage.run(&["person", "Ida"]).ended_with(0);
+    stage.run(&["undo", "--decision", &naming]).ended_with(0);
+    stage.run(&["person", "Ida"]).ended_with(4);
+    // What came after it is taken back as ever, and no further.
+    stage.run(&["name", &id(0), "Ida"]).ended_with(0);
+    stage.run(&["undo", "2"]).ended_with(4).says(&["erasure"]);
+    stage.run(&["undo"]).ended_with(0);
+    stage
+        .run(&["undo"])
+        .ended_with(4)
+        .says(&["nothing before it"]);
+}

@@ -4,7 +4,7 @@ use axum::Extension;
 use axum::extract::{Path, RawQuery, State};
 use axum::http::HeaderMap;
 use axum::response::Response;
-use fusiform::album::{Album, Exclusion, FaceSummary, PhotoId, PhotoPlace, PhotoView};
+use fusiform::album::{Album, Exclusion, FaceSummary, PersonId, PhotoId, PhotoPlace, PhotoView};
 use fusiform::geometry::BoundingBox;
 use maud::{Markup, html};
 
@@ -89,9 +89,7 @@ fn turn(view: &View, place: Option<&PhotoPlace>) -> Markup {
         }
     };
     let list = match view.people[..] {
-        [person] if view.who.is_empty() && view.words.is_empty() && view.folder.is_none() => {
-            format!("/people/{person}")
-        }
+        [person] if *view == View::of_person(PersonId(person)) => format!("/people/{person}"),
         _ => view.list(),
     };
     html! {
