@@ -11,8 +11,7 @@ CREATE TABLE stated_names (
 ) STRICT, WITHOUT ROWID;
 
 -- A question may be about a name that nobody has yet, because a file states it.
-DROP TABLE questions;
-CREATE TABLE questions (
+CREATE TABLE questions_2 (
     id INTEGER PRIMARY KEY,
     subject INTEGER REFERENCES people (id),     -- a group; or
     face INTEGER REFERENCES faces (id) ON DELETE CASCADE,   -- a face assigned to nobody
@@ -28,6 +27,10 @@ CREATE TABLE questions (
     CHECK ((subject IS NULL) != (face IS NULL)),
     CHECK (candidate IS NOT NULL OR stated_name IS NOT NULL)
 ) STRICT;
+INSERT INTO questions_2 (id, subject, face, candidate, similarity, next, next_similarity, settles, probability, gain)
+    SELECT id, subject, face, candidate, similarity, next, next_similarity, settles, probability, gain FROM questions;
+DROP TABLE questions;
+ALTER TABLE questions_2 RENAME TO questions;
 CREATE INDEX questions_by_gain ON questions (gain DESC, similarity DESC, id);
 CREATE INDEX questions_of_subject ON questions (subject);
 CREATE INDEX questions_of_candidate ON questions (candidate);

@@ -85,6 +85,20 @@ pub enum Error {
         /// What became of it.
         why: String,
     },
+    /// The last step was an erasure, and undoing would take back something older unasked.
+    #[error(
+        "the last step was an erasure, which cannot be undone ({erasure}); {}",
+        match before {
+            Some((id, what)) => format!("before it came decision {id}: {what}"),
+            None => "there is nothing before it to undo".into(),
+        }
+    )]
+    AfterErasure {
+        /// The erasure in words.
+        erasure: String,
+        /// The decision before it, by number and in words.
+        before: Option<(i64, String)>,
+    },
     /// Another person has the name.
     #[error("{name:?} is the name of person {id} already; merge the two if they are one person")]
     NameTaken {

@@ -45,9 +45,8 @@ impl Album {
     /// step count as one.
     ///
     /// # Errors
-    /// [`Error::InvalidRequest`] if there is none, or if one of them is an erasure or about a shared
-    /// link, which this does not take back: the text names what comes before it, for
-    /// [`Album::undo_decision`]. [`Error::NameTaken`]; [`Error::Sqlite`].
+    /// [`Error::InvalidRequest`] if there is none; [`Error::AfterErasure`] if an erasure is among
+    /// them, which is for good: it names what comes before it, for [`Album::undo_decision`]. [`Error::NameTaken`]; [`Error::Sqlite`].
     pub fn undo(&mut self, count: usize) -> Result<Vec<String>, Error> {
         self.try_transaction(|t| {
             let mut undone = Vec::new();
@@ -56,7 +55,7 @@ impl Album {
                     "SELECT {COLUMNS} FROM decisions WHERE {UNDOABLE} ORDER BY id DESC LIMIT 1"
                 );
                 let latest = t.query_row(&sql, [], StoredDecision::from_row).optional()?;
-                refuse_to_pass_over(t, latest.as_ref())?;
+                refuse_to_pass_an_erasure(t, latest.as_ref())?;
                 let Some(latest) = latest else { break };
                 for decision in batch_of(t, latest.id)? {
                     undone.extend(undo_one(t, decision)?);
@@ -185,33 +184,23 @@ impl StoredDecision {
     }
 }
 
-/// Refuses to take back something older than a step that cannot be taken back: whoever says "undo"
-/// means the last step.
-fn refuse_to_pass_over(t: &Transaction, older: Option<&StoredDecision>) -> Result<(), Abort> {
+/// Refuses to take back something older than an erasure: whoever says "undo" means the last step,
+/// and that one is for good. Links to photos are no decisions about people, and are passed over.
+fn refuse_to_pass_an_erasure(t: &Transaction, older: Option<&StoredDecision>) -> Result<(), Abort> {
     let sql = format!(
-        "SELECT {COLUMNS} FROM decisions WHERE undone = 0 \
-         AND kind IN ('erase', 'share', 'revoke') AND id > ?1 ORDER BY id DESC LIMIT 1"
+        "SELECT {COLUMNS} FROM decisions WHERE undone = 0 AND kind = 'erase' AND id > ?1 \
+         ORDER BY id DESC LIMIT 1"
     );
     let after = older.map_or(0, |older| older.id);
     let last = t.query_row(&sql, [after], StoredDecision::from_row);
     let Some(last) = last.optional()? else {
         return Ok(());
     };
-    let reason = match &*last.kind {
-        "erase" => "an erasure, which cannot be undone",
-        "share" => "a shared link, which is revoked instead",
-        _ => "the end of a shared link, which cannot be undone",
-    };
-    let what = format!("the last step was {reason} ({})", last.words());
-    let what = match older {
-        Some(older) => format!(
-            "{what}; before it came decision {}: {}",
-            older.id,
-            older.words()
-        ),
-        None => format!("{what}; there is nothing before it to undo"),
-    };
-    Err(Error::InvalidRequest(what).into())
+    Err(Error::AfterErasure {
+        erasure: last.words(),
+        before: older.map(|older| (older.id, older.words())),
+    }
+    .into())
 }
 
 /// Refuses to undo a decision that a later one depends on: one about one of its faces, or about a

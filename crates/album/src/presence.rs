@@ -150,8 +150,8 @@ impl Album {
         self.query_rows(sql, [], |row| row.get(0).map(path_from_bytes))
     }
 
-    /// Scanned folders that are not there now, or hold nothing: a disk that is off, or a folder that
-    /// was moved.
+    /// Scanned folders that are not there now, or hold nothing: a disk that is off, or a folder
+    /// that was moved.
     ///
     /// # Errors
     /// [`Error::Sqlite`].

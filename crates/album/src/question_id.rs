@@ -1,5 +1,5 @@
-//! What questions are called. In: what a question asks. Out: a short name, the same for as long as it
-//! is asked, and back. Knows nothing of the database.
+//! What questions are called. In: what a question asks. Out: a short name, the same for as long as
+//! it is asked, and back. Knows nothing of the database.
 //!
 //! `g12-3` asks whether group 12 is person 3, `f311-3` whether face 311 is. Where a file states a
 //! name that nobody has yet, a mark of the name stands for the person: `f311-n3fa9c1`.
@@ -39,12 +39,9 @@ pub struct QuestionId {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 enum Candidate {
     Person(PersonId),
-    /// A mark of a name that nobody has.
+    /// A mark of a name that nobody has: the head of its hash, six hexadecimal digits.
     Name(u32),
 }
-
-/// Bits of a name's mark: six hexadecimal digits.
-const NAME_BITS: u32 = 24;
 
 impl QuestionId {
     /// Of a question about a person, else about a name that nobody has.
@@ -57,13 +54,8 @@ impl QuestionId {
             Some(person) => Candidate::Person(person),
             None => {
                 let key = name_key(name.unwrap_or_default());
-                let hash = u32::from_le_bytes(
-                    *blake3::hash(key.as_bytes())
-                        .as_bytes()
-                        .first_chunk()
-                        .unwrap_or(&[0; 4]),
-                );
-                Candidate::Name(hash >> (u32::BITS - NAME_BITS))
+                let [a, b, c, ..] = *blake3::hash(key.as_bytes()).as_bytes();
+                Candidate::Name(u32::from_be_bytes([0, a, b, c]))
             }
         };
         QuestionId { subject, candidate }

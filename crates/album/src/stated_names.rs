@@ -1,9 +1,9 @@
 //! Names that other programs state of a photo without a place. In: names by photo. Out: questions,
 //! "is this face that person?", and nothing that is taken for true by itself.
 //!
-//! A name is asked about where nobody in the photo has it yet, of the face or group that is likeliest
-//! meant: the one that is in most photos of which the same name is stated, then the clearest and
-//! largest. After a "no" the next one is asked about.
+//! A name is asked about where nobody in the photo has it yet, of the face or group that is
+//! likeliest meant: the one that is in most photos of which the same name is stated, then the
+//! clearest and largest. After a "no" the next one is asked about.
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -89,8 +89,8 @@ const MORE_BYTES: &str =
     "--max-bytes, FUSIFORM_MAX_BYTES or `max_bytes` in the settings file raises the limit";
 
 /// What helps where a scan found photos beyond a limit.
-pub(crate) const MORE_OF_A_PHOTO: &str = "`max_pixels` and `max_bytes` in the settings file, FUSIFORM_MAX_PIXELS and \
-     FUSIFORM_MAX_BYTES, or --max-pixels and --max-bytes raise the limits";
+pub(crate) const MORE_OF_A_PHOTO: &str = "`max_pixels` and `max_bytes` in the settings file, \
+     FUSIFORM_MAX_PIXELS and FUSIFORM_MAX_BYTES, or --max-pixels and --max-bytes raise the limits";
 
 fn of_pack(error: &PackError) -> Option<String> {
     Some(match error {
@@ -111,6 +111,10 @@ fn of_album(error: &AlbumError) -> Option<String> {
         AlbumError::NoSuchPhoto(_) => "`fusiform scan` does that".into(),
         AlbumError::NoSuchDecision(_) => "`fusiform history` lists all decisions".into(),
         AlbumError::NoSuchQuestion { .. } => "`fusiform review` lists the open questions".into(),
+        AlbumError::AfterErasure {
+            before: Some((id, _)),
+            ..
+        } => format!("`fusiform undo --decision {id}` takes that back"),
         AlbumError::NameTaken { id, .. } => format!("`fusiform merge {id} …` does that"),
         _ => return None,
     })

@@ -191,7 +191,7 @@ fn album_kind(error: &fusiform_album::Error) -> ErrorKind {
         Error::NameTaken { .. } => ErrorKind::NameTaken,
         Error::BadName(_) => ErrorKind::BadName,
         Error::Search(_) => ErrorKind::ModelMismatch,
-        Error::InvalidRequest(_) => ErrorKind::Refused,
+        Error::InvalidRequest(_) | Error::AfterErasure { .. } => ErrorKind::Refused,
         // Whatever else SQLite reports.
         _ => ErrorKind::Database,
     }

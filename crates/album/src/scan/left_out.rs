@@ -1,5 +1,5 @@
-//! What a scan did not use, or not wholly, for people: counted by reason, with a list for each. In: a
-//! summary. Out: the same words for a terminal and for a page.
+//! What a scan did not use, or not wholly, for people: counted by reason, with a list for each.
+//! In: a summary. Out: the same words for a terminal and for a page.
 
 use std::collections::BTreeMap;
 use std::fmt::Display;

@@ -1,5 +1,5 @@
-//! A disk for tests: photos that are edited, re-saved, turned, replaced and deleted. Out: files as a
-//! scan finds them, and where the faces lie that the album shows.
+//! A disk for tests: photos that are edited, re-saved, turned, replaced and deleted. Out: files as
+//! a scan finds them, and where the faces lie that the album shows.
 
 use std::collections::BTreeMap;
 

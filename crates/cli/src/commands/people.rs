@@ -187,26 +187,40 @@ impl FaceRow {
     }
 }
 
+/// Whether each face is listed with the path of its photo.
+#[derive(Clone, Copy)]
+enum Paths {
+    Shown,
+    /// All are of one photo, which was named.
+    Known,
+}
+
 fn print_faces(
     context: &Context,
     catalogue: &Album,
     faces: &[FaceSummary],
     total: usize,
+    paths: Paths,
 ) -> Result<Exit> {
     let rows = faces.iter().map(|card| FaceRow::of(catalogue, card));
     let items: Vec<FaceRow> = rows.collect::<Result<_>>()?;
-    for row in &items {
+    for (row, card) in items.iter().zip(faces) {
         let [x_min, y_min, x_max, y_max] = row.bbox;
         let who = match (&row.name, row.person, row.aside) {
             (Some(name), _, _) => name.clone(),
             (None, Some(person), _) => format!("person {person}"),
             (None, None, why) => why.unwrap_or("nobody yet").into(),
         };
+        let path = match paths {
+            Paths::Shown => catalogue.photo(card.photo)?.paths.into_iter().next(),
+            Paths::Known => None,
+        };
         context.printer.row(format_args!(
-            "  face {:>6}  {x_min:.0},{y_min:.0} {:.0}x{:.0}\t{who}",
+            "  face {:>6}  {x_min:.0},{y_min:.0} {:.0}x{:.0}\t{who}{}",
             row.face,
             x_max - x_min,
-            y_max - y_min
+            y_max - y_min,
+            path.map_or(String::new(), |path| format!("\t{}", shown(&path)))
         ))?;
     }
     context.printer.record_page(total, &items)?;
@@ -224,7 +238,13 @@ pub(crate) fn photo(context: &Context, photo: &Path) -> Result<Exit> {
         view.height_px,
         shown(&path)
     ))?;
-    print_faces(context, &catalogue, &view.faces, view.faces.len())
+    print_faces(
+        context,
+        &catalogue,
+        &view.faces,
+        view.faces.len(),
+        Paths::Known,
+    )
 }
 
 pub(crate) fn leftovers(context: &Context, aside: bool, page: PageArgs) -> Result<Exit> {
@@ -234,7 +254,7 @@ pub(crate) fn leftovers(context: &Context, aside: bool, page: PageArgs) -> Resul
     } else {
         catalogue.unassigned_faces(page.page())?
     };
-    print_faces(context, &catalogue, &faces.items, faces.total)
+    print_faces(context, &catalogue, &faces.items, faces.total, Paths::Shown)
 }
 
 #[derive(Serialize)]

@@ -181,7 +181,8 @@ fn undo_after_an_erasure_takes_back_nothing_older_unasked() {
     let history = stage.json(&["history"]);
     let naming = history["items"].as_array().unwrap().last().unwrap()["id"].to_string();
     let ran = stage.run(&["undo"]).ended_with(4);
-    ran.says(&["the last step was an erasure", "decision", &naming]);
+    let remedy = format!("`fusiform undo --decision {naming}`");
+    ran.says(&["the last step was an erasure", "named \"Ida\"", &remedy]);
     stage.run(&["person", "Ida"]).ended_with(0);
     stage.run(&["undo", "--decision", &naming]).ended_with(0);
     stage.run(&["person", "Ida"]).ended_with(4);

@@ -1,5 +1,5 @@
-//! What decoding a picture takes. In: its bytes and the limit of its pixels. Out: bytes of memory, before any is taken for
-//! pixels.
+//! What decoding a picture takes. In: its bytes and the limit of its pixels. Out: bytes of memory,
+//! before any is taken for pixels.
 
 use fusiform::image::{DecodeLimits, Format, ImageError, decode, sniff};
 
