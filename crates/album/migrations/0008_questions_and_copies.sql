@@ -2,6 +2,14 @@
 -- The next scan reads each photo once more for them, without looking for faces.
 UPDATE photos SET sketch = NULL;
 
+-- Which photo was found to be a copy of which earlier one, so that a face that is drawn in one of them later is in all.
+CREATE TABLE photo_copies (
+    photo INTEGER PRIMARY KEY REFERENCES photos (id) ON DELETE CASCADE,
+    copy_of INTEGER NOT NULL REFERENCES photos (id) ON DELETE CASCADE,
+    orientation INTEGER NOT NULL        -- EXIF 1 to 8, turns the copy into the earlier one
+) STRICT;
+CREATE INDEX photo_copies_of ON photo_copies (copy_of);
+
 -- Names that other programs state of a photo without a place: what the review asks about.
 CREATE TABLE stated_names (
     photo INTEGER NOT NULL REFERENCES photos (id) ON DELETE CASCADE,

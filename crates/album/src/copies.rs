@@ -139,6 +139,7 @@ pub(crate) fn adopt(
             continue;
         }
         if let Some(pairs) = paired(&earlier, size_px, record, orientation, &likeness) {
+            link(t, photo, other, orientation)?;
             return take_over(t, photo, record, &earlier, &pairs, size_px, orientation);
         }
     }
@@ -157,9 +158,64 @@ pub(crate) fn adopt(
     if other.size_px == (record.width_px, record.height_px)
         && let Some(pairs) = paired(&earlier, other.size_px, record, upright, &likeness)
     {
+        link(t, photo, replaced, upright)?;
         take_over(t, photo, record, &earlier, &pairs, other.size_px, upright)?;
     }
     Ok(())
+}
+
+/// Notes that a photo is a copy of an earlier one.
+fn link(t: &Transaction, photo: i64, earlier: i64, o: Orientation) -> rusqlite::Result<()> {
+    let sql = "INSERT OR REPLACE INTO photo_copies (photo, copy_of, orientation) \
+               VALUES (?1, ?2, ?3)";
+    t.prepare_cached(sql)?
+        .execute(params![photo, earlier, o as u32])?;
+    Ok(())
+}
+
+/// A place of a photo in all of its copies, themselves excluded, in their pixels.
+pub(crate) fn place_in_copies(
+    t: &Transaction,
+    photo: i64,
+    bbox: &BoundingBox,
+) -> rusqlite::Result<Vec<(i64, BoundingBox)>> {
+    let size = |photo: i64| {
+        let sql = "SELECT width_px, height_px FROM photos WHERE id = ?1";
+        t.prepare_cached(sql)?
+            .query_row([photo], |row| Ok((row.get(0)?, row.get(1)?)))
+    };
+    let (width, height) = size(photo)?;
+    let mut found = vec![(photo, RelativeBox::from_pixels(bbox, width, height))];
+    let mut at = 0;
+    while let Some((photo, place)) = found.get(at).copied() {
+        at += 1;
+        let sql = "SELECT copy_of, orientation, 1 FROM photo_copies WHERE photo = ?1 \
+                   UNION ALL SELECT photo, orientation, 0 FROM photo_copies WHERE copy_of = ?1";
+        let links: Vec<(i64, u32, bool)> = t
+            .prepare_cached(sql)?
+            .query_map([photo], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?
+            .collect::<rusqlite::Result<_>>()?;
+        for (other, orientation, is_earlier) in links {
+            let orientation = Orientation::ALL
+                .into_iter()
+                .find(|o| *o as u32 == orientation)
+                .unwrap_or_default();
+            if found.iter().all(|(known, _)| *known != other) {
+                let place = match is_earlier {
+                    true => place.upright(orientation),
+                    false => place.stored(orientation),
+                };
+                found.push((other, place));
+            }
+        }
+    }
+    let copies = found.into_iter().skip(1);
+    copies
+        .map(|(photo, place)| {
+            let (width, height) = size(photo)?;
+            Ok((photo, place.to_pixels(width, height)))
+        })
+        .collect()
 }
 
 fn earlier_faces(

@@ -14,7 +14,7 @@ use crate::database::Album;
 use crate::decisions::insert_decision;
 use crate::edit::{assign, note_new_name, person_for, valid_name};
 use crate::error::Error;
-use crate::face_at::face_by_box;
+use crate::face_at::{draw_in_copies, face_by_box};
 use crate::ids::{FaceId, PersonId, PhotoId};
 use crate::person_stats;
 use crate::photo_record::{FaceRecord, ModelPair};
@@ -170,6 +170,9 @@ fn draw(
         store_description(t, face, found, models)?;
     }
     insert_for_one(t, decision, face, Assertion::Drawn)?;
+    for copy in draw_in_copies(t, face, photo, bbox)? {
+        insert_for_one(t, decision, copy, Assertion::Drawn)?;
+    }
     if let Some(person) = person {
         insert_assertion(t, decision, face, Assertion::Is(person))?;
         person_stats::refresh(t, &[person])?;
