@@ -11,9 +11,11 @@ use fusiform::geometry::BoundingBox;
 use fusiform::models::Precision;
 
 mod detect;
+mod enrol;
 mod eval;
 
 pub(crate) use detect::DetectArgs;
+pub(crate) use enrol::{EnrolArgs, FolderOf, date_of};
 pub(crate) use eval::{EvalCommand, RobustnessArgs};
 
 const EXIT_CODES: &str = "Exit codes: 0 done; 1 the answer is no (different, nobody known); \
@@ -394,6 +396,17 @@ A running server that had a vault takes new keys at once.")]
     /// Show the API keys, exchange one, take one back
     #[command(subcommand)]
     Keys(KeysCommand),
+    /// Enrol people in the recognition service: a folder per person, or named people of the album
+    #[command(
+        after_help = "Example: fusiform enrol people --basis consent --expires 365d\n         \
+fusiform enrol --album --person 'Aunt Ida' --basis household --no-expiry\n         \
+fusiform enrol /media/frigate/clips/faces --basis household --no-expiry\n\n\
+DIR/Ida/*.jpg are pictures of Ida; each shows one face. Of the album, the clearest faces are \
+taken, as crops without anybody else. Nobody is enrolled without a ground and an end. A picture \
+that is enrolled already is not enrolled again, so the command can be stopped and repeated. Stop \
+`fusiform serve` meanwhile."
+    )]
+    Enrol(EnrolArgs),
     /// The log of enrolments, identifications, exports and erasures
     #[command(subcommand)]
     Audit(AuditCommand),

@@ -10,6 +10,7 @@ pub(crate) mod doctor;
 #[cfg(feature = "draw")]
 mod draw;
 pub(crate) mod edit;
+pub(crate) mod enrol;
 pub(crate) mod eval;
 pub(crate) mod eval_cluster;
 pub(crate) mod eval_detect;

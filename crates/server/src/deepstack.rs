@@ -14,7 +14,6 @@ use axum::extract::{Request, State};
 use axum::http::{Method, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{any, get};
-use fusiform::Face;
 use fusiform::template::similarity;
 use fusiform_gallery::{Action, Kind, Service, Uuid};
 use serde_json::{Value, json};
@@ -24,7 +23,7 @@ use crate::front::Client;
 use crate::multipart;
 use crate::names::{is_dots, normalized};
 use crate::problem::{Code, Problem, render_problems};
-use crate::service::{Recognition, embedding, embeddings, why_not_one};
+use crate::service::{Recognition, embedding, embeddings};
 use confidence::Confidence;
 
 /// Images of one registration, and names.
@@ -263,9 +262,9 @@ impl DeepStack {
                 .await?
                 .faces;
             match self.recognition.enrolled_face(&faces) {
-                Some(face) => enrolled.push((embedding(face)?.to_vec(), image.clone())),
-                None if faces.iter().all(Face::is_unclear) => n_left_out += 1,
-                None => return Err(Problem::new(Code::ManyFaces, why_not_one(&faces))),
+                Ok(face) => enrolled.push((embedding(face)?.to_vec(), image.clone())),
+                Err(why) if why.n_clear == 0 => n_left_out += 1,
+                Err(why) => return Err(why.into()),
             }
         }
         if enrolled.is_empty() {

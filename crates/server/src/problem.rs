@@ -261,6 +261,16 @@ impl From<fusiform::Error> for Problem {
     }
 }
 
+impl From<fusiform::NotOneFace> for Problem {
+    fn from(why: fusiform::NotOneFace) -> Problem {
+        let code = match why.n_clear {
+            0 => Code::NoFace,
+            _ => Code::ManyFaces,
+        };
+        Problem::new(code, why.to_string())
+    }
+}
+
 impl From<fusiform::AlbumError> for Problem {
     fn from(error: fusiform::AlbumError) -> Problem {
         use fusiform::{AlbumError as Error, AlbumErrorKind as Kind};

@@ -15,7 +15,7 @@ use super::problem_json::Problems;
 use super::schema::{ConsentGiven, Enrolled, Erased, ErasedBytes, Erasure, Known, People, Person};
 use crate::names::{is_dots, normalized};
 use crate::problem::{Code, Problem};
-use crate::service::{Recognition, embedding, why_not_one};
+use crate::service::{Recognition, embedding};
 
 const MAX_NAME_CHARS: usize = 50;
 
@@ -163,10 +163,5 @@ pub(super) fn enrolled_embedding<'a>(
     recognition: &Recognition,
     faces: &'a [Face],
 ) -> Result<&'a [f32], Problem> {
-    let code = match recognition.enrolled_face(faces) {
-        Some(face) => return embedding(face),
-        None if faces.iter().all(Face::is_unclear) => Code::NoFace,
-        None => Code::ManyFaces,
-    };
-    Err(Problem::new(code, why_not_one(faces)))
+    embedding(recognition.enrolled_face(faces)?)
 }
