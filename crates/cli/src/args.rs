@@ -13,10 +13,12 @@ use fusiform::models::Precision;
 mod detect;
 mod enrol;
 mod eval;
+mod setup;
 
 pub(crate) use detect::DetectArgs;
 pub(crate) use enrol::{EnrolArgs, FolderOf, date_of};
 pub(crate) use eval::{EvalCommand, RobustnessArgs};
+pub(crate) use setup::SetupArgs;
 
 const EXIT_CODES: &str = "Exit codes: 0 done; 1 the answer is no (different, nobody known); \
 2 wrong usage; \
@@ -388,6 +390,14 @@ programs need an API key anywhere (see fusiform key --help). Settings may also s
 FUSIFORM_NEXTCLOUD_LISTEN and FUSIFORM_DEEPSTACK_LISTEN answer those programs in place of the \
 server that they expect, each on a port of its own.")]
     Serve(ServeArgs),
+    /// Write the settings file: pages, Immich, Nextcloud, DeepStack, Frigate and Home Assistant
+    #[command(after_help = "Example: fusiform setup\n         \
+fusiform setup --immich --immich-forward http://immich-machine-learning:3003\n         \
+fusiform setup --broker mqtt://127.0.0.1:1883 --frigate http://127.0.0.1:5000\n\n\
+At a terminal it asks; with flags it does not. What is not answered stays as it was. It tries \
+each address, says what is wrong with it, and prints what to type into the other programs. The \
+settings are written also if an address does not answer yet (exit code 3).")]
+    Setup(SetupArgs),
     /// Make a service of the recognition server and print its API key
     #[command(after_help = "Example: fusiform key recognition\n\n\
 The first key makes the vault, the encrypted file of enrolled people. \

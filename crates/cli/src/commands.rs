@@ -32,6 +32,7 @@ pub(crate) mod report;
 pub(crate) mod review;
 pub(crate) mod scan;
 pub(crate) mod serve;
+pub(crate) mod setup;
 pub(crate) mod shell;
 pub(crate) mod vault;
 pub(crate) mod verify;

@@ -15,8 +15,8 @@ use crate::args::{
 use crate::commands::{
     audit, bench, calibrate, compreface, detect, doctor, edit, enrol, eval, eval_cluster,
     eval_detect, eval_quality, eval_redact, eval_robustness, export, face, find, folders, immich,
-    import, keys, models, people, prune, redact, report, review, scan, serve, shell, vault, verify,
-    watch,
+    import, keys, models, people, prune, redact, report, review, scan, serve, setup, shell, vault,
+    verify, watch,
 };
 use crate::context::Context;
 use crate::exit::Exit;
@@ -56,6 +56,7 @@ fn dispatch(args: Args) -> anyhow::Result<Exit> {
     let context = match &args.command {
         Command::Completions { shell } => return shell::completions(*shell),
         Command::Man { dir } => return shell::man(dir),
+        Command::Setup(_) => &Context::open_new(&args.global)?,
         _ => &Context::open(&args.global)?,
     };
     match args.command {
@@ -172,6 +173,7 @@ fn dispatch(args: Args) -> anyhow::Result<Exit> {
         Command::Models(ModelsCommand::Add { dir }) => models::add(context, &dir),
         Command::Models(ModelsCommand::Verify) => models::verify(context),
         Command::Serve(args) => serve::run(context, &args),
+        Command::Setup(args) => setup::run(context, &args),
         Command::Bench(args) => bench::run(context, &args),
         Command::Doctor => doctor::run(context),
         Command::Key(args) => keys::make(context, &args),

@@ -123,16 +123,16 @@ impl Analyser {
         };
         self.admission.compute(holder, pixel_bytes, work).await
     }
+}
 
-    /// The similarity at which other programs should link the faces of a whole library: the loosest
-    /// that the pack states of at most one false match in a hundred thousand, else its strictest;
-    /// `None` for a pack that states none.
-    pub(crate) fn library_threshold(&self) -> Option<Threshold> {
-        let stated = self.engine.thresholds().ok()?.stated();
-        // Rates pass through text, so they are compared with a tolerance.
-        let strict = |t: &&Threshold| t.fmr <= LIBRARY_FMR * (1.0 + 1e-6);
-        stated.iter().find(strict).or(stated.last()).copied()
-    }
+/// The similarity at which other programs should link the faces of a whole library: the loosest that
+/// the pack states of at most one false match in a hundred thousand, else its strictest; `None` for
+/// a pack that states none.
+pub(crate) fn library_threshold(engine: &Engine) -> Option<Threshold> {
+    let stated = engine.thresholds().ok()?.stated();
+    // Rates pass through text, so they are compared with a tolerance.
+    let strict = |t: &&Threshold| t.fmr <= LIBRARY_FMR * (1.0 + 1e-6);
+    stated.iter().find(strict).or(stated.last()).copied()
 }
 
 /// Memory that decoding a picture takes; reading its header may take a while.

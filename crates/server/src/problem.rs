@@ -6,7 +6,7 @@ use std::any::Any;
 use std::fmt;
 
 use axum::Router;
-use axum::extract::rejection::{BytesRejection, JsonRejection, PathRejection, QueryRejection};
+use axum::extract::rejection::BytesRejection;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::middleware::map_response;
 use axum::response::{IntoResponse, Response};
@@ -196,15 +196,6 @@ impl Problem {
         Problem::new(Code::Internal, "stopped")
     }
 
-    /// A request that axum could not parse.
-    fn rejected(status: StatusCode, detail: String) -> Problem {
-        let code = match status {
-            StatusCode::PAYLOAD_TOO_LARGE => Code::TooLarge,
-            _ => Code::Malformed,
-        };
-        Problem::new(code, detail)
-    }
-
     /// The HTTP status for contracts that have no table of their own.
     pub(crate) fn status(&self) -> StatusCode {
         self.code.row().0
@@ -297,27 +288,17 @@ impl From<anyhow::Error> for Problem {
     }
 }
 
-impl From<PathRejection> for Problem {
-    fn from(why: PathRejection) -> Problem {
-        Problem::rejected(why.status(), why.body_text())
-    }
-}
-
-impl From<QueryRejection> for Problem {
-    fn from(why: QueryRejection) -> Problem {
-        Problem::rejected(why.status(), why.body_text())
-    }
-}
-
-impl From<JsonRejection> for Problem {
-    fn from(why: JsonRejection) -> Problem {
-        Problem::rejected(why.status(), why.body_text())
-    }
-}
-
 impl From<BytesRejection> for Problem {
     fn from(why: BytesRejection) -> Problem {
-        Problem::rejected(why.status(), why.body_text())
+        match why.status() {
+            StatusCode::PAYLOAD_TOO_LARGE => {
+                Problem::new(Code::TooLarge, "the body is larger than is taken here")
+            }
+            _ => Problem::new(
+                Code::Malformed,
+                "the body did not arrive whole; send it again",
+            ),
+        }
     }
 }
 

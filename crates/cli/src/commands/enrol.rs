@@ -351,7 +351,6 @@ impl Answer {
 
     fn tell(&self, context: &Context, consent: &Consent) -> Result<()> {
         let printer = context.printer;
-        let done = if self.dry_run { "could be" } else { "were" };
         for row in &self.people {
             let Row {
                 name,
@@ -360,7 +359,7 @@ impl Answer {
                 ..
             } = row;
             printer.row(format_args!(
-                "{name}\t{enrolled} faces {done} enrolled, {there} were there already"
+                "{name}\tenrolled now: {enrolled}, there already: {there}"
             ))?;
             if self.dry_run {
                 for picture in &row.pictures {
@@ -368,14 +367,13 @@ impl Answer {
                 }
             }
         }
-        let n = self.people.len();
+        let (n, faces) = (self.people.len(), self.enrolled);
         printer.row(match self.dry_run {
-            true => format!("{n} people, {} faces; nobody was enrolled", self.enrolled),
+            true => format!("{n} people, {faces} faces; nobody was enrolled"),
             false => format!(
-                "{n} people, {} faces enrolled on {}; {} were there already",
-                self.enrolled,
-                Shown(consent),
-                self.there
+                "people: {n}, faces enrolled now: {faces}, there already: {}; {}",
+                self.there,
+                Shown(consent)
             ),
         })?;
         for note in &self.notes {
