@@ -1,5 +1,5 @@
-//! Questions to a human. In: a terminal, or lines for tests. Out: answers. Questions go to stderr, so
-//! that stdout has data alone.
+//! Questions to a human. In: a terminal, or lines for tests. Out: answers. Questions go to stderr,
+//! so that stdout has data alone.
 
 use std::io::{self, BufRead, BufReader, IsTerminal};
 

@@ -126,8 +126,8 @@ fn of_server(error: &StartError) -> String {
         StartError::Listen { .. } => "--listen chooses another address",
         StartError::HalfTls => "--tls-cert and --tls-key give both",
         StartError::UnknownKey { .. } => {
-            "put one that `fusiform key recognition` prints on its first line, or name another file \
-             in the settings (`fusiform keys list` shows what there is)"
+            "put one that `fusiform key recognition` prints on its first line, or name another \
+             file in the settings (`fusiform keys list` shows what there is)"
         }
         StartError::NothingToServe | StartError::NobodyToRecognise => {
             "`fusiform key recognition` makes a key"

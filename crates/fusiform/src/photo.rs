@@ -101,8 +101,8 @@ impl std::fmt::Display for NotOneFace {
 
 impl std::error::Error for NotOneFace {}
 
-/// The face that an enrolment's photo shows: the only clear one, or with `take_largest` the largest
-/// of several. Unclear faces, in the background or anywhere, do not count.
+/// The face that an enrolment's photo shows: the only clear one, or with `take_largest` the
+/// largest of several. Unclear faces, in the background or anywhere, do not count.
 ///
 /// # Errors
 /// [`NotOneFace`].

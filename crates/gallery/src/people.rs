@@ -1,5 +1,5 @@
-//! People of a service. In: names, consents, probes. Out: matches; who was entered, renamed, erased.
-//! Each change and its audit entry are one transaction of the store; `enrol.rs` adds their faces.
+//! People of a service. In: names, consents, probes. Out: matches; who was entered, renamed,
+//! erased. Each change and its audit entry are one transaction of the store; `enrol.rs` adds faces.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

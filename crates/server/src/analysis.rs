@@ -125,9 +125,9 @@ impl Analyser {
     }
 }
 
-/// The similarity at which other programs should link the faces of a whole library: the loosest that
-/// the pack states of at most one false match in a hundred thousand, else its strictest; `None` for
-/// a pack that states none.
+/// The similarity at which other programs should link the faces of a whole library: the loosest
+/// that the pack states of at most one false match in a hundred thousand, else its strictest;
+/// `None` for a pack that states none.
 pub(crate) fn library_threshold(engine: &Engine) -> Option<Threshold> {
     let stated = engine.thresholds().ok()?.stated();
     // Rates pass through text, so they are compared with a tolerance.

@@ -1,5 +1,5 @@
-//! What an address asks for. In: the path and the query of a request. Out: typed values, or a problem
-//! that names the parameter, its value and what is wanted: extractors of axum with words of ours.
+//! What an address asks for. In: the path and the query of a request. Out: typed values, or a
+//! problem that names the parameter, its value and what is wanted: axum's extractors, our words.
 
 use axum::extract::path::ErrorKind;
 use axum::extract::rejection::PathRejection;

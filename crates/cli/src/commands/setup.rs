@@ -1,5 +1,5 @@
-//! `fusiform setup`. In: flags, or answers at a terminal. Out: a settings file with comments, the keys
-//! that it names, whether each address in it can be used, and what to type into other programs.
+//! `fusiform setup`. In: flags, or answers at a terminal. Out: a settings file with comments, the
+//! keys that it names, whether each address in it can be used, and what to type elsewhere.
 
 mod answers;
 mod connections;

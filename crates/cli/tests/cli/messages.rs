@@ -188,7 +188,9 @@ fn a_face_that_is_given_to_somebody_else_says_whose_it_was() {
     let sides = format!("{x},{y},{},{}", bbox[2] - x, bbox[3] - y);
     let photo = dir.join("01-portrait.jpg");
     let photo = photo.to_str().unwrap();
-    let moved = stage.run(&["face", "add", photo, &sides, "Ida"]).ended_with(0);
+    let moved = stage
+        .run(&["face", "add", photo, &sides, "Ida"])
+        .ended_with(0);
     moved.says(&["until now it was a face of Bo", "fusiform undo"]);
     // It is hers already: nothing was taken from anybody.
     let again = stage.json(&["face", "add", photo, &sides, "Ida"]);

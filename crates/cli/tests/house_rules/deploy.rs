@@ -1,5 +1,5 @@
-//! The compose files of `deploy`. In: YAML. Out: whether each runs Fusiform with the same few rights,
-//! on any architecture.
+//! The compose files of `deploy`. In: YAML. Out: whether each runs Fusiform with the same few
+//! rights, on any architecture.
 
 use std::fs;
 
@@ -33,16 +33,34 @@ fn compose_files_give_fusiform_the_same_few_rights() {
     };
     for (name, file) in files {
         let service = &file["services"]["fusiform"];
-        assert_eq!(service["build"]["dockerfile"].as_str(), Some("deploy/Dockerfile"), "{name}");
+        assert_eq!(
+            service["build"]["dockerfile"].as_str(),
+            Some("deploy/Dockerfile"),
+            "{name}"
+        );
         assert_eq!(service["read_only"].as_bool(), Some(true), "{name}");
         assert_eq!(service["ulimits"]["core"].as_i64(), Some(0), "{name}");
-        assert_eq!(service["restart"].as_str(), Some("unless-stopped"), "{name}");
+        assert_eq!(
+            service["restart"].as_str(),
+            Some("unless-stopped"),
+            "{name}"
+        );
         assert!(has(&service["cap_drop"], "ALL"), "{name}");
-        assert!(has(&service["security_opt"], "no-new-privileges:true"), "{name}");
+        assert!(
+            has(&service["security_opt"], "no-new-privileges:true"),
+            "{name}"
+        );
         assert!(has(&service["tmpfs"], "/tmp"), "{name}");
         assert!(has(&service["volumes"], "fusiform:/data"), "{name}");
         // Built where it runs, on x86-64 and arm64, and reached by its network alone.
-        for absent in ["platform", "ports", "privileged", "network_mode", "cap_add", "user"] {
+        for absent in [
+            "platform",
+            "ports",
+            "privileged",
+            "network_mode",
+            "cap_add",
+            "user",
+        ] {
             assert!(service[absent].is_badvalue(), "{name}: {absent}");
         }
         assert!(!file["volumes"]["fusiform"].is_badvalue(), "{name}");

@@ -164,10 +164,26 @@ fn errors_have_deepstacks_words_and_nothing_is_kept_of_a_registration_that_fails
             &[one, field("min_confidence", "x")],
             "Invalid value",
         ),
-        ("/register", &[one, ("userid", None, b"M\xfcller")], "userid is not UTF-8"),
-        ("/register", &[one, field("userid", "I\u{1b}[2Ja")], "no control characters"),
-        ("/register", &[one, field("userid", "a\nb")], "no control characters"),
-        ("/recognize", &[one, field("min_confidence", "high")], "\"high\"; a number from 0 to 1"),
+        (
+            "/register",
+            &[one, ("userid", None, b"M\xfcller")],
+            "userid is not UTF-8",
+        ),
+        (
+            "/register",
+            &[one, field("userid", "I\u{1b}[2Ja")],
+            "no control characters",
+        ),
+        (
+            "/register",
+            &[one, field("userid", "a\nb")],
+            "no control characters",
+        ),
+        (
+            "/recognize",
+            &[one, field("min_confidence", "high")],
+            "\"high\"; a number from 0 to 1",
+        ),
         ("/match", &[one], "expected two image files, only one found"),
         ("/match", &[one, one, one], "only two images allowed"),
     ];
@@ -240,7 +256,12 @@ fn a_picture_without_a_file_name_is_one_and_a_form_need_not_be_utf8() {
     assert_eq!(found["predictions"][0]["userid"], "Ida", "{found}");
     let form = ("content-type", "application/x-www-form-urlencoded");
     let path = "/v1/vision/face/delete";
-    for (body, status) in [(&b"userid=M%FCller"[..], 400), (b"userid=%00", 400), (b"userid=Ida", 200)] {
+    let bodies: [(&[u8], u16); 3] = [
+        (b"userid=M%FCller", 400),
+        (b"userid=%00", 400),
+        (b"userid=Ida", 200),
+    ];
+    for (body, status) in bodies {
         let answer = server.ask_at(&address, "POST", path, &[form], body);
         assert_eq!(answer.status, status, "{:?}", answer.json());
         assert_eq!(answer.json()["success"], status == 200);

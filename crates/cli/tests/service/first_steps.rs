@@ -1,5 +1,5 @@
-//! `docs/first-steps.md`: its commands, taken out of the text and run by a shell in a fresh home, end
-//! with a recognised name, and are fewer than ten.
+//! `docs/first-steps.md`: its commands, taken out of the text and run by a shell in a fresh home,
+//! end with a recognised name, and are fewer than ten.
 
 use std::fs;
 use std::net::TcpListener;
@@ -12,10 +12,15 @@ use crate::server_fixture::portrait;
 fn commands(heading: &str) -> String {
     let guide = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/first-steps.md");
     let text = fs::read_to_string(guide).unwrap();
-    let (_, section) = text.split_once(&format!("\n## {heading}\n")).expect(heading);
+    let (_, section) = text
+        .split_once(&format!("\n## {heading}\n"))
+        .expect(heading);
     let (_, block) = section.split_once("```sh\n").unwrap();
     let (block, _) = block.split_once("```").unwrap();
-    assert!(block.lines().count() < 10, "{heading}: ten commands or more:\n{block}");
+    assert!(
+        block.lines().count() < 10,
+        "{heading}: ten commands or more:\n{block}"
+    );
     block.to_owned()
 }
 
@@ -40,7 +45,11 @@ fn stage() -> tempfile::TempDir {
         use std::os::unix::fs::{PermissionsExt, symlink};
         symlink(env!("CARGO_BIN_EXE_fusiform"), bin.join("fusiform")).unwrap();
         let cargo = bin.join("cargo");
-        fs::write(&cargo, "#!/bin/sh\ntest \"$*\" = 'install --path crates/cli'\n").unwrap();
+        fs::write(
+            &cargo,
+            "#!/bin/sh\ntest \"$*\" = 'install --path crates/cli'\n",
+        )
+        .unwrap();
         fs::set_permissions(&cargo, fs::Permissions::from_mode(0o755)).unwrap();
     }
     home
@@ -88,9 +97,15 @@ fn the_owner_of_a_camera_is_told_the_first_name() {
     let script = commands("You have a camera, or a program of your own");
     // A port that is free, in place of the usual one; the shell waits for the server as a reader
     // does, and ends it at last.
-    let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let free = TcpListener::bind("127.0.0.1:0")
+        .unwrap()
+        .local_addr()
+        .unwrap();
     let usual = "127.0.0.1:8000";
-    assert!(script.contains(usual) && script.contains("serve --no-pages &\n"), "{script}");
+    assert!(
+        script.contains(usual) && script.contains("serve --no-pages &\n"),
+        "{script}"
+    );
     let wait = format!(
         "serve --no-pages &\nserver=$!\ntrap 'kill $server' EXIT\n\
          until curl -s -o answer http://{free}/healthz; do sleep 0.1; done\n"

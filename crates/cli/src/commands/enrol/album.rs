@@ -1,5 +1,5 @@
-//! People of the album. In: their names, or a human's answer about each. Out: the best faces of each,
-//! as upright crops that show nobody else, enrolled.
+//! People of the album. In: their names, or a human's answer about each. Out: the best faces of
+//! each, as upright crops that show nobody else, enrolled.
 
 use std::collections::HashSet;
 use std::path::PathBuf;
@@ -13,7 +13,8 @@ use fusiform::verify::SAME_FMR;
 use fusiform::{AnalyseOptions, Face};
 use rayon::prelude::*;
 
-use super::{Answer, Enrolment, Looked, Picture, Problem, Row};
+use super::answer::{Answer, Problem, Row};
+use super::enrolment::{Enrolment, Looked, Picture};
 use crate::args::EnrolArgs;
 use crate::commands::scan::stop_on_ctrl_c;
 use crate::context::shown;

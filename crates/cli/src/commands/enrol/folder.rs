@@ -13,7 +13,8 @@ use fusiform_gallery::name_key;
 use rayon::prelude::*;
 use walkdir::WalkDir;
 
-use super::{Answer, Enrolment, Problem, Row};
+use super::answer::{Answer, Problem, Row};
+use super::enrolment::Enrolment;
 use crate::args::{EnrolArgs, FolderOf};
 use crate::commands::scan::stop_on_ctrl_c;
 use crate::context::shown;

@@ -1,5 +1,5 @@
-//! What is to be written. In: flags, or answers at a terminal, over the settings of an earlier file.
-//! Out: a table of settings. What is not answered stays as it was.
+//! What is to be written. In: flags, or answers at a terminal, over the settings of an earlier
+//! file. Out: a table of settings. What is not answered stays as it was.
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};

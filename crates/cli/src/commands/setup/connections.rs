@@ -1,5 +1,5 @@
-//! Whether addresses in the settings can be used. In: settings. Out: of each address what was found,
-//! or what is wrong in plain words and what mends it. Nothing is changed anywhere.
+//! Whether addresses in the settings can be used. In: settings. Out: of each address what was
+//! found, or what is wrong in plain words and what mends it. Nothing is changed anywhere.
 
 use std::io;
 use std::net::{SocketAddr, TcpListener, TcpStream, ToSocketAddrs};
@@ -113,8 +113,8 @@ fn immich(url: &str) -> Result<String, String> {
     match (status, text.trim()) {
         (200, "pong") => Ok("answers".into()),
         _ => Err(format!(
-            "a server answers there ({status}), but not Immich's machine learning: give the address \
-             of the container immich-machine-learning, whose port is 3003"
+            "a server answers there ({status}), but not Immich's machine learning: give the \
+             address of the container immich-machine-learning, whose port is 3003"
         )),
     }
 }
@@ -131,14 +131,18 @@ fn frigate(url: &str) -> Result<String, String> {
                 .into(),
         ),
         _ => Err(format!(
-            "a server answers there ({status}), but not Frigate: give the address of Frigate's API, \
-             whose port is 5000"
+            "a server answers there ({status}), but not Frigate: give the address of Frigate's \
+             API, whose port is 5000"
         )),
     }
 }
 
 /// Status and beginning of an answer.
 fn get(url: &str) -> Result<(u16, String), String> {
+    let (scheme, rest) = url.split_once("://").unwrap_or(("http", url));
+    let host = rest.split('/').next().unwrap_or_default();
+    // The client would say in the system's words that there is no such host.
+    addresses(host, if scheme == "https" { 443 } else { 80 })?;
     let settings = ureq::Agent::config_builder()
         .timeout_global(Some(PATIENCE))
         .http_status_as_error(false)
@@ -148,7 +152,6 @@ fn get(url: &str) -> Result<(u16, String), String> {
         .build();
     let agent: ureq::Agent = settings.into();
     let mut answer = agent.get(url).call().map_err(|e| match e {
-        ureq::Error::HostNotFound => unknown_host(),
         ureq::Error::Timeout(_) => silent(),
         ureq::Error::Io(e) => unreachable(&e),
         e => format!("it cannot be asked: {e}"),
@@ -162,17 +165,7 @@ fn get(url: &str) -> Result<(u16, String), String> {
 fn reach_broker(broker: &str) -> Result<String, String> {
     let (scheme, host) = broker.split_once("://").unwrap_or(("mqtt", broker));
     let usual_port = if scheme == "mqtts" { 8883 } else { 1883 };
-    let has_port = host
-        .rsplit_once(':')
-        .is_some_and(|(_, port)| port.parse::<u16>().is_ok());
-    let with_port = match has_port {
-        true => host.to_owned(),
-        false => format!("{host}:{usual_port}"),
-    };
-    let addresses: Vec<SocketAddr> = with_port
-        .to_socket_addrs()
-        .map_err(|_| unknown_host())?
-        .collect();
+    let addresses = addresses(host, usual_port)?;
     let mut problem = unknown_host();
     for address in addresses {
         match TcpStream::connect_timeout(&address, PATIENCE) {
@@ -181,6 +174,18 @@ fn reach_broker(broker: &str) -> Result<String, String> {
         }
     }
     Err(problem)
+}
+
+/// What a name and port stand for.
+fn addresses(host: &str, usual_port: u16) -> Result<Vec<SocketAddr>, String> {
+    let port = |text: &str| text.parse::<u16>().is_ok();
+    let has_port = host.rsplit_once(':').is_some_and(|(_, last)| port(last));
+    let with_port = match has_port {
+        true => host.to_owned(),
+        false => format!("{host}:{usual_port}"),
+    };
+    let found = with_port.to_socket_addrs().map_err(|_| unknown_host())?;
+    Ok(found.collect())
 }
 
 fn unknown_host() -> String {

@@ -1,5 +1,5 @@
-//! What to type where. In: settings as they were written, keys, the pack. Out: lines for people, each
-//! with the program that they are for.
+//! What to type where. In: settings as they were written, keys, the pack. Out: lines for people,
+//! each with the program that they are for.
 
 use std::net::SocketAddr;
 
