@@ -1,7 +1,7 @@
 """Measures a landmark network on boxes of a detector. In: LFW, held-out scenes, ONNX files.
 Out: one line per figure.
 
-    python evaluate_landmarks.py --data ../../shared/data --landmarks checkpoints/landmarks.onnx \\
+    python evaluate_landmarks.py --data ../../shared/data --landmarks ../crates/fusiform/packs/base/landmarks.onnx \\
         --detector ../crates/fusiform/packs/base/detector.onnx \\
         --yunet ../../shared/models/yunet_n_dynamic.onnx
 

@@ -17,7 +17,7 @@ from onnx import TensorProto, helper
 
 from detector import Detector
 from embedder import CONFIGS, Embedder
-from landmarks import SIDE, Landmarks
+from landmarks import SIDE, Boxes, Landmarks
 
 STRIDES = (8, 16, 32)
 
@@ -177,7 +177,8 @@ def detector(checkpoint, path, half):
 
 
 def landmarks(checkpoint, path, half):
-    """`crop`, RGB 0..255 → `points` in half sides, `face` 0..1, `error` in eye distances."""
+    """`crop`, RGB 0..255 → `points` in half sides, `face` 0..1, `error` in eye distances; `box` in half
+    sides if train_boxes.py has been there: middle, and logarithms of half width and half height."""
     net = Landmarks()
     net.load_state_dict(checkpoint["ema"])
     net.eval()
@@ -204,9 +205,20 @@ def landmarks(checkpoint, path, half):
             g.node(act, [y], name)
     value = lambda *v: helper.make_tensor_value_info(v[0], TensorProto.FLOAT, ["n", *v[1:]])
     out = [value(name, high - low) for name, (low, high, _) in outputs.items()]
+    heads = [net.out]
+    if "boxes" in checkpoint:
+        boxes = Boxes()
+        boxes.load_state_dict(checkpoint["boxes"])
+        heads.append(boxes)
+        first, act, last = boxes
+        y = g.node("Gemm", [x, g.weight("box1_w", first.weight.detach()), g.weight("box1_b", first.bias.detach())], "box1", transB=1)
+        y = g.node("PRelu", [y, g.weight("box1_s", act.weight.detach())], "box1_a")
+        g.node("Gemm", [y, g.weight("box_w", last.weight.detach()), g.weight("box_b", last.bias.detach())], "box", transB=1)
+        out.append(value("box", 4))
     g.save(path, [value("crop", 3, SIDE, SIDE)], out)
     crops = np.random.default_rng(0).uniform(0, 255, (3, 3, SIDE, SIDE))
-    return net, {"crop": crops.astype(np.float32)}
+    all_heads = lambda x: torch.cat([head(net.features(x)) for head in heads], 1)
+    return all_heads, {"crop": crops.astype(np.float32)}
 
 
 def compare(net, path, feed):
@@ -217,8 +229,8 @@ def compare(net, path, feed):
     results = session.run(None, feed)
     with torch.no_grad():
         wanted = net(torch.from_numpy(next(iter(feed.values()))))
-    if len(results) == 3:
-        wanted = [wanted[:, :10], wanted[:, 10:11].sigmoid(), wanted[:, 11:].exp()]
+    if "points" in [o.name for o in session.get_outputs()]:
+        wanted = [wanted[:, :10], wanted[:, 10:11].sigmoid(), wanted[:, 11:12].exp(), wanted[:, 12:]]
         worst = max(np.abs(a - b.numpy()).max() for a, b in zip(results, wanted))
         return f"largest difference {worst:.2e}"
     if isinstance(wanted, torch.Tensor):

@@ -2,7 +2,7 @@
 YuNet, a landmark network. Out: squares-*.npz, `squares` [n, 112, 112, 3] and `sure` [n].
 
     python landmark_squares.py --data ../../shared/data --out run-landmarks/data \\
-        --teacher ../../shared/models/yunet_n_dynamic.onnx --landmarks checkpoints/landmarks.onnx \\
+        --teacher ../../shared/models/yunet_n_dynamic.onnx --landmarks ../crates/fusiform/packs/base/landmarks.onnx \\
         --detector ../crates/fusiform/packs/base/detector.onnx
 
 Squares of every size at random, beside faces (necks, shoulders, half heads), so wide around a face

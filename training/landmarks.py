@@ -46,8 +46,19 @@ class Landmarks(nn.Module):
         nn.init.zeros_(self.out.weight[10:])
         nn.init.zeros_(self.out.bias[10:])
 
+    def features(self, x):
+        return self.where(self.body((x - 127.5) / 64)).flatten(1)
+
     def forward(self, x):
-        return self.out(self.where(self.body((x - 127.5) / 64)).flatten(1))
+        return self.out(self.features(x))
+
+
+class Boxes(nn.Sequential):
+    """The features → where the box of the face stands: its middle in half sides of the crop from the
+    crop's middle, the logarithms of half its width and half its height in half sides. 4 k parameters."""
+
+    def __init__(self):
+        super().__init__(nn.Linear(128, 32), nn.PReLU(32), nn.Linear(32, 4))
 
 
 def circle():

@@ -41,7 +41,7 @@ min_score = 0.5
 points = 5
 licence = "Apache-2.0 OR MIT; the training data was for research only"
 training_data = "UTKFace, crops of public photo collections, Caltech 10k Web Faces; points by YuNet and by people (research)"
-source = "training/train_landmarks.py"
+source = "training/train_landmarks.py, training/train_boxes.py"
 
 [[network]]
 role = "embedder"

@@ -12,13 +12,14 @@ sys.path.insert(0, str(pathlib.Path(__file__).parents[1]))
 
 import export
 import mean_weights
+import train_boxes
 import train_detector
 from augment import augment
 from detector import Detector
 from embedder import CONFIGS, Embedder
 from landmark_data import TEMPLATE
 from landmark_views import Squares, Views, frames
-from landmarks import Landmarks
+from landmarks import Boxes, Landmarks
 
 
 def test_views_keep_shape_and_range_and_repeat_with_the_seed():
@@ -44,7 +45,8 @@ def test_the_teacher_sees_some_views_before_they_were_degraded_and_the_others_al
 def test_the_networks_stay_within_their_budgets():
     assert sum(p.numel() for p in Embedder(**CONFIGS["w64"]).parameters()) <= 1_700_000
     assert sum(p.numel() for p in Detector().parameters()) <= 120_000
-    assert sum(p.numel() for p in Landmarks().parameters()) <= 150_000
+    both = [*Landmarks().parameters(), *Boxes().parameters()]
+    assert sum(p.numel() for p in both) <= 150_000
 
 
 ROLES = [("embedder", Embedder), ("detector", Detector), ("landmarks", Landmarks)]
@@ -59,6 +61,23 @@ def test_the_exported_network_answers_as_torch_does(role, net, tmp_path):
     said = export.compare(made, path, feed)
     value = float(said.split()[-1])
     assert value > 0.99999 if role == "embedder" else value < 1e-3, said
+
+
+def test_the_exported_landmark_network_gives_boxes_if_it_learnt_them(tmp_path):
+    torch.manual_seed(0)
+    checkpoint = {"ema": Landmarks().state_dict(), "boxes": Boxes().state_dict()}
+    path = str(tmp_path / "m.onnx")
+    made, feed = export.landmarks(checkpoint, path, half=False)
+    assert made(torch.from_numpy(feed["crop"])).shape == (3, 16)
+    assert float(export.compare(made, path, feed).split()[-1]) < 1e-3
+
+
+def test_a_box_is_learnt_as_its_crop_sees_it():
+    box = np.array([80.0, 90.0, 120.0, 150.0])
+    upright = train_boxes.target(box, np.array([100.0, 110.0]), 40.0, 0.0)
+    assert np.allclose(upright, [0.0, 0.25, np.log(0.5), np.log(0.75)])
+    turned = train_boxes.target(box, np.array([100.0, 110.0]), 40.0, np.pi / 2)
+    assert np.allclose(turned[:2], [0.25, 0.0])
 
 
 def test_cells_near_a_face_learn_it_and_doubtful_ones_learn_nothing():

@@ -40,6 +40,9 @@ pub struct Refined {
     /// How far off the points may be on average, in distances between the eyes; 0 if the network
     /// does not say.
     pub expected_error: f32,
+    /// Where the box of the face stands, if the network says it: the crop shows a small face
+    /// enlarged, and a detector has one cell for 8 pixels.
+    pub bbox: Option<BoundingBox>,
 }
 
 /// A network that finds the landmarks of a face in a box. Shared between threads by reference.
@@ -70,7 +73,8 @@ impl LandmarkNetwork {
     /// Joins a network and what is known of it.
     ///
     /// Its outputs are `points` `[n, 10]` (x, y in half sides of the crop from its middle), `face`
-    /// and `error` `[n, 1]`.
+    /// and `error` `[n, 1]`, and perhaps `box` `[n, 4]` (its middle as the points, and the natural
+    /// logarithms of half its width and half its height in half sides, the face being upright).
     ///
     /// # Errors
     /// [`Error::Contract`] if the network has not one input; [`Error::Option`] for a value of
@@ -248,9 +252,14 @@ impl LandmarkNetwork {
         let points = outputs.named("points", n * 10)?.as_chunks::<10>().0;
         let scores = outputs.named("face", n)?;
         let errors = outputs.named("error", n)?;
+        let boxes = match outputs.has("box") {
+            true => outputs.named("box", n * 4)?.as_chunks::<4>().0,
+            false => &[],
+        };
         let half = side_px as f32 / 2.0;
         let refined = crops.iter().zip(points).zip(scores.iter().zip(errors));
-        let refined = refined.map(|((to, values), (&score, &error))| {
+        let refined = refined.enumerate();
+        let refined = refined.map(|(i, ((to, values), (&score, &error)))| {
             let back = to.inverse();
             let point = |i: usize| {
                 back.apply(Point {
@@ -268,8 +277,92 @@ impl LandmarkNetwork {
                 } else {
                     0.0
                 },
+                bbox: boxes.get(i).and_then(|values| bbox_of(values, &back, half)),
             })
         });
         Ok(refined.collect())
+    }
+}
+
+/// The upright box in the photo around an ellipse that fills the one that the network gives in its
+/// crop, which is turned.
+fn bbox_of(values: &[f32; 4], back: &SimilarityTransform, half: f32) -> Option<BoundingBox> {
+    let [x, y, width, height] = *values;
+    let middle = back.apply(Point {
+        x: half + x * half,
+        y: half + y * half,
+    });
+    let (half_width, half_height) = (width.exp() * half, height.exp() * half);
+    // `a` and `b` are scale times cosine and sine.
+    let across = (half_width * back.a).hypot(half_height * back.b);
+    let down = (half_width * back.b).hypot(half_height * back.a);
+    let bbox = BoundingBox::from_array([
+        middle.x - across,
+        middle.y - down,
+        middle.x + across,
+        middle.y + down,
+    ]);
+    let finite = bbox.as_array().iter().all(|v| v.is_finite());
+    (finite && across > 0.0 && down > 0.0).then_some(bbox)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A crop of 64 pixels that shows 32 of the photo around (100, 50), turned.
+    fn back(deg: f32) -> SimilarityTransform {
+        let (sin, cos) = deg.to_radians().sin_cos();
+        let (a, b) = (2.0 * cos, -2.0 * sin);
+        let onto = SimilarityTransform {
+            a,
+            b,
+            tx: 32.0 - a * 100.0 + b * 50.0,
+            ty: 32.0 - b * 100.0 - a * 50.0,
+        };
+        onto.inverse()
+    }
+
+    fn near(bbox: Option<BoundingBox>, wanted: [f32; 4]) {
+        let found = bbox.expect("a box").as_array();
+        let off = found.iter().zip(wanted).map(|(a, b)| (a - b).abs());
+        assert!(
+            off.fold(0.0, f32::max) < 1e-3,
+            "{found:?} and not {wanted:?}"
+        );
+    }
+
+    #[test]
+    fn a_box_of_a_turned_crop_lies_upright_in_the_photo() {
+        // Half a side aside; half of the crop wide and a quarter high.
+        let values = [0.5, 0.0, 0.5f32.ln(), 0.25f32.ln()];
+        near(
+            bbox_of(&values, &back(0.0), 32.0),
+            [100.0, 46.0, 116.0, 54.0],
+        );
+        near(
+            bbox_of(&values, &back(90.0), 32.0),
+            [96.0, 50.0, 104.0, 66.0],
+        );
+        // An ellipse of half axes 8 and 4 at 45° reaches √40 to each side.
+        let (x, reach) = (8.0 / 2f32.sqrt(), 40f32.sqrt());
+        let wanted = [
+            100.0 + x - reach,
+            50.0 + x - reach,
+            100.0 + x + reach,
+            50.0 + x + reach,
+        ];
+        near(bbox_of(&values, &back(45.0), 32.0), wanted);
+    }
+
+    #[test]
+    fn a_box_without_extent_is_none() {
+        for values in [
+            [0.0, 0.0, f32::NAN, 0.0],
+            [0.0, 0.0, 200.0, 0.0],
+            [0.0, 0.0, -200.0, 0.0],
+        ] {
+            assert_eq!(bbox_of(&values, &back(0.0), 32.0), None);
+        }
     }
 }

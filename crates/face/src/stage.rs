@@ -54,6 +54,11 @@ impl Outputs {
         self.outputs.len()
     }
 
+    /// Whether there is an output of this name.
+    pub(crate) fn has(&self, name: &str) -> bool {
+        self.outputs.iter().any(|output| output.name == name)
+    }
+
     /// The values of a named output, which must be this many.
     pub(crate) fn named(&self, name: &str, length: usize) -> Result<&[f32], Error> {
         let Some(index) = self.outputs.iter().position(|o| o.name == name) else {

@@ -200,6 +200,7 @@ impl Locator {
             let seen = refined.filter(|r| r.score >= network.spec().min_score);
             if let Some(seen) = &seen {
                 face.landmarks = Some(seen.landmarks);
+                face.bbox = seen.bbox.unwrap_or(face.bbox);
             }
             if seen.is_some() || options.keep_doubtful {
                 located.push(Located { face, refined });
@@ -226,6 +227,7 @@ impl Located {
             face: self.face.scaled(x, y),
             refined: self.refined.map(|refined| Refined {
                 landmarks: refined.landmarks.scaled(x, y),
+                bbox: refined.bbox.map(|bbox| bbox.scaled(x, y)),
                 ..refined
             }),
         }
