@@ -174,7 +174,7 @@ fn a_face_that_is_given_to_somebody_else_says_whose_it_was() {
     let face = |photo: &str| {
         let path = dir.join(photo);
         let shown = stage.json(&["photo".as_ref(), path.as_os_str()]);
-        shown["faces"][0].clone()
+        shown["items"][0].clone()
     };
     let number = face("01-portrait.jpg")["face"].to_string();
     stage.run(&["is", "Bo", &number]).ended_with(0);
