@@ -397,7 +397,7 @@ fusiform setup --broker mqtt://127.0.0.1:1883 --frigate http://127.0.0.1:5000\n\
 At a terminal it asks; with flags it does not. What is not answered stays as it was. It tries \
 each address, says what is wrong with it, and prints what to type into the other programs. The \
 settings are written also if an address does not answer yet (exit code 3).")]
-    Setup(SetupArgs),
+    Setup(Box<SetupArgs>),
     /// Make a service of the recognition server and print its API key
     #[command(after_help = "Example: fusiform key recognition\n\n\
 The first key makes the vault, the encrypted file of enrolled people. \
