@@ -159,6 +159,10 @@ fn of_server(error: &StartError) -> String {
     match error {
         StartError::Listen { .. } => "--listen chooses another address",
         StartError::HalfTls => "--tls-cert and --tls-key give both",
+        StartError::UnknownKey { .. } => {
+            "put one that `fusiform key recognition` prints on its first line, or name another \
+             file in the settings (`fusiform keys list` shows what there is)"
+        }
         StartError::NothingToServe | StartError::NobodyToRecognise => {
             "`fusiform key recognition` makes a key"
         }

@@ -27,6 +27,7 @@ mod nextcloud;
 mod open_connections;
 mod other_programs;
 mod pages;
+mod params;
 mod problem;
 mod request_line;
 mod security_headers;
@@ -37,6 +38,7 @@ mod start_error;
 mod v1;
 
 pub use front::is_base_path;
+pub use immich::immich_distance;
 pub use ipnet::IpNet;
 pub use other_programs::OtherProgram;
 pub use serve::{Parts, Server};

@@ -10,7 +10,7 @@ use serde::Deserialize;
 
 use super::error::ConfigError;
 use super::other_programs::{
-    DEEPSTACK_PORT, ImmichLayer, KeyedLayer, NEXTCLOUD_PORT, immich, keyed, over,
+    DEEPSTACK_LISTEN, ImmichLayer, KeyedLayer, NEXTCLOUD_LISTEN, immich, keyed, over,
 };
 
 /// What the text of a setting must be, for messages.
@@ -132,8 +132,8 @@ impl ServeLayer {
             clock_grace_h: self.clock_grace_h.unwrap_or(usual.clock_grace_h),
             enrol_largest: self.enrol_largest.unwrap_or(usual.enrol_largest),
             immich: self.immich.map(ImmichLayer::resolve),
-            nextcloud: self.nextcloud.map(|layer| layer.resolve(NEXTCLOUD_PORT)),
-            deepstack: self.deepstack.map(|layer| layer.resolve(DEEPSTACK_PORT)),
+            nextcloud: self.nextcloud.map(|layer| layer.resolve(NEXTCLOUD_LISTEN)),
+            deepstack: self.deepstack.map(|layer| layer.resolve(DEEPSTACK_LISTEN)),
         })
     }
 }
