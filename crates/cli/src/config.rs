@@ -2,6 +2,7 @@
 //! Out: one [`Config`]. Only this file and those of its folder read the environment.
 
 mod error;
+mod mqtt;
 mod other_programs;
 mod serve;
 
@@ -17,6 +18,7 @@ pub(crate) use error::ConfigError;
 use fusiform::DecodeLimits;
 use fusiform::album::expand_home;
 use fusiform_server::Settings;
+use mqtt::MqttLayer;
 pub(crate) use other_programs::{DEEPSTACK_LISTEN, NEXTCLOUD_LISTEN};
 use serve::NUMBER;
 pub(crate) use serve::{ServeLayer, vault_secrets};
@@ -27,7 +29,7 @@ pub(crate) fn immich_key() -> Option<String> {
 }
 
 /// Settings after every layer has spoken.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Config {
     /// The settings file, whether it is there or not; `None` if none is named and no home is known.
     pub file: Option<PathBuf>,
@@ -54,7 +56,7 @@ pub(crate) struct Config {
 }
 
 /// One layer of settings; an empty field leaves the layer below in force.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Layer {
     /// See [`Config::catalogue`].
@@ -184,8 +186,10 @@ impl Layer {
         let key_files = keyed
             .flatten()
             .filter_map(|program| program.key_file.as_mut());
+        let of_mqtt = serve.mqtt.iter_mut().flat_map(MqttLayer::files);
         let folders = self.folders.iter_mut().flatten();
-        for path in files.into_iter().flatten().chain(key_files).chain(folders) {
+        let files = files.into_iter().flatten().chain(key_files).chain(of_mqtt);
+        for path in files.chain(folders) {
             *path = expand_home(path, home).map_err(|e| ConfigError::Path(e.to_string()))?;
         }
         Ok(self)

@@ -74,6 +74,20 @@ impl Analyser {
         self.admission.compute(holder, pixel_bytes, work).await
     }
 
+    /// Does something else with a picture once it is the holder's turn, within the memory that
+    /// decoding it takes.
+    pub(crate) async fn with_picture<T: Send + 'static>(
+        &self,
+        holder: Holder,
+        bytes: Bytes,
+        work: impl FnOnce(&Engine, &Bytes) -> Result<T, Problem> + Send + 'static,
+    ) -> Result<T, Problem> {
+        let pixel_bytes = self.pixel_bytes(&bytes).await?;
+        let engine = Arc::clone(&self.engine);
+        let work = move || work(&engine, &bytes);
+        self.admission.compute(holder, pixel_bytes, work).await
+    }
+
     /// The box and the embedding of a picture that is one cropped face; nothing is detected.
     pub(crate) async fn embed_crop(
         &self,

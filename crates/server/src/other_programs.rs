@@ -94,7 +94,7 @@ impl OtherPrograms {
             add("nextcloud", given.listen, router, None)?;
         }
         if let Some(given) = &settings.deepstack {
-            let recognition = recognition.ok_or(StartError::NobodyToRecognise)?;
+            let recognition = recognition.ok_or(StartError::NobodyToRecognise("deepstack"))?;
             check_key(recognition, "deepstack", keys.deepstack.as_ref(), given)?;
             let router = deepstack::router(recognition, keys.deepstack).context("deepstack")?;
             add("deepstack", given.listen, router, None)?;

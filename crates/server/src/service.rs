@@ -10,7 +10,7 @@ use fusiform::geometry::BoundingBox;
 use fusiform::{Face, NotOneFace, one_clear_face};
 use fusiform_gallery::{Action, Gallery, Kind, Match, Service, Uuid, is_guessable};
 
-use crate::admission::{Admission, blocking};
+use crate::admission::{Admission, Holder, blocking};
 use crate::analysis::{Analysed, Analyser};
 use crate::attempts::Attempts;
 use crate::front::Client;
@@ -67,10 +67,20 @@ impl Recognition {
     /// The faces of a photo.
     pub(crate) async fn analyse(
         &self,
-        service: Service,
+        holder: impl Into<Holder>,
         bytes: Bytes,
     ) -> Result<Analysed, Problem> {
-        self.analyser.analyse(service, bytes).await
+        self.analyser.analyse(holder, bytes).await
+    }
+
+    /// See [`Analyser::with_picture`].
+    pub(crate) async fn with_picture<T: Send + 'static>(
+        &self,
+        holder: Holder,
+        bytes: Bytes,
+        work: impl FnOnce(&Engine, &Bytes) -> Result<T, Problem> + Send + 'static,
+    ) -> Result<T, Problem> {
+        self.analyser.with_picture(holder, bytes, work).await
     }
 
     /// The box and the embedding of a picture that is one cropped face; nothing is detected.
@@ -90,12 +100,23 @@ impl Recognition {
         probes: Vec<Vec<f32>>,
         top: usize,
     ) -> Result<Vec<Vec<Match>>, Problem> {
+        self.nearest_as(service, service, probes, top).await
+    }
+
+    /// As [`Recognition::nearest`], on the budget of a program that acts for the service.
+    pub(crate) async fn nearest_as(
+        &self,
+        holder: impl Into<Holder>,
+        service: Service,
+        probes: Vec<Vec<f32>>,
+        top: usize,
+    ) -> Result<Vec<Vec<Match>>, Problem> {
         let gallery = Arc::clone(&self.gallery);
         let work = move || {
             let probes: Vec<&[f32]> = probes.iter().map(Vec::as_slice).collect();
             Ok(gallery.nearest(service, &probes, top))
         };
-        self.admission().compute(service, 0, work).await
+        self.admission().compute(holder, 0, work).await
     }
 
     /// Does what waits for the disk.

@@ -28,6 +28,9 @@ pub enum StartError {
         file: String,
     },
     /// A contract that names people is on, and there is no vault.
-    #[error("deepstack names people, and there is no vault and no API key yet")]
-    NobodyToRecognise,
+    #[error("{0} names people, and there is no vault and no API key yet")]
+    NobodyToRecognise(&'static str),
+    /// MQTT is on, and no recognition key is set.
+    #[error("mqtt names people, and no `key_file` says whose")]
+    NoMqttKey,
 }

@@ -7,7 +7,7 @@ use std::path::Path;
 use anyhow::{Context as _, Result};
 use fusiform::scan::Exclude;
 use fusiform_gallery::{Kind, Terms, Uuid, private_file};
-use fusiform_server::{Parts, Server, Settings};
+use fusiform_server::{MqttKeys, MqttSettings, Parts, Server, Settings};
 
 use crate::args::ServeArgs;
 use crate::context::Context;
@@ -40,6 +40,11 @@ pub(crate) fn run(context: &Context, args: &ServeArgs) -> Result<Exit> {
             ));
         }
     }
+    if let Some(broker) = server.broker() {
+        printer.note(format_args!(
+            "listening to {broker}; GET {url}/readyz says how it is"
+        ));
+    }
     print_secrets(context, &shown)?;
     printer.note(format_args!("serving on {url} (Ctrl-C stops)"));
     printer.note(if server.serves_programs() {
@@ -64,6 +69,7 @@ fn bind(
     let nextcloud_key = nextcloud_key(context, settings, shown)?;
     let deepstack_key = settings.deepstack.as_ref();
     let deepstack_key = deepstack_key.and_then(|deepstack| deepstack.key_file.as_deref());
+    let mqtt_keys = settings.mqtt.as_ref().map(mqtt_keys).transpose()?.flatten();
     if settings.pages {
         // Made, with its folder, if it is not there yet.
         match context.config.catalogue.exists() {
@@ -85,9 +91,22 @@ fn bind(
         exclude: Exclude::new(&context.config.exclude)?,
         nextcloud_key,
         deepstack_key: deepstack_key.map(secret_file::api_key).transpose()?,
+        mqtt_keys,
         home: context.config.user_home.clone(),
     };
     Server::bind(settings, parts)
+}
+
+/// The secrets of MQTT; `None` without a recognition key, which the server then asks for.
+fn mqtt_keys(mqtt: &MqttSettings) -> Result<Option<MqttKeys>> {
+    let Some(key_file) = &mqtt.key_file else {
+        return Ok(None);
+    };
+    let password = mqtt.password_file.as_deref();
+    Ok(Some(MqttKeys {
+        key: secret_file::api_key(key_file)?,
+        password: password.map(secret_file::first_line).transpose()?,
+    }))
 }
 
 fn print_secrets(context: &Context, shown: &Shown) -> Result<()> {
@@ -115,7 +134,7 @@ pub(super) type Shown = Vec<(String, String)>;
 /// The first keys, where this server is for programs or for other machines and has no vault yet: in
 /// a container nobody can call `fusiform key`.
 fn first_keys(context: &Context, settings: &Settings) -> Result<Shown> {
-    let names_people = settings.deepstack.is_some();
+    let names_people = settings.deepstack.is_some() || settings.mqtt.is_some();
     let is_local = settings.pages && settings.listen.ip().is_loopback() && !names_people;
     let there = settings.vault.as_deref().is_none_or(Path::exists);
     if is_local || there {
