@@ -6,15 +6,19 @@
 use std::path::PathBuf;
 
 use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum, value_parser};
-use fusiform::album::{Page, PartialDate};
+use fusiform::album::{Page, PartialDate, QuestionId};
 use fusiform::geometry::BoundingBox;
 use fusiform::models::Precision;
 
 mod detect;
+mod enrol;
 mod eval;
+mod setup;
 
 pub(crate) use detect::DetectArgs;
+pub(crate) use enrol::{EnrolArgs, FolderOf, date_of};
 pub(crate) use eval::{EvalCommand, RobustnessArgs};
+pub(crate) use setup::SetupArgs;
 
 const EXIT_CODES: &str = "Exit codes: 0 done; 1 the answer is no (different, nobody known); \
 2 wrong usage; \
@@ -55,6 +59,12 @@ pub(crate) struct Global {
     /// Photos handled at once [default: one per core]
     #[arg(long, global = true, value_name = "N", value_parser = value_parser!(u16).range(1..=256))]
     pub(crate) threads: Option<u16>,
+    /// Pixels that a photo may have, width times height [default: 200000000]
+    #[arg(long, global = true, value_name = "N", value_parser = value_parser!(u64).range(1..))]
+    pub(crate) max_pixels: Option<u64>,
+    /// Bytes that the file of a photo may have [default: 268435456]
+    #[arg(long, global = true, value_name = "N", value_parser = value_parser!(u64).range(1..))]
+    pub(crate) max_bytes: Option<u64>,
     /// Settings file (TOML) instead of the one in Fusiform's home
     #[arg(long, global = true, value_name = "FILE")]
     pub(crate) config: Option<PathBuf>,
@@ -248,11 +258,15 @@ unless --root names it."
         page: PageArgs,
     },
     /// Questions whose answers settle most, with reasons; and answering them
-    #[command(after_help = "Example: fusiform review\n         fusiform review 17 yes")]
+    #[command(
+        after_help = "Example: fusiform review\n         fusiform review g12-3 yes\n\n\
+A question is called by what it asks: g12-3 whether group 12 is person 3, f311-3 whether face 311 \
+is."
+    )]
     Review {
-        /// Number of a question
+        /// What the question is called
         #[arg(requires = "answer")]
-        question: Option<i64>,
+        question: Option<QuestionId>,
         /// The answer
         answer: Option<ReviewAnswer>,
         #[command(flatten)]
@@ -394,6 +408,14 @@ programs need an API key anywhere (see fusiform key --help). Settings may also s
 FUSIFORM_NEXTCLOUD_LISTEN and FUSIFORM_DEEPSTACK_LISTEN answer those programs in place of the \
 server that they expect, each on a port of its own.")]
     Serve(ServeArgs),
+    /// Write the settings file: pages, Immich, Nextcloud, DeepStack, Frigate and Home Assistant
+    #[command(after_help = "Example: fusiform setup\n         \
+fusiform setup --immich --immich-forward http://immich-machine-learning:3003\n         \
+fusiform setup --broker mqtt://127.0.0.1:1883 --frigate http://127.0.0.1:5000\n\n\
+At a terminal it asks; with flags it does not. What is not answered stays as it was. It tries \
+each address, says what is wrong with it, and prints what to type into the other programs. The \
+settings are written also if an address does not answer yet (exit code 3).")]
+    Setup(Box<SetupArgs>),
     /// Make a service of the recognition server and print its API key
     #[command(after_help = "Example: fusiform key recognition\n\n\
 The first key makes the vault, the encrypted file of enrolled people. \
@@ -402,6 +424,17 @@ A running server that had a vault takes new keys at once.")]
     /// Show the API keys, exchange one, take one back
     #[command(subcommand)]
     Keys(KeysCommand),
+    /// Enrol people in the recognition service: a folder per person, or named people of the album
+    #[command(
+        after_help = "Example: fusiform enrol people --basis consent --expires 365d\n         \
+fusiform enrol --album --person 'Aunt Ida' --basis household --no-expiry\n         \
+fusiform enrol /media/frigate/clips/faces --basis household --no-expiry\n\n\
+DIR/Ida/*.jpg are pictures of Ida; each shows one face. Of the album, the clearest faces are \
+taken, as crops without anybody else. Nobody is enrolled without a ground and an end. A picture \
+that is enrolled already is not enrolled again, so the command can be stopped and repeated. Stop \
+`fusiform serve` meanwhile."
+    )]
+    Enrol(EnrolArgs),
     /// The log of enrolments, identifications, exports and erasures
     #[command(subcommand)]
     Audit(AuditCommand),

@@ -211,11 +211,11 @@ fn album_kind(error: &fusiform_album::Error) -> ErrorKind {
         Error::NoSuchFace(_)
         | Error::NoSuchPhoto(_)
         | Error::NoSuchDecision(_)
-        | Error::NoSuchQuestion(_) => ErrorKind::NotFound,
+        | Error::NoSuchQuestion { .. } => ErrorKind::NotFound,
         Error::NameTaken { .. } => ErrorKind::NameTaken,
         Error::BadName(_) => ErrorKind::BadName,
         Error::Search(_) => ErrorKind::ModelMismatch,
-        Error::InvalidRequest(_) => ErrorKind::Refused,
+        Error::InvalidRequest(_) | Error::AfterErasure { .. } => ErrorKind::Refused,
         // Whatever else SQLite reports.
         _ => ErrorKind::Database,
     }

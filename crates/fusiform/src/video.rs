@@ -13,11 +13,11 @@ use fusiform_search::template::Template;
 pub use fusiform_video::{Codec, TrackerOptions, VideoError, VideoLimits};
 use fusiform_video::{Tracker, Video};
 
-use crate::BoundingBox;
 use crate::engine::Engine;
 use crate::error::Error;
 use crate::photo::{AnalyseOptions, Face};
 use crate::verify::DIFFERENT_FMR;
+use crate::{BoundingBox, DetectOptions};
 
 /// How a video is looked at.
 #[derive(Debug, Clone)]
@@ -25,7 +25,7 @@ pub struct VideoOptions {
     /// Time between the frames that are looked at.
     pub interval: Duration,
     /// How faces are found in a frame.
-    pub analyse: AnalyseOptions,
+    pub detect: DetectOptions,
     /// When boxes are one face passing by.
     pub tracker: TrackerOptions,
     /// What a file may ask for.
@@ -37,7 +37,7 @@ impl Default for VideoOptions {
     fn default() -> VideoOptions {
         VideoOptions {
             interval: Duration::from_millis(200),
-            analyse: AnalyseOptions::default(),
+            detect: DetectOptions::default(),
             tracker: TrackerOptions::default(),
             limits: VideoLimits::default(),
         }
@@ -117,6 +117,10 @@ impl Engine {
         };
         let video = Video::open(path, &options.limits).map_err(of_file)?;
         let info = video.info().clone();
+        let analyse = AnalyseOptions {
+            detect: options.detect.clone(),
+            ..AnalyseOptions::default()
+        };
         let mut frames = video.frames(options.interval);
         let mut tracker = Tracker::new(options.tracker.clone());
         let mut tracks: BTreeMap<u64, Vec<Shot>> = BTreeMap::new();
@@ -139,7 +143,7 @@ impl Engine {
                 tracker.end_all();
                 scene = frame.scene;
             }
-            let mut faces = self.analyse_image(&frame.image, &options.analyse)?.faces;
+            let mut faces = self.analyse_image(&frame.image, &analyse)?.faces;
             let boxes: Vec<_> = faces.iter().map(|face| (face.bbox, face.score)).collect();
             let mut seen = tracker.step(frame.time_ms, &boxes);
             // Taken from the end, so that the places of the others stay.

@@ -86,7 +86,7 @@ pub(crate) fn run(context: &Context, args: &VideoArgs) -> Result<Exit> {
     let stop = stop_on_ctrl_c()?;
     let options = VideoOptions {
         interval: Duration::from_millis(args.interval_ms.into()),
-        analyse: args.detect.options(),
+        detect: args.detect.options(),
         ..VideoOptions::default()
     };
     let (mut videos, mut problems) = (Vec::new(), Vec::new());
@@ -125,6 +125,20 @@ pub(crate) fn run(context: &Context, args: &VideoArgs) -> Result<Exit> {
         false if broke_off => Exit::SomeProblems,
         false => Exit::of(&answer.problems),
     })
+}
+
+impl VideoArgs {
+    /// With paths as they are meant where one begins with `~`.
+    pub(crate) fn expanded(self, context: &Context) -> Result<VideoArgs> {
+        let files = self.files.iter().map(|file| context.expanded(file));
+        Ok(VideoArgs {
+            files: files.collect::<Result<_, _>>()?,
+            webvtt: self.webvtt.map(|out| context.expanded(&out)).transpose()?,
+            #[cfg(feature = "draw")]
+            sheet: self.sheet.map(|out| context.expanded(&out)).transpose()?,
+            ..self
+        })
+    }
 }
 
 fn refuse_to_overwrite(args: &VideoArgs) -> Result<()> {
