@@ -77,34 +77,26 @@ impl Video {
         let (to, from) = sync_channel(WAITING);
         let (mut container, mut decoder) = (self.container, self.decoder);
         let decode = move || {
-            let mut ended = false;
-            while !ended {
+            let mut ended = None;
+            while ended.is_none() {
                 // What a decoder leaves behind a panic is not used again.
-                let step = catch_unwind(AssertUnwindSafe(|| {
-                    step(&mut container, &mut decoder, &mut ended)
-                }));
-                let step = step.unwrap_or_else(|_| {
-                    Err(VideoError::Decoder(
-                        "it panicked over a damaged frame".to_owned(),
-                    ))
-                });
-                match step {
-                    Ok(pictures) => {
-                        for picture in pictures {
-                            if to.send(Ok(Step::Shown(picture))).is_err() {
-                                return;
-                            }
-                        }
-                    }
-                    Err(error) => {
-                        let _ = to.send(Err(error));
+                let step = catch_unwind(AssertUnwindSafe(|| step(&mut container, &mut decoder)));
+                let panicked =
+                    || VideoError::Decoder("it panicked over a damaged frame".to_owned());
+                let (pictures, end) = step.unwrap_or_else(|_| (Vec::new(), Some(Err(panicked()))));
+                for picture in pictures {
+                    if to.send(Ok(Step::Shown(picture))).is_err() {
                         return;
                     }
                 }
+                ended = end;
             }
-            let _ = to.send(Ok(Step::Ended {
-                damaged: decoder.damaged(),
-            }));
+            let damaged = decoder.damaged();
+            // Whoever listened may have gone.
+            let _ = to.send(match ended {
+                Some(Err(error)) => Err(error),
+                _ => Ok(Step::Ended { damaged }),
+            });
         };
         let started = std::thread::Builder::new()
             .name("video".to_owned())
@@ -129,17 +121,23 @@ impl Video {
     }
 }
 
+/// The pictures that the next sample completes; and how the video ended, if it did. What was held
+/// back is shown before.
 fn step(
     container: &mut Container,
     decoder: &mut Decoder,
-    ended: &mut bool,
-) -> Result<Vec<Picture>, VideoError> {
-    match container.next()? {
-        Some(Sample { bytes, time_ms }) => decoder.decode(&bytes, time_ms),
-        None => {
-            *ended = true;
-            decoder.flush()
-        }
+) -> (Vec<Picture>, Option<Result<(), VideoError>>) {
+    let end = match container.next() {
+        Ok(Some(Sample { bytes, time_ms })) => match decoder.decode(&bytes, time_ms) {
+            Ok(pictures) => return (pictures, None),
+            Err(error) => Err(error),
+        },
+        Ok(None) => Ok(()),
+        Err(error) => Err(error),
+    };
+    match decoder.flush() {
+        Ok(pictures) => (pictures, Some(end)),
+        Err(error) => (Vec::new(), Some(end.and(Err(error)))),
     }
 }
 

@@ -103,7 +103,8 @@ fn contained<T>(
 ) -> Result<T, VideoError> {
     match catch_unwind(AssertUnwindSafe(work)) {
         Ok(Ok(value)) => Ok(value),
-        Ok(Err(error)) => Err(VideoError::Container(error.to_string())),
+        // Its text is empty for some errors.
+        Ok(Err(error)) => Err(VideoError::Container(format!("{error:?}"))),
         Err(_) => Err(VideoError::Container(
             "its elements contradict each other".to_owned(),
         )),

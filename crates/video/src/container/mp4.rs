@@ -29,9 +29,9 @@ impl Mp4File {
     ) -> Result<Mp4File, VideoError> {
         let size = file.get_ref().metadata()?.len();
         let mut counted = Counted::default();
-        counted.boxes(&mut file, size, 0, limits)?;
+        let whole = counted.boxes(&mut file, size, 0, limits)?;
         file.seek(SeekFrom::Start(0))?;
-        let read = catch_unwind(AssertUnwindSafe(|| Mp4::read(&mut file, size)));
+        let read = catch_unwind(AssertUnwindSafe(|| Mp4::read(&mut file, whole)));
         let parsed = match read {
             Ok(Ok(parsed)) => parsed,
             Ok(Err(error)) => return Err(VideoError::Container(error.to_string())),
@@ -71,6 +71,11 @@ impl Mp4File {
             .by_ref()
             .take(sample.size)
             .read_to_end(&mut bytes)?;
+        if (bytes.len() as u64) < sample.size {
+            return Err(VideoError::Container(
+                "the file ends within a frame".to_owned(),
+            ));
+        }
         let time = sample.composition_timestamp.abs_diff(self.first);
         let time_ms = u128::from(time) * 1000 / u128::from(sample.timescale.max(1));
         Ok(Some(Sample {
@@ -141,18 +146,19 @@ struct Counted {
 const MAX_DEPTH: usize = 6;
 
 impl Counted {
-    /// Walks the boxes up to `end`, counting samples, before anything is allocated for them.
+    /// Walks the boxes up to `end`, counting samples, before anything is allocated for them. Gives
+    /// where the last whole one ends: a file may be cut behind its tables.
     fn boxes(
         &mut self,
         file: &mut BufReader<File>,
         end: u64,
         depth: usize,
         limits: &VideoLimits,
-    ) -> Result<(), VideoError> {
+    ) -> Result<u64, VideoError> {
         loop {
             let start = file.stream_position()?;
             if start + 8 > end {
-                return Ok(());
+                return Ok(start);
             }
             let size = u64::from(u32_at(file)?);
             let mut name = [0; 4];
@@ -167,6 +173,9 @@ impl Counted {
             };
             let after = start.checked_add(size).filter(|after| *after <= end);
             let Some(after) = after.filter(|_| size >= header) else {
+                if depth == 0 && self.samples > 0 {
+                    return Ok(start);
+                }
                 return Err(VideoError::Container(format!(
                     "the box {:?} at byte {start} has {size} bytes and does not fit",
                     String::from_utf8_lossy(&name)
