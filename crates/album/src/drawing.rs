@@ -4,7 +4,7 @@
 
 use fusiform_face::geometry::{BoundingBox, Size};
 use fusiform_search::template::ModelId;
-use rusqlite::{Row, Transaction};
+use rusqlite::{OptionalExtension, Row, Transaction};
 
 use crate::assertions::{
     Assertion, boxed_row, check_faces, insert_assertion, insert_drawn_face, insert_for_one,
@@ -30,6 +30,8 @@ pub struct DrawnFace {
     pub face: FaceId,
     /// The person it was said to be.
     pub person: Option<PersonId>,
+    /// Whose it was before, if the box showed a known face of somebody else.
+    pub was: Option<PersonId>,
     /// Whether the box showed no face that is known; else that one was taken.
     pub is_new: bool,
     /// Whether nobody can be recognised in it: it is kept, and like no other face.
@@ -82,6 +84,7 @@ impl Album {
                 None => None,
             };
             let person = named.map(|(person, _)| person);
+            let was = known.map(|face| person_of(t, face)).transpose()?.flatten();
             let (face, decision) = match (known, person) {
                 (Some(face), Some(person)) => (face, assign(t, &actor, &[face], person)?),
                 _ => draw(t, &actor, (photo, &bbox), found, person)?,
@@ -92,6 +95,7 @@ impl Album {
             Ok(DrawnFace {
                 face,
                 person,
+                was: was.filter(|was| Some(*was) != person),
                 is_new: known.is_none(),
                 is_unclear: is_unclear(t, face)?,
             })
@@ -157,6 +161,12 @@ impl Album {
 }
 
 /// Adds the face and the decision that it was drawn; gives both.
+fn person_of(t: &Transaction, face: FaceId) -> rusqlite::Result<Option<PersonId>> {
+    let sql = "SELECT person FROM members WHERE face = ?1";
+    t.query_row(sql, [face.0], |row| row.get(0).map(PersonId))
+        .optional()
+}
+
 fn draw(
     t: &Transaction,
     actor: &str,

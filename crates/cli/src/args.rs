@@ -11,10 +11,14 @@ use fusiform::geometry::BoundingBox;
 use fusiform::models::Precision;
 
 mod detect;
+mod enrol;
 mod eval;
+mod setup;
 
 pub(crate) use detect::DetectArgs;
+pub(crate) use enrol::{EnrolArgs, FolderOf, date_of};
 pub(crate) use eval::{EvalCommand, RobustnessArgs};
+pub(crate) use setup::SetupArgs;
 
 const EXIT_CODES: &str = "Exit codes: 0 done; 1 the answer is no (different, nobody known); \
 2 wrong usage; \
@@ -396,6 +400,14 @@ programs need an API key anywhere (see fusiform key --help). Settings may also s
 FUSIFORM_NEXTCLOUD_LISTEN and FUSIFORM_DEEPSTACK_LISTEN answer those programs in place of the \
 server that they expect, each on a port of its own.")]
     Serve(ServeArgs),
+    /// Write the settings file: pages, Immich, Nextcloud, DeepStack, Frigate and Home Assistant
+    #[command(after_help = "Example: fusiform setup\n         \
+fusiform setup --immich --immich-forward http://immich-machine-learning:3003\n         \
+fusiform setup --broker mqtt://127.0.0.1:1883 --frigate http://127.0.0.1:5000\n\n\
+At a terminal it asks; with flags it does not. What is not answered stays as it was. It tries \
+each address, says what is wrong with it, and prints what to type into the other programs. The \
+settings are written also if an address does not answer yet (exit code 3).")]
+    Setup(Box<SetupArgs>),
     /// Make a service of the recognition server and print its API key
     #[command(after_help = "Example: fusiform key recognition\n\n\
 The first key makes the vault, the encrypted file of enrolled people. \
@@ -404,6 +416,17 @@ A running server that had a vault takes new keys at once.")]
     /// Show the API keys, exchange one, take one back
     #[command(subcommand)]
     Keys(KeysCommand),
+    /// Enrol people in the recognition service: a folder per person, or named people of the album
+    #[command(
+        after_help = "Example: fusiform enrol people --basis consent --expires 365d\n         \
+fusiform enrol --album --person 'Aunt Ida' --basis household --no-expiry\n         \
+fusiform enrol /media/frigate/clips/faces --basis household --no-expiry\n\n\
+DIR/Ida/*.jpg are pictures of Ida; each shows one face. Of the album, the clearest faces are \
+taken, as crops without anybody else. Nobody is enrolled without a ground and an end. A picture \
+that is enrolled already is not enrolled again, so the command can be stopped and repeated. Stop \
+`fusiform serve` meanwhile."
+    )]
+    Enrol(EnrolArgs),
     /// The log of enrolments, identifications, exports and erasures
     #[command(subcommand)]
     Audit(AuditCommand),

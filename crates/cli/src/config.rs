@@ -1,7 +1,8 @@
 //! Where the files are and which models to use. In: TOML file, environment, flags, in that order.
-//! Out: one [`Config`]. Only this file and `config/serve.rs` read the environment.
+//! Out: one [`Config`]. Only this file and those of its folder read the environment.
 
 mod error;
+mod mqtt;
 mod other_programs;
 mod serve;
 
@@ -13,10 +14,12 @@ use std::path::{Path, PathBuf};
 use etcetera::BaseStrategy;
 use serde::Deserialize;
 
-use error::ConfigError;
+pub(crate) use error::ConfigError;
 use fusiform::DecodeLimits;
 use fusiform::album::expand_home;
 use fusiform_server::Settings;
+use mqtt::MqttLayer;
+pub(crate) use other_programs::{DEEPSTACK_LISTEN, NEXTCLOUD_LISTEN};
 use serve::NUMBER;
 pub(crate) use serve::{ServeLayer, vault_secrets};
 
@@ -26,8 +29,10 @@ pub(crate) fn immich_key() -> Option<String> {
 }
 
 /// Settings after every layer has spoken.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Config {
+    /// The settings file, whether it is there or not; `None` if none is named and no home is known.
+    pub file: Option<PathBuf>,
     /// The SQLite file that holds photos, faces and people.
     pub catalogue: PathBuf,
     /// Folder of the model packs that were added.
@@ -51,7 +56,7 @@ pub(crate) struct Config {
 }
 
 /// One layer of settings; an empty field leaves the layer below in force.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Layer {
     /// See [`Config::catalogue`].
@@ -87,24 +92,37 @@ impl Config {
     /// # Errors
     /// [`ConfigError`] naming the file or variable.
     pub(crate) fn resolve(file: Option<&Path>, flags: Layer) -> Result<Config, ConfigError> {
-        let home = match env::var_os("FUSIFORM_HOME") {
-            Some(home) => Some(PathBuf::from(home)),
-            None => etcetera::choose_base_strategy()
-                .ok()
-                .map(|s| s.data_dir().join("fusiform")),
+        let from_file = match file {
+            Some(path) => read(path)?,
+            None => read_if_there(usual_file().as_deref())?,
         };
-        let from_file = match (file, &home) {
-            (Some(path), _) => read(path)?,
-            (None, Some(home)) => match read(&home.join("config.toml")) {
-                Err(ConfigError::Read { source, .. })
-                    if source.kind() == io::ErrorKind::NotFound =>
-                {
-                    Layer::default()
-                }
-                other => other?,
-            },
-            (None, None) => Layer::default(),
-        };
+        Config::of_layers(file, flags, from_file)
+    }
+
+    /// As [`Config::resolve`], where the file that a flag names need not be there yet.
+    ///
+    /// # Errors
+    /// [`ConfigError`] naming the file or variable.
+    pub(crate) fn resolve_new(file: Option<&Path>, flags: Layer) -> Result<Config, ConfigError> {
+        let there = file.map(Path::to_owned).or_else(usual_file);
+        let from_file = read_if_there(there.as_deref())?;
+        Config::of_layers(file, flags, from_file)
+    }
+
+    /// What the text of a settings file would give, if it were `file`.
+    ///
+    /// # Errors
+    /// [`ConfigError`] naming the file or variable.
+    pub(crate) fn of_text(text: &str, file: &Path) -> Result<Config, ConfigError> {
+        Config::of_layers(Some(file), Layer::default(), parse(text, file)?)
+    }
+
+    fn of_layers(
+        file: Option<&Path>,
+        flags: Layer,
+        from_file: Layer,
+    ) -> Result<Config, ConfigError> {
+        let home = home();
         let user_home = etcetera::home_dir().ok();
         let layer = flags.over(environment()?).over(from_file);
         let layer = layer.with_home(user_home.as_deref())?;
@@ -114,6 +132,7 @@ impl Config {
                 .ok_or(ConfigError::NoHome)
         };
         Ok(Config {
+            file: file.map(Path::to_owned).or_else(usual_file),
             catalogue: layer
                 .catalogue
                 .map_or_else(|| in_home("catalogue.db"), Ok)?,
@@ -167,11 +186,38 @@ impl Layer {
         let key_files = keyed
             .flatten()
             .filter_map(|program| program.key_file.as_mut());
+        let of_mqtt = serve.mqtt.iter_mut().flat_map(MqttLayer::files);
         let folders = self.folders.iter_mut().flatten();
-        for path in files.into_iter().flatten().chain(key_files).chain(folders) {
+        let files = files.into_iter().flatten().chain(key_files).chain(of_mqtt);
+        for path in files.chain(folders) {
             *path = expand_home(path, home).map_err(|e| ConfigError::Path(e.to_string()))?;
         }
         Ok(self)
+    }
+}
+
+/// Fusiform's home: `FUSIFORM_HOME`, else a folder of the user's data.
+fn home() -> Option<PathBuf> {
+    match env::var_os("FUSIFORM_HOME") {
+        Some(home) => Some(PathBuf::from(home)),
+        None => etcetera::choose_base_strategy()
+            .ok()
+            .map(|s| s.data_dir().join("fusiform")),
+    }
+}
+
+/// The settings file that is read unless a flag names another.
+fn usual_file() -> Option<PathBuf> {
+    home().map(|home| home.join("config.toml"))
+}
+
+fn read_if_there(path: Option<&Path>) -> Result<Layer, ConfigError> {
+    match path.map(read) {
+        None => Ok(Layer::default()),
+        Some(Err(ConfigError::Read { source, .. })) if source.kind() == io::ErrorKind::NotFound => {
+            Ok(Layer::default())
+        }
+        Some(read) => read,
     }
 }
 
@@ -180,7 +226,11 @@ fn read(path: &Path) -> Result<Layer, ConfigError> {
         path: path.into(),
         source,
     })?;
-    toml::from_str(&text).map_err(|e| ConfigError::Parse {
+    parse(&text, path)
+}
+
+fn parse(text: &str, path: &Path) -> Result<Layer, ConfigError> {
+    toml::from_str(text).map_err(|e| ConfigError::Parse {
         path: path.into(),
         message: e.to_string(),
     })

@@ -11,7 +11,7 @@ use fusiform::scan::read_photo;
 use fusiform::{AnalyseOptions, Engine, Photo};
 
 use crate::args::{DetectArgs, Global};
-use crate::config::{Config, Layer};
+use crate::config::{Config, ConfigError, Layer};
 use crate::printer::Printer;
 
 /// One run of the binary.
@@ -24,6 +24,18 @@ pub(crate) struct Context {
 impl Context {
     /// Applies the global flags over environment and settings file.
     pub(crate) fn open(global: &Global) -> Result<Context> {
+        Context::open_with(global, Config::resolve)
+    }
+
+    /// As [`Context::open`], for a command that makes the settings file.
+    pub(crate) fn open_new(global: &Global) -> Result<Context> {
+        Context::open_with(global, Config::resolve_new)
+    }
+
+    fn open_with(
+        global: &Global,
+        resolve: impl FnOnce(Option<&Path>, Layer) -> Result<Config, ConfigError>,
+    ) -> Result<Context> {
         if let Some(isa) = &global.isa {
             fusiform::cpu::force(isa)?;
         }
@@ -37,7 +49,7 @@ impl Context {
             ..Layer::default()
         };
         Ok(Context {
-            config: Config::resolve(global.config.as_deref(), flags)?,
+            config: resolve(global.config.as_deref(), flags)?,
             printer: Printer::new(global.json, global.quiet),
         })
     }

@@ -13,9 +13,10 @@ use crate::args::{
     ModelsCommand,
 };
 use crate::commands::{
-    audit, bench, calibrate, compreface, detect, doctor, edit, eval, eval_cluster, eval_detect,
-    eval_quality, eval_redact, eval_robustness, export, face, find, folders, immich, import, keys,
-    models, people, prune, redact, report, review, scan, serve, shell, vault, verify, watch,
+    audit, bench, calibrate, compreface, detect, doctor, edit, enrol, eval, eval_cluster,
+    eval_detect, eval_quality, eval_redact, eval_robustness, export, face, find, folders, immich,
+    import, keys, models, people, prune, redact, report, review, scan, serve, setup, shell, vault,
+    verify, watch,
 };
 use crate::context::Context;
 use crate::exit::Exit;
@@ -55,6 +56,7 @@ fn dispatch(args: Args) -> anyhow::Result<Exit> {
     let context = match &args.command {
         Command::Completions { shell } => return shell::completions(*shell),
         Command::Man { dir } => return shell::man(dir),
+        Command::Setup(_) => &Context::open_new(&args.global)?,
         _ => &Context::open(&args.global)?,
     };
     match args.command {
@@ -200,10 +202,12 @@ fn dispatch(args: Args) -> anyhow::Result<Exit> {
         Command::Models(ModelsCommand::Add { dir }) => models::add(context, &dir),
         Command::Models(ModelsCommand::Verify) => models::verify(context),
         Command::Serve(args) => serve::run(context, &args),
+        Command::Setup(args) => setup::run(context, &args),
         Command::Bench(args) => bench::run(context, &args),
         Command::Doctor => doctor::run(context),
         Command::Key(args) => keys::make(context, &args),
         Command::Keys(command) => keys::run(context, &command),
+        Command::Enrol(args) => enrol::run(context, &args),
         Command::Audit(command) => audit::run(context, &command),
         Command::Vault(command) => vault::run(context, &command),
         Command::Completions { .. } | Command::Man { .. } => Ok(Exit::Done),

@@ -159,8 +159,16 @@ fn of_server(error: &StartError) -> String {
     match error {
         StartError::Listen { .. } => "--listen chooses another address",
         StartError::HalfTls => "--tls-cert and --tls-key give both",
-        StartError::NothingToServe | StartError::NobodyToRecognise => {
+        StartError::UnknownKey { .. } => {
+            "put one that `fusiform key recognition` prints on its first line, or name another \
+             file in the settings (`fusiform keys list` shows what there is)"
+        }
+        StartError::NothingToServe | StartError::NobodyToRecognise(_) => {
             "`fusiform key recognition` makes a key"
+        }
+        StartError::NoMqttKey => {
+            "put a key of `fusiform key recognition` into a file, and its path into `key_file` of \
+             `[serve.mqtt]` or FUSIFORM_MQTT_KEY_FILE"
         }
     }
     .into()

@@ -3,6 +3,8 @@
 
 #[path = "house_rules/circles.rs"]
 mod circles;
+#[path = "house_rules/deploy.rs"]
+mod deploy;
 #[path = "house_rules/source.rs"]
 mod source;
 

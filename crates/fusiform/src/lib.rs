@@ -72,7 +72,7 @@ pub use error::{Error, ErrorKind};
 #[cfg(feature = "gallery")]
 pub use gallery::{Gallery, Identification};
 pub use models::{Pack, PackError};
-pub use photo::{AnalyseOptions, Face, Photo};
+pub use photo::{AnalyseOptions, Face, NotOneFace, Photo, one_clear_face};
 pub use verify::{Fmr, Thresholds, Verdict, Verification};
 
 pub use fusiform_face::align::{ALIGNED_SIDE_PX, AlignError, AlignedFace, SimilarityTransform};

@@ -74,6 +74,20 @@ impl Analyser {
         self.admission.compute(holder, pixel_bytes, work).await
     }
 
+    /// Does something else with a picture once it is the holder's turn, within the memory that
+    /// decoding it takes.
+    pub(crate) async fn with_picture<T: Send + 'static>(
+        &self,
+        holder: Holder,
+        bytes: Bytes,
+        work: impl FnOnce(&Engine, &Bytes) -> Result<T, Problem> + Send + 'static,
+    ) -> Result<T, Problem> {
+        let pixel_bytes = self.pixel_bytes(&bytes).await?;
+        let engine = Arc::clone(&self.engine);
+        let work = move || work(&engine, &bytes);
+        self.admission.compute(holder, pixel_bytes, work).await
+    }
+
     /// The box and the embedding of a picture that is one cropped face; nothing is detected.
     pub(crate) async fn embed_crop(
         &self,
@@ -129,14 +143,14 @@ impl Analyser {
         let (bytes, max_pixels) = (bytes.clone(), self.engine.limits().max_pixels);
         blocking(move || Ok(decoding_bytes(&bytes, max_pixels))).await
     }
+}
 
-    /// The similarity at which other programs should link the faces of a whole library: the loosest
-    /// that the pack states of at most one false match in a hundred thousand, else its strictest;
-    /// `None` for a pack that states none.
-    pub(crate) fn library_threshold(&self) -> Option<Threshold> {
-        let stated = self.engine.thresholds().ok()?.stated();
-        // Rates pass through text, so they are compared with a tolerance.
-        let strict = |t: &&Threshold| t.fmr <= LIBRARY_FMR * (1.0 + 1e-6);
-        stated.iter().find(strict).or(stated.last()).copied()
-    }
+/// The similarity at which other programs should link the faces of a whole library: the loosest
+/// that the pack states of at most one false match in a hundred thousand, else its strictest;
+/// `None` for a pack that states none.
+pub(crate) fn library_threshold(engine: &Engine) -> Option<Threshold> {
+    let stated = engine.thresholds().ok()?.stated();
+    // Rates pass through text, so they are compared with a tolerance.
+    let strict = |t: &&Threshold| t.fmr <= LIBRARY_FMR * (1.0 + 1e-6);
+    stated.iter().find(strict).or(stated.last()).copied()
 }

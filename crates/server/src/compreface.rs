@@ -31,7 +31,7 @@ use crate::settings::Settings;
 use body::{RawRequest, Received, Sizes};
 use faces::Faces;
 use request::Call;
-use scale::Scale;
+pub(crate) use scale::Scale;
 
 /// Browsers on other sites may call; the key is what protects.
 const CORS: [(header::HeaderName, &str); 3] = [

@@ -9,6 +9,7 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::routing::get;
 
+use crate::mqtt::Status;
 use crate::pages::Pages;
 use crate::service::Recognition;
 
@@ -18,6 +19,7 @@ pub(crate) struct Health {
     ready: AtomicBool,
     recognition: Option<Arc<Recognition>>,
     pages: Option<Pages>,
+    mqtt: Option<Arc<Status>>,
 }
 
 impl std::fmt::Debug for Health {
@@ -31,12 +33,14 @@ impl Health {
         pack: &str,
         recognition: Option<Arc<Recognition>>,
         pages: Option<Pages>,
+        mqtt: Option<Arc<Status>>,
     ) -> Health {
         Health {
             pack: pack.to_owned(),
             ready: AtomicBool::new(true),
             recognition,
             pages,
+            mqtt,
         }
     }
 
@@ -48,7 +52,12 @@ impl Health {
             .or_else(|| self.pages.as_ref()?.fault())
     }
 
-    /// What else there is to know.
+    /// What else there is to know. A broker that is away keeps nobody else from being answered.
+    fn more(&self) -> String {
+        let mqtt = self.mqtt.as_ref().map(|mqtt| mqtt.lines());
+        format!("{}{}", self.erased_bytes(), mqtt.unwrap_or_default())
+    }
+
     fn erased_bytes(&self) -> &'static str {
         match &self.recognition {
             Some(recognition) if recognition.gallery().health().bytes_pending => {
@@ -73,7 +82,7 @@ pub(crate) fn router(health: &Arc<Health>) -> Router {
 }
 
 async fn ready(State(health): State<Arc<Health>>) -> (StatusCode, String) {
-    let more = health.erased_bytes();
+    let more = health.more();
     match health.fault() {
         _ if !health.ready.load(Ordering::SeqCst) => {
             (StatusCode::SERVICE_UNAVAILABLE, "stopping\n".into())

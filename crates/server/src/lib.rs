@@ -1,5 +1,6 @@
 //! The HTTP server of Fusiform: the album's pages, the v1 API, and the contracts of CompreFace,
-//! Immich's machine learning, Nextcloud's external model and DeepStack.
+//! Immich's machine learning, Nextcloud's external model and DeepStack; and Frigate's events over
+//! MQTT (`mqtt`), where the server is the client.
 //!
 //! In: [`Settings`] and [`Parts`]. Out: a [`Server`]. Knows nothing of command lines, environment
 //! variables or terminals.
@@ -21,12 +22,14 @@ mod front;
 mod health;
 mod immich;
 mod metrics;
+mod mqtt;
 mod multipart;
 mod names;
 mod nextcloud;
 mod open_connections;
 mod other_programs;
 mod pages;
+mod params;
 mod problem;
 mod request_line;
 mod security_headers;
@@ -37,8 +40,10 @@ mod start_error;
 mod v1;
 
 pub use front::is_base_path;
+pub use immich::immich_distance;
 pub use ipnet::IpNet;
+pub use mqtt::{EventKind, FrigateEvent, MAX_EVENT_BYTES, MalformedEvent, MqttKeys};
 pub use other_programs::OtherProgram;
 pub use serve::{Parts, Server};
-pub use settings::{ImmichSettings, KeyedListener, Settings};
+pub use settings::{FrigateSettings, ImmichSettings, KeyedListener, MqttSettings, Settings};
 pub use start_error::StartError;

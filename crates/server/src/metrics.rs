@@ -88,6 +88,11 @@ impl Metrics {
         }
     }
 
+    /// For figures of other parts.
+    pub(crate) fn registry(&mut self) -> &mut Registry {
+        &mut self.registry
+    }
+
     fn count(&self, kind: &'static str, status: u16, seconds: f64) {
         self.requests
             .get_or_create(&Answered { kind, status })

@@ -14,6 +14,7 @@ use axum::middleware::from_fn_with_state;
 use fusiform::engine::Engine;
 use fusiform::scan::Exclude;
 use fusiform_gallery::{Gallery, Lock, Secret, Uuid};
+use futures_util::future::OptionFuture;
 use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
 use tokio::sync::watch;
@@ -25,6 +26,7 @@ use crate::connections::{Connections, tls};
 use crate::front::Front;
 use crate::health::{self, Health};
 use crate::metrics::{self, Metrics};
+use crate::mqtt::{Mqtt, MqttKeys};
 use crate::open_connections::OpenConnections;
 use crate::other_programs::{Keys, OtherProgram, OtherPrograms};
 use crate::pages::{self, Guard, Pages};
@@ -53,6 +55,8 @@ pub struct Parts {
     pub nextcloud_key: Option<String>,
     /// The recognition key of DeepStack's clients that send none; without it they are refused.
     pub deepstack_key: Option<Uuid>,
+    /// For the broker of MQTT; needed if the settings name one.
+    pub mqtt_keys: Option<MqttKeys>,
     /// The owner's home, for which `~` stands in the pages; `None` where there is none.
     pub home: Option<PathBuf>,
 }
@@ -75,6 +79,7 @@ pub struct Parts {
 ///         exclude: Default::default(),
 ///         nextcloud_key: None,
 ///         deepstack_key: None,
+///         mqtt_keys: None,
 ///         home: None,
 ///     },
 /// )?;
@@ -88,6 +93,7 @@ pub struct Server {
     address: SocketAddr,
     routes: Routes,
     others: OtherPrograms,
+    mqtt: Option<Mqtt>,
     hangups: Option<Hangups>,
     /// Keeps other processes from serving the same vault.
     _lock: Option<Lock>,
@@ -159,11 +165,21 @@ impl Server {
             }
             _ => (None, None),
         };
+        let mqtt = match &settings.mqtt {
+            Some(given) => {
+                let keys = parts.mqtt_keys.ok_or(StartError::NoMqttKey)?;
+                let nobody = StartError::NobodyToRecognise("mqtt");
+                let recognition = recognition.as_ref().ok_or(nobody)?;
+                Some(Mqtt::new(given, &keys, recognition).context("mqtt")?)
+            }
+            None => None,
+        };
         let routes = Routes {
             health: Arc::new(Health::new(
                 engine.pack(),
                 recognition.clone(),
                 pages.clone(),
+                mqtt.as_ref().map(Mqtt::status),
             )),
             pages,
             recognition,
@@ -202,6 +218,7 @@ impl Server {
             },
             routes,
             others,
+            mqtt,
             // Before anybody is told that it runs: a signal without a handler ends the process.
             hangups: runtime.block_on(async {
                 outlive_file_limit();
@@ -231,6 +248,11 @@ impl Server {
         self.others.about()
     }
 
+    /// The broker whose events are looked at.
+    pub fn broker(&self) -> Option<&str> {
+        self.mqtt.as_ref().map(Mqtt::shown)
+    }
+
     /// Answers requests until Ctrl-C or SIGTERM.
     ///
     /// # Errors
@@ -238,7 +260,11 @@ impl Server {
     pub fn run(mut self) -> Result<()> {
         let has_metrics = self.serves_programs() || !self.others.is_empty();
         self.runtime.block_on(async {
-            let metrics = Arc::new(Metrics::new());
+            let mut metrics = Metrics::new();
+            if let Some(mqtt) = &self.mqtt {
+                mqtt.counts().register(metrics.registry());
+            }
+            let metrics = Arc::new(metrics);
             let mut router = self.routes.router(&metrics)?;
             if has_metrics {
                 router = router.merge(metrics::router(&metrics));
@@ -263,7 +289,9 @@ impl Server {
                 tokio::spawn(self.routes.reload_on_hangup(hangups, tls));
             }
             let others = self.others.serve(&metrics, &stop);
-            tokio::join!(self.connections.serve(router, stop.clone()), others);
+            let mqtt = self.mqtt.map(|mqtt| mqtt.serve(stop.clone()));
+            let mqtt = OptionFuture::from(mqtt);
+            tokio::join!(self.connections.serve(router, stop.clone()), others, mqtt);
             if let Some(recognition) = &self.routes.recognition {
                 // Entries of recognitions that wait for the disk; a failure is in the log.
                 drop(recognition.stored(Gallery::flush).await);

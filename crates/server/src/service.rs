@@ -5,12 +5,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::body::Bytes;
-use fusiform::Face;
 use fusiform::engine::Engine;
 use fusiform::geometry::BoundingBox;
+use fusiform::{Face, NotOneFace, one_clear_face};
 use fusiform_gallery::{Action, Gallery, Kind, Match, Service, Uuid, is_guessable};
 
-use crate::admission::{Admission, blocking};
+use crate::admission::{Admission, Holder, blocking};
 use crate::analysis::{Analysed, Analyser};
 use crate::attempts::Attempts;
 use crate::front::Client;
@@ -59,22 +59,28 @@ impl Recognition {
         self.analyser.admission()
     }
 
-    /// The face that an enrolment's photo shows; `None` if there is none, or several and they are
-    /// refused. They are sorted by area. Unclear faces, in the background or anywhere, do not
-    /// count.
-    pub(crate) fn enrolled_face<'a>(&self, faces: &'a [Face]) -> Option<&'a Face> {
-        let mut clear = faces.iter().filter(|face| !face.is_unclear());
-        let largest = clear.next()?;
-        (self.enrol_largest || clear.next().is_none()).then_some(largest)
+    /// The face that an enrolment's photo shows.
+    pub(crate) fn enrolled_face<'a>(&self, faces: &'a [Face]) -> Result<&'a Face, NotOneFace> {
+        one_clear_face(faces, self.enrol_largest)
     }
 
     /// The faces of a photo.
     pub(crate) async fn analyse(
         &self,
-        service: Service,
+        holder: impl Into<Holder>,
         bytes: Bytes,
     ) -> Result<Analysed, Problem> {
-        self.analyser.analyse(service, bytes).await
+        self.analyser.analyse(holder, bytes).await
+    }
+
+    /// See [`Analyser::with_picture`].
+    pub(crate) async fn with_picture<T: Send + 'static>(
+        &self,
+        holder: Holder,
+        bytes: Bytes,
+        work: impl FnOnce(&Engine, &Bytes) -> Result<T, Problem> + Send + 'static,
+    ) -> Result<T, Problem> {
+        self.analyser.with_picture(holder, bytes, work).await
     }
 
     /// The box and the embedding of a picture that is one cropped face; nothing is detected.
@@ -94,12 +100,23 @@ impl Recognition {
         probes: Vec<Vec<f32>>,
         top: usize,
     ) -> Result<Vec<Vec<Match>>, Problem> {
+        self.nearest_as(service, service, probes, top).await
+    }
+
+    /// As [`Recognition::nearest`], on the budget of a program that acts for the service.
+    pub(crate) async fn nearest_as(
+        &self,
+        holder: impl Into<Holder>,
+        service: Service,
+        probes: Vec<Vec<f32>>,
+        top: usize,
+    ) -> Result<Vec<Vec<Match>>, Problem> {
         let gallery = Arc::clone(&self.gallery);
         let work = move || {
             let probes: Vec<&[f32]> = probes.iter().map(Vec::as_slice).collect();
             Ok(gallery.nearest(service, &probes, top))
         };
-        self.admission().compute(service, 0, work).await
+        self.admission().compute(holder, 0, work).await
     }
 
     /// Does what waits for the disk.
@@ -209,21 +226,4 @@ pub(crate) fn embedding(face: &Face) -> Result<&[f32], Problem> {
 pub(crate) fn embeddings(faces: &[Face]) -> Result<Vec<Vec<f32>>, Problem> {
     let each = faces.iter().map(|face| Ok(embedding(face)?.to_vec()));
     each.collect()
-}
-
-/// Why an enrolment's photo does not show the one face that is wanted.
-pub(crate) fn why_not_one(faces: &[Face]) -> String {
-    let n_clear = faces.iter().filter(|face| !face.is_unclear()).count();
-    match (faces.len(), n_clear) {
-        (0, _) => "one face is wanted, none is in the image".into(),
-        (n, 0) => {
-            let best = faces.iter().map(|f| f.quality.recognisability);
-            let best = best.fold(0.0, f32::max);
-            format!(
-                "one face is wanted; the {n} in the image cannot be recognised: too small, too \
-                 blurred, or turned away (recognisability {best:.2})"
-            )
-        }
-        (_, n) => format!("one face is wanted, {n} are in the image"),
-    }
 }

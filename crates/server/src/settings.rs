@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use ipnet::IpNet;
 
 /// How the server runs.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Settings {
     /// Address and port to listen on.
     pub listen: SocketAddr,
@@ -72,6 +72,87 @@ pub struct Settings {
     pub nextcloud: Option<KeyedListener>,
     /// Answers clients of DeepStack and of CodeProject.AI, for faces.
     pub deepstack: Option<KeyedListener>,
+    /// Recognises who is in the events that Frigate publishes over MQTT.
+    pub mqtt: Option<MqttSettings>,
+}
+
+/// A broker, and what is said to it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct MqttSettings {
+    /// `mqtt://host:1883`, or `mqtts://host:8883` for TLS.
+    pub broker: String,
+    /// Who connects; `None` for a broker that lets in anybody.
+    pub user: Option<String>,
+    /// The password stands on its first line.
+    pub password_file: Option<PathBuf>,
+    /// Certificates (PEM) that sign the broker's, for TLS; `None` is the system's.
+    pub ca_file: Option<PathBuf>,
+    /// The name of this client; two with one name throw each other out.
+    pub client_id: String,
+    /// First level of the topics that are published.
+    pub topic_prefix: String,
+    /// Publishes Double Take's topics and messages as well.
+    pub double_take: bool,
+    /// First level of the topics by which Home Assistant learns of entities; `None` is off.
+    pub home_assistant: Option<String>,
+    /// A recognition key stands on its first line; its people are recognised.
+    pub key_file: Option<PathBuf>,
+    /// False-match rate of one comparison at which a face is somebody's; a stricter one that the
+    /// pack states, or its strictest, where it does not state this one.
+    pub fmr: f64,
+    /// Whose events are looked at.
+    pub frigate: FrigateSettings,
+}
+
+/// How Frigate is asked.
+#[derive(Debug, Clone, PartialEq)]
+pub struct FrigateSettings {
+    /// `http` address without a login; `None` looks only at pictures that come over MQTT.
+    pub url: Option<String>,
+    /// First level of Frigate's topics.
+    pub topic_prefix: String,
+    /// Cameras whose events are looked at; none is all.
+    pub cameras: Vec<String>,
+    /// Zones of which one must have been entered; none is all.
+    pub zones: Vec<String>,
+    /// Pixels of the smallest person's box, as Frigate counts them.
+    pub min_area: u64,
+    /// Writes names back to Frigate.
+    pub sub_labels: bool,
+    /// Pictures of one event that are looked at, but for its last.
+    pub attempts: u32,
+}
+
+impl Default for MqttSettings {
+    fn default() -> MqttSettings {
+        MqttSettings {
+            broker: "mqtt://localhost:1883".into(),
+            user: None,
+            password_file: None,
+            ca_file: None,
+            client_id: "fusiform".into(),
+            topic_prefix: "fusiform".into(),
+            double_take: false,
+            home_assistant: Some("homeassistant".into()),
+            key_file: None,
+            fmr: 1e-4,
+            frigate: FrigateSettings::default(),
+        }
+    }
+}
+
+impl Default for FrigateSettings {
+    fn default() -> FrigateSettings {
+        FrigateSettings {
+            url: None,
+            topic_prefix: "frigate".into(),
+            cameras: Vec::new(),
+            zones: Vec::new(),
+            min_area: 0,
+            sub_labels: true,
+            attempts: 10,
+        }
+    }
 }
 
 /// Where Immich is answered.
@@ -134,6 +215,7 @@ impl Default for Settings {
             immich: None,
             nextcloud: None,
             deepstack: None,
+            mqtt: None,
         }
     }
 }

@@ -105,6 +105,13 @@ impl Exclude {
         )
     }
 
+    /// Whether a folder below a root is left out, or lies in one that is.
+    pub fn leaves_out(&self, root: &Path, folder: &Path) -> bool {
+        // Patterns that cannot be read were refused when they were given.
+        self.below(root)
+            .is_ok_and(|below| below.leaves_out(root, folder))
+    }
+
     /// For paths below one root.
     pub(crate) fn below(&self, root: &Path) -> Result<ExcludeBelow, Error> {
         let bad = |pattern: &str, why: String| {

@@ -7,7 +7,7 @@ use std::path::Path;
 use anyhow::{Context as _, Result};
 use fusiform::scan::Exclude;
 use fusiform_gallery::{Kind, Terms, Uuid, private_file};
-use fusiform_server::{Parts, Server, Settings};
+use fusiform_server::{MqttKeys, MqttSettings, Parts, Server, Settings};
 
 use crate::args::ServeArgs;
 use crate::context::Context;
@@ -40,6 +40,11 @@ pub(crate) fn run(context: &Context, args: &ServeArgs) -> Result<Exit> {
             ));
         }
     }
+    if let Some(broker) = server.broker() {
+        printer.note(format_args!(
+            "listening to {broker}; GET {url}/readyz says how it is"
+        ));
+    }
     print_secrets(context, &shown)?;
     printer.note(format_args!("serving on {url} (Ctrl-C stops)"));
     printer.note(if server.serves_programs() {
@@ -60,10 +65,11 @@ fn bind(
 ) -> Result<Server> {
     let engine = context.engine()?;
     shown.extend(first_keys(context, settings)?);
-    let password = password(context, args, settings, shown)?;
+    let password = password(context, args.password.as_deref(), settings, shown)?;
     let nextcloud_key = nextcloud_key(context, settings, shown)?;
     let deepstack_key = settings.deepstack.as_ref();
     let deepstack_key = deepstack_key.and_then(|deepstack| deepstack.key_file.as_deref());
+    let mqtt_keys = settings.mqtt.as_ref().map(mqtt_keys).transpose()?.flatten();
     if settings.pages {
         // Made, with its folder, if it is not there yet.
         match context.config.catalogue.exists() {
@@ -85,9 +91,22 @@ fn bind(
         exclude: Exclude::new(&context.config.exclude)?,
         nextcloud_key,
         deepstack_key: deepstack_key.map(secret_file::api_key).transpose()?,
+        mqtt_keys,
         home: context.config.user_home.clone(),
     };
     Server::bind(settings, parts)
+}
+
+/// The secrets of MQTT; `None` without a recognition key, which the server then asks for.
+fn mqtt_keys(mqtt: &MqttSettings) -> Result<Option<MqttKeys>> {
+    let Some(key_file) = &mqtt.key_file else {
+        return Ok(None);
+    };
+    let password = mqtt.password_file.as_deref();
+    Ok(Some(MqttKeys {
+        key: secret_file::api_key(key_file)?,
+        password: password.map(secret_file::first_line).transpose()?,
+    }))
 }
 
 fn print_secrets(context: &Context, shown: &Shown) -> Result<()> {
@@ -110,12 +129,12 @@ fn settings(context: &Context, args: &ServeArgs) -> Settings {
 }
 
 /// Secrets made now, each with what it is: they are printed this once.
-type Shown = Vec<(String, String)>;
+pub(super) type Shown = Vec<(String, String)>;
 
 /// The first keys, where this server is for programs or for other machines and has no vault yet: in
 /// a container nobody can call `fusiform key`.
 fn first_keys(context: &Context, settings: &Settings) -> Result<Shown> {
-    let names_people = settings.deepstack.is_some();
+    let names_people = settings.deepstack.is_some() || settings.mqtt.is_some();
     let is_local = settings.pages && settings.listen.ip().is_loopback() && !names_people;
     let there = settings.vault.as_deref().is_none_or(Path::exists);
     if is_local || there {
@@ -156,7 +175,7 @@ fn make_secret(file: &Path, what: &str, shown: &mut Shown) -> Result<()> {
 
 /// What Nextcloud has to send: from the file that was named, else from the one in Fusiform's home,
 /// which is made if it is not there.
-fn nextcloud_key(
+pub(super) fn nextcloud_key(
     context: &Context,
     settings: &Settings,
     shown: &mut Shown,
@@ -169,24 +188,27 @@ fn nextcloud_key(
     if nextcloud.key_file.is_none() && !file.exists() {
         make_secret(file, "the key for Nextcloud", shown)?;
     }
-    secret_file::first_line(file).map(Some)
+    let key = secret_file::first_line(file)?;
+    anyhow::ensure!(
+        !key.is_empty(),
+        "{}: the key for Nextcloud is wanted on its first line",
+        file.display()
+    );
+    Ok(Some(key))
 }
 
 /// The pages' password: from the file that was named, else from the one in Fusiform's home, which
 /// is made if other machines can reach the pages.
-fn password(
+pub(super) fn password(
     context: &Context,
-    args: &ServeArgs,
+    named: Option<&Path>,
     settings: &Settings,
     shown: &mut Shown,
 ) -> Result<Option<String>> {
     let made = context.config.catalogue.with_file_name("pages.password");
-    let named = args
-        .password
-        .as_ref()
-        .or(context.config.password_file.as_ref());
+    let named = named.or(context.config.password_file.as_deref());
     let file = match named {
-        Some(named) => named.clone(),
+        Some(named) => named.to_owned(),
         None if !settings.pages || settings.listen.ip().is_loopback() => return Ok(None),
         None => made,
     };

@@ -9,8 +9,9 @@ use fusiform_server::{IpNet, Settings};
 use serde::Deserialize;
 
 use super::error::ConfigError;
+use super::mqtt::{MqttLayer, Values, mqtt};
 use super::other_programs::{
-    DEEPSTACK_PORT, ImmichLayer, KeyedLayer, NEXTCLOUD_PORT, immich, keyed, over,
+    DEEPSTACK_LISTEN, ImmichLayer, KeyedLayer, NEXTCLOUD_LISTEN, immich, keyed, over,
 };
 
 /// What the text of a setting must be, for messages.
@@ -20,7 +21,7 @@ const YES_OR_NO: &str = "true or false";
 const NETWORK: &str = "addresses or networks such as 172.18.0.0/16";
 
 /// One layer of the server's settings; each is described with its field of [`Settings`].
-#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 #[allow(missing_docs)]
 pub(crate) struct ServeLayer {
@@ -52,6 +53,7 @@ pub(crate) struct ServeLayer {
     pub immich: Option<ImmichLayer>,
     pub nextcloud: Option<KeyedLayer>,
     pub deepstack: Option<KeyedLayer>,
+    pub mqtt: Option<MqttLayer>,
 }
 
 impl ServeLayer {
@@ -87,6 +89,7 @@ impl ServeLayer {
             immich: over(self.immich, below.immich, ImmichLayer::over),
             nextcloud: over(self.nextcloud, below.nextcloud, KeyedLayer::over),
             deepstack: over(self.deepstack, below.deepstack, KeyedLayer::over),
+            mqtt: over(self.mqtt, below.mqtt, MqttLayer::over),
         }
     }
 
@@ -132,8 +135,9 @@ impl ServeLayer {
             clock_grace_h: self.clock_grace_h.unwrap_or(usual.clock_grace_h),
             enrol_largest: self.enrol_largest.unwrap_or(usual.enrol_largest),
             immich: self.immich.map(ImmichLayer::resolve),
-            nextcloud: self.nextcloud.map(|layer| layer.resolve(NEXTCLOUD_PORT)),
-            deepstack: self.deepstack.map(|layer| layer.resolve(DEEPSTACK_PORT)),
+            nextcloud: self.nextcloud.map(|layer| layer.resolve(NEXTCLOUD_LISTEN)),
+            deepstack: self.deepstack.map(|layer| layer.resolve(DEEPSTACK_LISTEN)),
+            mqtt: self.mqtt.map(MqttLayer::resolve).transpose()?,
         })
     }
 }
@@ -214,6 +218,19 @@ pub(super) fn environment(
             parsed(text, "FUSIFORM_DEEPSTACK_LISTEN", ADDRESS)?,
             "FUSIFORM_DEEPSTACK_KEY_FILE",
         ),
+        mqtt: mqtt(
+            Values {
+                fmr: parsed(text, "FUSIFORM_MQTT_FMR", "a rate such as 0.0001")?,
+                min_area: parsed(text, "FUSIFORM_FRIGATE_MIN_AREA", NUMBER)?,
+                sub_labels: parsed(text, "FUSIFORM_FRIGATE_SUB_LABELS", YES_OR_NO)?,
+                attempts: parsed(text, "FUSIFORM_FRIGATE_ATTEMPTS", NUMBER)?,
+                lists: [
+                    text("FUSIFORM_FRIGATE_CAMERAS")?.map(|list| separated(&list)),
+                    text("FUSIFORM_FRIGATE_ZONES")?.map(|list| separated(&list)),
+                ],
+            },
+            text,
+        )?,
     })
 }
 

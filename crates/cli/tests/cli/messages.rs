@@ -195,3 +195,34 @@ fn undo_after_an_erasure_takes_back_nothing_older_unasked() {
         .ended_with(4)
         .says(&["nothing before it"]);
 }
+
+#[test]
+fn a_face_that_is_given_to_somebody_else_says_whose_it_was() {
+    let stage = Stage::bare();
+    let dir = stage.photos(&["01-portrait.jpg", "02-portrait.jpg", "05-portrait.jpg"]);
+    stage.run(&["scan".as_ref(), dir.as_os_str()]).ended_with(0);
+    let face = |photo: &str| {
+        let path = dir.join(photo);
+        let shown = stage.json(&["photo".as_ref(), path.as_os_str()]);
+        shown["items"][0].clone()
+    };
+    let number = face("01-portrait.jpg")["face"].to_string();
+    stage.run(&["is", "Bo", &number]).ended_with(0);
+    let bbox: Vec<f64> = face("01-portrait.jpg")["bbox"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|side| side.as_f64().unwrap())
+        .collect();
+    let (x, y) = (bbox[0], bbox[1]);
+    let sides = format!("{x},{y},{},{}", bbox[2] - x, bbox[3] - y);
+    let photo = dir.join("01-portrait.jpg");
+    let photo = photo.to_str().unwrap();
+    let moved = stage
+        .run(&["face", "add", photo, &sides, "Ida"])
+        .ended_with(0);
+    moved.says(&["until now it was a face of Bo", "fusiform undo"]);
+    // It is hers already: nothing was taken from anybody.
+    let again = stage.json(&["face", "add", photo, &sides, "Ida"]);
+    assert_eq!(again["was_name"], serde_json::Value::Null, "{again}");
+}

@@ -23,6 +23,9 @@ impl Holder {
     /// are.
     pub(crate) const VISITORS: Holder = Holder(-5);
 
+    /// The events of Frigate's cameras.
+    pub(crate) const FRIGATE: Holder = Holder(-6);
+
     /// The service with this number; they are positive.
     pub(crate) const fn of_service(number: i64) -> Holder {
         Holder(number)

@@ -6,7 +6,7 @@ use fusiform::verify::{SAME_FMR, Thresholds};
 /// Maps cosine similarity as CompreFace does: (tanh((c0 − d) · c1) + 1) / 2, d the distance of unit
 /// vectors.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Scale {
+pub(crate) struct Scale {
     c0: f64,
     c1: f64,
 }
@@ -14,14 +14,14 @@ pub(super) struct Scale {
 impl Scale {
     /// Fitted to a pack: 0.5 at the similarity whose false-match rate is 1e-3, 0.8 (the default
     /// threshold of Home Assistant's component) at that of 1e-5.
-    pub(super) fn fit(thresholds: &Thresholds) -> Result<Scale, fusiform::Error> {
+    pub(crate) fn fit(thresholds: &Thresholds) -> Result<Scale, fusiform::Error> {
         let distance = |fmr| Ok::<_, fusiform::Error>(distance(thresholds.at_fmr(fmr)?.similarity));
         let (c0, strict) = (distance(SAME_FMR)?, distance(1e-5)?);
         let c1 = 0.6f64.atanh() / (c0 - strict).max(1e-3);
         Ok(Scale { c0, c1 })
     }
 
-    pub(super) fn similarity(self, cosine: f32) -> f64 {
+    pub(crate) fn similarity(self, cosine: f32) -> f64 {
         rounded((((self.c0 - distance(cosine)) * self.c1).tanh() + 1.0) / 2.0)
     }
 }

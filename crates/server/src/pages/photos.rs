@@ -1,7 +1,7 @@
 //! One photo. In: its number. Out: the photo with boxes and names, and a form for each face.
 
 use axum::Extension;
-use axum::extract::{Path, RawQuery, State};
+use axum::extract::{RawQuery, State};
 use axum::http::HeaderMap;
 use axum::response::Response;
 use fusiform::album::{Album, Exclusion, FaceSummary, PersonId, PhotoId, PhotoPlace, PhotoView};
@@ -15,6 +15,7 @@ use super::guard::Login;
 use super::pictures::Size;
 use super::state::Pages;
 use super::view::View;
+use crate::params::Path;
 use crate::problem::Problem;
 
 pub(super) async fn show(

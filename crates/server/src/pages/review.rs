@@ -2,7 +2,7 @@
 //! answers.
 
 use axum::Extension;
-use axum::extract::{Query, State};
+use axum::extract::State;
 use axum::response::{IntoResponse, Redirect, Response};
 use fusiform::album::{Album, FaceId, Page, PhotoId, Question, QuestionId, Reply, Subject};
 use maud::{Markup, html};
@@ -13,6 +13,7 @@ use super::frame::{MenuItem, counted};
 use super::groups::sort_button;
 use super::guard::Login;
 use super::state::Pages;
+use crate::params::Query;
 use crate::problem::Problem;
 
 /// Faces shown of each side.

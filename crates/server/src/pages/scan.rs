@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use axum::Extension;
-use axum::extract::{Query, State};
+use axum::extract::State;
 use axum::response::sse::{Event as SseEvent, KeepAlive, Sse};
 use axum::response::{IntoResponse, Redirect, Response};
 use fusiform::album::expand_home;
@@ -21,6 +21,7 @@ use super::guard::Login;
 use super::scan_progress::Progress;
 use super::state::Pages;
 use crate::admission::blocking;
+use crate::params::Query;
 use crate::problem::Problem;
 
 /// Problems shown; the others are counted.

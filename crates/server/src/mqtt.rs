@@ -1,0 +1,190 @@
+//! Frigate's events over MQTT. In: settings, a recognition key. Out: names, published for Home
+//! Assistant and whoever else listens. Off unless the settings name a broker.
+//!
+//! A message goes one way: `connection` (the broker, again and again) → `event` (what Frigate says,
+//! within limits) → `dispatch` (events and each camera's work, `sighting` and `lane`) → `watch`
+//! (pictures from `frigate`, faces from `recognise`) → `announce` (`own_messages`, `double_take`,
+//! `home_assistant`) → `outbox`, which keeps each message until the broker has it. What a broker
+//! kept of people who left is taken out by `sweep`.
+
+mod address;
+mod announce;
+mod backoff;
+mod connection;
+mod counts;
+mod dispatch;
+mod double_take;
+mod event;
+mod frigate;
+mod home_assistant;
+mod lane;
+mod outbox;
+mod own_messages;
+mod recognise;
+mod sighting;
+mod status;
+mod sweep;
+mod timestamp;
+mod topics;
+mod watch;
+
+use std::sync::Arc;
+
+use anyhow::{Context, Result, ensure};
+use axum::body::Bytes;
+use fusiform_gallery::Uuid;
+use rumqttc::MqttOptions;
+use tokio::sync::watch as watch_channel;
+
+use crate::service::Recognition;
+use crate::settings::MqttSettings;
+use announce::Announcer;
+use connection::{Connection, Listener};
+pub(crate) use counts::Counts;
+use dispatch::Dispatch;
+pub use event::{EventKind, FrigateEvent, MAX_EVENT_BYTES, MalformedEvent};
+use frigate::Frigate;
+use home_assistant::Discovery;
+use outbox::Outbox;
+use own_messages::OwnTopics;
+use recognise::Recogniser;
+pub(crate) use status::Status;
+use watch::Watch;
+
+/// Secrets for the broker and for the collection of people.
+#[derive(Clone)]
+pub struct MqttKeys {
+    /// A recognition key.
+    pub key: Uuid,
+    /// The broker's password.
+    pub password: Option<String>,
+}
+
+/// Everything that listens to a broker, before it connects.
+pub(crate) struct Mqtt {
+    options: MqttOptions,
+    outbox: Arc<Outbox>,
+    watch: Arc<Watch>,
+    shown: String,
+}
+
+impl Mqtt {
+    /// # Errors
+    /// Whatever is wrong with an address, a prefix, a certificate, the key or the pack.
+    pub(crate) fn new(
+        settings: &MqttSettings,
+        keys: &MqttKeys,
+        recognition: &Arc<Recognition>,
+    ) -> Result<Mqtt> {
+        let prefixes = [&settings.topic_prefix, &settings.frigate.topic_prefix];
+        for prefix in prefixes.into_iter().chain(&settings.home_assistant) {
+            ensure!(
+                topics::is_prefix(prefix),
+                "{prefix:?} cannot begin a topic: no wildcards, no empty levels"
+            );
+        }
+        let own = OwnTopics {
+            prefix: settings.topic_prefix.clone(),
+        };
+        let address = address::address(settings, keys.password.as_deref(), &own.available())?;
+        let status = Status::new(&address.shown, settings.frigate.url.as_deref());
+        let status = Arc::new(status);
+        let frigate = settings.frigate.url.as_deref();
+        let frigate = frigate.map(|url| Frigate::new(url, Arc::clone(&status)));
+        let recogniser = Recogniser::new(recognition, keys.key, settings.fmr)
+            .context("the pack cannot serve recognition; calibrate it first")?;
+        ensure!(
+            recogniser.service().is_some(),
+            "the key opens no collection of people; a recognition key of this vault is wanted"
+        );
+        let discovery = settings.home_assistant.as_deref();
+        let discovery = discovery.map(|at| Discovery::new(at, &own, settings.double_take));
+        let counts = Arc::new(Counts::default());
+        let outbox = Arc::new(Outbox::new(Arc::clone(&counts)));
+        let announcer = Announcer::new(
+            &outbox,
+            own,
+            discovery,
+            settings.double_take,
+            recogniser.threshold,
+        );
+        let watch = Watch {
+            dispatch: Dispatch::new(&settings.frigate, Arc::clone(&counts)),
+            settings: settings.frigate.clone(),
+            announcer,
+            recogniser,
+            frigate: frigate.transpose()?,
+            status,
+            counts,
+        };
+        Ok(Mqtt {
+            options: address.options,
+            outbox,
+            watch: Arc::new(watch),
+            shown: address.shown,
+        })
+    }
+
+    pub(crate) fn status(&self) -> Arc<Status> {
+        Arc::clone(&self.watch.status)
+    }
+
+    pub(crate) fn counts(&self) -> &Counts {
+        &self.watch.counts
+    }
+
+    /// The broker, for messages.
+    pub(crate) fn shown(&self) -> &str {
+        &self.shown
+    }
+
+    /// Listens until `stop` is true.
+    pub(crate) async fn serve(self, stop: watch_channel::Receiver<bool>) {
+        // Before anything that the broker kept is judged by who is enrolled.
+        self.watch.tidy();
+        let housekeeping = tokio::spawn(Arc::clone(&self.watch).keep_house());
+        let connection = Connection {
+            options: self.options,
+            outbox: self.outbox,
+            status: Arc::clone(&self.watch.status),
+            counts: Arc::clone(&self.watch.counts),
+            listener: Arc::new(Ears(self.watch)),
+        };
+        connection.run(stop).await;
+        housekeeping.abort();
+    }
+}
+
+/// Hands on what the broker sends.
+struct Ears(Arc<Watch>);
+
+impl Listener for Ears {
+    fn topics(&self) -> Vec<String> {
+        let frigate = &self.0.settings;
+        let prefix = &frigate.topic_prefix;
+        let mut topics = vec![format!("{prefix}/available"), format!("{prefix}/events")];
+        if frigate.url.is_none() {
+            topics.push(format!("{prefix}/+/person/snapshot"));
+        }
+        topics
+    }
+
+    fn kept_topics(&self) -> Vec<String> {
+        self.0.announcer.kept_topics()
+    }
+
+    fn connected(&self) {
+        self.0.announcer.online();
+    }
+
+    fn farewell(&self) {
+        self.0.announcer.available(false);
+    }
+
+    fn hear(&self, topic: &str, payload: Bytes, kept: bool) {
+        if kept {
+            self.0.announcer.kept(topic, &payload);
+        }
+        self.0.hear(topic, payload, kept);
+    }
+}

@@ -1,0 +1,461 @@
+//! What is published, and when. In: what came of pictures and events, who is enrolled, the time.
+//! Out: messages into the outbox. Remembers what the broker was told of each person, so that it
+//! can be taken back.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use axum::body::Bytes;
+use fusiform::models::Threshold;
+
+use super::dispatch::InCamera;
+use super::double_take::{self, Answer, CameraMessage};
+use super::home_assistant::{Discovery, state_of};
+use super::outbox::{Message, Outbox};
+use super::own_messages::{OwnTopics, cleared};
+use super::sighting::{News, Sighting};
+use super::sweep::Present;
+use super::timestamp::now_ms;
+use super::topics::double_take_level;
+
+/// After it Double Take's count of a camera is 0.
+const EMPTY_AFTER: Duration = Duration::from_secs(30);
+/// After it Double Take's tracker says that somebody has left.
+const AWAY_AFTER: Duration = Duration::from_secs(30 * 60);
+/// Of more people than these each is announced when they are first recognised: Home Assistant makes
+/// two entities of everybody.
+const MAX_ANNOUNCED: usize = 500;
+/// Between two pictures of one person.
+const HEAD_EVERY: Duration = Duration::from_secs(5);
+
+/// Publishes.
+pub(super) struct Announcer {
+    outbox: Arc<Outbox>,
+    own: OwnTopics,
+    discovery: Option<Discovery>,
+    with_double_take: bool,
+    threshold: Threshold,
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    /// Who is enrolled.
+    people: BTreeSet<String>,
+    /// Whose entities Home Assistant was told of.
+    announced: BTreeSet<String>,
+    /// Cameras heard of, and what was said of each.
+    cameras: BTreeMap<String, InCamera>,
+    heads: BTreeMap<String, Instant>,
+    double_take: DoubleTake,
+}
+
+/// What was published in Double Take's place.
+#[derive(Default)]
+struct DoubleTake {
+    /// Names and cameras that Home Assistant was told of since the last connection.
+    announced: BTreeSet<String>,
+    /// The last message of each camera, and when it is reset.
+    cameras: BTreeMap<String, (CameraMessage, Option<Instant>)>,
+    /// When trackers say that a person has left.
+    away_at: BTreeMap<String, Instant>,
+}
+
+impl Announcer {
+    pub(super) fn new(
+        outbox: &Arc<Outbox>,
+        own: OwnTopics,
+        discovery: Option<Discovery>,
+        with_double_take: bool,
+        threshold: Threshold,
+    ) -> Announcer {
+        Announcer {
+            outbox: Arc::clone(outbox),
+            own,
+            discovery,
+            with_double_take,
+            threshold,
+            state: Mutex::default(),
+        }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn say(&self, messages: impl IntoIterator<Item = Message>) {
+        messages.into_iter().for_each(|m| self.outbox.push(m));
+    }
+
+    fn home_assistant(&self) -> Option<&str> {
+        self.discovery.as_ref().map(Discovery::prefix)
+    }
+
+    /// What the broker may have kept from before.
+    pub(super) fn kept_topics(&self) -> Vec<String> {
+        let mut topics = self.own.kept().to_vec();
+        topics.extend(self.discovery.iter().flat_map(Discovery::kept));
+        if self.with_double_take {
+            topics.push("double-take/cameras/+/person".into());
+        }
+        topics
+    }
+
+    /// Says that we are there, and which entities there are: the broker may have forgotten.
+    pub(super) fn online(&self) {
+        self.available(true);
+        let mut state = self.state();
+        state.double_take.announced.clear();
+        if let Some(discovery) = &self.discovery {
+            let people = state.announced.iter();
+            people.for_each(|name| self.say(discovery.person(name)));
+            let cameras = state.cameras.keys();
+            cameras.for_each(|c| self.say(discovery.camera(c)));
+        }
+    }
+
+    /// Says whether we are there.
+    pub(super) fn available(&self, is_online: bool) {
+        self.say([self.own.online(is_online)]);
+        if self.with_double_take {
+            self.say([double_take::online(is_online)]);
+        }
+    }
+
+    /// Something that the broker had kept.
+    pub(super) fn kept(&self, topic: &str, payload: &Bytes) {
+        let mut state = self.state();
+        let cameras = state.cameras.keys().map(|camera| camera.to_lowercase());
+        let present = Present {
+            own: &self.own,
+            discovery: self.discovery.as_ref(),
+            people: &state.people,
+            cameras: &cameras.collect(),
+        };
+        self.say(present.stale(topic, payload));
+        // Somebody who came home before this start leaves half an hour after it.
+        let Some(home_assistant) = self.home_assistant() else {
+            return;
+        };
+        let trackers = double_take::trackers(home_assistant);
+        let tracked = topic
+            .strip_prefix(&trackers)
+            .and_then(|t| t.strip_suffix("/state"));
+        let Some(level) = tracked.map(|t| t.trim_start_matches('/')) else {
+            return;
+        };
+        let mut people = state.people.iter();
+        let person = people
+            .find(|name| double_take_level(name) == level)
+            .cloned();
+        if let (Some(person), b"home") = (person, &payload[..]) {
+            let away_at = Instant::now() + AWAY_AFTER;
+            state.double_take.away_at.entry(person).or_insert(away_at);
+        }
+    }
+
+    /// Who is enrolled now: newcomers are announced; who left, and what the broker keeps of them.
+    pub(super) fn people(&self, names: Vec<String>) -> Vec<String> {
+        let names: BTreeSet<String> = names.into_iter().collect();
+        let mut state = self.state();
+        let left: Vec<String> = state.people.difference(&names).cloned().collect();
+        let came: Vec<String> = names.difference(&state.people).cloned().collect();
+        state.people = names;
+        if state.people.len() <= MAX_ANNOUNCED {
+            came.iter().for_each(|name| self.announce(&mut state, name));
+        }
+        for name in &left {
+            self.outbox.forget(name);
+            self.take_back(&mut state, name);
+        }
+        left
+    }
+
+    /// Tells Home Assistant of a person, once.
+    fn announce(&self, state: &mut State, name: &str) {
+        if let Some(discovery) = &self.discovery
+            && state.announced.insert(name.to_owned())
+        {
+            self.say(discovery.person(name));
+        }
+    }
+
+    /// Takes out what the broker keeps of a person.
+    fn take_back(&self, state: &mut State, name: &str) {
+        state.heads.remove(name);
+        state.announced.remove(name);
+        self.say([self.own.image(name), self.own.state(name)].map(cleared));
+        let Some(discovery) = &self.discovery else {
+            return;
+        };
+        self.say(discovery.person_configs(name).map(cleared));
+        if !self.with_double_take {
+            return;
+        }
+        let double_take = &mut state.double_take;
+        double_take.announced.remove(name);
+        double_take.away_at.remove(name);
+        let level = double_take_level(name);
+        // Two names may have one topic there.
+        if !state
+            .people
+            .iter()
+            .any(|other| double_take_level(other) == level)
+        {
+            for config in discovery.double_take_configs(name) {
+                self.say([state_of(&config), config].map(cleared));
+            }
+        }
+        for (camera, _) in double_take.cameras.values_mut() {
+            if camera.names().iter().any(|named| named == name) {
+                camera.forget(name);
+                camera.reset();
+                self.say([camera.state(discovery.prefix())]);
+            }
+        }
+    }
+
+    /// What a picture added to an event.
+    pub(super) fn looked(&self, sighting: &Sighting, news: &News, n_examples: usize) {
+        let people = news.first.iter().chain(&news.better);
+        for person in people {
+            self.announce(&mut self.state(), &person.name);
+            self.say(
+                self.own
+                    .matched(sighting, person, self.threshold, n_examples),
+            );
+        }
+        // Double Take says a name once for each event.
+        if self.with_double_take && !news.first.is_empty() {
+            let answer = Answer::new(sighting, &news.first, &news.others, now_ms());
+            let names = news.first.iter().map(|person| &*person.name);
+            self.answer(&answer, &names.collect::<Vec<_>>());
+        }
+    }
+
+    /// What came of an event.
+    pub(super) fn ended(&self, sighting: &Sighting) {
+        self.say([self.own.ended(sighting, self.threshold)]);
+        if self.with_double_take && sighting.people.is_empty() {
+            let unknown: Vec<_> = sighting.unknown.iter().cloned().collect();
+            let answer = Answer::new(sighting, &[], &unknown, now_ms());
+            self.answer(&answer, &[]);
+        }
+    }
+
+    /// Publishes in Double Take's place.
+    fn answer(&self, answer: &Answer, names: &[&str]) {
+        let mut state = self.state();
+        let known = &mut state.double_take;
+        let (messages, camera) = answer.messages(self.home_assistant());
+        if let Some(discovery) = &self.discovery {
+            for name in names {
+                if known.announced.insert((*name).to_owned()) {
+                    self.say(discovery.double_take_person(name));
+                }
+                self.say([double_take::tracked(discovery.prefix(), name, true)]);
+                let away_at = Instant::now() + AWAY_AFTER;
+                known.away_at.insert((*name).to_owned(), away_at);
+            }
+            let says_unknown = messages
+                .iter()
+                .any(|m| m.topic.ends_with("/matches/unknown"));
+            if says_unknown && known.announced.insert("/unknown".into()) {
+                self.say([discovery.double_take_unknown()]);
+            }
+            let key = format!("/{}", camera.camera());
+            if camera.has_faces() && known.announced.insert(key) {
+                self.say([discovery.double_take_camera(camera.camera())]);
+            }
+        }
+        self.say(messages);
+        let empty_at = Some(Instant::now() + EMPTY_AFTER);
+        known
+            .cameras
+            .insert(camera.camera().to_owned(), (camera, empty_at));
+    }
+
+    /// Who is at a camera now, if that is news.
+    pub(super) fn camera(&self, camera: &str, now: InCamera) {
+        let mut state = self.state();
+        let is_new = !state.cameras.contains_key(camera);
+        if let (true, Some(discovery)) = (is_new, &self.discovery) {
+            self.say(discovery.camera(camera));
+        }
+        if state.cameras.get(camera) != Some(&now) {
+            self.say(self.own.camera_now(camera, &now, now_ms()));
+            state.cameras.insert(camera.to_owned(), now);
+        }
+    }
+
+    /// Cameras of which something was said.
+    pub(super) fn cameras(&self) -> Vec<String> {
+        self.state().cameras.keys().cloned().collect()
+    }
+
+    /// Whether it is time for another picture of a person.
+    pub(super) fn wants_head(&self, name: &str) -> bool {
+        let (mut state, now) = (self.state(), Instant::now());
+        let last = state.heads.get(name);
+        let wants = last.is_none_or(|last| now.duration_since(*last) >= HEAD_EVERY);
+        if wants {
+            state.heads.insert(name.to_owned(), now);
+        }
+        wants
+    }
+
+    /// The picture of a recognition.
+    pub(super) fn head(&self, name: &str, jpeg: Vec<u8>) {
+        if self.state().people.contains(name) {
+            self.say([self.own.head(name, jpeg)]);
+        }
+    }
+
+    /// Says what is true only because time has passed.
+    pub(super) fn tick(&self, now: Instant) {
+        let mut state = self.state();
+        let home_assistant = self.home_assistant();
+        for (camera, (message, empty_at)) in &mut state.double_take.cameras {
+            if empty_at.is_none_or(|at| at > now) {
+                continue;
+            }
+            *empty_at = None;
+            self.say([double_take::person_count(camera, 0)]);
+            let had_faces = message.has_faces();
+            message.reset();
+            if let (true, Some(prefix)) = (had_faces, home_assistant) {
+                self.say([message.state(prefix)]);
+            }
+        }
+        let Some(prefix) = home_assistant else {
+            return;
+        };
+        state.double_take.away_at.retain(|name, away_at| {
+            let is_home = *away_at > now;
+            if !is_home {
+                self.say([double_take::tracked(prefix, name, false)]);
+            }
+            is_home
+        });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::mqtt::event::EventKind;
+    use crate::mqtt::sighting::Source;
+    use crate::mqtt::sighting::tests::{event, seen};
+
+    fn announcer() -> (Announcer, Arc<Outbox>) {
+        let outbox = Arc::new(Outbox::new(Arc::default()));
+        let own = OwnTopics {
+            prefix: "fusiform".into(),
+        };
+        let discovery = Discovery::new("ha", &own, true);
+        let threshold = Threshold {
+            fmr: 1e-4,
+            fnmr: 0.04,
+            similarity: 0.5,
+        };
+        let announcer = Announcer::new(&outbox, own, Some(discovery), true, threshold);
+        (announcer, outbox)
+    }
+
+    /// Topics of what waits, with what is kept under each.
+    fn said(outbox: &Outbox) -> Vec<(String, String)> {
+        let mut said = Vec::new();
+        while let Some(message) = outbox.hand_over() {
+            let text = String::from_utf8_lossy(&message.payload).into_owned();
+            said.push((message.topic, text));
+            outbox.sent(0);
+        }
+        said
+    }
+
+    fn find<'a>(said: &'a [(String, String)], topic: &str) -> Option<&'a str> {
+        let mut found = said.iter().rev().filter(|(at, _)| at == topic);
+        found.next().map(|(_, payload)| &**payload)
+    }
+
+    #[test]
+    fn a_name_is_said_in_both_ways_and_time_takes_it_back() {
+        let (announcer, outbox) = announcer();
+        announcer.people(vec!["David".into()]);
+        let mut sighting = Sighting::new(event("1-a", EventKind::New, 1), Instant::now());
+        let news = sighting.take(seen(&[("David", 0.8)]), Source::Snapshot, 0);
+        announcer.looked(&sighting, &news, 3);
+        let first = said(&outbox);
+        let own = find(&first, "fusiform/matches/David").unwrap();
+        assert!(own.contains(r#""false_match_rate":0.0001"#), "{own}");
+        assert!(find(&first, "double-take/matches/David").is_some());
+        assert_eq!(
+            find(&first, "ha/device_tracker/double-take/David/state"),
+            Some("home")
+        );
+        assert_eq!(find(&first, "double-take/cameras/door/person"), Some("1"));
+        let news = sighting.take(seen(&[("David", 0.9)]), Source::Snapshot, 0);
+        announcer.looked(&sighting, &news, 3);
+        let better = said(&outbox);
+        assert!(find(&better, "fusiform/matches/David").is_some());
+        assert!(
+            find(&better, "double-take/matches/David").is_none(),
+            "once for an event"
+        );
+        announcer.ended(&sighting);
+        let end = said(&outbox);
+        assert_eq!(end.len(), 1);
+        let end = find(&end, "fusiform/events").unwrap();
+        assert!(
+            end.contains(r#""type":"end""#) && end.contains(r#""unknown":0"#),
+            "{end}"
+        );
+        announcer.tick(Instant::now() + EMPTY_AFTER);
+        let later = said(&outbox);
+        assert_eq!(find(&later, "double-take/cameras/door/person"), Some("0"));
+        let state = find(&later, "ha/sensor/double-take/door/state").unwrap();
+        assert!(
+            state.contains(r#""counts":{"person":0,"match":0"#),
+            "{state}"
+        );
+        announcer.tick(Instant::now() + AWAY_AFTER);
+        let away = said(&outbox);
+        assert_eq!(
+            find(&away, "ha/device_tracker/double-take/David/state"),
+            Some("not_home")
+        );
+    }
+
+    #[test]
+    fn nothing_stays_at_the_broker_of_a_person_who_left() {
+        let (announcer, outbox) = announcer();
+        announcer.people(vec!["David".into(), "Ida".into()]);
+        let mut sighting = Sighting::new(event("1-a", EventKind::New, 1), Instant::now());
+        let faces = [("David", 0.8), ("Ida", 0.9)];
+        let news = sighting.take(seen(&faces), Source::Snapshot, 0);
+        announcer.looked(&sighting, &news, 2);
+        announcer.head("David", vec![1]);
+        let mut kept = std::collections::BTreeMap::new();
+        let mut keep = || {
+            while let Some(message) = outbox.hand_over() {
+                if message.retain {
+                    kept.insert(message.topic, message.payload);
+                }
+                outbox.sent(0);
+            }
+            let named = kept.iter().filter(|(topic, payload)| {
+                let text = String::from_utf8_lossy(payload);
+                !payload.is_empty() && (topic.contains("David") || text.contains("David"))
+            });
+            named.count()
+        };
+        assert!(keep() >= 8);
+        // What still waits when a person leaves is not sent either.
+        announcer.looked(&sighting, &news, 2);
+        assert_eq!(announcer.people(vec!["Ida".into()]), ["David"]);
+        announcer.head("David", vec![1]);
+        assert_eq!(keep(), 0);
+        assert!(announcer.people(vec!["Ida".into()]).is_empty());
+    }
+}
