@@ -23,12 +23,12 @@ await test("what a scan left out is counted by reason, and each reason opens a l
     await scan(library);
     const reasons = await page.locator("details summary").allInnerTexts();
     assert.deepEqual(reasons, [
-        "1 file has the name of a photo and is none",
+        "1 file is no photo in spite of the name",
         "1 folder or file was left out: @eaDir: thumbnails of a Synology",
         "1 file is neither a picture nor a film",
     ]);
     for (const [reason, line] of [
-        [/is none/, /none\.jpg: the content is not an image/],
+        [/in spite/, /none\.jpg: the content is not an image/],
         [/Synology/, /@eaDir/],
         [/neither/, /1 \.txt/],
     ]) {

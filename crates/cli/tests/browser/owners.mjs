@@ -54,10 +54,10 @@ await test("a folder below ~ is scanned, and what was not read is said with its 
     await scan("~/Photos");
     const text = await main();
     assert.match(text, /26 photos, 25 new/);
-    assert.match(text, /1 file has the name of a photo and is none/);
+    assert.match(text, /1 file is no photo in spite of the name/);
     assert.match(text, /1 file of a kind that is not read: video/);
     assert.match(text, /Folders scanned before/);
-    await page.getByText("1 file has the name of a photo and is none").click();
+    await page.getByText("1 file is no photo in spite of the name").click();
     assert.match(await main(), /broken\.jpg: /);
     await sound("scan-ended");
 });
