@@ -852,7 +852,12 @@ pub(crate) struct VideoArgs {
     #[arg(required = true, value_name = "FILE")]
     pub(crate) files: Vec<PathBuf>,
     /// Milliseconds between the frames that are looked at
-    #[arg(long, default_value_t = 200, value_name = "MS", value_parser = value_parser!(u32).range(1..=60_000))]
+    #[arg(
+        long,
+        default_value_t = 200,
+        value_name = "MS",
+        value_parser = value_parser!(u32).range(1..=60_000)
+    )]
     pub(crate) interval_ms: u32,
     /// Write when whom is to be seen as WebVTT, which players show; of one video
     #[arg(long, value_name = "FILE")]

@@ -44,7 +44,8 @@
 //! | `gallery` | [`Gallery`] | SQLite, compiled in |
 //! | `video` | `Engine::analyse_video` | decoders of H.264 and H.265, compiled in |
 //!
-//! The first three are on by default; `default-features = false, features = ["detect"]` leaves SQLite out.
+//! The first three are on by default; `default-features = false, features = ["detect"]` leaves
+//! SQLite out.
 //!
 //! # Threads
 //!

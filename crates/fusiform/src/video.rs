@@ -1,9 +1,9 @@
-//! Who passes by in a video. In: a video file, an engine. Out: appearances: from when to when a face
-//! was in view, where it was, and a template of its best frames. Knows nothing of names.
+//! Who passes by in a video. In: a video file, an engine. Out: appearances: from when to when a
+//! face was in view, where it was, and a template of its frames. Knows nothing of names.
 //!
 //! Frames are looked at a few times a second; boxes are joined by where they are
-//! ([`fusiform_video::Tracker`]) within one scene, and parted again where the faces of one track do not resemble each
-//! other, so that two people who cross do not become one.
+//! ([`fusiform_video::Tracker`]) within one scene, and parted again where the faces of one track do
+//! not resemble each other, so that two people who cross do not become one.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -86,8 +86,8 @@ struct Shot {
 }
 
 impl Engine {
-    /// Who passes by in a video file. `goes_on` is told the time of each frame that is looked at and
-    /// ends the work by `false`: what was seen until then is returned.
+    /// Who passes by in a video file. `goes_on` is told the time of each frame that is looked at
+    /// and ends the work by `false`: what was seen until then is returned.
     ///
     /// A file that breaks off keeps what was seen before.
     ///

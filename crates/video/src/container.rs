@@ -3,33 +3,15 @@
 
 mod matroska;
 mod mp4;
+mod track;
 
 use std::fs::File;
 use std::io::{BufReader, Read, Seek, SeekFrom};
 use std::path::Path;
 
-use fusiform_face::image::Orientation;
-
-use crate::codec::Codec;
 use crate::error::VideoError;
 use crate::limits::VideoLimits;
-
-/// What is known of a track before it is decoded.
-#[derive(Debug, Clone, PartialEq)]
-pub(crate) struct Track {
-    pub(crate) codec: Codec,
-    /// `avcC` or `hvcC`.
-    pub(crate) config: Vec<u8>,
-    pub(crate) orientation: Orientation,
-    pub(crate) duration_ms: u64,
-}
-
-/// A coded frame.
-pub(crate) struct Sample {
-    pub(crate) bytes: Vec<u8>,
-    /// When it is shown.
-    pub(crate) time_ms: u64,
-}
+pub(crate) use track::{Sample, Track};
 
 /// An open file.
 pub(crate) enum Container {

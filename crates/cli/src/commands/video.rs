@@ -3,6 +3,7 @@
 
 #[cfg(feature = "draw")]
 mod contact_sheet;
+mod seen;
 mod webvtt;
 
 use std::fs;
@@ -20,6 +21,7 @@ use fusiform::{Clip, VideoOptions};
 use indicatif::ProgressBar;
 use serde::Serialize;
 
+use self::seen::{Seen, clock};
 use super::scan::stop_on_ctrl_c;
 use super::verify::share;
 use crate::args::VideoArgs;
@@ -48,22 +50,6 @@ struct Watched {
     appearances: Vec<Seen>,
     /// Appearances of people without a name, or of whom nobody can be sure.
     unknown: usize,
-}
-
-/// Somebody who has a name, in view for a while.
-#[derive(Serialize)]
-struct Seen {
-    start_ms: u64,
-    end_ms: u64,
-    person: i64,
-    name: String,
-    similarity: f32,
-    /// Time of the frame that shows the face best, and where.
-    best_ms: u64,
-    best_bbox: [f32; 4],
-    #[serde(skip)]
-    #[cfg_attr(not(feature = "draw"), allow(dead_code))]
-    aligned: Vec<u8>,
 }
 
 /// Whom a face is compared with.
@@ -277,14 +263,4 @@ fn tell(context: &Context, answer: &Answer, same_at: &Threshold) -> Result<()> {
         share(same_at.fmr)
     ));
     Ok(())
-}
-
-/// `1:02:03.4`, hours where there are some.
-fn clock(time_ms: u64) -> String {
-    let (tenths, seconds) = (time_ms / 100 % 10, time_ms / 1000 % 60);
-    let (minutes, hours) = (time_ms / 60_000 % 60, time_ms / 3_600_000);
-    match hours {
-        0 => format!("{minutes}:{seconds:02}.{tenths}"),
-        _ => format!("{hours}:{minutes:02}:{seconds:02}.{tenths}"),
-    }
 }

@@ -194,7 +194,8 @@ mod tests {
     #[test]
     fn numbers_and_names_are_fixed() {
         let fixed = "1 io\n2 internal\n3 bad_option\n10 not_a_photo\n11 damaged_photo\n\
-             12 unsupported_photo\n13 photo_too_large\n14 no_face\n15 unusable_face\n16 not_a_video\n17 unsupported_video\n18 video_too_large\n\
+             12 unsupported_photo\n13 photo_too_large\n14 no_face\n15 unusable_face\n\
+             16 not_a_video\n17 unsupported_video\n18 video_too_large\n\
              20 unknown_pack\n21 bad_manifest\n22 hash_mismatch\n23 pack_taken\n\
              24 lacks_detector\n25 lacks_embedder\n26 uncalibrated\n27 bad_network\n\
              30 model_mismatch\n31 unknown_person\n32 name_taken\n33 bad_name\n34 not_found\n\

@@ -7,7 +7,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use fusiform_face::image::Orientation;
 use matroska_demuxer::{Frame, MatroskaFile as Demuxer, TrackType};
 
-use super::{Sample, Track};
+use super::track::{Sample, Track};
 use crate::codec::Codec;
 use crate::error::VideoError;
 use crate::limits::VideoLimits;

@@ -8,7 +8,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use fusiform_face::image::Orientation;
 use re_mp4::{Mp4, StsdBoxContent, TrackKind};
 
-use super::{Sample, Track};
+use super::track::{Sample, Track};
 use crate::codec::Codec;
 use crate::error::VideoError;
 use crate::limits::VideoLimits;

@@ -4,7 +4,7 @@
 use anyhow::Result;
 use fusiform::{ALIGNED_SIDE_PX, Image};
 
-use super::{Seen, clock};
+use super::seen::{Seen, clock};
 use crate::drawing::{MarkedFace, RgbCanvas, draw_faces};
 
 /// A crop is shown so many times as large.

@@ -3,7 +3,7 @@
 
 use std::fmt::Write;
 
-use super::Seen;
+use super::seen::Seen;
 
 /// What is added to an appearance, which ends with the last frame that was looked at: a cue without
 /// length is never shown.
