@@ -1,4 +1,4 @@
-//! `fusiform video`. In: videos. Out: who of the catalogue is to be seen in them, from when to when.
+//! `fusiform video`. In: videos. Out: who of the catalogue is to be seen in them, and when.
 //! Writes nothing of people without a name.
 
 #[cfg(feature = "draw")]
