@@ -122,15 +122,13 @@ pub(crate) fn assign_new(
         return Ok(false);
     };
     // `ungrouped` comes first, so that SQLite walks the few new faces and not all.
-    let sql = "SELECT f.id, f.photo, t.vector, t.quality, \
-               CASE WHEN h.taken_from IS NOT 'file_time' THEN h.taken_at END, \
-               (f.x_max - f.x_min) * (f.y_max - f.y_min) / (SELECT max((g.x_max - g.x_min) \
-               * (g.y_max - g.y_min)) FROM faces g WHERE g.photo = f.photo) FROM ungrouped u \
-               JOIN faces f ON f.id = u.face JOIN templates t ON t.face = f.id AND t.model = ?1 \
-               AND t.quality > 0 JOIN photos h ON h.id = f.photo \
-               WHERE f.excluded IS NULL ORDER BY f.id";
+    let sql = format!(
+        "{} CROSS JOIN faces f ON f.id = u.face {} WHERE f.excluded IS NULL ORDER BY f.id",
+        GroupedFace::columns("ungrouped u"),
+        GroupedFace::TEMPLATE
+    );
     let new: Vec<GroupedFace> = t
-        .prepare_cached(sql)?
+        .prepare_cached(&sql)?
         .query_map([&model.0], GroupedFace::from_row)?
         .collect::<rusqlite::Result<_>>()?;
     if new.len() as f64 > state.n_faces as f64 * MAX_NEW_SHARE {
@@ -212,6 +210,7 @@ fn assign_faces(
     let mut found = suggestions(&groups, &people, &named, n_people as usize, options);
     found.retain(|s| s.faces.iter().any(|f| new_ids.contains(f)));
     review::insert_questions(t, &found, &assertions)?;
+    review::ask_about_stated(t, &assertions)?;
     Ok(())
 }
 
@@ -302,9 +301,9 @@ impl Neighborhood {
     ) -> rusqlite::Result<(Vec<GroupedFace>, BTreeMap<i64, i64>)> {
         let of_person = format!(
             "{} WHERE f.id IN (SELECT face FROM members WHERE person = ?2) ORDER BY f.id",
-            GroupedFace::SELECT
+            GroupedFace::select()
         );
-        let alone = format!("{} WHERE f.id = ?2", GroupedFace::SELECT);
+        let alone = format!("{} WHERE f.id = ?2", GroupedFace::select());
         let (mut faces, mut person_of) = (Vec::new(), BTreeMap::new());
         for person in &self.people {
             let mut query = t.prepare_cached(&of_person)?;

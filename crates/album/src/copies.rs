@@ -8,7 +8,7 @@
 use fusiform_face::geometry::BoundingBox;
 use fusiform_face::image::Orientation;
 use fusiform_search::template::{from_blob, similarity};
-use rusqlite::{Row, Transaction, params};
+use rusqlite::{OptionalExtension, Row, Transaction, params};
 
 use crate::assertions::{assign_as_asserted, boxed_row, insert_drawn_face};
 use crate::ids::FaceId;
@@ -17,7 +17,8 @@ use crate::picture::{PictureKey, Sketch};
 use crate::regions::RelativeBox;
 use crate::same_face::same_face;
 
-/// Least similarity of a face and its copy; two photos of one person seldom have it.
+/// Least similarity of a face and its copy; two photos of one person seldom have it. Of a face in
+/// which nobody can be recognised it says nothing.
 const MIN_SIMILARITY: f32 = 0.6;
 /// Least overlap (IoU) of a face and its copy.
 const MIN_IOU: f32 = 0.5;
@@ -37,6 +38,10 @@ struct Candidate {
 #[derive(Default)]
 pub(crate) struct Candidates(Option<Vec<Candidate>>);
 
+const CANDIDATES: &str = "SELECT h.id, h.width_px, h.height_px, h.sketch FROM photos h \
+     WHERE length(h.sketch) > 0 AND (EXISTS (SELECT 1 FROM faces f WHERE f.photo = h.id) \
+     OR EXISTS (SELECT 1 FROM assertions a WHERE a.hash = h.hash))";
+
 fn candidate(row: &Row) -> rusqlite::Result<Candidate> {
     let sketch: Option<Vec<u8>> = row.get(3)?;
     Ok(Candidate {
@@ -47,26 +52,27 @@ fn candidate(row: &Row) -> rusqlite::Result<Candidate> {
 }
 
 impl Candidates {
-    /// Adds a photo that this batch has recorded, so that it does not matter where batches end.
-    pub(crate) fn add(&mut self, key: &PictureKey, photo: i64, record: &PhotoRecord) {
-        if let (Some(read), Some(fingerprint)) = (&mut self.0, &record.fingerprint)
-            && !record.faces.is_empty()
-        {
-            read.push(Candidate {
-                photo,
-                size_px: (record.width_px, record.height_px),
-                sketch: Some(key.sketch(&fingerprint.waves)),
-            });
+    /// Takes in what this batch has recorded of a photo, so that it does not matter where batches
+    /// end.
+    pub(crate) fn renew(&mut self, t: &Transaction, photo: i64) -> rusqlite::Result<()> {
+        let Some(read) = &mut self.0 else {
+            return Ok(());
+        };
+        let mut query = t.prepare_cached(&format!("{CANDIDATES} AND h.id = ?1"))?;
+        let now = query.query_row([photo], candidate).optional()?;
+        let at = read.binary_search_by_key(&photo, |c| c.photo);
+        match (at, now) {
+            (Ok(at), Some(now)) => read[at] = now,
+            (Err(at), Some(now)) => read.insert(at, now),
+            (Ok(at), None) => drop(read.remove(at)),
+            (Err(_), None) => {}
         }
+        Ok(())
     }
 
     fn get(&mut self, t: &Transaction) -> rusqlite::Result<&[Candidate]> {
         if self.0.is_none() {
-            let sql = "SELECT id, width_px, height_px, sketch FROM photos h \
-                       WHERE length(sketch) > 0 \
-                       AND (EXISTS (SELECT 1 FROM faces f WHERE f.photo = h.id) \
-                       OR EXISTS (SELECT 1 FROM assertions a WHERE a.hash = h.hash)) ORDER BY id";
-            let mut query = t.prepare_cached(sql)?;
+            let mut query = t.prepare_cached(&format!("{CANDIDATES} ORDER BY h.id"))?;
             let found = query.query_map([], candidate)?;
             self.0 = Some(found.collect::<rusqlite::Result<_>>()?);
         }
@@ -89,6 +95,7 @@ struct EarlierFace {
     /// Those assertions.
     orphans: Vec<i64>,
     bbox: BoundingBox,
+    /// `None` if there is none by which somebody could be recognised.
     vector: Option<Vec<f32>>,
     excluded: bool,
     /// The first of its copies.
@@ -110,7 +117,9 @@ pub(crate) fn adopt(
     if let Some(fingerprint) = &record.fingerprint {
         let turned = key.turned_sketches(&fingerprint.waves);
         for other in candidates.get(t)?.iter().filter(|c| c.photo != photo) {
-            let Some(sketch) = other.sketch else { continue };
+            let Some(sketch) = &other.sketch else {
+                continue;
+            };
             let best = turned
                 .iter()
                 .filter_map(|(o, s)| Some((s.distance(sketch)?, *o)));
@@ -121,12 +130,7 @@ pub(crate) fn adopt(
     near.sort_by_key(|(distance, other, ..)| (*distance, *other));
     for (_, other, orientation, size_px) in near {
         let likeness = Likeness {
-            // A face on its side or head may be described as badly as if it were somebody else's; a
-            // picture that is another one turned is no other.
-            min_similarity: match orientation {
-                Orientation::Upright => MIN_SIMILARITY,
-                _ => f32::NEG_INFINITY,
-            },
+            min_similarity: MIN_SIMILARITY,
             min_iou: MIN_IOU,
             needs_a_face: false,
         };
@@ -135,6 +139,7 @@ pub(crate) fn adopt(
             continue;
         }
         if let Some(pairs) = paired(&earlier, size_px, record, orientation, &likeness) {
+            link(t, photo, other, orientation)?;
             return take_over(t, photo, record, &earlier, &pairs, size_px, orientation);
         }
     }
@@ -153,9 +158,64 @@ pub(crate) fn adopt(
     if other.size_px == (record.width_px, record.height_px)
         && let Some(pairs) = paired(&earlier, other.size_px, record, upright, &likeness)
     {
+        link(t, photo, replaced, upright)?;
         take_over(t, photo, record, &earlier, &pairs, other.size_px, upright)?;
     }
     Ok(())
+}
+
+/// Notes that a photo is a copy of an earlier one.
+fn link(t: &Transaction, photo: i64, earlier: i64, o: Orientation) -> rusqlite::Result<()> {
+    let sql = "INSERT OR REPLACE INTO photo_copies (photo, copy_of, orientation) \
+               VALUES (?1, ?2, ?3)";
+    t.prepare_cached(sql)?
+        .execute(params![photo, earlier, o as u32])?;
+    Ok(())
+}
+
+/// A place of a photo in all of its copies, themselves excluded, in their pixels.
+pub(crate) fn place_in_copies(
+    t: &Transaction,
+    photo: i64,
+    bbox: &BoundingBox,
+) -> rusqlite::Result<Vec<(i64, BoundingBox)>> {
+    let size = |photo: i64| {
+        let sql = "SELECT width_px, height_px FROM photos WHERE id = ?1";
+        t.prepare_cached(sql)?
+            .query_row([photo], |row| Ok((row.get(0)?, row.get(1)?)))
+    };
+    let (width, height) = size(photo)?;
+    let mut found = vec![(photo, RelativeBox::from_pixels(bbox, width, height))];
+    let mut at = 0;
+    while let Some((photo, place)) = found.get(at).copied() {
+        at += 1;
+        let sql = "SELECT copy_of, orientation, 1 FROM photo_copies WHERE photo = ?1 \
+                   UNION ALL SELECT photo, orientation, 0 FROM photo_copies WHERE copy_of = ?1";
+        let links: Vec<(i64, u32, bool)> = t
+            .prepare_cached(sql)?
+            .query_map([photo], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?
+            .collect::<rusqlite::Result<_>>()?;
+        for (other, orientation, is_earlier) in links {
+            let orientation = Orientation::ALL
+                .into_iter()
+                .find(|o| *o as u32 == orientation)
+                .unwrap_or_default();
+            if found.iter().all(|(known, _)| *known != other) {
+                let place = match is_earlier {
+                    true => place.upright(orientation),
+                    false => place.stored(orientation),
+                };
+                found.push((other, place));
+            }
+        }
+    }
+    let copies = found.into_iter().skip(1);
+    copies
+        .map(|(photo, place)| {
+            let (width, height) = size(photo)?;
+            Ok((photo, place.to_pixels(width, height)))
+        })
+        .collect()
 }
 
 fn earlier_faces(
@@ -165,7 +225,7 @@ fn earlier_faces(
 ) -> rusqlite::Result<Vec<EarlierFace>> {
     let sql = "SELECT f.id, f.x_min, f.y_min, f.x_max, f.y_max, t.vector, f.excluded IS NOT NULL, \
                coalesce(f.copy_of, f.id) FROM faces f \
-               LEFT JOIN templates t ON t.face = f.id AND t.model = ?2 \
+               LEFT JOIN templates t ON t.face = f.id AND t.model = ?2 AND t.quality > 0 \
                WHERE f.photo = ?1 ORDER BY f.id";
     let row = |row: &Row| {
         Ok(EarlierFace {
@@ -239,10 +299,9 @@ fn paired(
         let pair = best.map(|(_, index)| index);
         if let Some(index) = pair {
             places[index] = None;
-            let both = face
-                .vector
-                .as_ref()
-                .zip(record.faces[index].vector.as_ref());
+            let here = &record.faces[index];
+            let clear = here.vector.as_ref().filter(|_| here.quality.overall > 0.0);
+            let both = face.vector.as_ref().zip(clear);
             let alike = both.is_none_or(|(a, b)| {
                 a.len() == b.len() && similarity(a, b).0 >= likeness.min_similarity
             });

@@ -4,6 +4,8 @@
 use std::fmt;
 use std::str::FromStr;
 
+use fusiform_face::image::days_in_month;
+
 use crate::error::Error;
 
 /// By what photos are ordered and compared: their date, undated ones last. `h` is the photo. An
@@ -62,6 +64,11 @@ impl FromStr for PartialDate {
         let (year, month, day) = (number(4, 9999)?, number(2, 12)?, number(2, 31)?);
         // `21` may mean any century.
         if parts.next().is_some() || year.is_some_and(|year| year < 100) {
+            return Err(bad());
+        }
+        if let (Some(year), Some(month), Some(day)) = (year, month, day)
+            && day > days_in_month(year, month)
+        {
             return Err(bad());
         }
         let mut date = format!("{:04}", year.ok_or_else(bad)?);
@@ -140,7 +147,14 @@ mod tests {
 
     #[test]
     fn only_dates_are_dates() {
-        for good in ["2021", " 2021-07 ", "2021-7-4", "0999-12-31"] {
+        for good in [
+            "2021",
+            " 2021-07 ",
+            "2021-7-4",
+            "0999-12-31",
+            "2024-02-29",
+            "2000-02-29",
+        ] {
             good.parse::<PartialDate>().unwrap();
         }
         for bad in [
@@ -150,6 +164,9 @@ mod tests {
             "2021-",
             "2021-13",
             "2021-07-32",
+            "2021-02-30",
+            "2021-04-31",
+            "2100-02-29",
             "2021-07-04-1",
             "20211",
             "-2021",

@@ -4,7 +4,7 @@
 
 use fusiform_face::geometry::{BoundingBox, Size};
 use fusiform_search::template::ModelId;
-use rusqlite::{Row, Transaction};
+use rusqlite::{OptionalExtension, Row, Transaction};
 
 use crate::assertions::{
     Assertion, boxed_row, check_faces, insert_assertion, insert_drawn_face, insert_for_one,
@@ -14,7 +14,7 @@ use crate::database::Album;
 use crate::decisions::insert_decision;
 use crate::edit::{assign, note_new_name, person_for, valid_name};
 use crate::error::Error;
-use crate::face_at::face_by_box;
+use crate::face_at::{draw_in_copies, face_by_box};
 use crate::ids::{FaceId, PersonId, PhotoId};
 use crate::person_stats;
 use crate::photo_record::{FaceRecord, ModelPair};
@@ -30,6 +30,8 @@ pub struct DrawnFace {
     pub face: FaceId,
     /// The person it was said to be.
     pub person: Option<PersonId>,
+    /// Whose it was before, if the box showed a known face of somebody else.
+    pub was: Option<PersonId>,
     /// Whether the box showed no face that is known; else that one was taken.
     pub is_new: bool,
     /// Whether nobody can be recognised in it: it is kept, and like no other face.
@@ -82,6 +84,7 @@ impl Album {
                 None => None,
             };
             let person = named.map(|(person, _)| person);
+            let was = known.map(|face| person_of(t, face)).transpose()?.flatten();
             let (face, decision) = match (known, person) {
                 (Some(face), Some(person)) => (face, assign(t, &actor, &[face], person)?),
                 _ => draw(t, &actor, (photo, &bbox), found, person)?,
@@ -92,6 +95,7 @@ impl Album {
             Ok(DrawnFace {
                 face,
                 person,
+                was: was.filter(|was| Some(*was) != person),
                 is_new: known.is_none(),
                 is_unclear: is_unclear(t, face)?,
             })
@@ -156,6 +160,13 @@ impl Album {
     }
 }
 
+/// The person to whom a face is assigned now.
+fn person_of(t: &Transaction, face: FaceId) -> rusqlite::Result<Option<PersonId>> {
+    let sql = "SELECT person FROM members WHERE face = ?1";
+    t.query_row(sql, [face.0], |row| row.get(0).map(PersonId))
+        .optional()
+}
+
 /// Adds the face and the decision that it was drawn; gives both.
 fn draw(
     t: &Transaction,
@@ -170,6 +181,9 @@ fn draw(
         store_description(t, face, found, models)?;
     }
     insert_for_one(t, decision, face, Assertion::Drawn)?;
+    for copy in draw_in_copies(t, face, photo, bbox)? {
+        insert_for_one(t, decision, copy, Assertion::Drawn)?;
+    }
     if let Some(person) = person {
         insert_assertion(t, decision, face, Assertion::Is(person))?;
         person_stats::refresh(t, &[person])?;

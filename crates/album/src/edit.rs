@@ -100,16 +100,7 @@ impl Album {
         self.person(one)?;
         self.person(other)?;
         let actor = self.actor().to_owned();
-        self.transaction(|t| {
-            let decision = insert_decision(t, &actor, "differ", Some(one), Some(other))?;
-            for (person, not) in [(one, other), (other, one)] {
-                for face in faces_of(t, person)? {
-                    insert_assertion(t, decision, face, Assertion::Is(person))?;
-                    insert_assertion(t, decision, face, Assertion::IsNot(not))?;
-                }
-            }
-            person_stats::refresh(t, &[one, other])
-        })
+        self.transaction(|t| differ_in(t, &actor, one, other).map(drop))
     }
 
     /// Assigns faces to a person.
@@ -156,13 +147,8 @@ impl Album {
         let actor = self.actor().to_owned();
         self.try_transaction(|t| {
             check_faces(t, faces)?;
-            let decision = insert_decision(t, &actor, "is_not", Some(person), None)?;
-            for face in faces {
-                insert_assertion(t, decision, *face, Assertion::IsNot(person))?;
-            }
-            // The decision names the person by number, so the number must stay this person's.
-            assert_cover(t, decision, person)?;
-            Ok(person_stats::refresh(t, &[person])?)
+            is_not_in(t, &actor, faces, person)?;
+            Ok(())
         })
     }
 
@@ -244,6 +230,41 @@ pub(crate) fn merge_in(
     )?;
     set_name(t, into, kept.or(merged).as_deref())?;
     person_stats::refresh(t, &[into, from])
+}
+
+/// Separates two people, as [`Album::differ`]; gives the decision's number.
+pub(crate) fn differ_in(
+    t: &Transaction,
+    actor: &str,
+    one: PersonId,
+    other: PersonId,
+) -> rusqlite::Result<i64> {
+    let decision = insert_decision(t, actor, "differ", Some(one), Some(other))?;
+    for (person, not) in [(one, other), (other, one)] {
+        for face in faces_of(t, person)? {
+            insert_assertion(t, decision, face, Assertion::Is(person))?;
+            insert_assertion(t, decision, face, Assertion::IsNot(not))?;
+        }
+    }
+    person_stats::refresh(t, &[one, other])?;
+    Ok(decision)
+}
+
+/// Keeps faces from a person, as [`Album::assert_is_not`]; gives the decision's number.
+pub(crate) fn is_not_in(
+    t: &Transaction,
+    actor: &str,
+    faces: &[FaceId],
+    person: PersonId,
+) -> rusqlite::Result<i64> {
+    let decision = insert_decision(t, actor, "is_not", Some(person), None)?;
+    for face in faces {
+        insert_assertion(t, decision, *face, Assertion::IsNot(person))?;
+    }
+    // The decision names the person by number, so the number must stay this person's.
+    assert_cover(t, decision, person)?;
+    person_stats::refresh(t, &[person])?;
+    Ok(decision)
 }
 
 /// Hides or shows a person. No change is no decision, so that there is nothing to undo.

@@ -77,9 +77,28 @@ pub enum Error {
     /// No decision of this number can be undone.
     #[error("there is no decision {0} that can be undone; an erasure is for good")]
     NoSuchDecision(i64),
-    /// The question was answered, or a grouping has replaced it.
-    #[error("there is no question {0} any more")]
-    NoSuchQuestion(i64),
+    /// The question was answered, or settled in another way.
+    #[error("question {id} is not open any more: {why}")]
+    NoSuchQuestion {
+        /// What it is called.
+        id: String,
+        /// What became of it.
+        why: String,
+    },
+    /// The last step was an erasure, and undoing would take back something older unasked.
+    #[error(
+        "the last step was an erasure, which cannot be undone ({erasure}); {}",
+        match before {
+            Some((id, what)) => format!("before it came decision {id}: {what}"),
+            None => "there is nothing before it to undo".into(),
+        }
+    )]
+    AfterErasure {
+        /// The erasure in words.
+        erasure: String,
+        /// The decision before it, by number and in words.
+        before: Option<(i64, String)>,
+    },
     /// Another person has the name.
     #[error("{name:?} is the name of person {id} already; merge the two if they are one person")]
     NameTaken {

@@ -9,6 +9,7 @@ use fusiform_face::image::Orientation;
 use rusqlite::{OptionalExtension, Transaction, params};
 
 use crate::assertions::{boxed_row, insert_drawn_face};
+use crate::copies::place_in_copies;
 use crate::database::{Album, now_ms};
 use crate::error::Error;
 use crate::ids::{FaceId, PhotoId};
@@ -29,6 +30,32 @@ pub(crate) fn face_by_box(
     Ok(best_match(bbox, faces).map(FaceId))
 }
 
+/// Adds a drawn face to the copies of its photo that are known; gives those that are new there. One
+/// that stands in a copy already is the same face from now on.
+pub(crate) fn draw_in_copies(
+    t: &Transaction,
+    face: FaceId,
+    photo: PhotoId,
+    bbox: &BoundingBox,
+) -> rusqlite::Result<Vec<FaceId>> {
+    let mut drawn = Vec::new();
+    for (copy, place) in place_in_copies(t, photo.0, bbox)? {
+        let there = match face_by_box(t, PhotoId(copy), &place)? {
+            Some(there) => there,
+            None => {
+                let there = insert_drawn_face(t, copy, &place)?;
+                drawn.push(there);
+                there
+            }
+        };
+        let sql = "UPDATE faces SET copy_of = ?2 WHERE id = ?1 AND copy_of IS NULL \
+                   AND excluded IS NOT 'erase' \
+                   AND NOT EXISTS (SELECT 1 FROM faces f WHERE f.copy_of = ?1)";
+        t.prepare_cached(sql)?.execute([there.0, face.0])?;
+    }
+    Ok(drawn)
+}
+
 impl Album {
     /// The face at a box, as far as boxes of different programs agree. A face is added at the box,
     /// as drawn by a human, if there is none. `None` if the face was erased with its person.
@@ -39,7 +66,9 @@ impl Album {
         self.photo(photo)?;
         self.transaction(|t| {
             let Some(face) = face_by_box(t, photo, &bbox)? else {
-                return insert_drawn_face(t, photo.0, &bbox).map(Some);
+                let face = insert_drawn_face(t, photo.0, &bbox)?;
+                draw_in_copies(t, face, photo, &bbox)?;
+                return Ok(Some(face));
             };
             let sql = "SELECT excluded IS 'erase' FROM faces WHERE id = ?1";
             let erased: bool = t.query_row(sql, [face.0], |row| row.get(0))?;

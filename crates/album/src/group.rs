@@ -109,6 +109,7 @@ impl Album {
             review::insert_questions(t, &found_people, &assertions)?;
             let drawn = drawn_away(&groups, &people, &named, &assertions.held, options);
             review::ask_about_held(t, &drawn, &assertions)?;
+            review::ask_about_stated(t, &assertions)?;
             store_cells(t, &grouping, &wanted, &found)?;
             set_grouped(t, &grouping)?;
             Ok(())
@@ -142,7 +143,7 @@ fn grouping_key(model: &ModelId, options: &ClusterOptions) -> String {
 }
 
 fn load_faces(t: &Transaction, model: &ModelId) -> rusqlite::Result<Vec<GroupedFace>> {
-    let mut query = t.prepare(&format!("{} ORDER BY f.id", GroupedFace::SELECT))?;
+    let mut query = t.prepare(&format!("{} ORDER BY f.id", GroupedFace::select()))?;
     query
         .query_map([&model.0], GroupedFace::from_row)?
         .collect()

@@ -21,15 +21,29 @@ pub(crate) struct GroupedFace {
 }
 
 impl GroupedFace {
-    /// Columns and tables of a query for [`GroupedFace::from_row`]; `?1` is the model, `f` the
-    /// face. A face of quality 0 cannot be recognised: it resembles other such faces, whoever they
-    /// are of.
-    pub(crate) const SELECT: &str = "SELECT f.id, f.photo, t.vector, t.quality, \
-         CASE WHEN h.taken_from IS NOT 'file_time' THEN h.taken_at END, \
-         (f.x_max - f.x_min) * (f.y_max - f.y_min) / (SELECT max((g.x_max - g.x_min) \
-         * (g.y_max - g.y_min)) FROM faces g WHERE g.photo = f.photo) \
-         FROM faces f JOIN templates t ON t.face = f.id AND t.model = ?1 AND t.quality > 0 \
-         JOIN photos h ON h.id = f.photo AND h.gone = 0";
+    /// A query for [`GroupedFace::from_row`]; `?1` is the model, `f` the face.
+    pub(crate) fn select() -> String {
+        format!(
+            "{} {}",
+            GroupedFace::columns("faces f"),
+            GroupedFace::TEMPLATE
+        )
+    }
+
+    /// The columns, from a table to which the faces `f` are to be joined unless they are it.
+    pub(crate) fn columns(from: &str) -> String {
+        format!(
+            "SELECT f.id, f.photo, t.vector, t.quality, \
+             CASE WHEN h.taken_from IS NOT 'file_time' THEN h.taken_at END, \
+             (f.x_max - f.x_min) * (f.y_max - f.y_min) / (SELECT max((g.x_max - g.x_min) \
+             * (g.y_max - g.y_min)) FROM faces g WHERE g.photo = f.photo) FROM {from}"
+        )
+    }
+
+    /// Joins what the columns need of the faces `f`. A face of quality 0 cannot be recognised: it
+    /// resembles other such faces, whoever they are of.
+    pub(crate) const TEMPLATE: &str = "JOIN templates t ON t.face = f.id AND t.model = ?1 \
+         AND t.quality > 0 JOIN photos h ON h.id = f.photo AND h.gone = 0";
 
     pub(crate) fn from_row(row: &Row) -> rusqlite::Result<GroupedFace> {
         Ok(GroupedFace {

@@ -44,10 +44,10 @@ impl Album {
     /// Undoes the latest `count` decisions; gives them in words, latest first. Those made in one
     /// step count as one.
     ///
-    /// An erasure is for good and is skipped.
-    ///
     /// # Errors
-    /// [`Error::InvalidRequest`] if there is none; [`Error::NameTaken`]; [`Error::Sqlite`].
+    /// [`Error::InvalidRequest`] if there is none; [`Error::AfterErasure`] if an erasure is among
+    /// them, which is for good: it names what comes before it, for [`Album::undo_decision`].
+    /// [`Error::NameTaken`]; [`Error::Sqlite`].
     pub fn undo(&mut self, count: usize) -> Result<Vec<String>, Error> {
         self.try_transaction(|t| {
             let mut undone = Vec::new();
@@ -56,6 +56,7 @@ impl Album {
                     "SELECT {COLUMNS} FROM decisions WHERE {UNDOABLE} ORDER BY id DESC LIMIT 1"
                 );
                 let latest = t.query_row(&sql, [], StoredDecision::from_row).optional()?;
+                refuse_to_pass_an_erasure(t, latest.as_ref())?;
                 let Some(latest) = latest else { break };
                 for decision in batch_of(t, latest.id)? {
                     undone.extend(undo_one(t, decision)?);
@@ -184,6 +185,25 @@ impl StoredDecision {
     }
 }
 
+/// Refuses to take back something older than an erasure: whoever says "undo" means the last step,
+/// and that one is for good. Links to photos are no decisions about people, and are passed over.
+fn refuse_to_pass_an_erasure(t: &Transaction, older: Option<&StoredDecision>) -> Result<(), Abort> {
+    let sql = format!(
+        "SELECT {COLUMNS} FROM decisions WHERE undone = 0 AND kind = 'erase' AND id > ?1 \
+         ORDER BY id DESC LIMIT 1"
+    );
+    let after = older.map_or(0, |older| older.id);
+    let last = t.query_row(&sql, [after], StoredDecision::from_row);
+    let Some(last) = last.optional()? else {
+        return Ok(());
+    };
+    Err(Error::AfterErasure {
+        erasure: last.words(),
+        before: older.map(|older| (older.id, older.words())),
+    }
+    .into())
+}
+
 /// Refuses to undo a decision that a later one depends on: one about one of its faces, or about a
 /// person whose name or existence it changed.
 fn refuse_if_built_on(t: &Transaction, id: i64) -> Result<(), Abort> {
@@ -226,7 +246,10 @@ fn undo(t: &Transaction, decision: &StoredDecision) -> Result<(), Abort> {
         "name" => rename(t, decision.person, decision.old_name.as_deref())?,
         // The person that the decision added; the next grouping deletes them once they have no
         // face.
-        "is" | "draw" if decision.new_name.is_some() => rename(t, decision.person, None)?,
+        "is" | "is_not" | "unsure" | "draw" if decision.new_name.is_some() => {
+            rename(t, decision.person, None)?;
+        }
+        "differ" if decision.new_name.is_some() => rename(t, decision.other, None)?,
         "merge" => {
             rename(t, decision.person, decision.old_name.as_deref())?;
             let sql = "UPDATE people SET merged_into = NULL WHERE id = ?1";

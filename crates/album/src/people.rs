@@ -10,6 +10,7 @@ use crate::database::Album;
 use crate::error::Error;
 use crate::ids::{FaceId, PersonId};
 use crate::path_bytes::path_from_bytes;
+use crate::photo_date::PhotoDate;
 
 /// One person, named or not.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -33,6 +34,8 @@ pub struct PersonPhoto {
     pub paths: Vec<PathBuf>,
     /// ISO 8601, the camera's local time.
     pub taken_at: Option<String>,
+    /// The same with its source and zone.
+    pub date: Option<PhotoDate>,
     /// In pixels of the upright photo.
     pub bbox: BoundingBox,
     /// Similarity to the person; `None` where a human assigned the face.
@@ -115,7 +118,8 @@ impl Album {
                 .db
                 .prepare_cached("SELECT path FROM files WHERE photo = ?1 ORDER BY path")?;
             let sql = "SELECT f.id, f.photo, p.taken_at, f.x_min, f.y_min, f.x_max, f.y_max, \
-                       m.similarity, f.quality FROM members m JOIN faces f ON f.id = m.face \
+                       m.similarity, f.quality, p.taken_at, p.taken_from, p.taken_offset_min \
+                       FROM members m JOIN faces f ON f.id = m.face \
                        JOIN photos p ON p.id = f.photo WHERE m.person = ?1 \
                        ORDER BY p.taken_at IS NULL, p.taken_at, f.id";
             let mut query = self.db.prepare_cached(sql)?;
@@ -129,6 +133,7 @@ impl Album {
                     face: FaceId(row.get(0)?),
                     paths: copies.collect::<rusqlite::Result<_>>()?,
                     taken_at: row.get(2)?,
+                    date: PhotoDate::from_row(row, 9)?,
                     bbox: BoundingBox {
                         x_min: row.get(3)?,
                         y_min: row.get(4)?,

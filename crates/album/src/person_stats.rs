@@ -17,7 +17,9 @@ const COVER: &str = "SELECT m.face FROM members m JOIN faces g ON g.id = m.face 
      WHERE m.person = ?1 ORDER BY (SELECT max(a.id) FROM assertions a \
      JOIN decisions d ON d.id = a.decision AND d.undone = 0 \
      WHERE a.kind = 'cover' AND a.face = m.face AND (a.person = m.person \
-     OR a.person IN (SELECT id FROM people WHERE merged_into = m.person))) DESC NULLS LAST, \
+     OR a.person IN (WITH RECURSIVE merged (id) AS (SELECT id FROM people \
+     WHERE merged_into = m.person UNION SELECT p.id FROM people p \
+     JOIN merged b ON p.merged_into = b.id) SELECT id FROM merged))) DESC NULLS LAST, \
      m.similarity IS NOT NULL, g.overall DESC, m.face LIMIT 1";
 
 /// The face shown for a person.

@@ -20,6 +20,21 @@ pub struct PhotoDate {
 }
 
 impl PhotoDate {
+    /// Of a row whose columns from `first` on are `taken_at`, `taken_from`, `taken_offset_min`.
+    pub(crate) fn from_row(row: &Row, first: usize) -> rusqlite::Result<Option<PhotoDate>> {
+        let Some(local) = row.get(first)? else {
+            return Ok(None);
+        };
+        let word: Option<String> = row.get(first + 1)?;
+        Ok(Some(PhotoDate {
+            local,
+            source: DateSource::ALL
+                .into_iter()
+                .find(|source| word.as_deref() == Some(source.word())),
+            offset_min: row.get(first + 2)?,
+        }))
+    }
+
     /// ISO 8601 with the zone, if that is known: `2021-07-04T18:30:05+02:00`.
     pub fn with_zone(&self) -> String {
         match self.offset_min {
@@ -38,18 +53,8 @@ impl Album {
     /// # Errors
     /// [`Error::Sqlite`].
     pub fn date_of(&self, photo: PhotoId) -> Result<Option<PhotoDate>, Error> {
-        let sql = "SELECT taken_at, taken_from, taken_offset_min FROM photos \
-                   WHERE id = ?1 AND taken_at IS NOT NULL";
-        let row = |row: &Row| {
-            let word: Option<String> = row.get(1)?;
-            Ok(PhotoDate {
-                local: row.get(0)?,
-                source: DateSource::ALL
-                    .into_iter()
-                    .find(|source| word.as_deref() == Some(source.word())),
-                offset_min: row.get(2)?,
-            })
-        };
-        Ok(self.query_rows(sql, [photo.0], row)?.pop())
+        let sql = "SELECT taken_at, taken_from, taken_offset_min FROM photos WHERE id = ?1";
+        let row = |row: &Row| PhotoDate::from_row(row, 0);
+        Ok(self.query_rows(sql, [photo.0], row)?.pop().flatten())
     }
 }

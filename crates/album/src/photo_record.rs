@@ -9,6 +9,7 @@ use fusiform_face::quality::Quality;
 use fusiform_search::template::ModelId;
 
 use crate::ids::PhotoId;
+use crate::unusable::Unusable;
 
 /// The models whose results are recorded.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -62,7 +63,7 @@ pub enum Outcome {
     /// Its content is in the album already, but was recorded without a fingerprint.
     KnownPicture(Fingerprint, Orientation),
     /// It could not be used: reason and remedy.
-    Problem(String),
+    Problem(Unusable),
 }
 
 /// What became of a file.

@@ -32,6 +32,8 @@ pub struct MissingRoot {
     pub path: PathBuf,
     /// Photos of the album below it.
     pub n_photos: usize,
+    /// It is there and holds nothing: the place of a disk that is off, or everything was deleted.
+    pub is_empty: bool,
 }
 
 /// What pruning forgets, or has forgotten.
@@ -45,6 +47,16 @@ pub struct Pruned {
     pub n_decided: usize,
     /// How many templates are deleted.
     pub n_templates: usize,
+}
+
+impl MissingRoot {
+    /// What is the matter with it: `is not there`, `holds nothing now`.
+    pub fn state(&self) -> &'static str {
+        match self.is_empty {
+            true => "holds nothing now",
+            false => "is not there now",
+        }
+    }
 }
 
 impl Album {
@@ -89,9 +101,18 @@ impl Album {
             let what = format!("{}: is no folder, or is not there", root.display());
             return Err(Error::InvalidRequest(what));
         }
+        if self
+            .remembered()?
+            .iter()
+            .any(|known| root.starts_with(known))
+        {
+            return Ok(());
+        }
         self.remember_roots(&[root.to_path_buf()])?;
         self.transaction(|t| {
-            let sql = "UPDATE roots SET is_remembered = 1 WHERE path = ?1";
+            // A folder that holds it was scanned once, and dropped since.
+            let sql = "INSERT INTO roots (path, is_remembered) VALUES (?1, 1) \
+                       ON CONFLICT (path) DO UPDATE SET is_remembered = 1";
             t.execute(sql, [path_to_bytes(root)])?;
             Ok(())
         })
@@ -129,19 +150,27 @@ impl Album {
         self.query_rows(sql, [], |row| row.get(0).map(path_from_bytes))
     }
 
-    /// Scanned folders that are not there now: a disk that is off, or a folder that was moved.
+    /// Scanned folders that are not there now, or hold nothing: a disk that is off, or a folder
+    /// that was moved.
     ///
     /// # Errors
     /// [`Error::Sqlite`].
     pub fn missing_roots(&self) -> Result<Vec<MissingRoot>, Error> {
-        let mut missing = Vec::new();
+        let mut missing: Vec<MissingRoot> = Vec::new();
         for path in self.roots()? {
-            if is_there(&path) {
+            // Of folders within one another the outer one tells.
+            let is_told = |outer: &MissingRoot| path.starts_with(&outer.path);
+            if is_there(&path) || missing.iter().any(is_told) {
                 continue;
             }
             let n_photos = self.photos_below(&path)?;
             if n_photos > 0 {
-                missing.push(MissingRoot { path, n_photos });
+                let is_empty = path.is_dir();
+                missing.push(MissingRoot {
+                    path,
+                    n_photos,
+                    is_empty,
+                });
             }
         }
         Ok(missing)
@@ -163,15 +192,19 @@ impl Album {
     /// # Errors
     /// [`Error::Sqlite`].
     pub fn files_within(&self, paths: &[PathBuf]) -> Result<usize, Error> {
-        let sql = "SELECT count(*) FROM files WHERE path = ?1 OR (path >= ?2 AND path < ?3)";
-        let mut n_files = 0;
-        for path in paths {
-            let (from, to) = below(path);
-            let key = params![path_to_bytes(path), from, to];
-            let found = self.query_rows(sql, key, |row| row.get::<_, i64>(0))?;
-            n_files += found.first().copied().unwrap_or(0) as usize;
-        }
-        Ok(n_files)
+        let sql = "SELECT (SELECT count(*) FROM files WHERE path = ?1) \
+                   + (SELECT count(*) FROM files WHERE path >= ?2 AND path < ?3)";
+        let read = || -> rusqlite::Result<usize> {
+            let mut query = self.db.prepare_cached(sql)?;
+            let mut n_files = 0;
+            for path in paths {
+                let (from, to) = below(path);
+                let key = params![path_to_bytes(path), from, to];
+                n_files += query.query_row(key, |row| row.get::<_, i64>(0))? as usize;
+            }
+            Ok(n_files)
+        };
+        read().map_err(|e| self.sqlite_error(e))
     }
 
     /// Takes files out that are below a root but were not found there, and photos without a file.
@@ -249,6 +282,9 @@ impl Album {
             t.execute(&format!("DELETE FROM faces WHERE id IN {of_gone}"), [])?;
             let sql = "DELETE FROM passes WHERE photo IN (SELECT id FROM photos WHERE gone = 1)";
             t.execute(sql, [])?;
+            let sql = "DELETE FROM stated_names \
+                       WHERE photo IN (SELECT id FROM photos WHERE gone = 1)";
+            t.execute(sql, [])?;
             forget_undecided(t)
         })?;
         Ok(pruned)
@@ -264,7 +300,8 @@ impl Album {
         self.transaction(|t| {
             let sql = "DELETE FROM files WHERE path >= ?1 AND path < ?2";
             let n_files = t.execute(sql, params![from, to])?;
-            t.execute("DELETE FROM roots WHERE path = ?1", [path_to_bytes(root)])?;
+            let sql = "DELETE FROM roots WHERE path = ?1 OR (path >= ?2 AND path < ?3)";
+            t.execute(sql, params![path_to_bytes(root), from, to])?;
             let n_photos = retire_all(t)?;
             Ok(Reconciled { n_files, n_photos })
         })

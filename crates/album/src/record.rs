@@ -147,7 +147,7 @@ fn record_file(
         Some(hash) => photo_of_content(t, hash)?,
     };
     let (recorded, photo, problem) = match (&file.outcome, known, &file.hash) {
-        (Outcome::Problem(why), _, _) => (Recorded::Problem, None, Some(why.as_str())),
+        (Outcome::Problem(why), _, _) => (Recorded::Problem, None, Some(&*why.why)),
         (Outcome::New(record), known, Some(hash)) => {
             let (photo, recorded) = record_photo(t, key, candidates, path, hash, known, record)?;
             (recorded, Some(photo), None)
@@ -176,6 +176,7 @@ fn record_file(
     t.prepare_cached(sql)?.execute(row)?;
     if let Some(photo) = photo {
         revive(t, photo)?;
+        candidates.renew(t, photo)?;
     }
     Ok(recorded)
 }

@@ -165,7 +165,6 @@ pub(crate) fn record_photo(
     if !had_faces {
         let replaced = unsketched_at(t, path, photo)?;
         adopt(t, key, candidates, photo, record, replaced)?;
-        candidates.add(key, photo, record);
     }
     // An erased face gets no template and no landmarks again.
     for sql in [

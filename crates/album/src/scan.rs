@@ -27,6 +27,7 @@
 
 mod analyse;
 mod exclude;
+mod left_out;
 mod read;
 mod unread;
 mod walk;
@@ -41,6 +42,8 @@ use std::time::{Duration, Instant};
 
 pub use analyse::Analyse;
 pub use exclude::Exclude;
+pub(crate) use exclude::{ExcludeBelow, NO_MEDIA};
+pub use left_out::{LeftOut, Reason};
 use read::Work;
 pub use read::read_photo;
 pub(crate) use read::size_and_mtime;
@@ -50,7 +53,8 @@ use walk::photos_below;
 use crate::database::Album;
 use crate::error::Error;
 use crate::photo_record::{FileState, ModelPair, Outcome, Recorded, ScannedFile};
-use crate::presence::Reconciled;
+use crate::presence::{MissingRoot, Reconciled};
+use crate::unusable::{ProblemKind, Unusable};
 
 /// Files per thread that may be in analysis or waiting to be recorded.
 pub const WINDOW_PER_THREAD: usize = 16;
@@ -96,13 +100,18 @@ pub struct ScanSummary {
     /// How many of the files that were taken out were scanned earlier and are left out now.
     pub n_excluded_files: usize,
     /// Files and folders that could not be used, with reason and remedy.
-    pub problems: Vec<(PathBuf, String)>,
+    pub problems: Vec<(PathBuf, Unusable)>,
     /// What in photos that were used had no effect or is missing.
     pub notes: Vec<(PathBuf, String)>,
     /// Pictures and films that are not read, each with what it seems to be.
     pub unread: Vec<(PathBuf, String)>,
     /// Folders and files that were left out, each with the reason.
     pub excluded: Vec<(PathBuf, String)>,
+    /// How many files are neither pictures nor films, by the ending of their names.
+    pub no_pictures: BTreeMap<String, usize>,
+    /// Folders that hold nothing at all now, although photos of the album were there: perhaps a
+    /// disk that is off. What was found there is kept.
+    pub emptied: Vec<MissingRoot>,
     /// Whether it was asked to stop before the end.
     pub interrupted: bool,
 }
@@ -127,7 +136,12 @@ pub fn scan(
     report(Event::Found(found.photos.len()));
     let mut summary = ScanSummary {
         files: found.photos.len(),
-        problems: found.problems,
+        problems: found
+            .problems
+            .into_iter()
+            .map(|(path, why)| (path, Unusable::new(ProblemKind::Unreadable, why)))
+            .collect(),
+        no_pictures: found.no_pictures,
         unread: found.unread,
         excluded: found.excluded,
         ..ScanSummary::default()
@@ -214,6 +228,11 @@ pub fn scan(
     if !summary.interrupted {
         let excluded: Vec<PathBuf> = summary.excluded.iter().map(|(p, _)| p.clone()).collect();
         summary.n_excluded_files = album.files_within(&excluded)?;
+        let missing = album.missing_roots()?.into_iter();
+        let of_scan = |path: &PathBuf| found.roots.iter().any(|root| path.starts_with(root));
+        summary.emptied = missing
+            .filter(|missing| missing.is_empty && of_scan(&missing.path))
+            .collect();
         summary.gone = album.reconcile(&found.roots, &listed, &unread)?;
     }
     summary.problems.sort();

@@ -1,6 +1,7 @@
 //! People whom an unnamed group or a lone face may be. In: the groups of a grouping. Out:
 //! suggestions, near enough to ask a human but not to decide. Knows nothing of the database.
 
+use std::cell::OnceCell;
 use std::collections::BTreeSet;
 
 use fusiform_search::cluster::ClusterOptions;
@@ -9,8 +10,11 @@ use fusiform_search::template::similarity;
 
 use crate::grouped_face::{GroupedFace, mean, weight, weighted_sum};
 use crate::ids::{FaceId, PersonId};
-use crate::review::{Subject, Suggestion};
-use crate::worth_asking::{COHORT_SIZE, Evidence, expected_gain, probability_of_other, settled};
+use crate::question_id::Subject;
+use crate::review::Suggestion;
+use crate::worth_asking::{
+    COHORT_SIZE, Evidence, Likeness, expected_gain, probability_of_other, settled,
+};
 
 /// A person whom a subject may be.
 struct Candidate<'a> {
@@ -22,6 +26,7 @@ struct Candidate<'a> {
     prototypes: Vec<Vec<f32>>,
     photos: BTreeSet<i64>,
     faces: &'a [&'a GroupedFace],
+    likeness: OnceCell<Likeness>,
 }
 
 impl<'a> Candidate<'a> {
@@ -34,6 +39,7 @@ impl<'a> Candidate<'a> {
             prototypes: prototypes(group),
             photos: group.iter().map(|f| f.photo).collect(),
             faces: group,
+            likeness: OnceCell::new(),
         }
     }
 }
@@ -61,11 +67,13 @@ pub(crate) fn suggestions(
     }
     let index = CandidateIndex::new(&candidates);
     let suggestion = |subject, faces: &[&GroupedFace], near: Nearest| {
+        let of_person = || Likeness::of(near.candidate.faces);
         let evidence = Evidence {
             similarity: near.similarity,
             cohort: &near.cohort,
             subject: faces,
             person: near.candidate.faces,
+            person_likeness: *near.candidate.likeness.get_or_init(of_person),
             n_people,
         };
         let probability = evidence.probability(&options.likelihood_ratio);

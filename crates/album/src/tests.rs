@@ -4,12 +4,14 @@ mod assign;
 mod browse;
 mod bulk;
 mod decisions;
+mod disk;
 mod drawing;
 mod migrations;
 mod photo_list;
 mod presence;
 mod regions;
 mod shared_links;
+mod stated;
 mod walk;
 
 use std::collections::BTreeMap;
@@ -251,7 +253,7 @@ fn a_problem_is_listed_until_the_file_is_well() {
     let (_stage, mut album) = filled();
     let mut file = photo(40, &[0], "e@1");
     let well = file.outcome.clone();
-    file.outcome = Outcome::Problem("it is cut short".into());
+    file.outcome = Outcome::Problem(Unusable::new(ProblemKind::Damaged, "it is cut short"));
     album.record(&[file.clone()]).unwrap();
     let problems = album.problems().unwrap();
     assert_eq!(

@@ -19,7 +19,7 @@ use notify::{
     Config, ErrorKind, Event, EventKind, PollWatcher, RecommendedWatcher, RecursiveMode, Watcher,
 };
 
-use crate::scan::{Exclude, looks_like_photo};
+use crate::scan::{Exclude, ExcludeBelow, NO_MEDIA, looks_like_photo};
 
 /// Changes are handed on once it was quiet for so long …
 const QUIET: Duration = Duration::from_millis(800);
@@ -47,7 +47,6 @@ pub struct Changed {
 #[derive(Debug)]
 pub struct Watch {
     roots: Vec<Root>,
-    exclude: Exclude,
     shared: Arc<Shared>,
     system: Option<RecommendedWatcher>,
     polled: Option<PollWatcher>,
@@ -59,6 +58,8 @@ struct Root {
     path: PathBuf,
     /// What tells the folder from another at the same path; `None` while it is away.
     identity: Option<u64>,
+    /// What is left out below it; `None` for patterns that cannot be read, which no scan takes.
+    exclude: Option<ExcludeBelow>,
 }
 
 #[derive(Debug, Default)]
@@ -126,12 +127,14 @@ fn folder_of(path: &Path) -> Option<PathBuf> {
     if path.is_dir() {
         return Some(path.into());
     }
-    let is_marker = path.file_name().is_some_and(|name| name == ".nomedia");
+    let folder = path.parent()?;
+    // A marker is about its folder as a whole, which is found or left out from the one above.
+    if path.file_name().is_some_and(|name| name == NO_MEDIA) {
+        return folder.parent().map(Path::to_path_buf);
+    }
     // What is gone may have been a folder with photos.
-    let matters = looks_like_photo(path) || is_marker || !path.exists();
-    matters
-        .then(|| path.parent().map(Path::to_path_buf))
-        .flatten()
+    let matters = looks_like_photo(path) || !path.exists();
+    matters.then(|| folder.to_path_buf())
 }
 
 impl Watch {
@@ -149,7 +152,6 @@ impl Watch {
         }
         let mut watch = Watch {
             roots: Vec::new(),
-            exclude,
             shared,
             system: system.ok(),
             polled: None,
@@ -163,8 +165,11 @@ impl Watch {
                 let note = format!("{}: is not there; watched once it is", root.display());
                 watch.shared.lock().notes.push(note);
             }
-            let path = root;
-            watch.roots.push(Root { path, identity });
+            watch.roots.push(Root {
+                exclude: exclude.below(&root).ok(),
+                path: root,
+                identity,
+            });
         }
         watch
     }
@@ -204,22 +209,34 @@ impl Watch {
     /// What to scan for what was reported.
     fn changed(&self, pending: Pending) -> Changed {
         let there = self.roots.iter().filter(|root| root.identity.is_some());
-        let there: Vec<&Path> = there.map(|root| &*root.path).collect();
-        let mut folders = BTreeSet::new();
+        let there: Vec<&Root> = there.collect();
+        let (mut folders, mut emptied) = (BTreeSet::new(), BTreeSet::new());
         if pending.lost {
-            folders.extend(there.iter().map(|root| root.to_path_buf()));
+            folders.extend(there.iter().map(|root| root.path.clone()));
         }
         for folder in &pending.folders {
-            let Some(root) = there.iter().find(|root| folder.starts_with(root)) else {
+            let Some(root) = there.iter().find(|root| folder.starts_with(&root.path)) else {
                 continue;
             };
-            if !self.exclude.leaves_out(root, folder) {
-                folders.extend(lowest_with_content(folder, root));
+            let leaves_out = |e: &ExcludeBelow| e.leaves_out(&root.path, folder);
+            if root.exclude.as_ref().is_some_and(leaves_out) {
+                continue;
+            }
+            match lowest_with_content(folder, &root.path) {
+                Some(folder) => drop(folders.insert(folder)),
+                None => drop(emptied.insert(&root.path)),
             }
         }
+        let mut notes = pending.notes;
+        notes.extend(emptied.into_iter().map(|root| {
+            format!(
+                "{}: holds nothing any more; what was found there is kept, in case its disk is off",
+                root.display()
+            )
+        }));
         Changed {
             folders: outermost(folders),
-            notes: pending.notes,
+            notes,
         }
     }
 
@@ -422,6 +439,16 @@ mod tests {
         fs::remove_file(root.join("a/deep/1.jpg")).unwrap();
         let found = wait(&mut watch, |c| !c.folders.is_empty());
         assert_eq!(found.folders, [root.join("a/deep")], "{found:?}");
+        // A marker leaves its folder out, and lets it in again when it is gone.
+        fs::write(root.join("a/deep/.nomedia"), "").unwrap();
+        let found = wait(&mut watch, |c| !c.folders.is_empty());
+        assert_eq!(found.folders, [root.join("a")], "{found:?}");
+        fs::remove_file(root.join("a/deep/.nomedia")).unwrap();
+        let found = wait(&mut watch, |c| !c.folders.is_empty());
+        assert_eq!(found.folders, [root.join("a")], "{found:?}");
+        fs::rename(root.join("a/deep"), root.join("private/deep")).unwrap();
+        let found = wait(&mut watch, |c| !c.folders.is_empty());
+        assert_eq!(found.folders, [root.join("a")], "{found:?}");
     }
 
     #[test]
@@ -440,6 +467,22 @@ mod tests {
         assert_eq!(back.folders, std::slice::from_ref(&root));
         fs::write(root.join("3.jpg"), "x").unwrap();
         wait(&mut watch, |c| c.folders.contains(&root));
+    }
+
+    #[test]
+    fn a_folder_from_which_everything_went_is_said_to_be_empty() {
+        let dir = tempfile::tempdir().unwrap();
+        let root = dir.path().join("photos");
+        fs::create_dir(&root).unwrap();
+        fs::write(root.join("1.jpg"), "x").unwrap();
+        let mut watch = Watch::new(std::slice::from_ref(&root), Exclude::default());
+        fs::remove_file(root.join("1.jpg")).unwrap();
+        let found = wait(&mut watch, |c| !c.notes.is_empty());
+        assert!(
+            found.notes[0].contains("holds nothing any more"),
+            "{found:?}"
+        );
+        assert!(found.folders.is_empty(), "{found:?}");
     }
 
     #[test]

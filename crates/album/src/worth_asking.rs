@@ -51,8 +51,27 @@ pub(crate) struct Evidence<'a> {
     pub(crate) cohort: &'a [f32],
     pub(crate) subject: &'a [&'a GroupedFace],
     pub(crate) person: &'a [&'a GroupedFace],
+    /// What the person's own faces are like.
+    pub(crate) person_likeness: Likeness,
     /// People of the album.
     pub(crate) n_people: usize,
+}
+
+/// What the faces of one person are like: computed once for each, and not for each suggestion.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Likeness {
+    /// The mean similarity of their pairs; `None` for one face.
+    cohesion: Option<f32>,
+    mean_quality: f32,
+}
+
+impl Likeness {
+    pub(crate) fn of(person: &[&GroupedFace]) -> Likeness {
+        Likeness {
+            cohesion: cohesion(person),
+            mean_quality: mean_quality(person),
+        }
+    }
 }
 
 impl Evidence<'_> {
@@ -66,7 +85,11 @@ impl Evidence<'_> {
                 .ln_at(all.iter().sum::<f32>() / n_cohort)
                 .max(FAR_COHORT),
         };
-        let cohesion = cohesion(self.person).map_or(USUAL_COHESION, |c| ratio.ln_at(c));
+        let Likeness {
+            cohesion,
+            mean_quality,
+        } = self.person_likeness;
+        let cohesion = cohesion.map_or(USUAL_COHESION, |c| ratio.ln_at(c));
         let n_faces = self.subject.len().max(1) as f32;
         let log_odds = CONSTANT
             + WEIGHT_SIMILARITY * ratio.ln_at(self.similarity)
@@ -75,7 +98,7 @@ impl Evidence<'_> {
             + WEIGHT_COHORT * cohort
             + WEIGHT_LN_PEOPLE * (self.n_people.max(1) as f32).ln()
             + WEIGHT_LN_FACES * n_faces.ln()
-            + WEIGHT_LOW_QUALITY * (GOOD_QUALITY - mean_quality(self.person)).max(0.0);
+            + WEIGHT_LOW_QUALITY * (GOOD_QUALITY - mean_quality).max(0.0);
         logistic(log_odds)
     }
 }
@@ -169,6 +192,7 @@ mod tests {
             cohort,
             subject: &subject,
             person: &person,
+            person_likeness: Likeness::of(&person),
             n_people: 100,
         };
         evidence.probability(&LikelihoodRatio::default())

@@ -6,15 +6,19 @@
 use std::path::PathBuf;
 
 use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum, value_parser};
-use fusiform::album::{Page, PartialDate};
+use fusiform::album::{Page, PartialDate, QuestionId};
 use fusiform::geometry::BoundingBox;
 use fusiform::models::Precision;
 
 mod detect;
+mod enrol;
 mod eval;
+mod setup;
 
 pub(crate) use detect::DetectArgs;
+pub(crate) use enrol::{EnrolArgs, FolderOf, date_of};
 pub(crate) use eval::{EvalCommand, RobustnessArgs};
+pub(crate) use setup::SetupArgs;
 
 const EXIT_CODES: &str = "Exit codes: 0 done; 1 the answer is no (different, nobody known); \
 2 wrong usage; \
@@ -55,6 +59,12 @@ pub(crate) struct Global {
     /// Photos handled at once [default: one per core]
     #[arg(long, global = true, value_name = "N", value_parser = value_parser!(u16).range(1..=256))]
     pub(crate) threads: Option<u16>,
+    /// Pixels that a photo may have, width times height [default: 200000000]
+    #[arg(long, global = true, value_name = "N", value_parser = value_parser!(u64).range(1..))]
+    pub(crate) max_pixels: Option<u64>,
+    /// Bytes that the file of a photo may have [default: 268435456]
+    #[arg(long, global = true, value_name = "N", value_parser = value_parser!(u64).range(1..))]
+    pub(crate) max_bytes: Option<u64>,
     /// Settings file (TOML) instead of the one in Fusiform's home
     #[arg(long, global = true, value_name = "FILE")]
     pub(crate) config: Option<PathBuf>,
@@ -248,11 +258,15 @@ unless --root names it."
         page: PageArgs,
     },
     /// Questions whose answers settle most, with reasons; and answering them
-    #[command(after_help = "Example: fusiform review\n         fusiform review 17 yes")]
+    #[command(
+        after_help = "Example: fusiform review\n         fusiform review g12-3 yes\n\n\
+A question is called by what it asks: g12-3 whether group 12 is person 3, f311-3 whether face 311 \
+is."
+    )]
     Review {
-        /// Number of a question
+        /// What the question is called
         #[arg(requires = "answer")]
-        question: Option<i64>,
+        question: Option<QuestionId>,
         /// The answer
         answer: Option<ReviewAnswer>,
         #[command(flatten)]
@@ -300,6 +314,14 @@ fusiform together --words holiday --from 2020 --to 2020"
     /// Copy photos with everybody's face covered but those to keep, without any metadata
     #[command(after_help = "Example: fusiform redact party.jpg --keep 'Aunt Ida' -o to-share")]
     Redact(RedactArgs),
+    /// Who of the catalogue appears when in videos
+    #[cfg(feature = "video")]
+    #[command(
+        after_help = "Example: fusiform video party.mp4 --webvtt party.vtt --sheet party.jpg\n\n\
+MP4, MOV, MKV and WebM with H.264 or H.265. Nothing of a video is kept in the catalogue; people\n\
+without a name are counted, and neither their faces nor anything that tells them again is written."
+    )]
+    Video(VideoArgs),
     /// Write names and faces for other programs
     #[command(subcommand)]
     Export(ExportCommand),
@@ -386,6 +408,14 @@ programs need an API key anywhere (see fusiform key --help). Settings may also s
 FUSIFORM_NEXTCLOUD_LISTEN and FUSIFORM_DEEPSTACK_LISTEN answer those programs in place of the \
 server that they expect, each on a port of its own.")]
     Serve(ServeArgs),
+    /// Write the settings file: pages, Immich, Nextcloud, DeepStack, Frigate and Home Assistant
+    #[command(after_help = "Example: fusiform setup\n         \
+fusiform setup --immich --immich-forward http://immich-machine-learning:3003\n         \
+fusiform setup --broker mqtt://127.0.0.1:1883 --frigate http://127.0.0.1:5000\n\n\
+At a terminal it asks; with flags it does not. What is not answered stays as it was. It tries \
+each address, says what is wrong with it, and prints what to type into the other programs. The \
+settings are written also if an address does not answer yet (exit code 3).")]
+    Setup(Box<SetupArgs>),
     /// Make a service of the recognition server and print its API key
     #[command(after_help = "Example: fusiform key recognition\n\n\
 The first key makes the vault, the encrypted file of enrolled people. \
@@ -394,6 +424,17 @@ A running server that had a vault takes new keys at once.")]
     /// Show the API keys, exchange one, take one back
     #[command(subcommand)]
     Keys(KeysCommand),
+    /// Enrol people in the recognition service: a folder per person, or named people of the album
+    #[command(
+        after_help = "Example: fusiform enrol people --basis consent --expires 365d\n         \
+fusiform enrol --album --person 'Aunt Ida' --basis household --no-expiry\n         \
+fusiform enrol /media/frigate/clips/faces --basis household --no-expiry\n\n\
+DIR/Ida/*.jpg are pictures of Ida; each shows one face. Of the album, the clearest faces are \
+taken, as crops without anybody else. Nobody is enrolled without a ground and an end. A picture \
+that is enrolled already is not enrolled again, so the command can be stopped and repeated. Stop \
+`fusiform serve` meanwhile."
+    )]
+    Enrol(EnrolArgs),
     /// The log of enrolments, identifications, exports and erasures
     #[command(subcommand)]
     Audit(AuditCommand),
@@ -799,6 +840,32 @@ pub(crate) struct RedactArgs {
     /// Folder for the copies; the photos themselves are not touched
     #[arg(long, short, value_name = "DIR")]
     pub(crate) out: PathBuf,
+    #[command(flatten)]
+    pub(crate) detect: DetectArgs,
+}
+
+/// Videos, how closely they are looked at, what is written.
+#[cfg(feature = "video")]
+#[derive(Debug, ClapArgs)]
+pub(crate) struct VideoArgs {
+    /// The videos
+    #[arg(required = true, value_name = "FILE")]
+    pub(crate) files: Vec<PathBuf>,
+    /// Milliseconds between the frames that are looked at
+    #[arg(
+        long,
+        default_value_t = 200,
+        value_name = "MS",
+        value_parser = value_parser!(u32).range(1..=60_000)
+    )]
+    pub(crate) interval_ms: u32,
+    /// Write when whom is to be seen as WebVTT, which players show; of one video
+    #[arg(long, value_name = "FILE")]
+    pub(crate) webvtt: Option<PathBuf>,
+    /// Write a contact sheet, .jpg or .png: the best face of each appearance of a named person
+    #[cfg(feature = "draw")]
+    #[arg(long, value_name = "FILE")]
+    pub(crate) sheet: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) detect: DetectArgs,
 }

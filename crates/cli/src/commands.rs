@@ -10,6 +10,7 @@ pub(crate) mod doctor;
 #[cfg(feature = "draw")]
 mod draw;
 pub(crate) mod edit;
+pub(crate) mod enrol;
 pub(crate) mod eval;
 pub(crate) mod eval_cluster;
 pub(crate) mod eval_detect;
@@ -31,7 +32,10 @@ pub(crate) mod report;
 pub(crate) mod review;
 pub(crate) mod scan;
 pub(crate) mod serve;
+pub(crate) mod setup;
 pub(crate) mod shell;
 pub(crate) mod vault;
 pub(crate) mod verify;
+#[cfg(feature = "video")]
+pub(crate) mod video;
 pub(crate) mod watch;

@@ -1,5 +1,5 @@
 //! Where the files are and which models to use. In: TOML file, environment, flags, in that order.
-//! Out: one [`Config`]. Only this file and `config/serve.rs` read the environment.
+//! Out: one [`Config`]. Only this file and those of its folder read the environment.
 
 mod error;
 mod mqtt;
@@ -14,10 +14,13 @@ use std::path::{Path, PathBuf};
 use etcetera::BaseStrategy;
 use serde::Deserialize;
 
-use error::ConfigError;
+pub(crate) use error::ConfigError;
+use fusiform::DecodeLimits;
 use fusiform::album::expand_home;
 use fusiform_server::Settings;
 use mqtt::MqttLayer;
+pub(crate) use other_programs::{DEEPSTACK_LISTEN, NEXTCLOUD_LISTEN};
+use serve::NUMBER;
 pub(crate) use serve::{ServeLayer, vault_secrets};
 
 /// Immich's API key, where the environment gives one: `FUSIFORM_IMMICH_KEY`.
@@ -28,6 +31,8 @@ pub(crate) fn immich_key() -> Option<String> {
 /// Settings after every layer has spoken.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Config {
+    /// The settings file, whether it is there or not; `None` if none is named and no home is known.
+    pub file: Option<PathBuf>,
     /// The SQLite file that holds photos, faces and people.
     pub catalogue: PathBuf,
     /// Folder of the model packs that were added.
@@ -40,6 +45,8 @@ pub(crate) struct Config {
     pub folders: Vec<PathBuf>,
     /// What scans leave out, as in a `.gitignore`.
     pub exclude: Vec<String>,
+    /// What the bytes of a photo may ask for.
+    pub limits: DecodeLimits,
     /// The user's home folder, which `~` stands for.
     pub user_home: Option<PathBuf>,
     /// File whose first line is the password of the album's pages.
@@ -64,6 +71,10 @@ pub(crate) struct Layer {
     pub folders: Option<Vec<PathBuf>>,
     /// See [`Config::exclude`].
     pub exclude: Option<Vec<String>>,
+    /// See [`DecodeLimits::max_pixels`].
+    pub max_pixels: Option<u64>,
+    /// See [`DecodeLimits::max_bytes`].
+    pub max_bytes: Option<u64>,
     /// See [`Config::serve`].
     #[serde(default)]
     pub serve: ServeLayer,
@@ -75,30 +86,43 @@ impl Config {
     /// `file` is the settings file that a flag names; without it `config.toml` in Fusiform's home
     /// is read if it exists. Fusiform's home is `FUSIFORM_HOME`, else `fusiform` in the user's data
     /// folder (XDG Base Directory). Variables: `FUSIFORM_HOME`, `FUSIFORM_CATALOGUE`,
-    /// `FUSIFORM_MODELS_DIR`, `FUSIFORM_PACK`, `FUSIFORM_THREADS`. `~` in a path is the user's home
-    /// folder.
+    /// `FUSIFORM_MODELS_DIR`, `FUSIFORM_PACK`, `FUSIFORM_THREADS`, `FUSIFORM_MAX_PIXELS`,
+    /// `FUSIFORM_MAX_BYTES`. `~` in a path is the user's home folder.
     ///
     /// # Errors
     /// [`ConfigError`] naming the file or variable.
     pub(crate) fn resolve(file: Option<&Path>, flags: Layer) -> Result<Config, ConfigError> {
-        let home = match env::var_os("FUSIFORM_HOME") {
-            Some(home) => Some(PathBuf::from(home)),
-            None => etcetera::choose_base_strategy()
-                .ok()
-                .map(|s| s.data_dir().join("fusiform")),
+        let from_file = match file {
+            Some(path) => read(path)?,
+            None => read_if_there(usual_file().as_deref())?,
         };
-        let from_file = match (file, &home) {
-            (Some(path), _) => read(path)?,
-            (None, Some(home)) => match read(&home.join("config.toml")) {
-                Err(ConfigError::Read { source, .. })
-                    if source.kind() == io::ErrorKind::NotFound =>
-                {
-                    Layer::default()
-                }
-                other => other?,
-            },
-            (None, None) => Layer::default(),
-        };
+        Config::of_layers(file, flags, from_file)
+    }
+
+    /// As [`Config::resolve`], where the file that a flag names need not be there yet.
+    ///
+    /// # Errors
+    /// [`ConfigError`] naming the file or variable.
+    pub(crate) fn resolve_new(file: Option<&Path>, flags: Layer) -> Result<Config, ConfigError> {
+        let there = file.map(Path::to_owned).or_else(usual_file);
+        let from_file = read_if_there(there.as_deref())?;
+        Config::of_layers(file, flags, from_file)
+    }
+
+    /// What the text of a settings file would give, if it were `file`.
+    ///
+    /// # Errors
+    /// [`ConfigError`] naming the file or variable.
+    pub(crate) fn of_text(text: &str, file: &Path) -> Result<Config, ConfigError> {
+        Config::of_layers(Some(file), Layer::default(), parse(text, file)?)
+    }
+
+    fn of_layers(
+        file: Option<&Path>,
+        flags: Layer,
+        from_file: Layer,
+    ) -> Result<Config, ConfigError> {
+        let home = home();
         let user_home = etcetera::home_dir().ok();
         let layer = flags.over(environment()?).over(from_file);
         let layer = layer.with_home(user_home.as_deref())?;
@@ -108,6 +132,7 @@ impl Config {
                 .ok_or(ConfigError::NoHome)
         };
         Ok(Config {
+            file: file.map(Path::to_owned).or_else(usual_file),
             catalogue: layer
                 .catalogue
                 .map_or_else(|| in_home("catalogue.db"), Ok)?,
@@ -116,6 +141,11 @@ impl Config {
             threads: layer.threads,
             folders: layer.folders.unwrap_or_default(),
             exclude: layer.exclude.unwrap_or_default(),
+            limits: DecodeLimits {
+                max_pixels: layer.max_pixels.unwrap_or(DecodeLimits::DEFAULT.max_pixels),
+                max_bytes: layer.max_bytes.unwrap_or(DecodeLimits::DEFAULT.max_bytes),
+                ..DecodeLimits::DEFAULT
+            },
             user_home,
             password_file: layer.serve.password_file.clone(),
             serve: layer.serve.resolve(home.as_deref())?,
@@ -133,6 +163,8 @@ impl Layer {
             threads: self.threads.or(below.threads),
             folders: self.folders.or(below.folders),
             exclude: self.exclude.or(below.exclude),
+            max_pixels: self.max_pixels.or(below.max_pixels),
+            max_bytes: self.max_bytes.or(below.max_bytes),
             serve: self.serve.over(below.serve),
         }
     }
@@ -164,12 +196,41 @@ impl Layer {
     }
 }
 
+/// Fusiform's home: `FUSIFORM_HOME`, else a folder of the user's data.
+fn home() -> Option<PathBuf> {
+    match env::var_os("FUSIFORM_HOME") {
+        Some(home) => Some(PathBuf::from(home)),
+        None => etcetera::choose_base_strategy()
+            .ok()
+            .map(|s| s.data_dir().join("fusiform")),
+    }
+}
+
+/// The settings file that is read unless a flag names another.
+fn usual_file() -> Option<PathBuf> {
+    home().map(|home| home.join("config.toml"))
+}
+
+fn read_if_there(path: Option<&Path>) -> Result<Layer, ConfigError> {
+    match path.map(read) {
+        None => Ok(Layer::default()),
+        Some(Err(ConfigError::Read { source, .. })) if source.kind() == io::ErrorKind::NotFound => {
+            Ok(Layer::default())
+        }
+        Some(read) => read,
+    }
+}
+
 fn read(path: &Path) -> Result<Layer, ConfigError> {
     let text = fs::read_to_string(path).map_err(|source| ConfigError::Read {
         path: path.into(),
         source,
     })?;
-    toml::from_str(&text).map_err(|e| ConfigError::Parse {
+    parse(&text, path)
+}
+
+fn parse(text: &str, path: &Path) -> Result<Layer, ConfigError> {
+    toml::from_str(text).map_err(|e| ConfigError::Parse {
         path: path.into(),
         message: e.to_string(),
     })
@@ -185,20 +246,15 @@ fn environment() -> Result<Layer, ConfigError> {
             wanted: "UTF-8 text",
         }),
     };
-    let threads = text("FUSIFORM_THREADS")?.map(|value| {
-        value.parse().map_err(|_| ConfigError::Variable {
-            name: "FUSIFORM_THREADS",
-            value: value.into(),
-            wanted: "a whole number",
-        })
-    });
     Ok(Layer {
         catalogue: env::var_os("FUSIFORM_CATALOGUE").map(PathBuf::from),
         models_dir: env::var_os("FUSIFORM_MODELS_DIR").map(PathBuf::from),
         pack: text("FUSIFORM_PACK")?,
-        threads: threads.transpose()?,
+        threads: serve::parsed(&text, "FUSIFORM_THREADS", NUMBER)?,
         folders: None,
         exclude: None,
+        max_pixels: serve::parsed(&text, "FUSIFORM_MAX_PIXELS", NUMBER)?,
+        max_bytes: serve::parsed(&text, "FUSIFORM_MAX_BYTES", NUMBER)?,
         serve: serve::environment(&text)?,
     })
 }

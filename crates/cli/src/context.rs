@@ -1,17 +1,17 @@
 //! What a command works with. In: global flags. Out: settings, printer, and on demand engine and
 //! catalogue. Opens nothing before a command asks for it.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
-use fusiform::album::{Album, OpenOptions};
+use fusiform::album::{Album, OpenOptions, expand_home, full_path};
 use fusiform::geometry::BoundingBox;
 use fusiform::models::Library;
 use fusiform::scan::read_photo;
 use fusiform::{AnalyseOptions, Engine, Photo};
 
-use crate::args::Global;
-use crate::config::{Config, Layer};
+use crate::args::{DetectArgs, Global};
+use crate::config::{Config, ConfigError, Layer};
 use crate::printer::Printer;
 
 /// One run of the binary.
@@ -24,6 +24,18 @@ pub(crate) struct Context {
 impl Context {
     /// Applies the global flags over environment and settings file.
     pub(crate) fn open(global: &Global) -> Result<Context> {
+        Context::open_with(global, Config::resolve)
+    }
+
+    /// As [`Context::open`], for a command that makes the settings file.
+    pub(crate) fn open_new(global: &Global) -> Result<Context> {
+        Context::open_with(global, Config::resolve_new)
+    }
+
+    fn open_with(
+        global: &Global,
+        resolve: impl FnOnce(Option<&Path>, Layer) -> Result<Config, ConfigError>,
+    ) -> Result<Context> {
         if let Some(isa) = &global.isa {
             fusiform::cpu::force(isa)?;
         }
@@ -32,10 +44,12 @@ impl Context {
             models_dir: global.models_dir.clone(),
             pack: global.pack.clone(),
             threads: global.threads.map(usize::from),
+            max_pixels: global.max_pixels,
+            max_bytes: global.max_bytes,
             ..Layer::default()
         };
         Ok(Context {
-            config: Config::resolve(global.config.as_deref(), flags)?,
+            config: resolve(global.config.as_deref(), flags)?,
             printer: Printer::new(global.json, global.quiet),
         })
     }
@@ -46,7 +60,30 @@ impl Context {
 
     pub(crate) fn engine(&self) -> Result<Engine> {
         let pack = self.library().load(self.config.pack.as_deref())?;
-        Ok(Engine::open(pack)?)
+        Ok(Engine::open(pack)?.with_limits(self.config.limits))
+    }
+
+    /// How photos are analysed: as the flags say, within the limits of the settings.
+    pub(crate) fn analysing(&self, detect: DetectArgs) -> AnalyseOptions {
+        AnalyseOptions {
+            detect: detect.options(),
+            limits: self.config.limits,
+        }
+    }
+
+    /// The bytes of a photo's file, within the limits of the settings.
+    pub(crate) fn read_photo(&self, path: &Path) -> std::io::Result<Vec<u8>> {
+        read_photo(path, self.config.limits.max_bytes)
+    }
+
+    /// A path as it was typed, with `~` written out, where no shell did that.
+    pub(crate) fn expanded(&self, path: &Path) -> Result<PathBuf> {
+        Ok(expand_home(path, self.config.user_home.as_deref())?)
+    }
+
+    /// As [`Context::expanded`], from the root on.
+    pub(crate) fn absolute(&self, path: &Path) -> Result<PathBuf> {
+        Ok(full_path(&self.expanded(path)?)?)
     }
 
     /// The catalogue, made if it is not there yet.
@@ -114,7 +151,7 @@ impl Context {
 
 /// The faces of a photo's file; an error names the file.
 pub(crate) fn analyse(engine: &Engine, path: &Path, options: &AnalyseOptions) -> Result<Photo> {
-    let analysed = read_photo(path).map_err(anyhow::Error::from);
+    let analysed = read_photo(path, options.limits.max_bytes).map_err(anyhow::Error::from);
     analysed
         .and_then(|bytes| Ok(engine.analyse(&bytes, options)?))
         .with_context(|| shown(path))

@@ -12,10 +12,13 @@ use crate::args::{
     Args, Command, EvalCommand, ExportCommand, FaceCommand, FoldersCommand, ImportCommand,
     ModelsCommand,
 };
+#[cfg(feature = "video")]
+use crate::commands::video;
 use crate::commands::{
-    audit, bench, calibrate, compreface, detect, doctor, edit, eval, eval_cluster, eval_detect,
-    eval_quality, eval_redact, eval_robustness, export, face, find, folders, immich, import, keys,
-    models, people, prune, redact, report, review, scan, serve, shell, vault, verify, watch,
+    audit, bench, calibrate, compreface, detect, doctor, edit, enrol, eval, eval_cluster,
+    eval_detect, eval_quality, eval_redact, eval_robustness, export, face, find, folders, immich,
+    import, keys, models, people, prune, redact, report, review, scan, serve, setup, shell, vault,
+    verify, watch,
 };
 use crate::context::Context;
 use crate::exit::Exit;
@@ -55,6 +58,7 @@ fn dispatch(args: Args) -> anyhow::Result<Exit> {
     let context = match &args.command {
         Command::Completions { shell } => return shell::completions(*shell),
         Command::Man { dir } => return shell::man(dir),
+        Command::Setup(_) => &Context::open_new(&args.global)?,
         _ => &Context::open(&args.global)?,
     };
     match args.command {
@@ -116,10 +120,21 @@ fn dispatch(args: Args) -> anyhow::Result<Exit> {
             people::together(context, search, page)
         }
         Command::Photo { photo } => people::photo(context, &photo),
-        Command::Redact(args) => redact::run(context, &args),
-        Command::Export(ExportCommand::Xmp { out }) => export::xmp(context, out.as_deref()),
+        Command::Redact(mut args) => {
+            args.out = context.expanded(&args.out)?;
+            for photo in &mut args.photos {
+                *photo = context.expanded(photo)?;
+            }
+            redact::run(context, &args)
+        }
+        Command::Export(ExportCommand::Xmp { out }) => {
+            let out = out.map(|out| context.expanded(&out)).transpose()?;
+            export::xmp(context, out.as_deref())
+        }
         Command::Import(ImportCommand::Xmp) => import::xmp(context),
-        Command::Import(ImportCommand::Digikam { database }) => import::digikam(context, &database),
+        Command::Import(ImportCommand::Digikam { database }) => {
+            import::digikam(context, &context.expanded(&database)?)
+        }
         Command::Import(ImportCommand::Immich { url, key_file }) => {
             immich::import(context, &url, key_file.as_deref())
         }
@@ -128,10 +143,30 @@ fn dispatch(args: Args) -> anyhow::Result<Exit> {
             files,
             draw,
             detect: args,
-        } => detect::run(context, &files, draw.as_deref(), args),
-        Command::Verify { a, b, detect } => verify::run(context, &a, &b, detect),
-        Command::Find { photo, top, detect } => find::run(context, &photo, top, detect),
-        Command::Report { out, faces, people } => report::run(context, &out, faces, people),
+        } => {
+            let files = files.iter().map(|file| context.expanded(file));
+            let draw = draw.map(|draw| context.expanded(&draw)).transpose()?;
+            detect::run(
+                context,
+                &files.collect::<Result<Vec<_>, _>>()?,
+                draw.as_deref(),
+                args,
+            )
+        }
+        Command::Verify { a, b, detect } => verify::run(
+            context,
+            &context.expanded(&a)?,
+            &context.expanded(&b)?,
+            detect,
+        ),
+        Command::Find { photo, top, detect } => {
+            find::run(context, &context.expanded(&photo)?, top, detect)
+        }
+        #[cfg(feature = "video")]
+        Command::Video(args) => video::run(context, &args.expanded(context)?),
+        Command::Report { out, faces, people } => {
+            report::run(context, &context.expanded(&out)?, faces, people)
+        }
         Command::Eval(EvalCommand::Lfw {
             images,
             pairs,
@@ -171,10 +206,12 @@ fn dispatch(args: Args) -> anyhow::Result<Exit> {
         Command::Models(ModelsCommand::Add { dir }) => models::add(context, &dir),
         Command::Models(ModelsCommand::Verify) => models::verify(context),
         Command::Serve(args) => serve::run(context, &args),
+        Command::Setup(args) => setup::run(context, &args),
         Command::Bench(args) => bench::run(context, &args),
         Command::Doctor => doctor::run(context),
         Command::Key(args) => keys::make(context, &args),
         Command::Keys(command) => keys::run(context, &command),
+        Command::Enrol(args) => enrol::run(context, &args),
         Command::Audit(command) => audit::run(context, &command),
         Command::Vault(command) => vault::run(context, &command),
         Command::Completions { .. } | Command::Man { .. } => Ok(Exit::Done),

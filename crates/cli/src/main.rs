@@ -11,6 +11,7 @@ mod dispatch;
 mod drawing;
 mod exit;
 mod printer;
+mod question;
 mod remedy;
 mod report;
 mod secret_file;

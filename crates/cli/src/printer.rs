@@ -78,6 +78,13 @@ impl Printer {
         let _ = writeln!(io::stderr().lock(), "{}", plain(&problem.to_string()));
     }
 
+    /// A question to a human, without an end of line; asked also when quiet.
+    pub(crate) fn question(question: &str) {
+        let mut out = io::stderr().lock();
+        // Nothing can be said about a stderr that is gone.
+        let _ = write!(out, "{}", plain(question)).and_then(|()| out.flush());
+    }
+
     /// A progress bar on stderr; hidden when quiet or not a terminal.
     pub(crate) fn bar(self, length: u64, what: &'static str) -> ProgressBar {
         let hidden = self.quiet || !io::stderr().is_terminal();

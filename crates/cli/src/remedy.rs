@@ -2,6 +2,7 @@
 //! in one line, and what to do about it. The libraries know no command line, so their texts stop
 //! before this.
 
+use fusiform::image::ImageError;
 use fusiform::models::PackError;
 use fusiform::{AlbumError, Error};
 use fusiform_gallery::Error as GalleryError;
@@ -40,6 +41,8 @@ fn command(error: &anyhow::Error) -> Option<String> {
             return of_library(error);
         }
         None.or_else(|| cause.downcast_ref().and_then(of_library))
+            .or_else(|| cause.downcast_ref().and_then(of_limit))
+            .or_else(|| cause.downcast_ref().and_then(of_file))
             .or_else(|| cause.downcast_ref().and_then(of_pack))
             .or_else(|| cause.downcast_ref().and_then(of_album))
             .or_else(|| cause.downcast_ref().and_then(of_gallery))
@@ -58,9 +61,36 @@ fn of_library(error: &Error) -> Option<String> {
             "`fusiform calibrate DIR --pack DIR --write` does that".into()
         }
         Error::NoFace => "a smaller --min-face finds smaller faces".into(),
+        Error::Image(why) | Error::Photo { source: why, .. } => return of_limit(why),
         _ => return None,
     })
 }
+
+fn of_limit(error: &ImageError) -> Option<String> {
+    let remedy = match error {
+        ImageError::TooManyPixels { .. } => MORE_PIXELS,
+        ImageError::TooManyBytes { .. } => MORE_BYTES,
+        _ => return None,
+    };
+    Some(remedy.into())
+}
+
+fn of_file(error: &std::io::Error) -> Option<String> {
+    // The system says so of a file that it will not write.
+    let is_ours = error.raw_os_error().is_none();
+    let is_too_large = error.kind() == std::io::ErrorKind::FileTooLarge;
+    (is_too_large && is_ours).then(|| MORE_BYTES.into())
+}
+
+/// What raises the limits of photos; all three names of a setting.
+const MORE_PIXELS: &str =
+    "--max-pixels, FUSIFORM_MAX_PIXELS or `max_pixels` in the settings file raises the limit";
+const MORE_BYTES: &str =
+    "--max-bytes, FUSIFORM_MAX_BYTES or `max_bytes` in the settings file raises the limit";
+
+/// What helps where a scan found photos beyond a limit.
+pub(crate) const MORE_OF_A_PHOTO: &str = "`max_pixels` and `max_bytes` in the settings file, \
+     FUSIFORM_MAX_PIXELS and FUSIFORM_MAX_BYTES, or --max-pixels and --max-bytes raise the limits";
 
 fn of_pack(error: &PackError) -> Option<String> {
     Some(match error {
@@ -80,7 +110,11 @@ fn of_album(error: &AlbumError) -> Option<String> {
         }
         AlbumError::NoSuchPhoto(_) => "`fusiform scan` does that".into(),
         AlbumError::NoSuchDecision(_) => "`fusiform history` lists all decisions".into(),
-        AlbumError::NoSuchQuestion(_) => "`fusiform review` lists the open questions".into(),
+        AlbumError::NoSuchQuestion { .. } => "`fusiform review` lists the open questions".into(),
+        AlbumError::AfterErasure {
+            before: Some((id, _)),
+            ..
+        } => format!("`fusiform undo --decision {id}` takes that back"),
         AlbumError::NameTaken { id, .. } => format!("`fusiform merge {id} …` does that"),
         _ => return None,
     })
@@ -125,6 +159,10 @@ fn of_server(error: &StartError) -> String {
     match error {
         StartError::Listen { .. } => "--listen chooses another address",
         StartError::HalfTls => "--tls-cert and --tls-key give both",
+        StartError::UnknownKey { .. } => {
+            "put one that `fusiform key recognition` prints on its first line, or name another \
+             file in the settings (`fusiform keys list` shows what there is)"
+        }
         StartError::NothingToServe | StartError::NobodyToRecognise(_) => {
             "`fusiform key recognition` makes a key"
         }
@@ -139,6 +177,13 @@ fn of_server(error: &StartError) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn gone() -> AlbumError {
+        AlbumError::NoSuchQuestion {
+            id: "g1-2".into(),
+            why: "it was erased".into(),
+        }
+    }
 
     #[test]
     fn errors_of_the_album_name_the_command_that_helps() {
@@ -155,7 +200,7 @@ mod tests {
             (AlbumError::NoSuchFace(3), "`fusiform person`"),
             (AlbumError::NoSuchPhoto("a.jpg".into()), "`fusiform scan`"),
             (AlbumError::NoSuchDecision(3), "`fusiform history`"),
-            (AlbumError::NoSuchQuestion(3), "`fusiform review`"),
+            (gone(), "`fusiform review`"),
             (taken, "`fusiform merge 7 …`"),
             (AlbumError::ReadOnly { file }, "--catalogue"),
         ] {
@@ -205,11 +250,11 @@ mod tests {
 
     #[test]
     fn an_error_of_the_album_is_found_within_others() {
-        let inner = fusiform::Error::from(AlbumError::NoSuchQuestion(3));
+        let inner = fusiform::Error::from(gone());
         let outer = anyhow::Error::from(inner).context("while answering");
         let text = explain(&outer);
         assert!(
-            text.starts_with("while answering: there is no question 3"),
+            text.starts_with("while answering: question g1-2 is not open any more: it was erased"),
             "{text}"
         );
         assert!(

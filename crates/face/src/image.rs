@@ -57,4 +57,4 @@ pub use orientation::Orientation;
 pub use pixels::Image;
 pub(crate) use resample::{resize, resize_part, scaled_size};
 pub use stored::Note;
-pub use taken::{DateSource, Taken};
+pub use taken::{DateSource, Taken, days_in_month};

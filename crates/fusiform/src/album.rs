@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 pub use fusiform_album::*;
 use fusiform_face::geometry::BoundingBox;
-use fusiform_face::image::{Fingerprint, Image, Orientation};
+use fusiform_face::image::{Fingerprint, Image, ImageError, Orientation};
 
 use crate::engine::Engine;
 use crate::photo::{AnalyseOptions, Face};
@@ -45,7 +45,7 @@ impl Engine {
     ) -> Result<ScanSummary, crate::Error> {
         let roots: Vec<PathBuf> = roots.iter().map(|root| root.as_ref().into()).collect();
         let threads = std::thread::available_parallelism().map_or(1, usize::from);
-        let (options, never) = (AnalyseOptions::default(), AtomicBool::new(false));
+        let (options, never) = (self.usual_options(), AtomicBool::new(false));
         let scan = ScanOptions {
             threads,
             exclude: Exclude::default(),
@@ -169,6 +169,10 @@ struct Recorder<'a> {
 }
 
 impl Analyse for Recorder<'_> {
+    fn max_bytes(&self) -> u64 {
+        self.options.limits.max_bytes
+    }
+
     fn models(&self) -> ModelPair {
         let mut models = self.engine.models();
         let (asked, usual) = (&self.options.detect, DetectOptions::default());
@@ -185,7 +189,7 @@ impl Analyse for Recorder<'_> {
         models
     }
 
-    fn photo_record(&self, bytes: &[u8]) -> Result<PhotoRecord, String> {
+    fn photo_record(&self, bytes: &[u8]) -> Result<PhotoRecord, Unusable> {
         self.photo_record_noting(bytes, &mut |_| {})
     }
 
@@ -193,9 +197,9 @@ impl Analyse for Recorder<'_> {
         &self,
         bytes: &[u8],
         note: &mut dyn FnMut(String),
-    ) -> Result<PhotoRecord, String> {
+    ) -> Result<PhotoRecord, Unusable> {
         let photo = self.engine.analyse(bytes, self.options);
-        let photo = photo.map_err(|e| e.to_string())?;
+        let photo = photo.map_err(unusable)?;
         photo.notes.iter().for_each(|n| note(n.to_string()));
         Ok(PhotoRecord {
             width_px: photo.width_px,
@@ -208,9 +212,26 @@ impl Analyse for Recorder<'_> {
         })
     }
 
-    fn fingerprint(&self, bytes: &[u8]) -> Result<(Fingerprint, Orientation), String> {
+    fn fingerprint(&self, bytes: &[u8]) -> Result<(Fingerprint, Orientation), Unusable> {
         let found = self.engine.fingerprint(bytes, self.options);
-        found.map_err(|e| e.to_string())
+        found.map_err(unusable)
+    }
+}
+
+/// What a scan says of a photo that cannot be used.
+fn unusable(error: crate::Error) -> Unusable {
+    let kind = match &error {
+        crate::Error::Image(why) if why.is_over_limit() => ProblemKind::OverLimit,
+        crate::Error::Image(ImageError::Empty | ImageError::UnknownFormat { .. }) => {
+            ProblemKind::NoPhoto
+        }
+        crate::Error::Image(ImageError::Unsupported { .. }) => ProblemKind::NotCovered,
+        crate::Error::Image(_) => ProblemKind::Damaged,
+        _ => ProblemKind::Failed,
+    };
+    Unusable {
+        kind,
+        why: error.to_string(),
     }
 }
 

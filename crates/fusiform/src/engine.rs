@@ -54,6 +54,7 @@ pub struct Engine {
     precisions: [Precision; 2],
     dimensions: usize,
     idle: Vec<Role>,
+    limits: DecodeLimits,
 }
 
 impl Engine {
@@ -119,7 +120,26 @@ impl Engine {
             precisions,
             dimensions,
             idle,
+            limits: DecodeLimits::DEFAULT,
         })
+    }
+
+    /// The engine with other limits to what the bytes of photos may ask for.
+    pub fn with_limits(self, limits: DecodeLimits) -> Engine {
+        Engine { limits, ..self }
+    }
+
+    /// What the bytes of photos may ask for where no options say it.
+    pub fn limits(&self) -> &DecodeLimits {
+        &self.limits
+    }
+
+    /// The usual options, with the limits of this engine.
+    pub fn usual_options(&self) -> AnalyseOptions {
+        AnalyseOptions {
+            limits: self.limits,
+            ..AnalyseOptions::default()
+        }
     }
 
     /// The pack that is compiled in.
@@ -162,12 +182,12 @@ impl Engine {
         self.pipeline.fingerprint(bytes, options).map_err(of_image)
     }
 
-    /// As [`Engine::analyse`], for a file, with the default options.
+    /// As [`Engine::analyse`], for a file, with [`Engine::usual_options`].
     ///
     /// # Errors
     /// As [`Engine::analyse_file_with`].
     pub fn analyse_file(&self, path: impl AsRef<Path>) -> Result<Photo, Error> {
-        self.analyse_file_with(path, &AnalyseOptions::default())
+        self.analyse_file_with(path, &self.usual_options())
     }
 
     /// As [`Engine::analyse`], for a file.
@@ -230,8 +250,7 @@ impl Engine {
     /// # Errors
     /// [`Error::Image`] for bytes that are not a photo, are damaged, or exceed the limits.
     pub fn decode(&self, bytes: &[u8]) -> Result<Decoded, Error> {
-        let limits = DecodeLimits::default();
-        Ok(fusiform_face::image::decode(bytes, &limits)?)
+        Ok(fusiform_face::image::decode(bytes, &self.limits)?)
     }
 
     /// As [`Engine::decode`], for a file.
@@ -240,7 +259,7 @@ impl Engine {
     /// [`Error::Io`] and [`Error::Photo`] name the file.
     pub fn decode_file(&self, path: impl AsRef<Path>) -> Result<Decoded, Error> {
         let path = path.as_ref();
-        let bytes = read_photo(path, &DecodeLimits::default())?;
+        let bytes = read_photo(path, &self.limits)?;
         self.decode(&bytes).map_err(|e| of_file(path, e))
     }
 

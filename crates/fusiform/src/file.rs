@@ -17,7 +17,7 @@ pub(crate) fn check_ordinary(path: &Path) -> Result<()> {
 pub(crate) fn read_bounded(path: &Path, max_bytes: u64) -> Result<Vec<u8>> {
     let mut bytes = Vec::new();
     File::open(path)?
-        .take(max_bytes + 1)
+        .take(max_bytes.saturating_add(1))
         .read_to_end(&mut bytes)?;
     if bytes.len() as u64 > max_bytes {
         let what = format!("larger than the {max_bytes} bytes allowed for it");

@@ -73,6 +73,63 @@ impl Photo {
     }
 }
 
+/// Why a photo does not show the one face that an enrolment wants.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct NotOneFace {
+    /// Faces in the photo.
+    pub n_faces: usize,
+    /// Those in which somebody can be recognised.
+    pub n_clear: usize,
+    /// The best recognisability among them, 0…1.
+    pub recognisability: f32,
+}
+
+impl std::fmt::Display for NotOneFace {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match (self.n_faces, self.n_clear) {
+            (0, _) => f.write_str("one face is wanted, none is in the image"),
+            (n, 0) => write!(
+                f,
+                "one face is wanted; the {n} in the image cannot be recognised: too small, too \
+                 blurred, or turned away (recognisability {:.2})",
+                self.recognisability
+            ),
+            (_, n) => write!(f, "one face is wanted, {n} are in the image"),
+        }
+    }
+}
+
+impl std::error::Error for NotOneFace {}
+
+/// The face that an enrolment's photo shows: the only clear one, or with `take_largest` the
+/// largest of several. Unclear faces, in the background or anywhere, do not count.
+///
+/// # Errors
+/// [`NotOneFace`].
+///
+/// # Example
+/// ```
+/// let engine = fusiform::Engine::builtin()?;
+/// let party = engine.analyse_file("tests/data/party.jpg")?.faces;
+/// let why = fusiform::one_clear_face(&party, false).unwrap_err();
+/// assert!(why.n_clear > 1);
+/// assert!(fusiform::one_clear_face(&party, true).is_ok());
+/// # Ok::<(), fusiform::Error>(())
+/// ```
+pub fn one_clear_face(faces: &[Face], take_largest: bool) -> Result<&Face, NotOneFace> {
+    let clear = || faces.iter().filter(|face| !face.is_unclear());
+    let n_clear = clear().count();
+    let by_area = |a: &&Face, b: &&Face| a.bbox.area().total_cmp(&b.bbox.area());
+    let largest = clear().max_by(by_area);
+    let best = faces.iter().map(|face| face.quality.recognisability);
+    let taken = largest.filter(|_| take_largest || n_clear == 1);
+    taken.ok_or_else(|| NotOneFace {
+        n_faces: faces.len(),
+        n_clear,
+        recognisability: best.fold(0.0, f32::max),
+    })
+}
+
 impl Face {
     /// The face of the pipeline, its embedding tagged with the model that made it.
     pub(crate) fn of(

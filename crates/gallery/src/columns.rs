@@ -12,7 +12,7 @@ use zeroize::{Zeroize, Zeroizing};
 
 use crate::consent::Consent;
 use crate::error::Error;
-use crate::names::folded;
+use crate::names::name_key;
 use crate::person::{Example, Match, Person};
 use crate::tree::Tree;
 use segments::Segments;
@@ -67,7 +67,7 @@ impl PartialOrd for NameKey {
 
 impl NameKey {
     fn of(name: &str) -> NameKey {
-        NameKey(Arc::new(Zeroizing::new(folded(name))))
+        NameKey(Arc::new(Zeroizing::new(name_key(name))))
     }
 }
 

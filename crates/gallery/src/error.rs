@@ -41,7 +41,10 @@ pub enum Error {
     #[error("{0}; nothing was changed")]
     WeakSecret(&'static str),
     /// A name that no person can have.
-    #[error("{0:?} cannot be the name of a person: it is empty, or a path that web clients drop")]
+    #[error(
+        "{0:?} cannot be the name of a person: it is empty, a path that web clients drop, or holds \
+         a control character"
+    )]
     Name(String),
     /// There is no person of that name, and this call makes none.
     #[error("nobody is called {0:?}; enter the person with a consent first")]

@@ -8,7 +8,8 @@
 //! | file | what it has |
 //! |---|---|
 //! | `gallery.rs` | services, keys, the audit log, backups |
-//! | `people.rs` | enrol, rename, erase, match |
+//! | `people.rs` | enter, rename, erase, match |
+//! | `enrol.rs` | a face of a person, on what ground |
 //! | `columns.rs` | a service's people in memory, an immutable value that writers copy |
 //! | `store.rs` | what a store promises |
 //! | `seal.rs` | encryption of fields |
@@ -24,6 +25,7 @@ mod audit;
 mod clock;
 mod columns;
 mod consent;
+mod enrol;
 mod erasure_check;
 mod error;
 mod gallery;
@@ -52,6 +54,7 @@ pub use gallery::Gallery;
 pub use health::Health;
 pub use key_ring::{ApiKey, KeyLabel, KeyRing};
 pub use lock::Lock;
+pub use names::name_key;
 pub use person::{Example, Match, Person};
 pub use private_file::private_file;
 pub use reembed::{EmbedImage, Reembedded, SetAside, reembed};

@@ -10,16 +10,22 @@ use crate::error::Error;
 /// The form in which a name is stored.
 ///
 /// # Errors
-/// [`Error::Name`] for a name that is empty, or that web clients take for a folder: `.` and `..`.
+/// [`Error::Name`] for a name that is empty, that web clients take for a folder (`.` and `..`), or
+/// that holds a control character, which lists and terminals would obey.
 pub(crate) fn checked(name: &str) -> Result<String, Error> {
-    if matches!(name.trim(), "" | "." | "..") {
+    if matches!(name.trim(), "" | "." | "..") || name.contains(char::is_control) {
         return Err(Error::Name(name.to_owned()));
     }
     Ok(name.nfc().collect())
 }
 
-/// What two names have in common if they are one.
-pub(crate) fn folded(name: &str) -> String {
+/// What two names have in common if they are one person's: Unicode's composed form in lower case.
+///
+/// # Example
+/// ```
+/// assert_eq!(fusiform_gallery::name_key("ZOE\u{308}"), fusiform_gallery::name_key("Zo\u{eb}"));
+/// ```
+pub fn name_key(name: &str) -> String {
     let lower: String = name.nfc().flat_map(char::to_lowercase).collect();
     lower.nfc().collect()
 }
@@ -34,7 +40,7 @@ impl FreeNames {
         let plain: String = name.nfc().collect();
         let numbered = (2..).map(|n: u64| format!("{plain} ({n})"));
         let mut all = std::iter::once(plain.clone()).chain(numbered);
-        let free = all.find(|name| self.0.insert((service, folded(name))));
+        let free = all.find(|name| self.0.insert((service, name_key(name))));
         free.unwrap_or(plain)
     }
 }
@@ -47,8 +53,18 @@ mod tests {
     fn one_name_has_one_form_and_two_people_keep_two() {
         let (composed, decomposed) = ("Zo\u{eb}", "Zoe\u{308}");
         assert_eq!(checked(decomposed).unwrap(), composed);
-        assert_eq!(folded("ZOE\u{308}"), folded(composed));
-        for name in ["", " ", ".", "..", " .. "] {
+        assert_eq!(name_key("ZOE\u{308}"), name_key(composed));
+        for name in [
+            "",
+            " ",
+            ".",
+            "..",
+            " .. ",
+            "a\0",
+            "a\nb",
+            "\u{1b}[2J",
+            "a\u{85}",
+        ] {
             assert!(matches!(checked(name), Err(Error::Name(_))), "{name:?}");
         }
         assert!(checked("...").is_ok() && checked(".a").is_ok());

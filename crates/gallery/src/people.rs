@@ -1,5 +1,5 @@
-//! People of a service. In: names, consents, templates, images. Out: matches; who was enrolled,
-//! renamed, erased. Each change and its audit entry are one transaction of the store.
+//! People of a service. In: names, consents, probes. Out: matches; who was entered, renamed,
+//! erased. Each change and its audit entry are one transaction of the store; `enrol.rs` adds faces.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -13,9 +13,7 @@ use crate::error::Error;
 use crate::gallery::{Gallery, saturated};
 use crate::names::checked;
 use crate::person::{Example, Match, Person};
-use crate::seal::random;
 use crate::service::Service;
-use crate::store::NewExample;
 
 impl Gallery {
     /// Names of the people, as stored, in the order in which they came.
@@ -252,145 +250,6 @@ impl Gallery {
         Ok(n)
     }
 
-    /// Enrols a face of a person who is there and whose consent has not ended. Stored when this
-    /// returns.
-    ///
-    /// # Shapes
-    /// `vector` has unit length and as many values as those enrolled before.
-    ///
-    /// # Errors
-    /// [`Error::UnknownPerson`]: no call makes a person but those that state on what ground;
-    /// [`Error::ConsentEnded`]; [`Error::Search`] for a vector of another length;
-    /// [`Error::Database`].
-    pub fn enrol(
-        &self,
-        service: Service,
-        subject: &str,
-        vector: &[f32],
-        image: &[u8],
-    ) -> Result<Uuid, Error> {
-        let id = new_id()?;
-        self.add(service, id, subject, vector, image, None)?;
-        Ok(id)
-    }
-
-    /// As [`Gallery::enrol`]; a person who is not there is made on the service's own terms, which
-    /// the log records.
-    ///
-    /// # Errors
-    /// As [`Gallery::enrol`], but for [`Error::UnknownPerson`]; [`Error::Name`].
-    pub fn enrol_on_terms(
-        &self,
-        service: Service,
-        subject: &str,
-        vector: &[f32],
-        image: &[u8],
-    ) -> Result<Uuid, Error> {
-        let usual = self.usual_consent(service)?;
-        let id = new_id()?;
-        self.add(service, id, subject, vector, image, Some((usual, false)))?;
-        Ok(id)
-    }
-
-    /// As [`Gallery::enrol_on_terms`], under an id that another server gave; `false` if an example
-    /// has it already. Where the person is kept on other grounds, or for longer, than the service's
-    /// terms allow, the example keeps the service's.
-    ///
-    /// # Errors
-    /// As [`Gallery::enrol_on_terms`].
-    pub fn enrol_as(
-        &self,
-        service: Service,
-        id: Uuid,
-        subject: &str,
-        vector: &[f32],
-        image: &[u8],
-    ) -> Result<bool, Error> {
-        let usual = self.usual_consent(service)?;
-        self.add(service, id, subject, vector, image, Some((usual, true)))
-    }
-
-    /// Enrols; `terms` are those on which a person is made, and whether an example of a person who
-    /// is there keeps them where that person's are wider.
-    fn add(
-        &self,
-        service: Service,
-        id: Uuid,
-        subject: &str,
-        vector: &[f32],
-        image: &[u8],
-        terms: Option<(Consent, bool)>,
-    ) -> Result<bool, Error> {
-        let Some(model) = &self.model else {
-            return Err(Error::Unsupported("the vault is open without a model"));
-        };
-        let subject = checked(subject)?;
-        let now_ms = self.clock.now_ms();
-        let _writer = self.writer();
-        let columns = self.columns(service);
-        let expected = columns.dimensions().unwrap_or(vector.len());
-        if expected != vector.len() || vector.is_empty() {
-            let found = vector.len();
-            return Err(fusiform_search::Error::Dimensions { expected, found }.into());
-        }
-        let known = columns.find(&subject);
-        let known = known.and_then(|number| columns.person(number));
-        let known = known.map(|(person, _)| (person.number, person.consent.clone()));
-        drop(columns);
-        let (mut made, mut own) = (None, None);
-        match (&known, terms) {
-            (Some((_, consent)), terms) => {
-                if consent.has_ended_by(now_ms) {
-                    return Err(Error::ConsentEnded(subject));
-                }
-                let narrower = |(usual, keeps): &(Consent, bool)| *keeps && !usual.covers(consent);
-                own = terms.filter(narrower).map(|(usual, _)| usual);
-            }
-            (None, Some((usual, _))) => made = Some(usual),
-            (None, None) => return Err(Error::UnknownPerson(subject)),
-        }
-        let (mut number, mut added) = (0, false);
-        self.transact(&mut |t| {
-            number = match (&known, &made) {
-                (Some((number, _)), _) => *number,
-                (None, Some(usual)) => t.add_person(service.id, &subject, usual)?,
-                (None, None) => return Err(Error::UnknownPerson(subject.clone())),
-            };
-            added = t.add_example(&NewExample {
-                id,
-                person: number,
-                model,
-                vector,
-                image,
-                consent: own.as_ref(),
-            })?;
-            if !added {
-                return if known.is_none() {
-                    t.remove_person(number)
-                } else {
-                    Ok(())
-                };
-            }
-            if known.is_none() {
-                t.note(&self.noted(Action::Assume, service.id, number, 0))?;
-            }
-            t.note(&self.noted(Action::Enrol, service.id, number, 1))
-        })?;
-        if added {
-            self.publish(service, |columns| {
-                if let Some(consent) = made {
-                    columns.set_person(Person {
-                        number,
-                        name: subject,
-                        consent,
-                    });
-                }
-                columns.add_example(id, number, vector, own.map(Arc::new))
-            })?;
-        }
-        Ok(added)
-    }
-
     /// Erases one example; the person stays.
     ///
     /// # Errors
@@ -508,8 +367,4 @@ impl Gallery {
         change(&mut aside);
         self.aside.store(Arc::new(aside));
     }
-}
-
-fn new_id() -> Result<Uuid, Error> {
-    Ok(uuid::Builder::from_random_bytes(random::<16>()?).into_uuid())
 }

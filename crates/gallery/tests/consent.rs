@@ -6,8 +6,8 @@ use std::time::{Duration, SystemTime};
 
 use fusiform_gallery::store::{ClockMark, Store};
 use fusiform_gallery::{
-    Action, Consent, Error, Gallery, Kind, Secret, Service, SqliteStore, Terms, Uuid, new_key,
-    reembed,
+    Action, Consent, Entry, Error, Gallery, Kind, Secret, Service, SqliteStore, Terms, Uuid,
+    new_key, reembed,
 };
 use tempfile::TempDir;
 
@@ -197,6 +197,61 @@ fn a_template_keeps_its_end_through_renaming_into_another_and_import() {
     assert!((kept - now_ms() - DAY_MS).abs() < 60_000, "{kept}");
     drop(store);
     stage.open("m").verify_erased().unwrap();
+}
+
+#[test]
+fn a_picture_has_one_id_and_a_stated_consent_makes_a_person_or_stays_with_the_example() {
+    let stage = Stage::new();
+    let gallery = stage.open("m");
+    let (of, other) = (service(&gallery), service(&gallery));
+    let id = gallery.picture_id(of, b"picture");
+    assert_ne!(id, gallery.picture_id(other, b"picture"));
+    assert_ne!(id, gallery.picture_id(of, b"pictures"));
+    let elsewhere = Stage::new().open("m");
+    assert_ne!(id, elsewhere.picture_id(service(&elsewhere), b"picture"));
+
+    let end = now_ms() + DAY_MS;
+    let stated = consent("consent", Some(end));
+    let face: (&[f32], &[u8]) = (&[1.0, 0.0], b"picture");
+    let enrol = |gallery: &Gallery, id, name: &str, consent: &Consent| {
+        gallery.enrol_stated(of, id, name, face, consent.clone())
+    };
+    assert!(enrol(&gallery, id, "Ida", &stated).unwrap());
+    assert_eq!(gallery.person(of, "ida").unwrap().0.consent, stated);
+    assert!(!enrol(&gallery, id, "Bo", &stated).unwrap());
+    assert!(gallery.person(of, "Bo").is_none(), "nobody is made for it");
+    // The same after the file was opened again.
+    drop(gallery);
+    let gallery = stage.open("m");
+    assert!(!enrol(&gallery, gallery.picture_id(of, b"picture"), "Ida", &stated).unwrap());
+    // Somebody who is there keeps their consent, and the example its own end.
+    let wide = consent("household", None);
+    gallery.add_subject(of, "Bo", Some(wide.clone())).unwrap();
+    let second = gallery.picture_id(of, b"another");
+    assert!(enrol(&gallery, second, "Bo", &stated).unwrap());
+    assert_eq!(gallery.person(of, "Bo").unwrap().0.consent, wide);
+    let past = consent("consent", Some(now_ms() - 1));
+    let refused = enrol(&gallery, Uuid::new_v4(), "Cy", &past);
+    assert!(
+        matches!(refused, Err(Error::ConsentEnded(_))),
+        "{refused:?}"
+    );
+    let seconds = consent("consent", Some(now_ms() / 1000));
+    let refused = enrol(&gallery, Uuid::new_v4(), "Cy", &seconds);
+    assert!(matches!(refused, Err(Error::ConsentUnit(_))), "{refused:?}");
+    let mut log = Vec::new();
+    let entry = |e: Entry| log.push((e.action.name(), e.subject, e.count));
+    gallery.verify_audit(entry).unwrap();
+    // What was refused may have used up a number.
+    let bo = gallery.person(of, "Bo").unwrap().0.number;
+    let wanted = [
+        ("enrol", 1, 0),
+        ("enrol", 1, 1),
+        ("enrol", bo, 0),
+        ("enrol", bo, 1),
+    ];
+    assert_eq!(log[2..], wanted);
+    gallery.verify_erased().unwrap();
 }
 
 #[test]

@@ -5,11 +5,11 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use axum::body::Bytes;
+use fusiform::Face;
 use fusiform::detect::DetectedFace;
 use fusiform::engine::Engine;
 use fusiform::geometry::{BoundingBox, Size};
 use fusiform::models::Threshold;
-use fusiform::{AnalyseOptions, Face};
 
 use crate::admission::{Admission, Holder, blocking, decoding_bytes};
 use crate::problem::Problem;
@@ -55,11 +55,11 @@ impl Analyser {
         holder: impl Into<Holder>,
         bytes: Bytes,
     ) -> Result<Analysed, Problem> {
-        let pixel_bytes = pixel_bytes(&bytes).await?;
+        let pixel_bytes = self.pixel_bytes(&bytes).await?;
         let engine = Arc::clone(&self.engine);
         let work = move || {
             let started = Instant::now();
-            let photo = engine.analyse(&bytes, &AnalyseOptions::default())?;
+            let photo = engine.analyse(&bytes, &engine.usual_options())?;
             let mut faces = photo.faces;
             faces.sort_by(|a, b| b.bbox.area().total_cmp(&a.bbox.area()));
             Ok(Analysed {
@@ -82,7 +82,7 @@ impl Analyser {
         bytes: Bytes,
         work: impl FnOnce(&Engine, &Bytes) -> Result<T, Problem> + Send + 'static,
     ) -> Result<T, Problem> {
-        let pixel_bytes = pixel_bytes(&bytes).await?;
+        let pixel_bytes = self.pixel_bytes(&bytes).await?;
         let engine = Arc::clone(&self.engine);
         let work = move || work(&engine, &bytes);
         self.admission.compute(holder, pixel_bytes, work).await
@@ -120,7 +120,7 @@ impl Analyser {
         bytes: Bytes,
         bbox: impl FnOnce(Size) -> BoundingBox + Send + 'static,
     ) -> Result<(BoundingBox, Vec<f32>), Problem> {
-        let pixel_bytes = pixel_bytes(&bytes).await?;
+        let pixel_bytes = self.pixel_bytes(&bytes).await?;
         let engine = Arc::clone(&self.engine);
         let work = move || {
             let image = engine.decode(&bytes)?.image;
@@ -138,19 +138,19 @@ impl Analyser {
         self.admission.compute(holder, pixel_bytes, work).await
     }
 
-    /// The similarity at which other programs should link the faces of a whole library: the loosest
-    /// that the pack states of at most one false match in a hundred thousand, else its strictest;
-    /// `None` for a pack that states none.
-    pub(crate) fn library_threshold(&self) -> Option<Threshold> {
-        let stated = self.engine.thresholds().ok()?.stated();
-        // Rates pass through text, so they are compared with a tolerance.
-        let strict = |t: &&Threshold| t.fmr <= LIBRARY_FMR * (1.0 + 1e-6);
-        stated.iter().find(strict).or(stated.last()).copied()
+    /// Memory that decoding a picture takes; reading its header may take a while.
+    async fn pixel_bytes(&self, bytes: &Bytes) -> Result<u64, Problem> {
+        let (bytes, max_pixels) = (bytes.clone(), self.engine.limits().max_pixels);
+        blocking(move || Ok(decoding_bytes(&bytes, max_pixels))).await
     }
 }
 
-/// Memory that decoding a picture takes; reading its header may take a while.
-async fn pixel_bytes(bytes: &Bytes) -> Result<u64, Problem> {
-    let bytes = bytes.clone();
-    blocking(move || Ok(decoding_bytes(&bytes))).await
+/// The similarity at which other programs should link the faces of a whole library: the loosest
+/// that the pack states of at most one false match in a hundred thousand, else its strictest;
+/// `None` for a pack that states none.
+pub(crate) fn library_threshold(engine: &Engine) -> Option<Threshold> {
+    let stated = engine.thresholds().ok()?.stated();
+    // Rates pass through text, so they are compared with a tolerance.
+    let strict = |t: &&Threshold| t.fmr <= LIBRARY_FMR * (1.0 + 1e-6);
+    stated.iter().find(strict).or(stated.last()).copied()
 }

@@ -14,9 +14,10 @@ use axum::extract::{Request, State};
 use axum::http::{Method, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{any, get};
-use fusiform::Face;
+use fusiform::image::sniff;
 use fusiform::template::similarity;
 use fusiform_gallery::{Action, Kind, Service, Uuid};
+use percent_encoding::percent_decode;
 use serde_json::{Value, json};
 
 use crate::admission::{BodyLimit, Held, Holder, blocking};
@@ -24,12 +25,14 @@ use crate::front::Client;
 use crate::multipart;
 use crate::names::{is_dots, normalized};
 use crate::problem::{Code, Problem, render_problems};
-use crate::service::{Recognition, embedding, embeddings, why_not_one};
+use crate::service::{Recognition, embedding, embeddings};
 use confidence::Confidence;
 
 /// Images of one registration, and names.
 const MAX_BODY_BYTES: usize = 64 << 20;
 const MAX_NAME_CHARS: usize = 255;
+/// Of a value that cannot be used, what a message repeats.
+const MAX_SHOWN_CHARS: usize = 60;
 /// What DeepStack takes where a request does not say.
 const MIN_FACE_CONFIDENCE: f64 = 0.55;
 const MIN_MATCH_CONFIDENCE: f64 = 0.67;
@@ -71,7 +74,7 @@ pub(crate) fn router(recognition: &Arc<Recognition>, key: Option<Uuid>) -> Resul
 /// A form whose body has arrived.
 #[derive(Debug, Default)]
 struct Form {
-    fields: Vec<(String, String)>,
+    fields: Vec<(String, Bytes)>,
     /// With the names of their parts.
     files: Vec<(String, Bytes)>,
 }
@@ -83,24 +86,30 @@ impl Form {
             let parts = multipart::parts(body, media_type);
             let wrong = |_| Problem::new(Code::Malformed, "the form cannot be read");
             for part in parts.map_err(wrong)? {
-                match part.file_name {
-                    Some(_) => form.files.push((part.name, part.bytes)),
-                    None => {
-                        let text = part.text();
-                        form.fields.push((part.name, text));
-                    }
-                }
+                // Some clients send a picture without a name of a file.
+                let is_file = part.file_name.is_some() || sniff(&part.bytes).is_some();
+                let into = if is_file {
+                    &mut form.files
+                } else {
+                    &mut form.fields
+                };
+                into.push((part.name, part.bytes));
             }
         } else if media_type.starts_with("application/x-www-form-urlencoded;") {
-            let pairs = form_urlencoded::parse(&body).into_owned();
-            form.fields = pairs.take(multipart::MAX_PARTS).collect();
+            let pairs = body
+                .split(|byte| *byte == b'&')
+                .filter(|pair| !pair.is_empty());
+            form.fields = pairs.take(multipart::MAX_PARTS).map(decoded).collect();
         }
         Ok(form)
     }
 
-    fn field(&self, name: &str) -> Option<&str> {
+    /// The text of a field, blanks around it aside.
+    fn field(&self, name: &str) -> Result<Option<&str>, Problem> {
         let found = self.fields.iter().find(|(n, _)| n == name);
-        found.map(|(_, value)| value.as_str())
+        let text = found.map(|(_, value)| std::str::from_utf8(value));
+        let wrong = |_| Problem::invalid(format!("{name} is not UTF-8 text; encode it as UTF-8"));
+        Ok(text.transpose().map_err(wrong)?.map(str::trim))
     }
 
     fn image(&self) -> Result<Bytes, Problem> {
@@ -110,34 +119,55 @@ impl Form {
 
     /// `min_confidence`, 0 to 1.
     fn min_confidence(&self, usual: f64) -> Result<f64, Problem> {
-        let Some(text) = self.field("min_confidence").filter(|text| !text.is_empty()) else {
+        let given = self.field("min_confidence")?;
+        let Some(text) = given.filter(|text| !text.is_empty()) else {
             return Ok(usual);
         };
-        let value: f64 = text
-            .trim()
-            .parse()
-            .map_err(|_| Problem::invalid("Invalid value for min_confidence"))?;
-        match value {
-            _ if value > 1.0 => Err(Problem::invalid("min_confidence cannot be greater than 1")),
-            _ if value.is_nan() => Err(Problem::invalid("Invalid value for min_confidence")),
-            _ => Ok(value),
+        match text.parse::<f64>() {
+            Ok(value) if value > 1.0 => {
+                let detail = format!("min_confidence cannot be greater than 1, and is {value}");
+                Err(Problem::invalid(detail))
+            }
+            Ok(value) if !value.is_nan() => Ok(value),
+            _ => {
+                let start: String = text.chars().take(MAX_SHOWN_CHARS).collect();
+                let wanted = "a number from 0 to 1 is wanted";
+                let detail = format!("Invalid value for min_confidence: {start:?}; {wanted}");
+                Err(Problem::invalid(detail))
+            }
         }
     }
 
     /// The name in `userid`, as it is kept.
     fn name(&self) -> Result<String, Problem> {
-        let given = normalized(self.field("userid").unwrap_or_default().trim());
+        let given = normalized(self.field("userid")?.unwrap_or_default());
         if given.is_empty() {
             return Err(Problem::new(Code::MissingParameter, "userid not specified"));
         }
         let n = given.chars().count();
-        if is_dots(&given) || n > MAX_NAME_CHARS || given.eq_ignore_ascii_case(UNKNOWN) {
+        let is_unnamable = is_dots(&given) || given.contains(char::is_control);
+        if is_unnamable || n > MAX_NAME_CHARS || given.eq_ignore_ascii_case(UNKNOWN) {
             let detail = "userid cannot be the name of a person: up to 255 characters are wanted, \
-                          not \"unknown\" and not dots alone";
+                          no control characters, not \"unknown\" and not dots alone";
             return Err(Problem::invalid(detail));
         }
         Ok(given)
     }
+}
+
+/// A field of a URL-encoded form; its value need not be text.
+fn decoded(pair: &[u8]) -> (String, Bytes) {
+    let mut parts = pair.splitn(2, |byte| *byte == b'=');
+    let mut next = || {
+        let part = parts.next().unwrap_or_default();
+        let spaced: Vec<u8> = part
+            .iter()
+            .map(|b| if *b == b'+' { b' ' } else { *b })
+            .collect();
+        percent_decode(&spaced).collect::<Vec<u8>>()
+    };
+    let (name, value) = (next(), next());
+    (String::from_utf8_lossy(&name).into_owned(), value.into())
 }
 
 fn no_image() -> Problem {
@@ -203,8 +233,9 @@ impl DeepStack {
         from_a_page: bool,
     ) -> Result<Service, Problem> {
         let refused = || Problem::new(Code::UnknownKey, "Incorrect api key");
-        let key = match form.field("api_key").filter(|key| !key.is_empty()) {
-            Some(key) => Uuid::parse_str(key.trim()).map_err(|_| refused())?,
+        let given = form.field("api_key").map_err(|_| refused())?;
+        let key = match given.filter(|key| !key.is_empty()) {
+            Some(key) => Uuid::parse_str(key).map_err(|_| refused())?,
             // Any page in a browser of this network could send such a form.
             None if from_a_page => return Err(refused()),
             None => self.key.ok_or_else(refused)?,
@@ -263,9 +294,9 @@ impl DeepStack {
                 .await?
                 .faces;
             match self.recognition.enrolled_face(&faces) {
-                Some(face) => enrolled.push((embedding(face)?.to_vec(), image.clone())),
-                None if faces.iter().all(Face::is_unclear) => n_left_out += 1,
-                None => return Err(Problem::new(Code::ManyFaces, why_not_one(&faces))),
+                Ok(face) => enrolled.push((embedding(face)?.to_vec(), image.clone())),
+                Err(why) if why.n_clear == 0 => n_left_out += 1,
+                Err(why) => return Err(why.into()),
             }
         }
         if enrolled.is_empty() {

@@ -16,10 +16,11 @@ use axum::http::StatusCode;
 use axum::http::request::Parts;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
+use fusiform::Engine;
 use serde_json::json;
 
 use crate::admission::{BodyLimit, Held, Holder, blocking};
-use crate::analysis::Analyser;
+use crate::analysis::{Analyser, library_threshold};
 use crate::multipart::{self, Part};
 use crate::problem::{Code, Problem, render_problems};
 use crate::settings::ImmichSettings;
@@ -65,10 +66,11 @@ pub(crate) fn router(analyser: &Analyser, settings: &ImmichSettings) -> Result<R
     Ok(render_problems(routes, render))
 }
 
-/// What to type into Immich's settings as "maximum recognition distance", and the false-match rate
-/// that it stands for. Rounded down, so that the rate is not exceeded.
-pub(crate) fn distance_hint(analyser: &Analyser) -> Option<(f64, f64)> {
-    let threshold = analyser.library_threshold()?;
+/// What to type into Immich's settings as "maximum recognition distance" for a pack, and the
+/// false-match rate of one comparison that it stands for; `None` if the pack states no thresholds.
+/// Rounded down, so that the rate is not exceeded.
+pub fn immich_distance(engine: &Engine) -> Option<(f64, f64)> {
+    let threshold = library_threshold(engine)?;
     let distance = 1.0 - f64::from(threshold.similarity);
     Some(((distance * 100.0).floor() / 100.0, threshold.fmr))
 }

@@ -29,6 +29,7 @@ mod nextcloud;
 mod open_connections;
 mod other_programs;
 mod pages;
+mod params;
 mod problem;
 mod request_line;
 mod security_headers;
@@ -39,8 +40,9 @@ mod start_error;
 mod v1;
 
 pub use front::is_base_path;
+pub use immich::immich_distance;
 pub use ipnet::IpNet;
-pub use mqtt::{EventKind, FrigateEvent, MAX_EVENT_BYTES, MalformedEvent, MqttKeys};
+pub use mqtt::{EventKind, FrigateEvent, MAX_EVENT_BYTES, MalformedEvent, MqttKeys, try_broker};
 pub use other_programs::OtherProgram;
 pub use serve::{Parts, Server};
 pub use settings::{FrigateSettings, ImmichSettings, KeyedListener, MqttSettings, Settings};

@@ -22,7 +22,7 @@ use futures_util::{StreamExt, stream};
 use serde_json::{Map, Value, json};
 
 use crate::admission::{BodyLimit, Held, Holder, blocking, pixels};
-use crate::analysis::{Analysed, Analyser};
+use crate::analysis::{Analysed, Analyser, library_threshold};
 use crate::attempts::Attempts;
 use crate::front::Client;
 use crate::multipart::{self, Part};
@@ -59,7 +59,7 @@ struct Nextcloud {
 /// # Errors
 /// If the pack states no thresholds, or the key is empty.
 pub(crate) fn router(analyser: &Analyser, key: &str) -> Result<Router> {
-    let threshold = analyser.library_threshold();
+    let threshold = library_threshold(analyser.engine());
     let threshold = threshold.context("the pack states no thresholds; calibrate it first")?;
     ensure!(!key.is_empty(), "the key for Nextcloud is empty");
     let nextcloud = Nextcloud {

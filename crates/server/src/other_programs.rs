@@ -2,13 +2,14 @@
 //! with the routes of its contract and nothing else. All are off unless the settings name them.
 
 use std::net::SocketAddr;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
 use axum::Router;
 use axum::middleware::from_fn_with_state;
-use fusiform_gallery::Uuid;
+use fusiform_gallery::{Kind, Uuid};
 use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
 use tokio::sync::watch;
@@ -19,7 +20,7 @@ use crate::front::Front;
 use crate::metrics::{self, Metrics};
 use crate::open_connections::OpenConnections;
 use crate::service::Recognition;
-use crate::settings::Settings;
+use crate::settings::{KeyedListener, Settings};
 use crate::start_error::StartError;
 use crate::{deepstack, immich, nextcloud};
 
@@ -84,7 +85,7 @@ impl OtherPrograms {
         };
         if let Some(given) = &settings.immich {
             let router = immich::router(analyser, given).context("immich")?;
-            let distance = immich::distance_hint(analyser);
+            let distance = immich::immich_distance(analyser.engine());
             add("immich", given.listen, router, distance)?;
         }
         if let Some(given) = &settings.nextcloud {
@@ -94,6 +95,7 @@ impl OtherPrograms {
         }
         if let Some(given) = &settings.deepstack {
             let recognition = recognition.ok_or(StartError::NobodyToRecognise("deepstack"))?;
+            check_key(recognition, "deepstack", keys.deepstack.as_ref(), given)?;
             let router = deepstack::router(recognition, keys.deepstack).context("deepstack")?;
             add("deepstack", given.listen, router, None)?;
         }
@@ -117,6 +119,27 @@ impl OtherPrograms {
         });
         futures_util::future::join_all(serving).await;
     }
+}
+
+/// Fails for a key whose people nobody could be: each request would be refused later.
+fn check_key(
+    recognition: &Recognition,
+    program: &'static str,
+    key: Option<&Uuid>,
+    given: &KeyedListener,
+) -> Result<(), StartError> {
+    let opens = |key| {
+        recognition
+            .gallery()
+            .service(Kind::Recognition, key)
+            .is_some()
+    };
+    if key.is_none_or(opens) {
+        return Ok(());
+    }
+    let file = given.key_file.as_deref().unwrap_or(Path::new(""));
+    let file = file.display().to_string();
+    Err(StartError::UnknownKey { program, file })
 }
 
 /// The limits of the server, but for a path and a certificate: these programs speak plain HTTP.

@@ -6,7 +6,7 @@ use std::any::Any;
 use std::fmt;
 
 use axum::Router;
-use axum::extract::rejection::{BytesRejection, JsonRejection, PathRejection, QueryRejection};
+use axum::extract::rejection::BytesRejection;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::middleware::map_response;
 use axum::response::{IntoResponse, Response};
@@ -196,15 +196,6 @@ impl Problem {
         Problem::new(Code::Internal, "stopped")
     }
 
-    /// A request that axum could not parse.
-    fn rejected(status: StatusCode, detail: String) -> Problem {
-        let code = match status {
-            StatusCode::PAYLOAD_TOO_LARGE => Code::TooLarge,
-            _ => Code::Malformed,
-        };
-        Problem::new(code, detail)
-    }
-
     /// The HTTP status for contracts that have no table of their own.
     pub(crate) fn status(&self) -> StatusCode {
         self.code.row().0
@@ -261,6 +252,16 @@ impl From<fusiform::Error> for Problem {
     }
 }
 
+impl From<fusiform::NotOneFace> for Problem {
+    fn from(why: fusiform::NotOneFace) -> Problem {
+        let code = match why.n_clear {
+            0 => Code::NoFace,
+            _ => Code::ManyFaces,
+        };
+        Problem::new(code, why.to_string())
+    }
+}
+
 impl From<fusiform::AlbumError> for Problem {
     fn from(error: fusiform::AlbumError) -> Problem {
         use fusiform::{AlbumError as Error, AlbumErrorKind as Kind};
@@ -287,27 +288,17 @@ impl From<anyhow::Error> for Problem {
     }
 }
 
-impl From<PathRejection> for Problem {
-    fn from(why: PathRejection) -> Problem {
-        Problem::rejected(why.status(), why.body_text())
-    }
-}
-
-impl From<QueryRejection> for Problem {
-    fn from(why: QueryRejection) -> Problem {
-        Problem::rejected(why.status(), why.body_text())
-    }
-}
-
-impl From<JsonRejection> for Problem {
-    fn from(why: JsonRejection) -> Problem {
-        Problem::rejected(why.status(), why.body_text())
-    }
-}
-
 impl From<BytesRejection> for Problem {
     fn from(why: BytesRejection) -> Problem {
-        Problem::rejected(why.status(), why.body_text())
+        match why.status() {
+            StatusCode::PAYLOAD_TOO_LARGE => {
+                Problem::new(Code::TooLarge, "the body is larger than is taken here")
+            }
+            _ => Problem::new(
+                Code::Malformed,
+                "the body did not arrive whole; send it again",
+            ),
+        }
     }
 }
 

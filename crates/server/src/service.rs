@@ -5,9 +5,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::body::Bytes;
-use fusiform::Face;
 use fusiform::engine::Engine;
 use fusiform::geometry::BoundingBox;
+use fusiform::{Face, NotOneFace, one_clear_face};
 use fusiform_gallery::{Action, Gallery, Kind, Match, Service, Uuid, is_guessable};
 
 use crate::admission::{Admission, Holder, blocking};
@@ -59,13 +59,9 @@ impl Recognition {
         self.analyser.admission()
     }
 
-    /// The face that an enrolment's photo shows; `None` if there is none, or several and they are
-    /// refused. They are sorted by area. Unclear faces, in the background or anywhere, do not
-    /// count.
-    pub(crate) fn enrolled_face<'a>(&self, faces: &'a [Face]) -> Option<&'a Face> {
-        let mut clear = faces.iter().filter(|face| !face.is_unclear());
-        let largest = clear.next()?;
-        (self.enrol_largest || clear.next().is_none()).then_some(largest)
+    /// The face that an enrolment's photo shows.
+    pub(crate) fn enrolled_face<'a>(&self, faces: &'a [Face]) -> Result<&'a Face, NotOneFace> {
+        one_clear_face(faces, self.enrol_largest)
     }
 
     /// The faces of a photo.
@@ -230,21 +226,4 @@ pub(crate) fn embedding(face: &Face) -> Result<&[f32], Problem> {
 pub(crate) fn embeddings(faces: &[Face]) -> Result<Vec<Vec<f32>>, Problem> {
     let each = faces.iter().map(|face| Ok(embedding(face)?.to_vec()));
     each.collect()
-}
-
-/// Why an enrolment's photo does not show the one face that is wanted.
-pub(crate) fn why_not_one(faces: &[Face]) -> String {
-    let n_clear = faces.iter().filter(|face| !face.is_unclear()).count();
-    match (faces.len(), n_clear) {
-        (0, _) => "one face is wanted, none is in the image".into(),
-        (n, 0) => {
-            let best = faces.iter().map(|f| f.quality.recognisability);
-            let best = best.fold(0.0, f32::max);
-            format!(
-                "one face is wanted; the {n} in the image cannot be recognised: too small, too \
-                 blurred, or turned away (recognisability {best:.2})"
-            )
-        }
-        (_, n) => format!("one face is wanted, {n} are in the image"),
-    }
 }

@@ -19,6 +19,14 @@ pub enum StartError {
     /// The pages are off and no key opens the service.
     #[error("without pages and without an API key there is nothing to serve")]
     NothingToServe,
+    /// The key that a program's people are those of opens no collection.
+    #[error("{program}: the key in {file} opens no collection of people")]
+    UnknownKey {
+        /// Which program.
+        program: &'static str,
+        /// The file that holds the key.
+        file: String,
+    },
     /// A contract that names people is on, and there is no vault.
     #[error("{0} names people, and there is no vault and no API key yet")]
     NobodyToRecognise(&'static str),

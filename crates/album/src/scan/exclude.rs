@@ -45,7 +45,7 @@ const LIBRARIES: &[&str] = &[
 const LIBRARY_ORIGINALS: &[&str] = &["originals", "masters"];
 
 /// A file that says that a folder holds nothing for albums (Android).
-const NO_MEDIA: &str = ".nomedia";
+pub(crate) const NO_MEDIA: &str = ".nomedia";
 
 /// Most patterns, and bytes of one: each is matched with every path.
 const MAX_PATTERNS: usize = 1000;
@@ -107,17 +107,13 @@ impl Exclude {
 
     /// Whether a folder below a root is left out, or lies in one that is.
     pub fn leaves_out(&self, root: &Path, folder: &Path) -> bool {
-        let Ok(below) = self.below(root) else {
-            return false;
-        };
-        let mut all = folder
-            .ancestors()
-            .take_while(|p| p.starts_with(root) && *p != root);
-        all.any(|path| below.folder(path).is_some())
+        // Patterns that cannot be read were refused when they were given.
+        self.below(root)
+            .is_ok_and(|below| below.leaves_out(root, folder))
     }
 
     /// For paths below one root.
-    pub(super) fn below(&self, root: &Path) -> Result<ExcludeBelow, Error> {
+    pub(crate) fn below(&self, root: &Path) -> Result<ExcludeBelow, Error> {
         let bad = |pattern: &str, why: String| {
             Error::InvalidRequest(format!(
                 "{pattern:?} is no pattern of what to leave out ({why}); write it as in a \
@@ -125,6 +121,8 @@ impl Exclude {
             ))
         };
         let mut builder = GitignoreBuilder::new(root);
+        // A bracket that is not closed is a slip, and no name with a bracket.
+        builder.allow_unclosed_class(false);
         for pattern in &self.patterns {
             if pattern.len() > MAX_PATTERN_BYTES || pattern.contains('\0') {
                 let start: String = pattern.chars().take(40).collect();
@@ -143,12 +141,21 @@ impl Exclude {
     }
 }
 
-/// What is left out below one root.
-pub(super) struct ExcludeBelow {
+/// What is left out below one root; patterns are read once for all of its paths.
+#[derive(Debug)]
+pub(crate) struct ExcludeBelow {
     patterns: Gitignore,
 }
 
 impl ExcludeBelow {
+    /// Whether a folder below the root is left out, or lies in one that is.
+    pub(crate) fn leaves_out(&self, root: &Path, folder: &Path) -> bool {
+        let mut all = folder
+            .ancestors()
+            .take_while(|p| p.starts_with(root) && *p != root);
+        all.any(|path| self.folder(path).is_some())
+    }
+
     /// Why a folder is left out with all that is in it.
     pub(super) fn folder(&self, path: &Path) -> Option<Reason> {
         let name = path.file_name()?.to_string_lossy();

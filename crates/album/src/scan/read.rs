@@ -9,10 +9,11 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use fusiform_face::image::{DecodeLimits, Taken};
+use fusiform_face::image::Taken;
 
 use super::analyse::Analyse;
 use crate::photo_record::{Outcome, PhotoRecord, ScannedFile};
+use crate::unusable::{ProblemKind, Unusable};
 
 /// A file to be read, with the size and time it had when it was listed.
 #[derive(Debug)]
@@ -22,20 +23,20 @@ pub(super) struct Work {
     pub(super) mtime_ns: i64,
 }
 
-/// Reads a whole file, unless it is larger than the decoder accepts.
+/// Reads a whole file, unless it is larger than `max_bytes`, as
+/// [`DecodeLimits::max_bytes`](fusiform_face::image::DecodeLimits::max_bytes).
 ///
 /// # Errors
 /// The error of the operating system; `FileTooLarge` for more bytes than a photo may have.
-pub fn read_photo(path: &Path) -> io::Result<Vec<u8>> {
-    let max_bytes = DecodeLimits::default().max_bytes;
+pub fn read_photo(path: &Path, max_bytes: u64) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
     File::open(path)?
-        .take(max_bytes + 1)
+        .take(max_bytes.saturating_add(1))
         .read_to_end(&mut bytes)?;
     if bytes.len() as u64 > max_bytes {
         let what = format!(
-            "larger than the {} MiB allowed for a photo",
-            max_bytes >> 20
+            "larger than the {max_bytes} bytes that max_bytes allows; raise it, or save a smaller \
+             copy"
         );
         return Err(io::Error::new(io::ErrorKind::FileTooLarge, what));
     }
@@ -57,7 +58,7 @@ impl Work {
                     size_bytes: 0,
                     mtime_ns: 0,
                 };
-                Err(Box::new(work.with(None, Outcome::Problem(io_reason(&e)))))
+                Err(Box::new(work.with(None, Outcome::Problem(io_problem(&e)))))
             }
         }
     }
@@ -87,9 +88,9 @@ impl Work {
         known: &HashMap<[u8; 32], bool>,
         notes: &Mutex<Vec<(PathBuf, String)>>,
     ) -> ScannedFile {
-        let read = match read_photo(&self.path) {
+        let read = match read_photo(&self.path, engine.max_bytes()) {
             Ok(bytes) => bytes,
-            Err(e) => return self.with(None, Outcome::Problem(io_reason(&e))),
+            Err(e) => return self.with(None, Outcome::Problem(io_problem(&e))),
         };
         let hash = *blake3::hash(&read).as_bytes();
         // A panic on one photo must not end the scan of the others.
@@ -108,14 +109,15 @@ impl Work {
                 record.map(|photo| Outcome::New(self.dated(photo)))
             }
         };
-        let analysed: std::thread::Result<Result<Outcome, String>> =
+        let analysed: std::thread::Result<Result<Outcome, Unusable>> =
             catch_unwind(AssertUnwindSafe(work));
         let outcome = match analysed {
             Ok(Ok(outcome)) => outcome,
             Ok(Err(e)) => Outcome::Problem(e),
-            Err(_) => Outcome::Problem(
-                "a fault in fusiform while reading it; please report it with this photo".into(),
-            ),
+            Err(_) => Outcome::Problem(Unusable::new(
+                ProblemKind::Failed,
+                "a fault in fusiform while reading it; please report it with this photo",
+            )),
         };
         self.with(Some(hash), outcome)
     }
@@ -149,12 +151,17 @@ pub(crate) fn size_and_mtime(path: &Path) -> io::Result<(u64, i64)> {
 }
 
 /// The error of the operating system, with the remedy where there is one.
-fn io_reason(error: &io::Error) -> String {
-    match error.kind() {
+fn io_problem(error: &io::Error) -> Unusable {
+    let why = match error.kind() {
         io::ErrorKind::NotFound => "vanished while scanning; scan again if it comes back".into(),
         io::ErrorKind::PermissionDenied => {
             "may not be read; give yourself read permission and scan again".into()
         }
         _ => error.to_string(),
-    }
+    };
+    let kind = match error.kind() {
+        io::ErrorKind::FileTooLarge => ProblemKind::OverLimit,
+        _ => ProblemKind::Unreadable,
+    };
+    Unusable { kind, why }
 }

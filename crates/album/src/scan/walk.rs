@@ -2,13 +2,18 @@
 //! film and is not read, what was left out, and folders that cannot be read. Knows nothing of what
 //! photos hold.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use super::exclude::Exclude;
 use super::unread;
 use crate::error::Error;
+use crate::full_path::full_path;
 use fusiform_face::image::Format;
 use walkdir::WalkDir;
+
+/// Endings are not longer, in bytes; what is, is the name of something else.
+const LONGEST_ENDING: usize = 8;
 
 /// What was found below the roots.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -24,6 +29,8 @@ pub(super) struct Found {
     pub(super) unread: Vec<(PathBuf, String)>,
     /// Folders and files that were left out, each with the reason; sorted.
     pub(super) excluded: Vec<(PathBuf, String)>,
+    /// How many files are neither pictures nor films, by the ending of their names.
+    pub(super) no_pictures: BTreeMap<String, usize>,
 }
 
 /// Lists the photos below `roots`; a root that is a file counts as one whatever its name.
@@ -43,7 +50,7 @@ pub(super) fn photos_below(
     let mut found = Found::default();
     for root in roots {
         // The album stores absolute paths: relative ones depend on the current folder.
-        let root = match std::path::absolute(root) {
+        let root = match full_path(root) {
             Ok(root) => root,
             Err(e) => {
                 found.problems.push((root.clone(), e.to_string()));
@@ -71,6 +78,8 @@ pub(super) fn photos_below(
                         found.photos.push(entry.into_path());
                     } else if let Some(kind) = unread::kind_of(entry.path()) {
                         found.unread.push((entry.into_path(), kind));
+                    } else {
+                        *found.no_pictures.entry(ending(entry.path())).or_default() += 1;
                     }
                 }
                 Ok(_) => {}
@@ -88,6 +97,18 @@ pub(super) fn photos_below(
     found.excluded.sort_unstable();
     found.excluded.dedup();
     Ok(found)
+}
+
+/// The ending of a file's name in lower case, if it may be one.
+fn ending(path: &Path) -> String {
+    let ending = path
+        .extension()
+        .and_then(|e| e.to_str())
+        .unwrap_or_default();
+    match ending.len() <= LONGEST_ENDING {
+        true => ending.to_lowercase(),
+        false => String::new(),
+    }
 }
 
 /// Whether a file has the name of a photo.

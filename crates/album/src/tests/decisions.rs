@@ -7,9 +7,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use proptest::prelude::*;
 
-use super::presence::{edited, pictured, saved_again, with};
+use super::disk::{DRAWN_AT, Disk, OnDisk, Spot};
+use super::presence::with;
 use super::*;
-use crate::regions::RelativeBox;
 use fusiform_search::likelihood_ratio::LikelihoodRatio;
 
 /// A decision of a human, chosen at random; numbers choose among what is there.
@@ -26,6 +26,8 @@ enum Step {
     NotAFace(usize),
     Hide(usize, bool),
     Cover(usize),
+    /// On a photo, in a place where no face was found; perhaps with a name.
+    Draw(usize, Option<u8>),
     Reply(usize, Reply),
     Undo,
     Edit(usize),
@@ -51,6 +53,7 @@ fn step() -> impl Strategy<Value = Step> {
         (0..16usize).prop_map(Step::NotAFace),
         (0..9usize, any::<bool>()).prop_map(|(p, h)| Step::Hide(p, h)),
         (0..16usize).prop_map(Step::Cover),
+        (0..50usize, proptest::option::of(0..9u8)).prop_map(|(p, n)| Step::Draw(p, n)),
         (0..9usize, reply).prop_map(|(q, r)| Step::Reply(q, r)),
         Just(Step::Undo),
         (0..50usize).prop_map(Step::Edit),
@@ -69,162 +72,41 @@ struct Decided {
     is: BTreeMap<Spot, PersonId>,
     is_not: BTreeSet<(Spot, PersonId)>,
     excluded: BTreeSet<Spot>,
+    /// Faces that nobody but a human saw.
+    drawn: BTreeSet<Spot>,
     names: BTreeMap<PersonId, String>,
     hidden: BTreeSet<PersonId>,
 }
 
-/// Number of the picture, and the place of the face in it from the left.
-type Spot = (usize, usize);
-
-/// A file of a photo as it is on the disk.
-#[derive(Debug, Clone)]
-struct OnDisk {
-    /// Another picture lies under the name.
-    replaced: bool,
-    /// How often it was written.
-    version: u8,
-    /// Shrunk, and turned this way.
-    saved: Option<Orientation>,
-    deleted: bool,
-}
-
-/// The disk: photos by number, below a folder that is there.
-struct Disk {
-    root: tempfile::TempDir,
-    folder: &'static str,
-    photos: BTreeMap<usize, OnDisk>,
-}
-
-/// Who is in the first twelve pictures; later ones show one person.
-const WHO: [&[usize]; 12] = [
-    &[0],
-    &[0, 1],
-    &[1],
-    &[2],
-    &[2, 0],
-    &[1],
-    &[3],
-    &[3, 2],
-    &[0],
-    &[1, 3],
-    &[2],
-    &[5],
-];
-
-impl Disk {
-    fn new() -> Disk {
-        let root = tempfile::tempdir().unwrap();
-        fs::write(root.path().join("here"), "").unwrap();
-        let mut disk = Disk {
-            root,
-            folder: "a",
-            photos: BTreeMap::new(),
-        };
-        (0..12).for_each(|number| disk.add(number));
-        disk
-    }
-
-    fn add(&mut self, number: usize) {
-        let new = OnDisk {
-            replaced: false,
-            version: 0,
-            saved: None,
-            deleted: false,
-        };
-        self.photos.insert(number, new);
-    }
-
-    /// The picture that lies under a number.
-    fn picture(&self, number: usize) -> usize {
-        number
-            + if self.photos[&number].replaced {
-                100
-            } else {
-                0
-            }
-    }
-
-    fn file(&self, number: usize, embedder: &str) -> Option<ScannedFile> {
-        let on_disk = &self.photos[&number];
-        if on_disk.deleted {
-            return None;
+/// Changes the disk; whether the step was one of those that do.
+fn change(disk: &mut Disk, album: &mut Album, step: &Step) -> bool {
+    let numbers: Vec<usize> = disk.photos.keys().copied().collect();
+    let photos = &mut disk.photos;
+    let mut at = move |i: &usize, change: &dyn Fn(&mut OnDisk)| {
+        let number = numbers[i % numbers.len()];
+        change(photos.get_mut(&number).unwrap());
+    };
+    match step {
+        Step::Edit(p) => at(p, &|photo| photo.version += 1),
+        Step::SaveAgain(p, orientation) => at(p, &|photo| {
+            (photo.version, photo.saved) = (photo.version + 1, Some(*orientation));
+        }),
+        Step::Replace(p) => at(p, &|photo| {
+            // No two files share their bytes: what is put back is a file of its own.
+            (photo.replaced, photo.saved) = (!photo.replaced, None);
+            photo.version += 1;
+        }),
+        Step::Delete(p) => at(p, &|photo| photo.deleted = true),
+        Step::PutBack(p) => at(p, &|photo| photo.deleted = false),
+        Step::RenameFolder => disk.folder = if disk.folder == "a" { "b" } else { "a" },
+        Step::DetachDisk => {
+            let gone = album.reconcile(&["/nowhere/at/all".into()], &[], &[]);
+            assert_eq!(gone.unwrap(), Reconciled::default());
         }
-        let picture = self.picture(number);
-        let person = [picture % 4];
-        let who = WHO.get(number).filter(|_| !on_disk.replaced);
-        let original = pictured(picture, who.unwrap_or(&&person[..]));
-        let mut file = match on_disk.saved {
-            Some(o) => saved_again(&original, picture, 1 + on_disk.version % 200, o),
-            None if on_disk.version > 0 => edited(&original, 1 + on_disk.version % 200),
-            None => original,
-        };
-        with(&mut file, |record| record.models = models(embedder));
-        let name = format!("{number:04}.jpg");
-        file.path = self.root.path().join(self.folder).join(name);
-        Some(file)
+        _ => return false,
     }
-
-    fn files(&self, embedder: &str) -> Vec<ScannedFile> {
-        let numbers = self.photos.keys();
-        numbers.filter_map(|n| self.file(*n, embedder)).collect()
-    }
-
-    fn scan(&self, album: &mut Album) {
-        let files = self.files("e@1");
-        album.record(&files).unwrap();
-        let found: Vec<PathBuf> = files.into_iter().map(|f| f.path).collect();
-        album
-            .reconcile(&[self.root.path().into()], &found, &[])
-            .unwrap();
-    }
-
-    /// Changes the disk; whether the step was one of those that do.
-    fn change(&mut self, album: &mut Album, step: &Step) -> bool {
-        let numbers: Vec<usize> = self.photos.keys().copied().collect();
-        let photos = &mut self.photos;
-        let mut at = move |i: &usize, change: &dyn Fn(&mut OnDisk)| {
-            let number = numbers[i % numbers.len()];
-            change(photos.get_mut(&number).unwrap());
-        };
-        match step {
-            Step::Edit(p) => at(p, &|photo| photo.version += 1),
-            Step::SaveAgain(p, orientation) => at(p, &|photo| {
-                (photo.version, photo.saved) = (photo.version + 1, Some(*orientation));
-            }),
-            Step::Replace(p) => at(p, &|photo| {
-                // No two files share their bytes: what is put back is a file of its own.
-                (photo.replaced, photo.saved) = (!photo.replaced, None);
-                photo.version += 1;
-            }),
-            Step::Delete(p) => at(p, &|photo| photo.deleted = true),
-            Step::PutBack(p) => at(p, &|photo| photo.deleted = false),
-            Step::RenameFolder => self.folder = if self.folder == "a" { "b" } else { "a" },
-            Step::DetachDisk => {
-                let gone = album.reconcile(&["/nowhere/at/all".into()], &[], &[]);
-                assert_eq!(gone.unwrap(), Reconciled::default());
-            }
-            _ => return false,
-        }
-        self.scan(album);
-        true
-    }
-
-    /// Where each face lies that the album shows.
-    fn spots(&self, album: &Album) -> BTreeMap<FaceId, Spot> {
-        let mut spots = BTreeMap::new();
-        for (number, on_disk) in self.photos.iter().filter(|(_, p)| !p.deleted) {
-            let name = format!("{number:04}.jpg");
-            let path = self.root.path().join(self.folder).join(name);
-            let view = album.photo(album.photo_at(&path).unwrap()).unwrap();
-            for face in view.faces {
-                let here = RelativeBox::from_pixels(&face.bbox, view.width_px, view.height_px);
-                let there = here.stored(on_disk.saved.unwrap_or_default());
-                let place = ((there.x_min + there.x_max) / 2.0 * 6.4) as usize;
-                spots.insert(face.face, (self.picture(*number), place));
-            }
-        }
-        spots
-    }
+    disk.scan(album);
+    true
 }
 
 impl Decided {
@@ -291,6 +173,14 @@ impl Decided {
         }
         for (face, person) in &self.is_not {
             assert_ne!(now.get(face), Some(person), "face {face:?} is not {person}");
+        }
+        let pictures: BTreeSet<usize> = disk.pictures().collect();
+        for face in self
+            .drawn
+            .iter()
+            .filter(|(picture, _)| pictures.contains(picture))
+        {
+            assert!(there.contains(face), "face {face:?} was drawn");
         }
         for face in &self.excluded {
             assert!(!now.contains_key(face), "face {face:?} is excluded");
@@ -392,11 +282,24 @@ fn decide(c: &mut Album, disk: &Disk, step: &Step, decided: &Decided) -> Option<
         }
         // It stands for its person, and changes nothing else.
         Step::Cover(f) => drop(c.choose_cover(face(*f)).ok()?),
+        Step::Draw(p, n) => {
+            let (number, photo, bbox) = disk.place_to_draw(c, *p)?;
+            let name = n.map(|n| format!("name {n}"));
+            let drawn = c.draw_face(photo, bbox, None, name.as_deref()).ok()?;
+            let spot = (disk.picture(number), DRAWN_AT);
+            if let (Some(person), Some(name)) = (drawn.person, name) {
+                let cover = asserted(c, person).into_iter().filter(|f| *f != drawn.face);
+                after.is(&at_spots(&cover.collect::<Vec<_>>()), person);
+                after.is(&[spot], person);
+                after.names.insert(person, name);
+            }
+            after.drawn.insert(spot);
+        }
         Step::Reply(q, reply) => {
             let open = c.questions(Page::default()).unwrap().items;
             let asked = open.get(q % open.len().max(1))?;
             c.reply(asked.id, *reply).unwrap();
-            let person = asked.candidate;
+            let person = asked.candidate.unwrap();
             match (asked.subject, reply) {
                 (Subject::Group(g), Reply::Yes) => after.merge(person, g, &both(person, g)),
                 (Subject::Group(g), Reply::No) => after.differ(g, person, of),
@@ -449,7 +352,7 @@ proptest! {
                     }
                     None => prop_assert!(album.undo(1).is_err()),
                 }
-            } else if disk.change(&mut album, step) {
+            } else if change(&mut disk, &mut album, step) {
                 // Decisions stand.
             } else if let Some(after) = decide(&mut album, &disk, step, &decided) {
                 past.push(std::mem::replace(&mut decided, after));

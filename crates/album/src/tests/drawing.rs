@@ -1,6 +1,8 @@
 //! Faces that a human drew, and covers that a human chose: kept, undone, and never in the way.
 
+use super::presence::{pictured, saved_again};
 use super::*;
+use crate::regions::RelativeBox;
 
 fn at(x: f32, y: f32, side: f32) -> BoundingBox {
     BoundingBox {
@@ -173,4 +175,78 @@ fn a_chosen_cover_survives_grouping_and_a_scan_from_scratch_and_can_be_undone() 
     assert_ne!(place(&album, cover(&album)), wanted);
     let lone = album.unassigned_faces(Page::default()).unwrap().items[0].face;
     assert!(album.choose_cover(lone).is_err(), "a face of nobody");
+}
+
+#[test]
+fn a_face_that_is_drawn_in_one_copy_is_in_all_that_are_known_however_they_are_turned() {
+    let stage = Stage::new();
+    let mut album = stage.open();
+    let original = pictured(1, &[0, 1]);
+    let (mut small, mut turned) = (
+        saved_again(&original, 1, 1, Orientation::Upright),
+        saved_again(&original, 1, 2, Orientation::RotatedLeft),
+    );
+    small.path = "/photos/small.jpg".into();
+    turned.path = "/photos/turned.jpg".into();
+    album
+        .record(&[original.clone(), small.clone(), turned.clone()])
+        .unwrap();
+    group(&mut album);
+    let view = |album: &Album, file: &ScannedFile| {
+        album.photo(album.photo_at(&file.path).unwrap()).unwrap()
+    };
+    let on_small = view(&album, &small);
+    assert_eq!(on_small.faces.len(), 2);
+    let (width, height) = (on_small.width_px as f32, on_small.height_px as f32);
+    let bbox = BoundingBox {
+        x_min: 0.8 * width,
+        y_min: 0.5 * height,
+        x_max: 0.9 * width,
+        y_max: 0.7 * height,
+    };
+    album
+        .draw_face(on_small.photo, bbox, None, Some("Zelda"))
+        .unwrap();
+    for (file, orientation) in [
+        (&original, Orientation::Upright),
+        (&small, Orientation::Upright),
+        (&turned, Orientation::RotatedLeft),
+    ] {
+        let view = view(&album, file);
+        let of_zelda = view
+            .faces
+            .iter()
+            .find(|f| f.name.as_deref() == Some("Zelda"));
+        let face = of_zelda.unwrap_or_else(|| panic!("{:?}: {:?}", file.path, view.faces));
+        let place = RelativeBox::from_pixels(&face.bbox, view.width_px, view.height_px);
+        let stored = place.stored(orientation);
+        assert!(
+            (stored.x_min - 0.8).abs() < 0.02 && (stored.y_max - 0.7).abs() < 0.02,
+            "{stored:?}"
+        );
+    }
+    album.undo(1).unwrap();
+    for file in [&original, &small, &turned] {
+        assert_eq!(view(&album, file).faces.len(), 2, "taken back in all");
+    }
+}
+
+#[test]
+fn a_chosen_cover_stays_when_its_person_is_merged_and_merged_again() {
+    let (_stage, mut album) = filled();
+    let ids: Vec<PersonId> = album.people().unwrap().iter().map(|p| p.id).collect();
+    let usual = album.person_stats(ids[2]).unwrap().cover;
+    let faces = album.faces_of(ids[2], Page::default()).unwrap().items;
+    let other = faces
+        .iter()
+        .map(|f| f.face)
+        .find(|f| Some(*f) != usual)
+        .unwrap();
+    album.choose_cover(other).unwrap();
+    album.merge(ids[1], ids[2]).unwrap();
+    assert_eq!(album.person_stats(ids[1]).unwrap().cover, Some(other));
+    album.merge(ids[0], ids[1]).unwrap();
+    assert_eq!(album.person_stats(ids[0]).unwrap().cover, Some(other));
+    group(&mut album);
+    assert_eq!(album.person_stats(ids[0]).unwrap().cover, Some(other));
 }

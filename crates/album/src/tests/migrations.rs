@@ -81,7 +81,7 @@ fn holds_version_3(album: &Album) {
         [("/d.jpg".into(), "cut short".into())]
     );
     let asked = album.questions(Page::default()).unwrap().items;
-    assert_eq!((asked.len(), asked[0].candidate), (1, ida));
+    assert_eq!((asked.len(), asked[0].candidate), (1, Some(ida)));
     let history = album.history(Page::default()).unwrap().items;
     let seen: Vec<(i64, &str, usize, bool)> = history
         .iter()

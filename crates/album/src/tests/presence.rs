@@ -450,7 +450,7 @@ fn a_face_that_a_later_decision_would_draw_away_is_asked_about_and_noted() {
     let asked = album.questions(Page::default()).unwrap().items;
     let of_zelda: Vec<Subject> = asked
         .iter()
-        .filter(|q| q.candidate == zelda)
+        .filter(|q| q.candidate == Some(zelda))
         .map(|q| q.subject)
         .collect();
     assert_eq!(of_zelda, [Subject::Face(faces[3]), Subject::Face(faces[4])]);

@@ -13,19 +13,19 @@ impl Analyse for Plain {
         models("e@1")
     }
 
-    fn photo_record(&self, bytes: &[u8]) -> Result<PhotoRecord, String> {
+    fn photo_record(&self, bytes: &[u8]) -> Result<PhotoRecord, Unusable> {
         let file = photo(usize::from(bytes[0]), &[0], "e@1");
         match file.outcome {
             Outcome::New(mut record) => {
                 record.fingerprint = None;
                 Ok(record)
             }
-            _ => Err("no photo".into()),
+            _ => Err(Unusable::new(ProblemKind::NoPhoto, "no photo")),
         }
     }
 
-    fn fingerprint(&self, _bytes: &[u8]) -> Result<(Fingerprint, Orientation), String> {
-        Err("none".into())
+    fn fingerprint(&self, _bytes: &[u8]) -> Result<(Fingerprint, Orientation), Unusable> {
+        Err(Unusable::new(ProblemKind::Failed, "none"))
     }
 }
 

@@ -1,7 +1,6 @@
 //! How hard to look for faces. In: the command line. Out: options of the engine.
 
 use clap::Args as ClapArgs;
-use fusiform::AnalyseOptions;
 use fusiform::detect::DetectOptions;
 
 /// How hard to look for faces.
@@ -16,14 +15,11 @@ pub(crate) struct DetectArgs {
 }
 
 impl DetectArgs {
-    pub(crate) fn options(self) -> AnalyseOptions {
-        AnalyseOptions {
-            detect: DetectOptions {
-                min_face_px: self.min_face,
-                min_score: self.min_score,
-                ..DetectOptions::default()
-            },
-            ..AnalyseOptions::default()
+    pub(crate) fn options(self) -> DetectOptions {
+        DetectOptions {
+            min_face_px: self.min_face,
+            min_score: self.min_score,
+            ..DetectOptions::default()
         }
     }
 }

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail, ensure};
-use fusiform::{AnalyseOptions, Engine};
+use fusiform::Engine;
 use fusiform_gallery::{Gallery, Kind, Lock, Service, Terms, Uuid};
 use rayon::prelude::*;
 use serde::Deserialize;
@@ -142,7 +142,9 @@ pub(crate) fn import(context: &Context, from: &CompreFaceArgs) -> Result<Exit> {
         Some(service) => service,
         None => vault.add_service(Kind::Recognition, &key, Terms::from(&from.terms))?,
     };
-    for name in subjects.subjects.iter().filter(|name| is_name(name)) {
+    let (named, nameless): (Vec<&String>, Vec<&String>) =
+        subjects.subjects.iter().partition(|name| is_name(name));
+    for name in named {
         vault.add_subject(service, name, None)?;
     }
     let bar = context.printer.bar(faces.len() as u64, "importing");
@@ -169,14 +171,18 @@ pub(crate) fn import(context: &Context, from: &CompreFaceArgs) -> Result<Exit> {
             .printer
             .problem(format_args!("{subject}, image {id}: {why}"));
     }
+    for name in &nameless {
+        context.printer.problem(format_args!("{}", no_name(name)));
+    }
     let problem_rows: Vec<_> = problems.iter().map(problem_row).collect();
     context.printer.record(&json!({
         "subjects": subjects.subjects.len(),
         "imported": taken,
         "there": there,
         "problems": problem_rows,
+        "not_names": nameless,
     }))?;
-    Ok(if problems.is_empty() {
+    Ok(if problems.is_empty() && nameless.is_empty() {
         Exit::Done
     } else {
         Exit::SomeProblems
@@ -190,7 +196,13 @@ fn problem_row((subject, id, why): &(&String, Uuid, String)) -> Value {
 
 /// Whether a person can be called so here.
 fn is_name(name: &str) -> bool {
-    !matches!(name.trim(), "" | "." | "..")
+    !matches!(name.trim(), "" | "." | "..") && !name.contains(char::is_control)
+}
+
+fn no_name(name: &str) -> String {
+    format!(
+        "the other server has a person as {name:?}, which is no name here; rename the person there"
+    )
 }
 
 /// Fetches, embeds and enrols one image; `false` if it is there.
@@ -205,16 +217,13 @@ fn take(
     if vault.example(service, &id).is_some() {
         return Ok(false);
     }
-    ensure!(
-        is_name(subject),
-        "the other server has it under {subject:?}, which is no name; rename the person there"
-    );
+    ensure!(is_name(subject), no_name(subject));
     let image = server.bytes(&format!("faces/{id}/img"), MAX_IMAGE_BYTES)?;
     ensure!(
         !image.is_empty(),
         "the other server kept no image (save_images_to_db); enrol the person from a photo"
     );
-    let photo = engine.analyse(&image, &AnalyseOptions::default())?;
+    let photo = engine.analyse(&image, &engine.usual_options())?;
     // The other server found one face; where this one finds more, that is the largest.
     let face = photo.largest().ok();
     let face = face.context("no face is found in it; enrol the person from another photo")?;

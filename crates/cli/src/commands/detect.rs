@@ -94,7 +94,7 @@ pub(crate) fn run(
 ) -> Result<Exit> {
     let drawing = draw.map(|out| Drawing::new(out, files.len())).transpose()?;
     let engine = context.engine()?;
-    let options = detect.options();
+    let options = context.analysing(detect);
     let printer = context.printer;
     let mut answer = Answer {
         photos: Vec::new(),
@@ -133,7 +133,7 @@ fn one(
     options: &AnalyseOptions,
     drawing: Option<&Drawing>,
 ) -> Result<PhotoRow> {
-    let bytes = read_photo(file)?;
+    let bytes = read_photo(file, options.limits.max_bytes)?;
     let photo = engine.analyse(&bytes, options)?;
     if let Some(drawing) = drawing {
         // Every pixel is needed to draw on; the faces may come from a smaller decoding.

@@ -2,7 +2,7 @@
 //! are sound.
 
 use anyhow::Result;
-use fusiform::album::{Album, OpenOptions};
+use fusiform::album::{Album, OpenOptions, counted};
 use fusiform::cpu;
 use serde::Serialize;
 
@@ -125,10 +125,10 @@ fn catalogue(context: &Context) -> Result<String> {
         health.problems.join("; ")
     );
     Ok(format!(
-        "{} photos, {} faces, {} people ({} named); version {}, {:.1} MB",
-        health.n_photos,
-        health.n_faces,
-        health.n_people,
+        "{}, {}, {} ({} named); version {}, {:.1} MB",
+        counted(health.n_photos, "photo", "photos"),
+        counted(health.n_faces, "face", "faces"),
+        counted(health.n_people, "person", "people"),
         health.n_named,
         health.version,
         health.size_bytes as f64 / 1e6

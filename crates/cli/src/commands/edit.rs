@@ -3,7 +3,7 @@
 //! them.
 
 use anyhow::{Result, bail, ensure};
-use fusiform::album::{Album, FaceId, PersonId};
+use fusiform::album::{Album, FaceId, PersonId, counted};
 use serde::Serialize;
 
 use crate::args::PageArgs;
@@ -158,14 +158,15 @@ pub(crate) fn erase(context: &Context, person: &str, yes: bool) -> Result<Exit> 
     let n_faces = catalogue.person_stats(id)?.n_faces;
     ensure!(
         yes,
-        "{person} has {n_faces} faces, and erasing cannot be undone; add --yes to do it"
+        "{person} has {}, and erasing cannot be undone; add --yes to do it",
+        counted(n_faces, "face", "faces")
     );
     let erased = catalogue.erase(id)?;
     let printer = context.printer;
     printer.row(format_args!(
-        "erased: {} faces, {} templates",
-        erased.faces.len(),
-        erased.n_templates
+        "erased: {}, {}",
+        counted(erased.faces.len(), "face", "faces"),
+        counted(erased.n_templates, "template", "templates")
     ))?;
     if !erased.log_emptied {
         printer.problem(

@@ -170,7 +170,7 @@ pub(crate) fn embed(
 ) -> Result<(Vec<Option<Labelled>>, Vec<String>)> {
     let bar = context.printer.bar(photos.len() as u64, "embedding");
     let never = AtomicBool::new(false);
-    let options = detect.options();
+    let options = context.analysing(detect);
     let done = embed_photos(engine, photos, &options, context.threads(), &never, || {
         bar.inc(1)
     })?;

@@ -187,7 +187,7 @@ fn measured(
     detect: DetectArgs,
 ) -> Result<[PhotoMatches; 2]> {
     let path = folder.join(&photo.photo);
-    let bytes = read_photo(&path).map_err(anyhow::Error::from);
+    let bytes = read_photo(&path, engine.limits().max_bytes).map_err(anyhow::Error::from);
     let bytes = bytes.with_context(|| shown(&path))?;
     let found = |options: &AnalyseOptions| -> Result<PhotoMatches> {
         let analysed = engine
@@ -195,7 +195,10 @@ fn measured(
             .with_context(|| shown(&path))?;
         Ok(match_faces(&photo.faces, &faces(&analysed)))
     };
-    let working = detect.options();
+    let working = AnalyseOptions {
+        detect: detect.options(),
+        limits: *engine.limits(),
+    };
     let mut every = working.clone();
     every.detect.min_score = Some(LEAST_SCORE);
     Ok([found(&working)?, found(&every)?])

@@ -6,7 +6,6 @@ use std::path::{Path, PathBuf};
 use anyhow::{Result, ensure};
 use fusiform::image;
 use fusiform::redact::redact;
-use fusiform::scan::read_photo;
 use fusiform::template::similarity;
 use fusiform::verify::DIFFERENT_FMR;
 use fusiform_eval::dataset::identities;
@@ -39,11 +38,11 @@ pub(crate) fn run(context: &Context, images: &Path, detect: DetectArgs) -> Resul
         .into_iter()
         .flat_map(|who| who.photos)
         .collect();
-    let options = detect.options();
+    let options = context.analysing(detect);
     let bar = context.printer.bar(photos.len() as u64, "covering faces");
     let one = |path: &PathBuf| -> Option<(f32, bool)> {
         bar.inc(1);
-        let bytes = read_photo(path).ok()?;
+        let bytes = context.read_photo(path).ok()?;
         let photo = engine.analyse(&bytes, &options).ok()?;
         let face = photo.largest().ok()?;
         let b = face.bbox;

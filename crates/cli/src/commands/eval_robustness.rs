@@ -158,7 +158,7 @@ fn changed(
         .bar(photos.len() as u64, "changing and embedding");
     let never = AtomicBool::new(false);
     let tell = || bar.inc(1);
-    let options = detect.options();
+    let options = context.analysing(detect);
     let threads = context.threads();
     let done = embed_changed(engine, photos, changes, &options, threads, &never, tell)?;
     bar.finish_and_clear();

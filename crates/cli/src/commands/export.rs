@@ -8,9 +8,9 @@ use std::fs;
 use std::path::{Component, Path, PathBuf};
 
 use anyhow::{Context as _, Result, anyhow};
-use fusiform::Orientation;
 use fusiform::album::regions::{Frame, Region, RelativeBox};
-use fusiform::album::{Album, PhotoId, PhotoView, xmp};
+use fusiform::album::{Album, PhotoId, PhotoView, counted, xmp};
+use fusiform::{DecodeLimits, Orientation};
 use serde::Serialize;
 
 use crate::context::{Context, shown};
@@ -56,13 +56,16 @@ pub(super) fn sidecar(photo: &Path) -> PathBuf {
 }
 
 /// How a photo's file stores its pixels: as a scan noted it, else as decoding it tells.
-pub(super) fn orientation_of(catalogue: &Album, path: &Path) -> Result<Orientation> {
+pub(super) fn orientation_of(
+    catalogue: &Album,
+    path: &Path,
+    limits: &DecodeLimits,
+) -> Result<Orientation> {
     if let Some(known) = catalogue.orientation_of(path)? {
         return Ok(known);
     }
-    let bytes = fusiform::scan::read_photo(path)?;
-    let limits = fusiform::DecodeLimits::default();
-    Ok(fusiform::image::decode_reduced(&bytes, &limits, 1)?.orientation)
+    let bytes = fusiform::scan::read_photo(path, limits.max_bytes)?;
+    Ok(fusiform::image::decode_reduced(&bytes, limits, 1)?.orientation)
 }
 
 /// Width and height of the pixels as the file stores them.
@@ -132,7 +135,7 @@ pub(crate) fn xmp(context: &Context, out: Option<&Path>) -> Result<Exit> {
             if n_faces == 0 && !file.is_file() {
                 continue;
             }
-            match put(&catalogue, &photo, path, &file, &now) {
+            match put(context, &catalogue, &photo, path, &file, &now) {
                 Ok(Put::Written) => written = 1,
                 Ok(Put::TakenBack) => answer.taken_back += 1,
                 Ok(Put::Unchanged) => {}
@@ -145,13 +148,14 @@ pub(crate) fn xmp(context: &Context, out: Option<&Path>) -> Result<Exit> {
     })?;
     let printer = context.printer;
     printer.row(format_args!(
-        "written: {} faces in {} photos",
-        answer.faces, answer.photos
+        "written: {} in {}",
+        counted(answer.faces, "face", "faces"),
+        counted(answer.photos, "photo", "photos")
     ))?;
     if answer.taken_back > 0 {
         printer.row(format_args!(
-            "{} sidecars renewed without the names that were taken back",
-            answer.taken_back
+            "{} renewed without the names that were taken back",
+            counted(answer.taken_back, "sidecar", "sidecars")
         ))?;
     }
     for problem in &answer.problems {
@@ -172,8 +176,15 @@ enum Put {
     Unchanged,
 }
 
-fn put(catalogue: &Album, photo: &PhotoView, path: &Path, file: &Path, now: &str) -> Result<Put> {
-    let orientation = orientation_of(catalogue, path)?;
+fn put(
+    context: &Context,
+    catalogue: &Album,
+    photo: &PhotoView,
+    path: &Path,
+    file: &Path,
+    now: &str,
+) -> Result<Put> {
+    let orientation = orientation_of(catalogue, path, &context.config.limits)?;
     let (width, height) = stored_px(photo, orientation);
     let in_frame = |frame: Frame| -> Vec<Region> {
         let named = photo

@@ -40,7 +40,7 @@ struct Candidate {
 pub(crate) fn run(context: &Context, photo: &Path, top: usize, detect: DetectArgs) -> Result<Exit> {
     let catalogue = context.readable_catalogue()?;
     let engine = context.engine()?;
-    let options = detect.options();
+    let options = context.analysing(detect);
     let faces = context
         .on_all_threads(|| analyse(&engine, photo, &options))??
         .faces;

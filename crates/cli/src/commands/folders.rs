@@ -1,7 +1,7 @@
 //! `fusiform folders`. In: nothing, or a folder. Out: the folders that `scan` and `watch` take when
 //! none is named.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use anyhow::Result;
 use fusiform::album::Album;
@@ -26,13 +26,13 @@ pub(crate) fn list(context: &Context) -> Result<Exit> {
 
 pub(crate) fn add(context: &Context, dir: &Path) -> Result<Exit> {
     let mut catalogue = context.catalogue()?;
-    catalogue.remember(&absolute(context, dir)?)?;
+    catalogue.remember(&context.absolute(dir)?)?;
     show(context, &catalogue)
 }
 
 pub(crate) fn remove(context: &Context, dir: &Path) -> Result<Exit> {
     let mut catalogue = context.existing_catalogue()?;
-    let dir = absolute(context, dir)?;
+    let dir = context.absolute(dir)?;
     anyhow::ensure!(
         !context.config.folders.contains(&dir),
         "{}: the settings name it, in `folders`; take it out there",
@@ -40,12 +40,6 @@ pub(crate) fn remove(context: &Context, dir: &Path) -> Result<Exit> {
     );
     catalogue.drop_remembered(&dir)?;
     show(context, &catalogue)
-}
-
-fn absolute(context: &Context, dir: &Path) -> Result<PathBuf> {
-    let home = context.config.user_home.as_deref();
-    let dir = fusiform::album::expand_home(dir, home)?;
-    Ok(std::path::absolute(dir)?)
 }
 
 fn show(context: &Context, catalogue: &Album) -> Result<Exit> {
@@ -67,8 +61,10 @@ fn show(context: &Context, catalogue: &Album) -> Result<Exit> {
         let away = if row.is_there { "" } else { "  (not there)" };
         let where_from = if row.in_settings { "  (settings)" } else { "" };
         context.printer.row(format_args!(
-            "{:>8} photos  {}{where_from}{away}",
-            row.photos, row.folder
+            "{:>8} {}  {}{where_from}{away}",
+            row.photos,
+            if row.photos == 1 { "photo " } else { "photos" },
+            row.folder
         ))?;
     }
     if rows.is_empty() {

@@ -12,7 +12,10 @@ use std::time::UNIX_EPOCH;
 
 use anyhow::{Context as _, Result};
 use fusiform::album::regions::{Frame, Region, Regions};
-use fusiform::album::{Album, FaceId, PhotoId, PhotoView, digikam, is_same_name, picasa, xmp};
+use fusiform::album::{
+    Album, FaceId, PhotoId, PhotoView, StatedName, StatedNames, counted, digikam, is_same_name,
+    picasa, xmp,
+};
 use fusiform::geometry::BoundingBox;
 use serde::Serialize;
 
@@ -32,6 +35,8 @@ pub(super) struct Answer {
     decided_later: usize,
     /// Regions on faces that were erased with their person.
     erased: usize,
+    /// Photos whose files name somebody without a place, about whom the review asks.
+    asked_photos: usize,
     /// What was not understood, in words, and how often.
     pub(super) left_out: BTreeMap<String, usize>,
     pub(super) problems: Vec<String>,
@@ -54,13 +59,27 @@ struct Source {
     written_ms: i64,
 }
 
+impl Source {
+    /// The people that it names without a place.
+    fn names(&self) -> impl Iterator<Item = StatedName> {
+        let source = self.name.trim_start_matches("import of ");
+        self.regions.people.iter().map(move |name| StatedName {
+            name: name.clone(),
+            source: source.to_owned(),
+        })
+    }
+}
+
 pub(crate) fn xmp(context: &Context) -> Result<Exit> {
     let mut catalogue = context.existing_catalogue()?;
     let mut answer = Answer::default();
     let mut claims = Vec::new();
     let mut unplaced = Vec::new();
+    let mut stated = Vec::new();
     let mut picasa: HashMap<PathBuf, Picasa> = HashMap::new();
     every_photo(&catalogue, |photo| {
+        let mut names = Vec::new();
+        let mut was_read = false;
         for path in &photo.paths {
             let sources = match sources_of(&catalogue, path, &mut picasa) {
                 Ok(sources) => sources,
@@ -69,17 +88,49 @@ pub(crate) fn xmp(context: &Context) -> Result<Exit> {
                     continue;
                 }
             };
+            was_read |= path.is_file();
             for source in sources {
-                let taken = take(&catalogue, &photo, path, source, &mut answer, &mut unplaced);
+                names.extend(source.names());
+                let taken = take(context, &catalogue, &photo, path, source, &mut answer);
                 match taken {
                     Ok(taken) => claims.extend(taken),
                     Err(e) => answer.problems.push(explain(&e.context(shown(path)))),
                 }
             }
         }
+        let has_faces = photo.faces.iter().any(|face| face.excluded.is_none());
+        if !names.is_empty() && (!has_faces || catalogue.has_erased(photo.photo)?) {
+            let in_photo = |name: &str| {
+                let mut here = photo.faces.iter().filter_map(|f| f.name.as_deref());
+                here.any(|known| is_same_name(known, name))
+            };
+            let names: Vec<&str> = names
+                .iter()
+                .map(|stated| &*stated.name)
+                .filter(|name| !in_photo(name))
+                .collect();
+            if !names.is_empty() {
+                let path = photo
+                    .paths
+                    .first()
+                    .map_or("a photo".into(), |path| shown(path));
+                let why = match has_faces {
+                    true => "somebody in it was erased, so nobody is asked about",
+                    false => "no face was found in it",
+                };
+                let names = names.join(", ");
+                unplaced.push(format!("{path}: names {names} without a place, and {why}"));
+            }
+        }
+        // What files said earlier stands while none of them can be read.
+        if was_read {
+            let photo = photo.photo;
+            stated.push(StatedNames { photo, names });
+        }
         Ok(())
     })?;
     decide(&mut catalogue, claims, &mut answer)?;
+    answer.asked_photos = catalogue.state_names(&stated)?;
     let n_unplaced = unplaced.len();
     answer
         .problems
@@ -88,7 +139,7 @@ pub(crate) fn xmp(context: &Context) -> Result<Exit> {
         let more = n_unplaced - SHOWN_UNPLACED;
         answer
             .problems
-            .push(format!("and {more} more photos with names without a place"));
+            .push(format!("and {more} more with names without a place"));
     }
     finish(context, &answer)
 }
@@ -186,19 +237,26 @@ pub(super) fn decide(catalogue: &mut Album, claims: Vec<Claim>, answer: &mut Ans
 pub(super) fn finish(context: &Context, answer: &Answer) -> Result<Exit> {
     let printer = context.printer;
     printer.row(format_args!(
-        "taken as your word: {} faces in {} photos",
-        answer.faces, answer.photos
+        "taken as your word: {} in {}",
+        counted(answer.faces, "face", "faces"),
+        counted(answer.photos, "photo", "photos")
     ))?;
+    if answer.asked_photos > 0 {
+        printer.row(format_args!(
+            "{} somebody without saying where; `fusiform review` asks who it is",
+            counted(answer.asked_photos, "photo names", "photos name")
+        ))?;
+    }
     if answer.decided_later > 0 {
         printer.row(format_args!(
-            "not taken: {} regions, because you decided about their faces later",
-            answer.decided_later
+            "not taken: {}, because you decided about the faces later",
+            counted(answer.decided_later, "region", "regions")
         ))?;
     }
     if answer.erased > 0 {
         printer.row(format_args!(
-            "not taken: {} regions of people who were erased",
-            answer.erased
+            "not taken: {} of people who were erased",
+            counted(answer.erased, "region", "regions")
         ))?;
     }
     for (what, n) in &answer.left_out {
@@ -208,7 +266,7 @@ pub(super) fn finish(context: &Context, answer: &Answer) -> Result<Exit> {
         printer.problem(problem);
     }
     printer.record(answer)?;
-    let nothing = answer.faces == 0 && !answer.left_out.is_empty();
+    let nothing = answer.faces + answer.asked_photos == 0 && !answer.left_out.is_empty();
     Ok(match answer.problems.is_empty() && !nothing {
         true => Exit::Done,
         false => Exit::SomeProblems,
@@ -305,12 +363,12 @@ fn head(path: &Path) -> Result<Vec<u8>> {
 
 /// The claims of one source, in pixels of the upright photo.
 fn take(
+    context: &Context,
     catalogue: &Album,
     photo: &PhotoView,
     path: &Path,
     source: Source,
     answer: &mut Answer,
-    unplaced: &mut Vec<String>,
 ) -> Result<Vec<Claim>> {
     let Source {
         name: source,
@@ -330,7 +388,7 @@ fn take(
     };
     let mut claims = Vec::new();
     if !regions.faces.is_empty() {
-        let orientation = orientation_of(catalogue, path)?;
+        let orientation = orientation_of(catalogue, path, &context.config.limits)?;
         let Some(frame) = regions.frame((width, height), orientation) else {
             let (w, h) = regions.drawn_on.unwrap_or_default();
             answer.problems.push(format!(
@@ -346,28 +404,6 @@ fn take(
                 Frame::Upright => *area,
             };
             claims.push(claim(name.clone(), upright.to_pixels(width, height)));
-        }
-    }
-    match (&*regions.people, &*photo.faces) {
-        ([], _) => {}
-        // One name and one face: nobody else can be meant.
-        ([name], [face]) if claims.is_empty() && !catalogue.has_erased(photo.photo)? => {
-            claims.push(claim(name.clone(), face.bbox));
-        }
-        (people, faces) => {
-            let known = |name: &String| {
-                let here = faces.iter().filter_map(|f| f.name.as_deref());
-                here.into_iter().any(|n| is_same_name(n, name))
-            };
-            let unknown: Vec<&str> = people.iter().filter(|n| !known(n)).map(|n| &**n).collect();
-            if !unknown.is_empty() {
-                unplaced.push(format!(
-                    "{}: named without a place, {} faces found: {}",
-                    shown(path),
-                    faces.len(),
-                    unknown.join(", ")
-                ));
-            }
         }
     }
     Ok(claims)

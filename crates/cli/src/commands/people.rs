@@ -5,7 +5,9 @@ use std::path::Path;
 
 use anyhow::Result;
 use fusiform::DateSource;
-use fusiform::album::{Album, DateRange, Exclusion, FaceSummary, PhotoFilter, PhotoId};
+use fusiform::album::{
+    Album, DateRange, Exclusion, FaceSummary, PhotoDate, PhotoFilter, PhotoId, counted,
+};
 use serde::Serialize;
 
 use crate::args::PageArgs;
@@ -54,14 +56,18 @@ struct DateRow {
 
 impl DateRow {
     fn of(catalogue: &Album, photo: PhotoId) -> Result<DateRow> {
-        Ok(match catalogue.date_of(photo)? {
+        Ok(DateRow::from(catalogue.date_of(photo)?))
+    }
+
+    fn from(date: Option<PhotoDate>) -> DateRow {
+        match date {
             None => DateRow::default(),
             Some(date) => DateRow {
                 taken_at: Some(date.local),
                 taken_from: date.source.map(DateSource::word),
                 taken_offset_min: date.offset_min,
             },
-        })
+        }
     }
 
     /// For people: a date that only the file's time gives is marked.
@@ -92,8 +98,9 @@ pub(crate) fn list(context: &Context, named: bool, limit: Option<usize>) -> Resu
     for row in &rows {
         let name = row.name.as_deref().unwrap_or("(no name yet)");
         printer.row(format_args!(
-            "{:>6}  {name}\t{} photos",
-            row.id, row.n_photos
+            "{:>6}  {name}\t{}",
+            row.id,
+            counted(row.n_photos, "photo", "photos")
         ))?;
     }
     if rows.is_empty() {
@@ -113,17 +120,14 @@ pub(crate) fn show(context: &Context, person: &str) -> Result<Exit> {
     let photos: Vec<PersonPhotoRow> = catalogue
         .photos_of(id)?
         .into_iter()
-        .map(|p| {
-            let photo = catalogue.face(p.face)?.photo;
-            Ok(PersonPhotoRow {
-                face: p.face.0,
-                paths: p.paths.iter().map(|path| shown(path)).collect(),
-                date: DateRow::of(&catalogue, photo)?,
-                bbox: corners(&p.bbox),
-                similarity: p.similarity,
-            })
+        .map(|p| PersonPhotoRow {
+            face: p.face.0,
+            paths: p.paths.iter().map(|path| shown(path)).collect(),
+            date: DateRow::from(p.date),
+            bbox: corners(&p.bbox),
+            similarity: p.similarity,
         })
-        .collect::<Result<_>>()?;
+        .collect();
     let printer = context.printer;
     let name = summary.name.as_deref().unwrap_or("(no name yet)");
     printer.row(format_args!("{name} ({})", id.0))?;
@@ -183,26 +187,40 @@ impl FaceRow {
     }
 }
 
+/// Whether each face is listed with the path of its photo.
+#[derive(Clone, Copy)]
+enum Paths {
+    Shown,
+    /// All are of one photo, which was named.
+    Known,
+}
+
 fn print_faces(
     context: &Context,
     catalogue: &Album,
     faces: &[FaceSummary],
     total: usize,
+    paths: Paths,
 ) -> Result<Exit> {
     let rows = faces.iter().map(|card| FaceRow::of(catalogue, card));
     let items: Vec<FaceRow> = rows.collect::<Result<_>>()?;
-    for row in &items {
+    for (row, card) in items.iter().zip(faces) {
         let [x_min, y_min, x_max, y_max] = row.bbox;
         let who = match (&row.name, row.person, row.aside) {
             (Some(name), _, _) => name.clone(),
             (None, Some(person), _) => format!("person {person}"),
             (None, None, why) => why.unwrap_or("nobody yet").into(),
         };
+        let path = match paths {
+            Paths::Shown => catalogue.photo(card.photo)?.paths.into_iter().next(),
+            Paths::Known => None,
+        };
         context.printer.row(format_args!(
-            "  face {:>6}  {x_min:.0},{y_min:.0} {:.0}x{:.0}\t{who}",
+            "  face {:>6}  {x_min:.0},{y_min:.0} {:.0}x{:.0}\t{who}{}",
             row.face,
             x_max - x_min,
-            y_max - y_min
+            y_max - y_min,
+            path.map_or(String::new(), |path| format!("\t{}", shown(&path)))
         ))?;
     }
     context.printer.record_page(total, &items)?;
@@ -211,7 +229,7 @@ fn print_faces(
 
 pub(crate) fn photo(context: &Context, photo: &Path) -> Result<Exit> {
     let catalogue = context.readable_catalogue()?;
-    let path = std::path::absolute(photo)?;
+    let path = context.absolute(photo)?;
     let view = catalogue.photo(catalogue.photo_at(&path)?)?;
     let taken = DateRow::of(&catalogue, view.photo)?.shown();
     context.printer.row(format_args!(
@@ -220,7 +238,13 @@ pub(crate) fn photo(context: &Context, photo: &Path) -> Result<Exit> {
         view.height_px,
         shown(&path)
     ))?;
-    print_faces(context, &catalogue, &view.faces, view.faces.len())
+    print_faces(
+        context,
+        &catalogue,
+        &view.faces,
+        view.faces.len(),
+        Paths::Known,
+    )
 }
 
 pub(crate) fn leftovers(context: &Context, aside: bool, page: PageArgs) -> Result<Exit> {
@@ -230,7 +254,7 @@ pub(crate) fn leftovers(context: &Context, aside: bool, page: PageArgs) -> Resul
     } else {
         catalogue.unassigned_faces(page.page())?
     };
-    print_faces(context, &catalogue, &faces.items, faces.total)
+    print_faces(context, &catalogue, &faces.items, faces.total, Paths::Shown)
 }
 
 #[derive(Serialize)]

@@ -4,7 +4,7 @@
 use std::path::Path;
 
 use anyhow::Result;
-use fusiform::album::Pruned;
+use fusiform::album::{Pruned, counted};
 use serde::Serialize;
 
 use crate::context::{Context, shown};
@@ -25,11 +25,13 @@ struct Answer {
 struct MissingFolder {
     folder: String,
     photos: usize,
+    /// The folder is there and holds nothing.
+    is_empty: bool,
 }
 
 pub(crate) fn run(context: &Context, root: Option<&Path>, yes: bool) -> Result<Exit> {
     let mut catalogue = context.existing_catalogue()?;
-    let root = root.map(std::path::absolute).transpose()?;
+    let root = root.map(|root| context.absolute(root)).transpose()?;
     let below_root = match &root {
         Some(root) => catalogue.photos_below(root)?,
         None => 0,
@@ -54,24 +56,34 @@ pub(crate) fn run(context: &Context, root: Option<&Path>, yes: bool) -> Result<E
     let printer = context.printer;
     let verb = if yes { "forgotten" } else { "to forget" };
     printer.row(format_args!(
-        "{verb}: {n_photos} photos that are gone, {n_faces} faces, {n_templates} templates"
+        "{verb}: {} gone, {}, {}",
+        counted(n_photos, "photo that is", "photos that are"),
+        counted(n_faces, "face", "faces"),
+        counted(n_templates, "template", "templates")
     ))?;
     if n_decided > 0 {
         printer.note(format_args!(
-            "what you decided about {n_decided} of the faces is kept, in case they come back"
+            "what you decided about {} is kept, in case they come back",
+            counted(n_decided, "of the faces", "of the faces")
         ));
     }
     if let (Some(root), false) = (&root, yes) {
         printer.row(format_args!(
-            "and {below_root} photos below {}",
+            "and {} below {}",
+            counted(below_root, "photo", "photos"),
             root.display()
         ))?;
     }
     for folder in &missing {
         printer.row(format_args!(
-            "kept: {} photos below {}, which is not there; --root forgets it",
-            folder.n_photos,
-            folder.path.display()
+            "kept: {} below {}, which {}{}; --root forgets it",
+            counted(folder.n_photos, "photo", "photos"),
+            folder.path.display(),
+            folder.state(),
+            match folder.is_empty {
+                true => " (perhaps its disk is off)",
+                false => "",
+            }
         ))?;
     }
     if !yes && n_photos + below_root > 0 {
@@ -80,6 +92,7 @@ pub(crate) fn run(context: &Context, root: Option<&Path>, yes: bool) -> Result<E
     let folder = |m: fusiform::album::MissingRoot| MissingFolder {
         folder: shown(&m.path),
         photos: m.n_photos,
+        is_empty: m.is_empty,
     };
     printer.record(&Answer {
         done: yes,

@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, bail, ensure};
-use fusiform::album::{Album, FaceSummary, Index, PersonId};
+use fusiform::album::{Album, FaceSummary, Index, PersonId, full_path};
 use fusiform::cover::{COVER_SCORE, MAX_LOOKS};
 use fusiform::engine::Engine;
 use fusiform::image::{self, Image};
@@ -110,8 +110,11 @@ fn one(engine: &Engine, keep: Option<&Keep>, photo: &Path, args: &RedactArgs) ->
         shown(&copy)
     );
 
-    let bytes = read_photo(photo)?;
-    let mut options = args.detect.options();
+    let bytes = read_photo(photo, engine.limits().max_bytes)?;
+    let mut options = AnalyseOptions {
+        detect: args.detect.options(),
+        limits: *engine.limits(),
+    };
     options.detect.min_score = options.detect.min_score.or(Some(COVER_SCORE));
     options.detect.keep_doubtful = true;
     let faces = engine.analyse(&bytes, &options)?.faces;
@@ -181,7 +184,7 @@ fn cover_what_is_left(
 impl Keep<'_> {
     /// What the catalogue knows of the faces of a photo; nothing if the photo is not in it.
     fn catalogued(&self, photo: &Path) -> Result<Vec<FaceSummary>> {
-        let path = std::path::absolute(photo)?;
+        let path = full_path(photo)?;
         match self.catalogue.photo_at(&path) {
             Ok(id) => Ok(self.catalogue.photo(id)?.faces),
             Err(_) => Ok(Vec::new()),

@@ -7,7 +7,8 @@ use std::io::{BufWriter, Read, Write};
 use std::path::Path;
 
 use anyhow::{Context as _, Result, bail, ensure};
-use fusiform::album::{Album, MissingRoot, PersonPhoto, PersonSummary};
+use fusiform::DecodeLimits;
+use fusiform::album::{Album, MissingRoot, PersonPhoto, PersonSummary, counted};
 use fusiform::image;
 use fusiform::scan::read_photo;
 use serde::Serialize;
@@ -65,7 +66,7 @@ pub(crate) fn run(context: &Context, out: &Path, faces: usize, people: usize) ->
         .bar(shown_people.len() as u64, "cutting faces");
     let strips = shown_people.iter().map(|person| {
         bar.inc(1);
-        let (strip, n_wanted) = strip(&catalogue, person, faces)?;
+        let (strip, n_wanted) = strip(context, &catalogue, person, faces)?;
         n_drawn.set(n_drawn.get() + strip.crops.len());
         n_missing.set(n_missing.get() + n_wanted - strip.crops.len());
         Ok(strip)
@@ -91,23 +92,24 @@ pub(crate) fn run(context: &Context, out: &Path, faces: usize, people: usize) ->
         size_bytes,
     };
     context.printer.row(format_args!(
-        "{}: {} people, {:.1} MB; open it in a browser",
+        "{}: {}, {:.1} MB; open it in a browser",
         answer.page,
-        answer.people,
+        counted(answer.people, "person", "people"),
         size_bytes as f64 / 1e6
     ))?;
     let printer = context.printer;
     if answer.faces_missing > 0 {
         printer.problem(format_args!(
-            "{} faces are not shown, because no file of their photos can be read now",
-            answer.faces_missing
+            "{} not shown, because no file of the photo can be read now",
+            counted(answer.faces_missing, "face is", "faces are")
         ));
     }
     for folder in &missing {
         printer.problem(format_args!(
-            "{}: is not there ({} photos); connect its disk and write the page again",
+            "{}: {} ({}); connect its disk and write the page again",
             shown(&folder.path),
-            folder.n_photos
+            folder.state(),
+            counted(folder.n_photos, "photo", "photos")
         ));
     }
     printer.record(&answer)?;
@@ -131,11 +133,15 @@ fn check_drawn(n_drawn: usize, n_missing: usize, missing: &[MissingRoot]) -> Res
             all.join(", ")
         ),
     };
-    bail!("nothing was written, since none of {n_missing} faces can be shown; {remedy}")
+    bail!(
+        "nothing was written, since none of {} can be shown; {remedy}",
+        counted(n_missing, "face", "faces")
+    )
 }
 
 /// The faces of a person, and how many were wanted.
 fn strip(
+    context: &Context,
     catalogue: &Album,
     person: &PersonSummary,
     n_faces: usize,
@@ -147,7 +153,7 @@ fn strip(
     let crops: Vec<Crop> = best
         .iter()
         .take(n_faces)
-        .filter_map(|photo| crop(photo))
+        .filter_map(|photo| crop(photo, &context.config.limits))
         .collect();
     let strip = PersonStrip {
         name: person.name.clone(),
@@ -176,10 +182,10 @@ fn check_is_page(out: &Path) -> Result<()> {
 }
 
 /// The face cut out of the first of its files that can still be read; none if the photos are gone.
-fn crop(photo: &PersonPhoto) -> Option<Crop> {
+fn crop(photo: &PersonPhoto, limits: &DecodeLimits) -> Option<Crop> {
     let (path, image) = photo.paths.iter().find_map(|path| {
-        let bytes = read_photo(path).ok()?;
-        let decoded = image::decode(&bytes, &image::DecodeLimits::default()).ok()?;
+        let bytes = read_photo(path, limits.max_bytes).ok()?;
+        let decoded = image::decode(&bytes, limits).ok()?;
         Some((path, decoded.image))
     })?;
     let jpeg = image::encode_jpeg(&square(&image, &photo.bbox, CROP_PX)?, 85).ok()?;

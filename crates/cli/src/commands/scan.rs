@@ -9,13 +9,14 @@ use std::time::Instant;
 
 use anyhow::{Context as _, Result, ensure};
 use fusiform::Engine;
-use fusiform::album::{Album, GroupSummary};
-use fusiform::scan::{Event, Exclude, ScanOptions, ScanSummary};
+use fusiform::album::{Album, GroupSummary, MissingRoot, ProblemKind, Unusable, counted};
+use fusiform::scan::{Event, Exclude, LeftOut, Reason, ScanOptions, ScanSummary};
 use serde::Serialize;
 
 use crate::args::DetectArgs;
 use crate::context::{Context, shown};
 use crate::exit::Exit;
+use crate::remedy::MORE_OF_A_PHOTO;
 
 /// Problems shown in full at the end; `--json` lists all of them.
 const SHOWN_PROBLEMS: usize = 50;
@@ -34,6 +35,8 @@ struct Answer {
     seconds: f64,
     interrupted: bool,
     problems: Vec<Problem>,
+    /// How many problems of each kind.
+    problems_by_kind: BTreeMap<&'static str, usize>,
     notes: Vec<Note>,
     /// How many pictures and films of each kind are not read.
     unread_by_kind: BTreeMap<String, usize>,
@@ -43,6 +46,10 @@ struct Answer {
     excluded: Vec<Left>,
     /// Files that were scanned earlier and are left out now.
     excluded_now: usize,
+    /// How many files are neither pictures nor films, by the ending of their names.
+    no_pictures_by_ending: BTreeMap<String, usize>,
+    /// Folders that hold nothing now, although photos of the catalogue were there.
+    emptied: Vec<Emptied>,
 }
 
 #[derive(Serialize)]
@@ -66,7 +73,17 @@ struct Unread {
 #[derive(Serialize)]
 struct Problem {
     file: String,
+    /// `over_limit`, `damaged`, `no_photo`, `not_covered`, `unreadable` or `failed`.
+    kind: &'static str,
     problem: String,
+}
+
+/// A folder that holds nothing now.
+#[derive(Serialize)]
+struct Emptied {
+    folder: String,
+    /// Photos of the catalogue that were there; they are kept.
+    photos: usize,
 }
 
 pub(crate) fn run(
@@ -95,16 +112,13 @@ pub(crate) fn run(
     };
     let (summary, people) = work.scan(&mut catalogue, &roots)?;
     let answer = Answer::of(&summary, people.as_ref(), started.elapsed().as_secs_f64());
-    tell(context, &answer)?;
+    let left_out = summary.left_out();
+    tell(context, &answer, &left_out)?;
     context.printer.record(&answer)?;
-    Ok(match answer {
-        Answer {
-            interrupted: true, ..
-        } => Exit::Interrupted,
-        Answer {
-            problems, unread, ..
-        } if !problems.is_empty() || !unread.is_empty() => Exit::SomeProblems,
-        _ => Exit::Done,
+    Ok(match answer.interrupted {
+        true => Exit::Interrupted,
+        false if left_out.iter().any(|left| left.reason.is_problem()) => Exit::SomeProblems,
+        false => Exit::Done,
     })
 }
 
@@ -129,7 +143,7 @@ pub(super) fn roots_or_remembered(
     named: &[PathBuf],
 ) -> Result<Vec<PathBuf>> {
     if !named.is_empty() {
-        return Ok(named.to_vec());
+        return named.iter().map(|root| context.expanded(root)).collect();
     }
     let mut roots = context.config.folders.clone();
     roots.extend(catalogue.remembered()?);
@@ -163,7 +177,7 @@ impl Work<'_> {
         let summary = self.engine.scan_with(
             catalogue,
             roots,
-            &self.detect.options(),
+            &self.context.analysing(self.detect),
             self.options,
             self.stop,
             |event| match event {
@@ -196,14 +210,32 @@ impl Answer {
             unsorted_faces: people.map_or(0, |p| p.n_unassigned),
             seconds,
             interrupted: summary.interrupted,
-            problems: told(&summary.problems, |file, problem| Problem { file, problem }),
+            problems: summary.problems.iter().map(problem).collect(),
+            problems_by_kind: counts(summary.problems.iter().map(|(_, p)| p.kind.word())),
             notes: told(&summary.notes, |file, note| Note { file, note }),
             unread_by_kind: by_kind(&summary.unread),
             unread: told(&summary.unread, |file, kind| Unread { file, kind }),
             excluded_by_reason: by_kind(&summary.excluded),
             excluded: told(&summary.excluded, |path, reason| Left { path, reason }),
             excluded_now: summary.n_excluded_files,
+            no_pictures_by_ending: summary.no_pictures.clone(),
+            emptied: summary.emptied.iter().map(emptied).collect(),
         }
+    }
+}
+
+fn problem((file, problem): &(PathBuf, Unusable)) -> Problem {
+    Problem {
+        file: shown(file),
+        kind: problem.kind.word(),
+        problem: problem.why.clone(),
+    }
+}
+
+fn emptied(root: &MissingRoot) -> Emptied {
+    Emptied {
+        folder: shown(&root.path),
+        photos: root.n_photos,
     }
 }
 
@@ -212,40 +244,35 @@ fn told<T>(lines: &[(PathBuf, String)], row: impl Fn(String, String) -> T) -> Ve
     lines.iter().map(line).collect()
 }
 
-fn tell(context: &Context, answer: &Answer) -> Result<()> {
+fn tell(context: &Context, answer: &Answer, left_out: &[LeftOut]) -> Result<()> {
     let printer = context.printer;
     printer.row(format_args!(
-        "{} photos ({} new, {} unchanged, {} known by their picture), {} new faces, {:.1} s",
-        answer.photos,
+        "{} ({} new, {} unchanged, {} known by their picture), {}, {:.1} s",
+        counted(answer.photos, "photo", "photos"),
         answer.new_photos,
         answer.unchanged,
         answer.known_content,
-        answer.new_faces,
+        counted(answer.new_faces, "new face", "new faces"),
         answer.seconds
     ))?;
-    if !answer.excluded.is_empty() {
-        let reasons: Vec<String> = answer
-            .excluded_by_reason
-            .iter()
-            .map(|(reason, n)| format!("{n} {reason}"))
-            .collect();
-        printer.note(format_args!(
-            "left out: {} folders or files ({})",
-            answer.excluded.len(),
-            reasons.join("; ")
-        ));
-    }
     if answer.excluded_now > 0 {
         printer.row(format_args!(
-            "{} files that were scanned earlier are left out now; what you decided about them is \
-             kept",
-            answer.excluded_now
+            "{} left out now; what you decided about them is kept",
+            counted(
+                answer.excluded_now,
+                "file that was scanned earlier is",
+                "files that were scanned earlier are"
+            )
         ))?;
     }
     if answer.gone_photos > 0 {
         printer.row(format_args!(
-            "{} photos are gone and were taken out; what you decided about them is kept",
-            answer.gone_photos
+            "{} taken out; what you decided about them is kept",
+            counted(
+                answer.gone_photos,
+                "photo is gone and was",
+                "photos are gone and were"
+            )
         ))?;
         printer.note("they come back with their files; `fusiform prune` shows what to forget");
     }
@@ -253,45 +280,40 @@ fn tell(context: &Context, answer: &Answer) -> Result<()> {
         printer.note("stopped; run the same command again to go on from here");
     } else {
         printer.row(format_args!(
-            "{} people, {} faces that belong to nobody yet",
-            answer.people, answer.unsorted_faces
+            "{}, {} to nobody yet",
+            counted(answer.people, "person", "people"),
+            counted(
+                answer.unsorted_faces,
+                "face that belongs",
+                "faces that belong"
+            )
         ))?;
         printer.note("`fusiform people` lists them, `fusiform report people.html` shows them");
     }
-    if !answer.notes.is_empty() {
-        printer.note(format_args!(
-            "{} were used with a note:",
-            answer.notes.len()
-        ));
-        for note in answer.notes.iter().take(SHOWN_PROBLEMS) {
-            printer.note(format_args!("  {}: {}", note.file, note.note));
+    // As it should be first, so that problems are the last to be read.
+    for left in left_out.iter().filter(|left| !left.reason.is_problem()) {
+        printer.note(&left.what);
+        if left.reason == Reason::Noted {
+            for line in left.lines.iter().take(SHOWN_PROBLEMS) {
+                printer.note(format_args!("  {line}"));
+            }
+            tell_more(context, left.lines.len());
         }
-        tell_more(context, answer.notes.len());
     }
-    if !answer.unread.is_empty() {
-        let kinds: Vec<String> = answer
-            .unread_by_kind
-            .iter()
-            .map(|(kind, n)| format!("{n} {kind}"))
-            .collect();
-        printer.problem(format_args!(
-            "{} pictures or films are of kinds that are not read: {}",
-            answer.unread.len(),
-            kinds.join(", ")
-        ));
-        for unread in answer.unread.iter().take(SHOWN_PROBLEMS) {
-            printer.problem(format_args!("  {}: {}", unread.file, unread.kind));
+    for left in left_out.iter().filter(|left| left.reason.is_problem()) {
+        printer.problem(format_args!("{}:", left.what));
+        for line in left.lines.iter().take(SHOWN_PROBLEMS) {
+            printer.problem(format_args!("  {line}"));
         }
-        tell_more(context, answer.unread.len());
+        tell_more(context, left.lines.len());
+        match left.reason {
+            Reason::Problem(ProblemKind::OverLimit) => printer.note(MORE_OF_A_PHOTO),
+            Reason::Emptied => printer.note(
+                "if they were deleted, `fusiform prune --root DIR --yes` forgets what was there",
+            ),
+            _ => {}
+        }
     }
-    if answer.problems.is_empty() {
-        return Ok(());
-    }
-    printer.problem(format_args!("{} could not be used:", answer.problems.len()));
-    for problem in answer.problems.iter().take(SHOWN_PROBLEMS) {
-        printer.problem(format_args!("  {}: {}", problem.file, problem.problem));
-    }
-    tell_more(context, answer.problems.len());
     Ok(())
 }
 
@@ -304,11 +326,15 @@ fn tell_more(context: &Context, n_lines: usize) {
 }
 
 fn by_kind(unread: &[(PathBuf, String)]) -> BTreeMap<String, usize> {
+    // What stands behind the semicolon is advice.
+    let kinds = unread.iter().map(|(_, kind)| kind.split(';').next());
+    counts(kinds.map(|kind| kind.unwrap_or_default().to_owned()))
+}
+
+fn counts<T: Ord>(all: impl Iterator<Item = T>) -> BTreeMap<T, usize> {
     let mut counts = BTreeMap::new();
-    for (_, kind) in unread {
-        // What stands behind the semicolon is advice.
-        let kind = kind.split(';').next().unwrap_or(kind);
-        *counts.entry(kind.to_owned()).or_default() += 1;
+    for one in all {
+        *counts.entry(one).or_default() += 1;
     }
     counts
 }

@@ -65,7 +65,7 @@ fn bind(
 ) -> Result<Server> {
     let engine = context.engine()?;
     shown.extend(first_keys(context, settings)?);
-    let password = password(context, args, settings, shown)?;
+    let password = password(context, args.password.as_deref(), settings, shown)?;
     let nextcloud_key = nextcloud_key(context, settings, shown)?;
     let deepstack_key = settings.deepstack.as_ref();
     let deepstack_key = deepstack_key.and_then(|deepstack| deepstack.key_file.as_deref());
@@ -129,7 +129,7 @@ fn settings(context: &Context, args: &ServeArgs) -> Settings {
 }
 
 /// Secrets made now, each with what it is: they are printed this once.
-type Shown = Vec<(String, String)>;
+pub(super) type Shown = Vec<(String, String)>;
 
 /// The first keys, where this server is for programs or for other machines and has no vault yet: in
 /// a container nobody can call `fusiform key`.
@@ -175,7 +175,7 @@ fn make_secret(file: &Path, what: &str, shown: &mut Shown) -> Result<()> {
 
 /// What Nextcloud has to send: from the file that was named, else from the one in Fusiform's home,
 /// which is made if it is not there.
-fn nextcloud_key(
+pub(super) fn nextcloud_key(
     context: &Context,
     settings: &Settings,
     shown: &mut Shown,
@@ -188,24 +188,27 @@ fn nextcloud_key(
     if nextcloud.key_file.is_none() && !file.exists() {
         make_secret(file, "the key for Nextcloud", shown)?;
     }
-    secret_file::first_line(file).map(Some)
+    let key = secret_file::first_line(file)?;
+    anyhow::ensure!(
+        !key.is_empty(),
+        "{}: the key for Nextcloud is wanted on its first line",
+        file.display()
+    );
+    Ok(Some(key))
 }
 
 /// The pages' password: from the file that was named, else from the one in Fusiform's home, which
 /// is made if other machines can reach the pages.
-fn password(
+pub(super) fn password(
     context: &Context,
-    args: &ServeArgs,
+    named: Option<&Path>,
     settings: &Settings,
     shown: &mut Shown,
 ) -> Result<Option<String>> {
     let made = context.config.catalogue.with_file_name("pages.password");
-    let named = args
-        .password
-        .as_ref()
-        .or(context.config.password_file.as_ref());
+    let named = named.or(context.config.password_file.as_deref());
     let file = match named {
-        Some(named) => named.clone(),
+        Some(named) => named.to_owned(),
         None if !settings.pages || settings.listen.ip().is_loopback() => return Ok(None),
         None => made,
     };

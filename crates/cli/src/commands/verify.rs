@@ -50,7 +50,7 @@ impl From<fusiform::models::Threshold> for Point {
 pub(crate) fn run(context: &Context, a: &Path, b: &Path, detect: DetectArgs) -> Result<Exit> {
     let engine = context.engine()?;
     let thresholds = engine.thresholds()?;
-    let options = detect.options();
+    let options = context.analysing(detect);
     let (first, photo_a) = template(&engine, a, &options)?;
     let (second, photo_b) = template(&engine, b, &options)?;
     let verification = thresholds.judge(first.similarity(&second)?)?;

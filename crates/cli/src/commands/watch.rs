@@ -4,8 +4,8 @@
 use std::path::PathBuf;
 
 use anyhow::Result;
-use fusiform::album::Album;
 use fusiform::album::watch::Watch;
+use fusiform::album::{Album, counted};
 use fusiform::scan::{Exclude, ScanOptions};
 use serde::Serialize;
 
@@ -38,8 +38,8 @@ pub(crate) fn run(
     let roots = roots_or_remembered(context, &catalogue, roots)?;
     let roots: Vec<PathBuf> = roots
         .iter()
-        .map(std::path::absolute)
-        .collect::<Result<_, _>>()?;
+        .map(|root| context.absolute(root))
+        .collect::<Result<_>>()?;
     let exclude = Exclude::new(&context.config.exclude)?.and(exclude)?;
     let options = ScanOptions {
         threads: context.threads(),
@@ -88,11 +88,11 @@ fn follow(work: &Work, catalogue: &mut Album, folders: &[PathBuf]) -> Result<()>
     };
     let printer = work.context.printer;
     printer.row(format_args!(
-        "{}: {} photos, {} new with {} faces, {} gone",
+        "{}: {}, {} new with {}, {} gone",
         row.folders.join(", "),
-        row.photos,
+        counted(row.photos, "photo", "photos"),
         row.new_photos,
-        row.new_faces,
+        counted(row.new_faces, "face", "faces"),
         row.gone_photos
     ))?;
     for problem in &row.problems {

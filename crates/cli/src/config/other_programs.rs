@@ -2,7 +2,7 @@
 //! file, variables. Out: where each is answered; `None` for those that neither names.
 
 use std::env;
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 
 use fusiform_server::{ImmichSettings, KeyedListener};
@@ -11,8 +11,12 @@ use serde::Deserialize;
 use super::error::ConfigError;
 
 /// What the programs have in their own settings unless somebody changes them.
-pub(super) const NEXTCLOUD_PORT: u16 = 8080;
-pub(super) const DEEPSTACK_PORT: u16 = 5000;
+pub(crate) const NEXTCLOUD_LISTEN: SocketAddr = on_this_machine(8080);
+pub(crate) const DEEPSTACK_LISTEN: SocketAddr = on_this_machine(5000);
+
+const fn on_this_machine(port: u16) -> SocketAddr {
+    SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), port)
+}
 
 /// `[serve.immich]`.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
@@ -55,8 +59,7 @@ impl KeyedLayer {
         }
     }
 
-    pub(super) fn resolve(self, usual_port: u16) -> KeyedListener {
-        let usual = (Ipv4Addr::LOCALHOST, usual_port).into();
+    pub(super) fn resolve(self, usual: SocketAddr) -> KeyedListener {
         KeyedListener {
             listen: self.listen.unwrap_or(usual),
             key_file: self.key_file,

@@ -11,12 +11,12 @@ use serde::Deserialize;
 use super::error::ConfigError;
 use super::mqtt::{MqttLayer, Values, mqtt};
 use super::other_programs::{
-    DEEPSTACK_PORT, ImmichLayer, KeyedLayer, NEXTCLOUD_PORT, immich, keyed, over,
+    DEEPSTACK_LISTEN, ImmichLayer, KeyedLayer, NEXTCLOUD_LISTEN, immich, keyed, over,
 };
 
 /// What the text of a setting must be, for messages.
 const ADDRESS: &str = "an address and port";
-const NUMBER: &str = "a whole number";
+pub(super) const NUMBER: &str = "a whole number";
 const YES_OR_NO: &str = "true or false";
 const NETWORK: &str = "addresses or networks such as 172.18.0.0/16";
 
@@ -135,8 +135,8 @@ impl ServeLayer {
             clock_grace_h: self.clock_grace_h.unwrap_or(usual.clock_grace_h),
             enrol_largest: self.enrol_largest.unwrap_or(usual.enrol_largest),
             immich: self.immich.map(ImmichLayer::resolve),
-            nextcloud: self.nextcloud.map(|layer| layer.resolve(NEXTCLOUD_PORT)),
-            deepstack: self.deepstack.map(|layer| layer.resolve(DEEPSTACK_PORT)),
+            nextcloud: self.nextcloud.map(|layer| layer.resolve(NEXTCLOUD_LISTEN)),
+            deepstack: self.deepstack.map(|layer| layer.resolve(DEEPSTACK_LISTEN)),
             mqtt: self.mqtt.map(MqttLayer::resolve).transpose()?,
         })
     }
@@ -242,7 +242,7 @@ fn separated(list: &str) -> Vec<String> {
         .collect()
 }
 
-fn parsed<T: std::str::FromStr>(
+pub(super) fn parsed<T: std::str::FromStr>(
     text: &impl Fn(&'static str) -> Result<Option<String>, ConfigError>,
     name: &'static str,
     wanted: &'static str,

@@ -12,22 +12,19 @@ import {
     utimesSync,
     writeFileSync,
 } from "node:fs";
-import { createRequire } from "node:module";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import {
     ask,
-    browse,
     dated,
     faultsOfAccess,
     faultsOfLayout,
+    open,
     passwordFile,
     serve,
 } from "./stage.mjs";
 
 const [, , binary, album, shots] = process.argv;
-const axe = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
-if (shots) mkdirSync(shots, { recursive: true });
 
 // 25 photos from 2018 to 2021, the last two of them without a date but that of the file, 2017; a
 // broken one, and one of a kind that is not read.
@@ -48,52 +45,19 @@ names.forEach((name, at) => {
 writeFileSync(join(photos, "broken.jpg"), "no picture");
 writeFileSync(join(photos, "film.mov"), "no picture either");
 
-let n = 0;
-async function test(name, work) {
-    await work();
-    n += 1;
-    console.log(`ok ${n} ${name}`);
-}
-
 process.env.HOME = library;
-const browser = await browse();
-const server = await serve(binary);
-const context = await browser.newContext({
-    baseURL: server.url,
-    viewport: { width: 1280, height: 860 },
-});
-const page = await context.newPage();
-page.setDefaultTimeout(20_000);
-const complaints = [];
-page.on("pageerror", (e) => complaints.push(String(e)));
-const go = (path) => page.goto(path, { waitUntil: "networkidle" });
-const heading = () => page.locator("h1").innerText();
-const main = () => page.locator("main").innerText();
-const press = (name) => page.getByRole("button", { name, exact: true }).first().click();
+const stage = await open(binary, shots);
+const { browser, server, page, test, go, heading, main, press, scan, sound } = stage;
 const hrefs = (of) => page.locator(of).evaluateAll((all) => all.map((a) => a.getAttribute("href")));
-const sound = async (name) => {
-    assert.deepEqual(await faultsOfAccess(page, axe), [], name);
-    for (const width of [390, 320]) {
-        await page.setViewportSize({ width, height: 844 });
-        assert.deepEqual(await faultsOfLayout(page), [], `${name} at ${width} px`);
-        if (shots && width === 390)
-            await page.screenshot({ path: join(shots, `${name}-390.jpg`), type: "jpeg" });
-    }
-    await page.setViewportSize({ width: 1280, height: 860 });
-    if (shots) await page.screenshot({ path: join(shots, `${name}.jpg`), type: "jpeg" });
-};
 
 await test("a folder below ~ is scanned, and what was not read is said with its reason", async () => {
-    await go("/scan");
-    await page.getByLabel("Folder on the machine").fill("~/Photos");
-    await press("Scan");
-    await page.getByRole("link", { name: "To the people" }).waitFor({ timeout: 180_000 });
+    await scan("~/Photos");
     const text = await main();
     assert.match(text, /26 photos, 25 new/);
-    assert.match(text, /1 file could not be read/);
+    assert.match(text, /1 file is no photo in spite of the name/);
     assert.match(text, /1 file of a kind that is not read: video/);
     assert.match(text, /Folders scanned before/);
-    await page.getByText("1 file could not be read").click();
+    await page.getByText("1 file is no photo in spite of the name").click();
     assert.match(await main(), /broken\.jpg: /);
     await sound("scan-ended");
 });
@@ -301,9 +265,9 @@ await test("a shared link shows its people and covers everybody else", async () 
     if (shots) await tab.screenshot({ path: join(shots, "visitor.jpg"), type: "jpeg", fullPage: true });
     await tab.setViewportSize({ width: 390, height: 844 });
     assert.deepEqual(await faultsOfLayout(tab), []);
-    assert.deepEqual(await faultsOfAccess(tab, axe), []);
+    assert.deepEqual(await faultsOfAccess(tab, stage.axe), []);
     await tab.locator(".grid.photos a").first().click();
-    assert.deepEqual(await faultsOfAccess(tab, axe), []);
+    assert.deepEqual(await faultsOfAccess(tab, stage.axe), []);
     assert.deepEqual(await faultsOfLayout(tab), []);
     await stranger.close();
 
@@ -386,7 +350,7 @@ await test("a link reaches nothing else, ends, and is revoked", async () => {
         "/s/x",
         "/s/",
     ])
-        assert.ok([303, 400, 404].includes(await status(path)), path);
+        assert.ok([303, 400, 404, 422].includes(await status(path)), path);
     assert.equal(await status(link, { method: "POST" }), 404, "a link is only looked at");
     // The picture carries no metadata of the original.
     const picture = await page.request.get(`${link}/${[...ada][0]}/view.jpg`);
@@ -397,16 +361,16 @@ await test("a link reaches nothing else, ends, and is revoked", async () => {
     assert.ok(!file.includes(link.slice(3)));
     // Where a password is asked for, the link needs none and opens nothing else.
     const password = passwordFile(server.home, "correct horse");
-    const open = await serve(binary, ["--listen", "0.0.0.0:0", "--password", password], server);
+    const guarded = await serve(binary, ["--listen", "0.0.0.0:0", "--password", password], server);
     const there = async (path) => {
-        const at = open.url.replace("0.0.0.0", "127.0.0.1");
+        const at = guarded.url.replace("0.0.0.0", "127.0.0.1");
         return (await ask(at, { path, headers: { host: new URL(at).host } })).status;
     };
     assert.equal(await there(link), 200);
     assert.equal(await there(`${link}/${[...ada][0]}/view.jpg`), 200);
     assert.deepEqual([await there("/people"), await there("/photos/1/view.jpg")], [303, 401]);
     assert.equal(await there("/shared"), 303);
-    await open.end();
+    await guarded.end();
     // A file that was written since it was scanned may show anybody where Ada was.
     await go(`/photos/${[...ada][1]}`);
     const changed = (await page.locator("p.path").first().innerText()).trim();
@@ -459,8 +423,6 @@ await test("without its disk an album says so, and shows no broken pictures", as
     assert.match(await main(), /26 photos, 0 new/);
 });
 
-assert.deepEqual(complaints, []);
-await browser.close();
-await server.end();
+const n = await stage.end();
 rmSync(library, { recursive: true });
 console.log(`${n} browser tests of what owners do passed`);

@@ -1,43 +1,22 @@
 // Every page and every decision of `fusiform serve`, as a person uses them: pointer, keyboard alone,
 // phone, dark, no scripts.
 import assert from "node:assert/strict";
-import { mkdirSync, readFileSync, readdirSync } from "node:fs";
-import { createRequire } from "node:module";
+import { readFileSync, readdirSync } from "node:fs";
 import { join } from "node:path";
-import { ask, browse, faultsOfAccess, faultsOfLayout, passwordFile, serve } from "./stage.mjs";
+import { ask, faultsOfAccess, faultsOfLayout, open, passwordFile, serve } from "./stage.mjs";
 
 const [, , binary, album, shots] = process.argv;
-const axe = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
-if (shots) mkdirSync(shots, { recursive: true });
-
-let n = 0;
-async function test(name, work) {
-    await work();
-    n += 1;
-    console.log(`ok ${n} ${name}`);
-}
-
-const browser = await browse();
-const server = await serve(binary);
-const context = await browser.newContext({
-    baseURL: server.url,
-    viewport: { width: 1280, height: 860 },
-});
-const page = await context.newPage();
-page.setDefaultTimeout(20_000);
+const stage = await open(binary, shots);
+const { axe, browser, server, context, page, test, go, heading, press, scan } = stage;
+const told = [];
 const foreign = [];
-const complaints = [];
 page.on("request", (r) => {
     if (!r.url().startsWith(server.url)) foreign.push(r.url());
 });
 page.on("console", (m) => {
-    if (m.type() === "error") complaints.push(m.text());
+    if (m.type() === "error") told.push(m.text());
 });
-page.on("pageerror", (e) => complaints.push(String(e)));
 
-const go = (path) => page.goto(path, { waitUntil: "networkidle" });
-const heading = () => page.locator("h1").innerText();
-const press = (name) => page.getByRole("button", { name, exact: true }).first().click();
 const notice = () => page.locator(".notice").innerText();
 const tiles = () => page.locator(".tile").count();
 const pictured = async (name, options = {}) => {
@@ -75,9 +54,8 @@ const nameThem = async (id, name) => {
 await test("an empty catalogue leads to adding a folder, whose scan is followed live", async () => {
     await go("/");
     await page.getByRole("link", { name: "Add photos" }).last().click();
-    await page.getByLabel("Folder on the machine").fill(album);
-    await press("Scan");
-    await page.getByRole("link", { name: "To the people" }).waitFor({ timeout: 120_000 });
+    await page.getByRole("heading", { name: "Add photos" }).waitFor();
+    await scan(album);
     assert.match(await page.locator("main").innerText(), /25 photos, 25 new with 33 faces/);
 });
 
@@ -468,7 +446,7 @@ await test("nothing was asked of others, and no page broke a rule of its own", a
     assert.deepEqual(foreign, []);
     // The refused pages above are told to the console as well.
     assert.deepEqual(
-        complaints.filter((c) => !/status of 4\d\d/.test(c)),
+        told.filter((c) => !/status of 4\d\d/.test(c)),
         [],
     );
 });
@@ -538,8 +516,8 @@ await test("beyond this machine a password is asked for", async () => {
     await stranger.close();
     await made.end();
     const file = passwordFile(server.home, "correct horse");
-    const open = await serve(binary, ["--listen", "0.0.0.0:0", "--password", file]);
-    const base = open.url.replace("0.0.0.0", "127.0.0.1");
+    const guarded = await serve(binary, ["--listen", "0.0.0.0:0", "--password", file]);
+    const base = guarded.url.replace("0.0.0.0", "127.0.0.1");
     const visitor = await browser.newContext({ baseURL: base });
     const tab = await visitor.newPage();
     await tab.goto("/people");
@@ -555,9 +533,7 @@ await test("beyond this machine a password is asked for", async () => {
     await tab.goto("/people");
     assert.match(tab.url(), /\/login$/);
     await visitor.close();
-    await open.end();
+    await guarded.end();
 });
 
-await browser.close();
-await server.end();
-console.log(`${n} browser tests passed`);
+console.log(`${await stage.end()} browser tests passed`);

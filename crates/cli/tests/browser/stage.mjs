@@ -1,7 +1,9 @@
 // A server over a fresh catalogue, and a browser. In: the binary. Out: what the tests need of both.
 import { spawn } from "node:child_process";
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import assert from "node:assert/strict";
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { createInterface } from "node:readline";
+import { createRequire } from "node:module";
 import { request } from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -18,6 +20,70 @@ const FLAGS = [
 ];
 
 export const browse = () => chromium.launch({ executablePath: "/usr/bin/chromium", args: FLAGS });
+
+/** The source of axe, which finds faults of access. */
+export const axe = () =>
+    readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
+
+/** A server, a page on it, and what tests do with it; pictures of pages go to `shots`. */
+export async function open(binary, shots) {
+    if (shots) mkdirSync(shots, { recursive: true });
+    const browser = await browse();
+    const server = await serve(binary);
+    const context = await browser.newContext({
+        baseURL: server.url,
+        viewport: { width: 1280, height: 860 },
+    });
+    const page = await context.newPage();
+    page.setDefaultTimeout(20_000);
+    const complaints = [];
+    page.on("pageerror", (e) => complaints.push(String(e)));
+    const source = axe();
+    let n = 0;
+    return {
+        browser,
+        server,
+        context,
+        page,
+        complaints,
+        axe: source,
+        async test(name, work) {
+            await work();
+            n += 1;
+            console.log(`ok ${n} ${name}`);
+        },
+        go: (path) => page.goto(path, { waitUntil: "networkidle" }),
+        heading: () => page.locator("h1").innerText(),
+        main: () => page.locator("main").innerText(),
+        press: (name) => page.getByRole("button", { name, exact: true }).first().click(),
+        /** Scans a folder from the page, to the end. */
+        async scan(folder) {
+            await page.goto("/scan", { waitUntil: "networkidle" });
+            await page.getByLabel("Folder on the machine").fill(folder);
+            await page.getByRole("button", { name: "Scan", exact: true }).click();
+            await page.getByRole("link", { name: "To the people" }).waitFor({ timeout: 180_000 });
+        },
+        /** A page without faults, on a desk and on phones. */
+        async sound(name) {
+            assert.deepEqual(await faultsOfAccess(page, source), [], name);
+            for (const width of [390, 320]) {
+                await page.setViewportSize({ width, height: 844 });
+                assert.deepEqual(await faultsOfLayout(page), [], `${name} at ${width} px`);
+                if (shots && width === 390)
+                    await page.screenshot({ path: join(shots, `${name}-390.jpg`), type: "jpeg" });
+            }
+            await page.setViewportSize({ width: 1280, height: 860 });
+            if (shots) await page.screenshot({ path: join(shots, `${name}.jpg`), type: "jpeg" });
+        },
+        /** Ends all; gives how many tests there were. */
+        async end() {
+            assert.deepEqual(complaints, []);
+            await browser.close();
+            await server.end();
+            return n;
+        },
+    };
+}
 
 /** Starts `fusiform serve` on a free port, with the album of another server if one is given. */
 export async function serve(binary, more = [], of = null) {

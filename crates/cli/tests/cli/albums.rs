@@ -36,6 +36,8 @@ fn an_album_is_corrected_questioned_and_undone() {
     let aside = stage.json(&["leftovers", "--aside"]);
     assert_eq!(aside["items"][0]["face"].to_string(), bo[0]);
     assert_eq!(aside["items"][0]["aside"], "not a face");
+    let listed = stage.run(&["leftovers", "--aside"]).ended_with(0).stdout();
+    assert!(listed.contains(".jpg"), "it says in which photo: {listed}");
 
     // Scanning and grouping again contradicts nothing.
     stage

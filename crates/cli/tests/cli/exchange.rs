@@ -299,15 +299,57 @@ fn what_is_not_understood_is_counted_and_named() {
     };
     let group = dir.join(format!("{GROUP}.xmp"));
     fs::write(&group, people(&["Ida", "Bo"])).unwrap();
-    let ran = stage.run(&["import", "xmp"]).ended_with(3);
-    ran.says(&[GROUP, "Ida, Bo", "4 faces"]);
-    // One name and one face.
+    // Nothing says where: that is asked, and not taken for true.
+    let imported = stage.json(&["import", "xmp"]);
+    assert_eq!(
+        (&imported["faces"], &imported["asked_photos"]),
+        (&0.into(), &1.into()),
+        "{imported}"
+    );
+    let asked = stage.json(&["review"]);
+    assert_eq!(asked["total"], 2, "{asked}");
+    let faces_asked = [0, 1].map(|at| asked["items"][at]["face"].as_i64().unwrap());
+    assert_ne!(
+        faces_asked[0], faces_asked[1],
+        "two names are of two people"
+    );
+    // One name and one face: a question too, whose "yes" names it.
     let alone = dir.join("01-portrait.jpg.xmp");
     let tag = "<digiKam:TagsList><rdf:Seq><rdf:li>People/Ida</rdf:li></rdf:Seq></digiKam:TagsList>";
     fs::write(&alone, rdf(tag)).unwrap();
     fs::remove_file(&group).unwrap();
-    assert_eq!(stage.json(&["import", "xmp"])["faces"], 1);
+    assert_eq!(stage.json(&["import", "xmp"])["faces"], 0);
+    stage.run(&["person", "IDA"]).ended_with(4);
+    let asked = stage.json(&["review"]);
+    let question = &asked["items"][0];
+    assert_eq!(
+        (&asked["total"], &question["stated_by"]),
+        (&1.into(), &"a sidecar".into())
+    );
+    assert_eq!(
+        (&question["probability"], &question["similarity"]),
+        (&Value::Null, &Value::Null)
+    );
+    let id = question["id"].as_str().unwrap();
+    let listed = stage.run(&["review"]).ended_with(0).stdout();
+    assert!(
+        listed.contains(id) && listed.contains("a sidecar names them"),
+        "{listed}"
+    );
+    stage.run(&["review", id, "yes"]).ended_with(0);
     stage.run(&["person", "IDA"]).ended_with(0);
+    stage.run(&["review", id, "yes"]).ended_with(4).says(&[
+        id,
+        "is Ida by now",
+        "`fusiform review`",
+    ]);
+    // A photo without a face: nobody can be asked about.
+    let empty = image::RgbImage::from_pixel(320, 240, image::Rgb([200, 210, 220]));
+    empty.save(dir.join("sky.png")).unwrap();
+    fs::write(dir.join("sky.png.xmp"), people(&["Bo"])).unwrap();
+    scan(&stage, &dir);
+    let ran = stage.run(&["import", "xmp"]).ended_with(3);
+    ran.says(&["sky.png", "names Bo without a place", "no face"]);
     // Windows' regions, on one of the four; and one without a name.
     let [x, y, w, h] = faces(&stage, &dir.join(GROUP))[2].0;
     let body = format!(

@@ -51,7 +51,7 @@ fn what_is_left_out_is_counted_with_its_reason_and_patterns_come_from_settings_a
     stage
         .run(&args)
         .ended_with(0)
-        .says(&["left out: 3", "Synology"]);
+        .says(&["1 folder or file was left out", "Synology"]);
     let bad = [
         "scan".as_ref(),
         dir.as_os_str(),
@@ -59,6 +59,173 @@ fn what_is_left_out_is_counted_with_its_reason_and_patterns_come_from_settings_a
         "[z-a]".as_ref(),
     ];
     stage.run(&bad).ended_with(4).says(&["[z-a]", ".gitignore"]);
+    let bad = [
+        "scan".as_ref(),
+        dir.as_os_str(),
+        "--exclude".as_ref(),
+        "[".as_ref(),
+    ];
+    stage.run(&bad).ended_with(4).says(&["\"[\"", ".gitignore"]);
+}
+
+#[test]
+fn what_a_scan_left_out_is_told_by_reason() {
+    let stage = Stage::bare();
+    let dir = stage.photos(&["01-portrait.jpg", "22-group.jpg"]);
+    fs::write(dir.join("film.mov"), "x").unwrap();
+    fs::write(dir.join("notes.txt"), "Dear diary").unwrap();
+    fs::write(dir.join("README"), "Dear diary").unwrap();
+    fs::write(dir.join("cut.jpg"), &fs::read(portrait(3)).unwrap()[..300]).unwrap();
+    fs::write(dir.join("none.jpg"), "Dear diary").unwrap();
+    let size = fs::metadata(dir.join("22-group.jpg")).unwrap().len();
+    let limit = (size - 1).to_string();
+    let args = [
+        "scan".as_ref(),
+        dir.as_os_str(),
+        "--max-bytes".as_ref(),
+        limit.as_ref(),
+    ];
+    let scanned = stage.json(&args);
+    let kinds = &scanned["problems_by_kind"];
+    for kind in ["over_limit", "damaged", "no_photo"] {
+        assert_eq!(kinds[kind], 1, "{kind}: {scanned}");
+    }
+    assert_eq!(scanned["no_pictures_by_ending"]["txt"], 1, "{scanned}");
+    assert_eq!(scanned["no_pictures_by_ending"][""], 1, "{scanned}");
+    let ran = stage.run(&args).ended_with(3);
+    for words in [
+        ["1 file asks", "more than is allowed"],
+        ["1 file is damaged", ""],
+        ["none.jpg", "not an image"],
+        ["1 file of a kind that is not read", "video"],
+        ["2 files are neither a picture nor a film", ""],
+        ["22-group.jpg", "max_bytes"],
+        ["--max-bytes", "FUSIFORM_MAX_BYTES"],
+    ] {
+        ran.says(&words);
+    }
+}
+
+#[test]
+fn limits_of_photos_are_a_setting_a_variable_and_a_flag_and_errors_name_them() {
+    let stage = Stage::bare();
+    let dir = stage.photos(&["01-portrait.jpg"]);
+    let photo = dir.join("01-portrait.jpg");
+    let (width, height) = image::image_dimensions(&photo).unwrap();
+    let fewer = (u64::from(width) * u64::from(height) - 1).to_string();
+    let detect = ["detect".as_ref(), photo.as_os_str()];
+    stage.run(&detect).ended_with(0);
+    fs::create_dir_all(stage.path("home")).unwrap();
+    fs::write(
+        stage.path("home/config.toml"),
+        format!("max_pixels = {fewer}\n"),
+    )
+    .unwrap();
+    stage.run(&detect).ended_with(3).says(&[
+        "01-portrait.jpg",
+        "max_pixels",
+        "--max-pixels",
+        "FUSIFORM_MAX_PIXELS",
+    ]);
+    let with = |name: &str, value: &str| {
+        let mut command = stage.command();
+        command
+            .env(name, value)
+            .args(detect)
+            .output()
+            .unwrap()
+            .status
+            .code()
+    };
+    assert_eq!(with("FUSIFORM_MAX_PIXELS", "100000000"), Some(0));
+    assert_eq!(with("FUSIFORM_MAX_PIXELS", "many"), Some(4));
+    let raised = [
+        &detect[..],
+        &["--max-pixels".as_ref(), "100000000".as_ref()],
+    ]
+    .concat();
+    stage.run(&raised).ended_with(0);
+    let small = [&raised[..], &["--max-bytes".as_ref(), "1000".as_ref()]].concat();
+    stage
+        .run(&small)
+        .ended_with(3)
+        .says(&["max_bytes", "--max-bytes"]);
+    // Every command that decodes.
+    let verify = ["verify".as_ref(), photo.as_os_str(), photo.as_os_str()];
+    stage.run(&verify).ended_with(4).says(&["--max-pixels"]);
+    let scan = ["scan".as_ref(), dir.as_os_str()];
+    stage
+        .run(&scan)
+        .ended_with(3)
+        .says(&["01-portrait.jpg", "max_pixels"]);
+}
+
+#[test]
+fn an_emptied_folder_is_said_and_kept_and_prune_describes_it() {
+    let stage = Stage::bare();
+    let dir = fs::canonicalize(stage.photos(&["01-portrait.jpg"])).unwrap();
+    let scan = ["scan".as_ref(), dir.as_os_str()];
+    stage.run(&scan).ended_with(0);
+    fs::remove_file(dir.join("01-portrait.jpg")).unwrap();
+    let scanned = stage.json(&scan);
+    assert_eq!(scanned["emptied"][0]["photos"], 1, "{scanned}");
+    assert_eq!(scanned["gone_photos"], 0, "{scanned}");
+    let ran = stage.run(&scan).ended_with(3);
+    ran.says(&["1 folder holds nothing now", "kept"]);
+    ran.says(&[dir.to_str().unwrap(), "1 photo"]);
+    let text = stage.run(&["prune"]).ended_with(0).stdout();
+    assert!(
+        text.contains("kept: 1 photo below") && text.contains("holds nothing now"),
+        "{text}"
+    );
+    let prune = [
+        "prune".as_ref(),
+        "--root".as_ref(),
+        dir.as_os_str(),
+        "--yes".as_ref(),
+    ];
+    stage.run(&prune).ended_with(0);
+    stage.run(&scan).ended_with(0);
+    let text = stage.run(&["prune"]).ended_with(0).stdout();
+    assert!(!text.contains("kept"), "{text}");
+}
+
+#[test]
+fn a_tilde_is_the_home_where_no_shell_wrote_it_out_and_a_folder_in_a_dropped_one_is_remembered() {
+    let stage = Stage::bare();
+    let dir = stage.photos(&["01-portrait.jpg"]);
+    fs::create_dir(dir.join("below")).unwrap();
+    let run = |args: &[&str]| {
+        let mut command = stage.command();
+        command.env("HOME", stage.path("")).args(args).arg("--json");
+        let ran = command.output().unwrap();
+        let text = String::from_utf8_lossy(&ran.stdout).into_owned();
+        serde_json::from_str::<Value>(&text).unwrap_or_else(|e| panic!("{e}: {ran:?}"))
+    };
+    assert_eq!(run(&["scan", "~/photos"])["photos"], 1);
+    assert_eq!(run(&["photo", "~/photos/01-portrait.jpg"])["total"], 1);
+    // One folder, however it is written.
+    for typed in ["photos/", "./photos/below/..", "home/../photos"] {
+        assert_eq!(run(&["scan", typed])["unchanged"], 1, "{typed}");
+    }
+    assert_eq!(run(&["folders", "list"]).as_array().unwrap().len(), 1);
+    let folders = |listed: &Value| {
+        let all = listed.as_array().unwrap().iter();
+        all.map(|row| row["folder"].as_str().unwrap().to_owned())
+            .collect::<Vec<_>>()
+    };
+    let listed = run(&["folders", "remove", "~/photos"]);
+    assert_eq!(folders(&listed), Vec::<String>::new());
+    let listed = run(&["folders", "add", "~/photos/below"]);
+    assert_eq!(folders(&listed), [dir.join("below").to_str().unwrap()]);
+    let listed = run(&["folders", "add", "~"]);
+    let home = stage
+        .path("")
+        .to_str()
+        .unwrap()
+        .trim_end_matches('/')
+        .to_owned();
+    assert_eq!(folders(&listed), [home], "it holds the other");
 }
 
 #[test]

@@ -34,6 +34,64 @@ fn twenty_people(lfw: &Path, dir: &Path) {
     }
 }
 
+/// Every row of an album that a scan makes, without what is keyed by the album.
+fn rows(file: &Path) -> Vec<String> {
+    let db = rusqlite::Connection::open(file).unwrap();
+    let mut all = Vec::new();
+    for sql in [
+        "SELECT id, hex(hash), width_px, height_px, taken_at, gone FROM photos ORDER BY id",
+        "SELECT id, photo, x_min, y_min, x_max, y_max, score, hex(landmarks), hex(quality), \
+         excluded, copy_of FROM faces ORDER BY id",
+        "SELECT face, model, hex(vector), quality FROM templates ORDER BY face, model",
+        "SELECT face, person, similarity FROM members ORDER BY face",
+        "SELECT id, name, merged_into FROM people ORDER BY id",
+        "SELECT * FROM questions ORDER BY id",
+        "SELECT hex(path), size_bytes, photo, problem FROM files ORDER BY path",
+    ] {
+        let mut query = db.prepare(sql).unwrap();
+        let n = query.column_count();
+        let mut found = query.query([]).unwrap();
+        while let Some(row) = found.next().unwrap() {
+            let values = (0..n).map(|at| row.get_ref(at).unwrap());
+            all.push(format!("{:?}", values.collect::<Vec<_>>()));
+        }
+    }
+    all
+}
+
+#[test]
+fn two_scans_of_one_folder_make_one_album_row_by_row_and_strangers_are_no_copies() {
+    let Some(shared) = fusiform_skips::shared(&[LFW]) else {
+        return;
+    };
+    let photos = Stage::bare();
+    let dir = photos.path("photos");
+    twenty_people(&shared.join(LFW), &dir);
+    let mut first: Option<Vec<String>> = None;
+    for number in 0..4 {
+        let stage = Stage::bare();
+        let threads = (1 + number % 3).to_string();
+        let mut command = stage.command();
+        command.env("RAYON_NUM_THREADS", &threads);
+        let ran = command
+            .args(["scan".as_ref(), dir.as_os_str()])
+            .args(["--threads", &threads])
+            .output()
+            .unwrap();
+        assert_eq!(ran.status.code(), Some(0), "{ran:?}");
+        let now = rows(&stage.path("home/catalogue.db"));
+        let db = rusqlite::Connection::open(stage.path("home/catalogue.db")).unwrap();
+        let sql = "SELECT count(*) FROM faces WHERE copy_of IS NOT NULL";
+        let copies: i64 = db.query_row(sql, [], |row| row.get(0)).unwrap();
+        assert_eq!(copies, 0, "no two of these photos are one picture");
+        let before = first.get_or_insert_with(|| now.clone());
+        for (a, b) in before.iter().zip(&now) {
+            assert_eq!(a, b, "scan {number}");
+        }
+        assert_eq!(before.len(), now.len());
+    }
+}
+
 #[test]
 fn a_corrected_face_takes_no_other_face_with_it() {
     let Some(shared) = fusiform_skips::shared(&[LFW]) else {

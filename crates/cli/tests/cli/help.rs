@@ -57,6 +57,8 @@ fn every_command_has_help_with_an_example() {
         "vault restore",
         "vault rekey",
         "import compreface",
+        "enrol",
+        "setup",
     ];
     for command in commands {
         let args: Vec<&str> = command.split(' ').chain(["--help"]).collect();
@@ -121,6 +123,8 @@ fn every_command_has_a_man_page_with_its_example() {
         "eval-lfw",
         "import-compreface",
         "vault-rekey",
+        "enrol",
+        "setup",
     ] {
         let text = page(&format!("fusiform-{name}"));
         let words = name.replace('-', " ");

@@ -165,3 +165,64 @@ fn a_photo_that_was_named_as_the_output_is_left_alone() {
         stage.run(&["report", "people.html"]).ended_with(0);
     }
 }
+
+#[test]
+fn undo_after_an_erasure_takes_back_nothing_older_unasked() {
+    let stage = Stage::bare();
+    let album = sample_album();
+    stage
+        .run(&["scan".as_ref(), album.as_os_str()])
+        .ended_with(0);
+    let people = stage.json(&["people"]);
+    let id = |at: usize| people[at]["id"].to_string();
+    stage.run(&["name", &id(0), "Ida"]).ended_with(0);
+    stage.run(&["name", &id(1), "Bo"]).ended_with(0);
+    stage.run(&["erase", "Bo", "--yes"]).ended_with(0);
+    let history = stage.json(&["history"]);
+    let naming = history["items"].as_array().unwrap().last().unwrap()["id"].to_string();
+    let ran = stage.run(&["undo"]).ended_with(4);
+    let remedy = format!("`fusiform undo --decision {naming}`");
+    ran.says(&["the last step was an erasure", "named \"Ida\"", &remedy]);
+    stage.run(&["person", "Ida"]).ended_with(0);
+    stage.run(&["undo", "--decision", &naming]).ended_with(0);
+    stage.run(&["person", "Ida"]).ended_with(4);
+    // What came after it is taken back as ever, and no further.
+    stage.run(&["name", &id(0), "Ida"]).ended_with(0);
+    stage.run(&["undo", "2"]).ended_with(4).says(&["erasure"]);
+    stage.run(&["undo"]).ended_with(0);
+    stage
+        .run(&["undo"])
+        .ended_with(4)
+        .says(&["nothing before it"]);
+}
+
+#[test]
+fn a_face_that_is_given_to_somebody_else_says_whose_it_was() {
+    let stage = Stage::bare();
+    let dir = stage.photos(&["01-portrait.jpg", "02-portrait.jpg", "05-portrait.jpg"]);
+    stage.run(&["scan".as_ref(), dir.as_os_str()]).ended_with(0);
+    let face = |photo: &str| {
+        let path = dir.join(photo);
+        let shown = stage.json(&["photo".as_ref(), path.as_os_str()]);
+        shown["items"][0].clone()
+    };
+    let number = face("01-portrait.jpg")["face"].to_string();
+    stage.run(&["is", "Bo", &number]).ended_with(0);
+    let bbox: Vec<f64> = face("01-portrait.jpg")["bbox"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|side| side.as_f64().unwrap())
+        .collect();
+    let (x, y) = (bbox[0], bbox[1]);
+    let sides = format!("{x},{y},{},{}", bbox[2] - x, bbox[3] - y);
+    let photo = dir.join("01-portrait.jpg");
+    let photo = photo.to_str().unwrap();
+    let moved = stage
+        .run(&["face", "add", photo, &sides, "Ida"])
+        .ended_with(0);
+    moved.says(&["until now it was a face of Bo", "fusiform undo"]);
+    // It is hers already: nothing was taken from anybody.
+    let again = stage.json(&["face", "add", photo, &sides, "Ida"]);
+    assert_eq!(again["was_name"], serde_json::Value::Null, "{again}");
+}

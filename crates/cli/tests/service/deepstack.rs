@@ -117,7 +117,7 @@ fn errors_have_deepstacks_words_and_nothing_is_kept_of_a_registration_that_fails
     let group = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/group.jpg");
     let group = std::fs::read(group).unwrap();
     let one = ("image", Some("a.jpg"), &image[..]);
-    let cases: [(&str, Parts, &str); 12] = [
+    let cases: [(&str, Parts, &str); 16] = [
         ("/register", &[one], "userid not specified"),
         (
             "/register",
@@ -163,6 +163,26 @@ fn errors_have_deepstacks_words_and_nothing_is_kept_of_a_registration_that_fails
             "/recognize",
             &[one, field("min_confidence", "x")],
             "Invalid value",
+        ),
+        (
+            "/register",
+            &[one, ("userid", None, b"M\xfcller")],
+            "userid is not UTF-8",
+        ),
+        (
+            "/register",
+            &[one, field("userid", "I\u{1b}[2Ja")],
+            "no control characters",
+        ),
+        (
+            "/register",
+            &[one, field("userid", "a\nb")],
+            "no control characters",
+        ),
+        (
+            "/recognize",
+            &[one, field("min_confidence", "high")],
+            "\"high\"; a number from 0 to 1",
         ),
         ("/match", &[one], "expected two image files, only one found"),
         ("/match", &[one, one, one], "only two images allowed"),
@@ -221,4 +241,31 @@ fn a_key_is_needed_and_a_page_of_a_browser_cannot_do_without() {
     let page = [("origin", "https://evil.example")];
     assert_eq!(list(&page, "").status, 401);
     assert_eq!(list(&page, &home.key).status, 200);
+}
+
+#[test]
+fn a_picture_without_a_file_name_is_one_and_a_form_need_not_be_utf8() {
+    let home = Home::new();
+    let (server, address) = serve(&home, Some(&home.key));
+    let image = portrait(1);
+    // As some clients send it: no file name, so a field like the others.
+    let nameless = [field("userid", "Ida"), ("image1", None, &image[..])];
+    let added = post(&server, &address, "/register", &nameless);
+    assert_eq!(added.json()["enrolled"], 1, "{:?}", added.json());
+    let found = post(&server, &address, "/recognize", &[("image", None, &image)]).json();
+    assert_eq!(found["predictions"][0]["userid"], "Ida", "{found}");
+    let form = ("content-type", "application/x-www-form-urlencoded");
+    let path = "/v1/vision/face/delete";
+    let bodies: [(&[u8], u16); 3] = [
+        (b"userid=M%FCller", 400),
+        (b"userid=%00", 400),
+        (b"userid=Ida", 200),
+    ];
+    for (body, status) in bodies {
+        let answer = server.ask_at(&address, "POST", path, &[form], body);
+        assert_eq!(answer.status, status, "{:?}", answer.json());
+        assert_eq!(answer.json()["success"], status == 200);
+    }
+    let list = post(&server, &address, "/list", &[]).json();
+    assert_eq!(list["faces"], json!([]));
 }

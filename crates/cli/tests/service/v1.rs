@@ -208,3 +208,96 @@ fn a_problem_names_its_kind() {
     assert_eq!(refused.status, 401);
     assert_eq!(refused.json()["type"], "urn:fusiform:problem:unknown_key");
 }
+
+#[test]
+fn what_cannot_be_used_is_named_with_its_value_and_what_is_wanted() {
+    let home = Home::new();
+    let admin = home.make_key("admin");
+    let server = home.serve();
+    let image = Some(("application/octet-stream", &b"x"[..]));
+    let json = |text: &'static str| Some(("application/json", text.as_bytes()));
+    let person = "/people/Ida";
+    let wide = r#"{"kind": "recognition", "basis": "b", "purpose": "p", "keep_days": 99999}"#;
+    for (method, path, body, words) in [
+        (
+            "POST",
+            "/identify?fmr=abc",
+            image,
+            "fmr is \"abc\": a number is wanted",
+        ),
+        (
+            "POST",
+            "/identify?frm=0.1",
+            image,
+            "there is no `frm`; what there is: `fmr`",
+        ),
+        ("POST", "/identify?fmr=0.5", image, "0.5"),
+        (
+            "GET",
+            "/audit?after=x",
+            None,
+            "after is \"x\": a whole number is wanted",
+        ),
+        ("GET", "/audit?limit=0", None, "limit 0"),
+        ("GET", "/people/%FF", None, "not UTF-8"),
+        ("PUT", "/people/a%00b", json("{}"), "basis"),
+        ("PUT", person, json("{}"), "the field `basis` is missing"),
+        (
+            "PUT",
+            person,
+            json(r#"{"basis": 7}"#),
+            "basis in the body cannot be used: a string",
+        ),
+        (
+            "PUT",
+            person,
+            json(r#"{"bases": 7}"#),
+            "there is no `bases`",
+        ),
+        ("PUT", person, json("{"), "the body is no JSON"),
+        (
+            "DELETE",
+            "/collections/abc",
+            None,
+            "\"abc\" where a number is wanted",
+        ),
+        (
+            "POST",
+            "/collections",
+            json(r#"{"kind": "door"}"#),
+            "`door` is not known: one of",
+        ),
+        ("POST", "/collections", json(wide), "keep_days is 99999"),
+    ] {
+        let key = if path.starts_with("/collections") {
+            &admin
+        } else {
+            &home.key
+        };
+        let answer = server.ask(method, &format!("{API}{path}"), key, body);
+        let problem = answer.json();
+        let detail = problem["detail"].as_str().unwrap();
+        assert!(
+            (400..500).contains(&answer.status),
+            "{method} {path}: {problem}"
+        );
+        assert!(detail.contains(words), "{method} {path}: {detail}");
+    }
+    let good = json(r#"{"basis": "b", "purpose": "p", "expires_at_ms": null}"#);
+    let refused = server.ask("PUT", &format!("{API}/people/a%07b"), &home.key, good);
+    let problem = refused.json();
+    assert_eq!(refused.status, 422, "{problem}");
+    assert!(
+        problem["detail"].as_str().unwrap().contains("control"),
+        "{problem}"
+    );
+    // The pages say it in the same words.
+    for path in ["/people/abc", "/people?page=x", "/history?page=-1"] {
+        let page = String::from_utf8(server.get(path, "").body).unwrap();
+        assert!(page.contains("number is wanted"), "{path}: {page}");
+        assert!(
+            !page.contains("deserialize") && !page.contains("Cannot parse"),
+            "{page}"
+        );
+    }
+}

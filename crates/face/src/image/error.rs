@@ -27,7 +27,10 @@ pub enum ImageError {
         what: String,
     },
     /// The encoded file is larger than the limit.
-    #[error("the file has {bytes} bytes, over the limit of {limit}; save a smaller copy of it")]
+    #[error(
+        "the file has {bytes} bytes, over the limit max_bytes of {limit}; raise it, or save a \
+         smaller copy"
+    )]
     TooManyBytes {
         /// Size of the encoded file.
         bytes: u64,
@@ -36,8 +39,8 @@ pub enum ImageError {
     },
     /// The header claims more pixels than the limit; nothing was allocated for them.
     #[error(
-        "the header claims {width_px}x{height_px} px, over the limit of {max_pixels} px in all and \
-         {max_side_px} px a side; save a smaller copy of it"
+        "the header claims {width_px}x{height_px} px, over the {max_pixels} px that max_pixels \
+         allows here or {max_side_px} px a side; raise the limit, or save a smaller copy"
     )]
     TooManyPixels {
         /// Claimed width.
@@ -134,4 +137,19 @@ pub enum ImageError {
         /// The encoder's message.
         what: String,
     },
+}
+
+impl ImageError {
+    /// Whether the file asks for more than [`DecodeLimits`](super::DecodeLimits) allow.
+    pub fn is_over_limit(&self) -> bool {
+        use ImageError::*;
+        matches!(
+            self,
+            TooManyBytes { .. }
+                | TooManyPixels { .. }
+                | TooFewBytes { .. }
+                | TooManyScans { .. }
+                | TooSlow { .. }
+        )
+    }
 }

@@ -277,7 +277,22 @@ fn local(digits: &str) -> Option<String> {
         field(10, 12, 0..=59)?,
         field(12, 14, 0..=60)?,
     );
+    let number = |text: &str| text.parse::<u32>().ok();
+    if number(day)? > days_in_month(number(year)?, number(month)?) {
+        return None;
+    }
     Some(format!("{year}-{month}-{day}T{hour}:{minute}:{second}"))
+}
+
+/// How many days a month has in the Gregorian calendar; months count from 1.
+pub fn days_in_month(year: u32, month: u32) -> u32 {
+    let is_leap = year.is_multiple_of(4) && (!year.is_multiple_of(100) || year.is_multiple_of(400));
+    match month {
+        2 if is_leap => 29,
+        2 => 28,
+        4 | 6 | 9 | 11 => 30,
+        _ => 31,
+    }
 }
 
 /// `+02:00` in minutes.
@@ -344,6 +359,8 @@ mod tests {
             ("IMG_1234.jpg", None),
             ("DSC12345678.jpg", None),
             ("20219904_1.jpg", None),
+            ("IMG_20210230_183005.jpg", None),
+            ("IMG_20240229_183005.jpg", Some("2024-02-29T18:30:05")),
             ("123456789012.jpg", None),
             ("", None),
         ] {
@@ -373,6 +390,10 @@ mod tests {
             ("2021-07-04T00:00:00", None)
         );
         assert_eq!(read("<dc:title>2021-07-04</dc:title>"), None);
+        for no_date in ["2021-02-30", "2021-04-31", "1900-02-29"] {
+            let inner = format!("<d exif:DateTimeOriginal=\"{no_date}T18:30:05\"/>");
+            assert_eq!(read(&inner), None, "{no_date}");
+        }
         let iptc =
             b"8BIM\x04\x04\0\0\0\0\0\x20\x1C\x02\x37\0\x0820210704\x1C\x02\x3C\0\x0B183005-0330";
         let found = Taken::from_iptc(iptc).unwrap();

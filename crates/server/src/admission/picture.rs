@@ -1,18 +1,18 @@
-//! What decoding a picture takes. In: its bytes. Out: bytes of memory, before any is taken for
-//! pixels.
+//! What decoding a picture takes. In: its bytes and the limit of its pixels. Out: bytes of memory,
+//! before any is taken for pixels.
 
 use fusiform::image::{DecodeLimits, Format, ImageError, decode, sniff};
 
 /// Memory for the pixels of a picture while it is decoded.
-pub(crate) fn decoding_bytes(bytes: &[u8]) -> u64 {
-    let (width_px, height_px) = size(bytes);
+pub(crate) fn decoding_bytes(bytes: &[u8], max_pixels: u64) -> u64 {
+    let (width_px, height_px) = size(bytes, max_pixels);
     u64::from(width_px) * u64::from(height_px) * bytes_per_pixel(bytes)
 }
 
 /// As [`decoding_bytes`], if at least `enough_px` on the longest side are wanted (see
 /// `decode_reduced`).
-pub(crate) fn reduced_decoding_bytes(bytes: &[u8], enough_px: u32) -> u64 {
-    let (width_px, height_px) = size(bytes);
+pub(crate) fn reduced_decoding_bytes(bytes: &[u8], enough_px: u32, max_pixels: u64) -> u64 {
+    let (width_px, height_px) = size(bytes, max_pixels);
     let longest_px = width_px.max(height_px);
     let divides = |d: &u64| u64::from(longest_px) / d >= u64::from(enough_px.max(1));
     let divisor = [8, 4, 2].into_iter().find(divides);
@@ -21,7 +21,7 @@ pub(crate) fn reduced_decoding_bytes(bytes: &[u8], enough_px: u32) -> u64 {
             let pixels = u64::from(width_px) * u64::from(height_px);
             pixels * REDUCED_BYTES_PER_PIXEL + pixels / (divisor * divisor) * bytes_per_pixel(bytes)
         }
-        _ => decoding_bytes(bytes),
+        _ => decoding_bytes(bytes, max_pixels),
     }
 }
 
@@ -50,9 +50,9 @@ pub(crate) fn pixels(bytes: &[u8]) -> u64 {
 
 /// Width and height that will be decoded; zeros for what is refused by its header, which takes
 /// nothing.
-fn size(bytes: &[u8]) -> (u32, u32) {
+fn size(bytes: &[u8], max_pixels: u64) -> (u32, u32) {
     let (width_px, height_px) = stated_size(bytes);
-    match u64::from(width_px) * u64::from(height_px) <= DecodeLimits::DEFAULT.max_pixels {
+    match u64::from(width_px) * u64::from(height_px) <= max_pixels {
         true => (width_px, height_px),
         false => (0, 0),
     }
@@ -102,15 +102,20 @@ mod tests {
     #[test]
     fn what_a_picture_takes_is_known_from_its_header() {
         let image = Image::new(40, 30, vec![9; 40 * 30 * 3]).unwrap();
-        assert_eq!(decoding_bytes(&encode_jpeg(&image, 80).unwrap()), 1200 * 7);
-        assert_eq!(decoding_bytes(&encode_png(&image).unwrap()), 1200 * 16);
-        assert_eq!(decoding_bytes(b"no picture"), 0);
+        let usual = DecodeLimits::DEFAULT.max_pixels;
         let jpeg = encode_jpeg(&image, 80).unwrap();
+        assert_eq!(decoding_bytes(&jpeg, usual), 1200 * 7);
+        assert_eq!(decoding_bytes(&jpeg, 1199), 0, "it will be refused");
+        assert_eq!(
+            decoding_bytes(&encode_png(&image).unwrap(), usual),
+            1200 * 16
+        );
+        assert_eq!(decoding_bytes(b"no picture", usual), 0);
         for (enough_px, bytes) in [(21, 1200 * 7), (20, 1200 + 300 * 7), (1, 1200 + 18 * 7)] {
-            assert_eq!(reduced_decoding_bytes(&jpeg, enough_px), bytes);
+            assert_eq!(reduced_decoding_bytes(&jpeg, enough_px, usual), bytes);
         }
         assert_eq!(
-            reduced_decoding_bytes(&encode_png(&image).unwrap(), 1),
+            reduced_decoding_bytes(&encode_png(&image).unwrap(), 1, usual),
             1200 * 16
         );
     }

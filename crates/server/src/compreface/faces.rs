@@ -7,8 +7,8 @@ use std::sync::Arc;
 use axum::body::Bytes;
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
-use fusiform::Face;
 use fusiform::template::similarity;
+use fusiform::{Face, NotOneFace};
 use fusiform_gallery::{Action, Example, Match, Service, Uuid};
 use serde_json::{Value, json};
 
@@ -20,7 +20,7 @@ use super::request::{
 use super::scale::Scale;
 use crate::analysis::Analysed;
 use crate::problem::{Code, Problem};
-use crate::service::{Recognition, embedding, embeddings, why_not_one};
+use crate::service::{Recognition, embedding, embeddings};
 
 type JsonAnswer = Result<Value, Problem>;
 
@@ -88,7 +88,7 @@ impl Faces {
         let (subject, image) = (request.subject, request.image);
         let found = self.analyse(service, image.clone(), &options).await?;
         let chosen = self.recognition.enrolled_face(&found.faces);
-        let face = chosen.ok_or_else(|| not_one(&found.faces))?;
+        let face = chosen.map_err(not_one)?;
         let vector = embedding(face)?.to_vec();
         let name = subject.clone();
         let id = self
@@ -251,11 +251,14 @@ impl Faces {
     }
 }
 
-fn not_one(faces: &[Face]) -> Problem {
-    if faces.iter().all(Face::is_unclear) {
-        return render::unclear_face(&why_not_one(faces));
+fn not_one(why: NotOneFace) -> Problem {
+    match why.n_clear {
+        0 => render::unclear_face(&why.to_string()),
+        n => many(n),
     }
-    let n = faces.iter().filter(|face| !face.is_unclear()).count();
+}
+
+fn many(n: usize) -> Problem {
     let detail = format!("More than one face in the source image ({n} are in it)");
     Problem::new(Code::ManyFaces, detail)
 }
@@ -263,11 +266,7 @@ fn not_one(faces: &[Face]) -> Problem {
 fn only(faces: &[Face]) -> Result<&Face, Problem> {
     match faces {
         [face] => Ok(face),
-        _ => {
-            let n = faces.len();
-            let detail = format!("More than one face in the source image ({n} are in it)");
-            Err(Problem::new(Code::ManyFaces, detail))
-        }
+        _ => Err(many(faces.len())),
     }
 }
 

@@ -285,7 +285,11 @@ impl Watch {
             ticks.tick().await;
             let this = Arc::clone(&self);
             // A panic is in the log; the next time it may go well.
-            drop(blocking(move || Ok(this.tidy())).await);
+            let tidied = blocking(move || {
+                this.tidy();
+                Ok(())
+            });
+            drop(tidied.await);
         }
     }
 

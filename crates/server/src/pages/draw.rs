@@ -2,7 +2,7 @@
 //! keys or four numbers. Out: the face, as a decision.
 
 use axum::Extension;
-use axum::extract::{Path, Query, State};
+use axum::extract::State;
 use axum::response::Response;
 use fusiform::album::{Album, PhotoId, PhotoView};
 use fusiform::geometry::BoundingBox;
@@ -15,6 +15,7 @@ use super::frame::{Frame, MenuItem};
 use super::guard::Login;
 use super::state::Pages;
 use crate::admission::Holder;
+use crate::params::{Path, Query};
 use crate::problem::Problem;
 
 #[derive(Debug, Deserialize)]

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use axum::Extension;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Redirect, Response};
 use fusiform::album::{Album, Exclusion, FaceId, FaceSummary, PersonId, PhotoId};
@@ -17,6 +17,7 @@ use super::merge_question;
 use super::pictures::{Source, head};
 use super::state::Pages;
 use super::view::View;
+use crate::params::Path;
 use crate::problem::{Code, Problem};
 
 /// Names offered for completion; any other can still be typed.

@@ -1,6 +1,7 @@
 //! What every page shares. In: a title, the login, the content. Out: a whole HTML page.
 
 use fusiform::album::{MissingRoot, PersonStats};
+pub(super) use fusiform::album::{counted, thousands};
 use maud::{DOCTYPE, Markup, html};
 
 use super::guard::Login;
@@ -79,7 +80,7 @@ impl Frame {
                     @for root in &self.missing {
                         div.notice.missing role="status" {
                             p { "The folder " span.path { (root.path.display()) }
-                                " is not there now: is its disk off? "
+                                " " (root.state()) ": is its disk off? "
                                 (counted(root.n_photos, "photo", "photos"))
                                 " below it cannot be shown; names and decisions are kept." }
                         }
@@ -160,27 +161,6 @@ pub(super) fn called(card: &PersonStats) -> String {
         .unwrap_or_else(|| format!("Person {}", card.id))
 }
 
-/// `1 photo`, `2 photos`.
-pub(super) fn counted(n: usize, one: &str, more: &str) -> String {
-    match n {
-        1 => format!("1 {one}"),
-        n => format!("{} {more}", thousands(n)),
-    }
-}
-
-/// `12,345`.
-pub(super) fn thousands(n: usize) -> String {
-    let digits = n.to_string();
-    let mut text = String::new();
-    for (i, digit) in digits.chars().enumerate() {
-        if i > 0 && (digits.len() - i).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
-}
-
 /// `4 July 2021` of `2021-07-04T18:30:05`.
 pub(super) fn day(taken_at: &str) -> String {
     let mut parts = taken_at.get(..10).unwrap_or_default().splitn(3, '-');
@@ -240,8 +220,5 @@ mod tests {
         for odd in ["", "2021", "2021-13-01", "x-y-z", "äöü"] {
             assert_eq!((day(odd), month(odd)), (odd.to_owned(), odd.to_owned()));
         }
-        assert_eq!(counted(1, "face", "faces"), "1 face");
-        assert_eq!(counted(1_234_567, "face", "faces"), "1,234,567 faces");
-        assert_eq!(counted(0, "face", "faces"), "0 faces");
     }
 }

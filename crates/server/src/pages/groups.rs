@@ -2,7 +2,7 @@
 //! of long lists.
 
 use axum::Extension;
-use axum::extract::{Query, State};
+use axum::extract::State;
 use axum::response::Response;
 use fusiform::album::{
     Album, Error, FaceSummary, Page, Paged, PeopleFilter, PersonId, PersonStats,
@@ -17,6 +17,7 @@ use super::guard::Login;
 use super::merge_question;
 use super::state::Pages;
 use super::view::View;
+use crate::params::Query;
 use crate::problem::Problem;
 
 /// Faces or people of one page.

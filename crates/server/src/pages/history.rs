@@ -1,7 +1,7 @@
 //! Who decided what and when. In: the album's decisions. Out: a list, and undoing.
 
 use axum::Extension;
-use axum::extract::{Query, State};
+use axum::extract::State;
 use axum::response::{IntoResponse, Redirect, Response};
 use fusiform::album::{Album, Decision};
 use maud::{Markup, html};
@@ -13,6 +13,7 @@ use super::frame::{MenuItem, counted};
 use super::groups::{pager, part};
 use super::guard::Login;
 use super::state::Pages;
+use crate::params::Query;
 use crate::problem::Problem;
 
 const PER_PAGE: usize = 50;

@@ -1,7 +1,7 @@
 //! People. In: a person's number. Out: the grid, and a person's page over the years.
 
 use axum::Extension;
-use axum::extract::{Path, Query, State};
+use axum::extract::State;
 use fusiform::album::{
     Album, DateRange, FaceSummary, Page, PartialDate, PeopleFilter, PersonId, PersonStats,
     PersonYear,
@@ -15,6 +15,7 @@ use super::groups::{self, PER_PAGE, pager, part};
 use super::guard::Login;
 use super::state::Pages;
 use super::view::View;
+use crate::params::{Path, Query};
 use crate::problem::Problem;
 
 /// Unnamed groups shown below the people.

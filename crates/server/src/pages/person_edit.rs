@@ -2,7 +2,7 @@
 //! erased; pages that ask first where it matters.
 
 use axum::Extension;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::header;
 use axum::response::{IntoResponse, Redirect, Response};
 use fusiform::album::{Album, PersonId};
@@ -13,6 +13,7 @@ use super::frame::{MenuItem, called, counted};
 use super::guard::Login;
 use super::state::Pages;
 use super::{groups, merge_question};
+use crate::params::Path;
 use crate::problem::Problem;
 
 pub(super) async fn name(

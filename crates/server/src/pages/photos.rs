@@ -1,10 +1,10 @@
 //! One photo. In: its number. Out: the photo with boxes and names, and a form for each face.
 
 use axum::Extension;
-use axum::extract::{Path, RawQuery, State};
+use axum::extract::{RawQuery, State};
 use axum::http::HeaderMap;
 use axum::response::Response;
-use fusiform::album::{Album, Exclusion, FaceSummary, PhotoId, PhotoPlace, PhotoView};
+use fusiform::album::{Album, Exclusion, FaceSummary, PersonId, PhotoId, PhotoPlace, PhotoView};
 use fusiform::geometry::BoundingBox;
 use maud::{Markup, html};
 
@@ -15,6 +15,7 @@ use super::guard::Login;
 use super::pictures::Size;
 use super::state::Pages;
 use super::view::View;
+use crate::params::Path;
 use crate::problem::Problem;
 
 pub(super) async fn show(
@@ -89,9 +90,7 @@ fn turn(view: &View, place: Option<&PhotoPlace>) -> Markup {
         }
     };
     let list = match view.people[..] {
-        [person] if view.who.is_empty() && view.words.is_empty() && view.folder.is_none() => {
-            format!("/people/{person}")
-        }
+        [person] if *view == View::of_person(PersonId(person)) => format!("/people/{person}"),
         _ => view.list(),
     };
     html! {

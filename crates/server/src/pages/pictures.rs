@@ -116,14 +116,16 @@ pub(super) struct Pictures {
     /// Each photo being decoded holds a core and the memory that it takes.
     admission: Arc<Admission>,
     locks: Vec<Mutex<()>>,
+    limits: DecodeLimits,
 }
 
 impl Pictures {
-    pub(super) fn new(admission: Arc<Admission>) -> Pictures {
+    pub(super) fn new(admission: Arc<Admission>, limits: DecodeLimits) -> Pictures {
         Pictures {
             kept: Cache::with_weighter(4096, CACHE_BYTES, ByBytes),
             admission,
             locks: (0..LOCKS).map(|_| Mutex::default()).collect(),
+            limits,
         }
     }
 
@@ -208,10 +210,13 @@ impl Pictures {
     /// What decoding the first of a photo's files that can be read takes, in full size.
     pub(super) async fn decoding_bytes(&self, paths: Vec<PathBuf>) -> Result<u64, Problem> {
         let turn = self.admission.turn(Holder::PAGES, 0).await?;
+        let limits = self.limits;
         blocking(move || {
             let _turn = turn;
-            let file = paths.iter().find_map(|path| read_photo(path).ok());
-            Ok(file.map_or(0, |bytes| decoding_bytes(&bytes)))
+            let file = paths
+                .iter()
+                .find_map(|path| read_photo(path, limits.max_bytes).ok());
+            Ok(file.map_or(0, |bytes| decoding_bytes(&bytes, limits.max_pixels)))
         })
         .await
     }
@@ -282,17 +287,20 @@ impl Pictures {
         holder: Holder,
     ) -> Result<(Decoded, Turn), Problem> {
         let unreadable = |why: String| Problem::new(Code::NotFound, why);
-        let read = move |path: &Path| read_photo(path).map_err(|e| unreadable(e.to_string()));
+        let limits = self.limits;
+        let read = move |path: &Path| {
+            read_photo(path, limits.max_bytes).map_err(|e| unreadable(e.to_string()))
+        };
         let turn = self.admission.turn(holder, 0).await?;
         let measured = path.clone();
         let pixel_bytes = blocking(move || {
             let _turn = turn;
-            Ok(reduced_decoding_bytes(&read(&measured)?, enough_px))
+            let bytes = read(&measured)?;
+            Ok(reduced_decoding_bytes(&bytes, enough_px, limits.max_pixels))
         });
         let pixel_bytes = pixel_bytes.await?;
         let turn = self.admission.turn(holder, pixel_bytes).await?;
         blocking(move || {
-            let limits = DecodeLimits::default();
             let decoded = image::decode_reduced(&read(&path)?, &limits, enough_px);
             Ok((decoded.map_err(|e| unreadable(e.to_string()))?, turn))
         })

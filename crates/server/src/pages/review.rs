@@ -2,9 +2,9 @@
 //! answers.
 
 use axum::Extension;
-use axum::extract::{Query, State};
+use axum::extract::State;
 use axum::response::{IntoResponse, Redirect, Response};
-use fusiform::album::{Album, FaceId, Page, Question, Reply, Subject};
+use fusiform::album::{Album, FaceId, Page, PhotoId, Question, QuestionId, Reply, Subject};
 use maud::{Markup, html};
 use serde::Deserialize;
 
@@ -13,6 +13,7 @@ use super::frame::{MenuItem, counted};
 use super::groups::sort_button;
 use super::guard::Login;
 use super::state::Pages;
+use crate::params::Query;
 use crate::problem::Problem;
 
 /// Faces shown of each side.
@@ -45,8 +46,12 @@ pub(super) async fn ask(
             Subject::Group(group) => faces(album, group, Some(question.face))?,
             Subject::Face(face) => vec![face],
         };
-        let candidate = faces(album, question.candidate, question.candidate_cover)?;
-        Ok((Some((question, subject, candidate)), questions.total))
+        let candidate = match question.candidate {
+            Some(person) => faces(album, person, question.candidate_cover)?,
+            None => Vec::new(),
+        };
+        let photo = album.face(question.face)?.photo;
+        Ok((Some((question, subject, candidate, photo)), questions.total))
     };
     let (question, total) = pages.album(read).await?;
     let content = html! {
@@ -72,9 +77,8 @@ pub(super) async fn ask(
                     (sort_button(&frame))
                 }
             }
-            Some((question, subject, candidate)) => {
-                @let number = || format!("person {}", question.candidate);
-                @let name = question.candidate_name.clone().unwrap_or_else(number);
+            Some((question, subject, candidate, photo)) => {
+                @let name = question.candidate_called();
                 @let group = match question.settles {
                     n if n > 1 => counted(n, "face", "faces"),
                     _ => "This face".into(),
@@ -83,18 +87,26 @@ pub(super) async fn ask(
                     h2 #ask { "Is this " (name) "?" }
                     div.sides {
                         (side(group, subject))
-                        (side(name.clone(), candidate))
+                        @if candidate.is_empty() {
+                            (in_photo(name, *photo))
+                        } @else {
+                            (side(name, candidate))
+                        }
                     }
                     p.soft {
-                        (format!("{:.0}", question.probability * 100.0))
-                        " % likely: similarity "
-                        (question.reason()) "."
+                        @match question.probability {
+                            Some(probability) => {
+                                (format!("{:.0}", probability * 100.0))
+                                " % likely: similarity "
+                                (question.reason()) "."
+                            }
+                            None => { "Asked because " (question.reason()) "." }
+                        }
                     }
                     form.answers method="post" action="/review" aria-labelledby="ask" {
                         (frame.token())
                         input type="hidden" name="question" value=(question.id);
                         input type="hidden" name="face" value=(question.face);
-                        input type="hidden" name="candidate" value=(question.candidate);
                         button.main name="answer" value="yes" data-key="y" {
                             "Yes" kbd aria-hidden="true" { "Y" }
                         }
@@ -127,6 +139,19 @@ fn faces(
     Ok(first.into_iter().chain(others).take(N_SHOWN).collect())
 }
 
+/// The photo of which a file names somebody whom nobody here is called yet.
+fn in_photo(name: String, photo: PhotoId) -> Markup {
+    html! {
+        section.side {
+            h2 { (name) }
+            p.soft { "Nobody is called " (name) " yet." }
+            a href={ "/photos/" (photo) } aria-label={ "The photo of which " (name) " is stated" } {
+                img src={ "/photos/" (photo) "/small.jpg" } alt="The photo" width="224";
+            }
+        }
+    }
+}
+
 fn side(title: String, faces: &[FaceId]) -> Markup {
     html! {
         section.side {
@@ -153,9 +178,10 @@ pub(super) async fn answer(
         Some("unsure") => Reply::NotSure,
         _ => return Err(Problem::invalid("answer yes, no or not sure")),
     };
-    let number = |name| fields.numbers(name).next().unwrap_or(0);
-    let shown = [number("question"), number("face"), number("candidate")];
-    // Grouping gives questions new numbers: an answer counts only for the faces that were shown.
+    let id = fields.first("question").unwrap_or_default();
+    let id = id.parse::<QuestionId>()?;
+    let shown = FaceId(fields.numbers("face").next().unwrap_or(0));
+    // Grouping may change who is in a group: an answer counts only for the face that was shown.
     let _held = pages.hold_grouping().await;
     let is_open = move |album: &mut Album| {
         let open = album
@@ -164,7 +190,7 @@ pub(super) async fn answer(
                 limit: 1000,
             })?
             .items;
-        let is = |q: &Question| [q.id, q.face.0, q.candidate.0] == shown;
+        let is = |q: &Question| q.id == id && q.face == shown;
         Ok(open.iter().any(is))
     };
     if !pages.album(is_open).await? {
@@ -172,7 +198,7 @@ pub(super) async fn answer(
     }
     pages
         .decide(move |album| {
-            album.reply(shown[0], reply)?;
+            album.reply(id, reply)?;
             Ok("/review".into())
         })
         .await

@@ -1,28 +1,27 @@
 //! Adding photos. In: a folder's path. Out: a scan in the background, and its progress while it
 //! runs.
 
-use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use axum::Extension;
-use axum::extract::{Query, State};
+use axum::extract::State;
 use axum::response::sse::{Event as SseEvent, KeepAlive, Sse};
 use axum::response::{IntoResponse, Redirect, Response};
-use fusiform::AnalyseOptions;
 use fusiform::album::expand_home;
-use fusiform::scan::{Event, ScanOptions, ScanSummary};
+use fusiform::scan::{Event, ScanOptions};
 use futures_util::stream;
 use maud::{Markup, html};
 use serde::Deserialize;
 
 use super::fields::Fields;
-use super::frame::{Frame, MenuItem, counted};
+use super::frame::{Frame, MenuItem, counted, thousands};
 use super::guard::Login;
-use super::scan_progress::{Progress, Unused};
+use super::scan_progress::Progress;
 use super::state::Pages;
 use crate::admission::blocking;
+use crate::params::Query;
 use crate::problem::Problem;
 
 /// Problems shown; the others are counted.
@@ -180,13 +179,13 @@ fn ended(progress: &Progress) -> Markup {
                 Some(why) => { p role="alert" { (why) } }
                 None => { p role="status" { (progress.words) } }
             }
-            @for unused in &progress.unused {
+            @for left in &progress.left_out {
                 details {
-                    summary { (unused.what) }
+                    summary { (left.what) }
                     ul.problems {
-                        @for file in unused.files.iter().take(SHOWN_PROBLEMS) { li { (file) } }
-                        @if unused.files.len() > SHOWN_PROBLEMS {
-                            li { "and " (unused.files.len() - SHOWN_PROBLEMS) " more" }
+                        @for line in left.lines.iter().take(SHOWN_PROBLEMS) { li { (line) } }
+                        @if left.lines.len() > SHOWN_PROBLEMS {
+                            li { "and " (thousands(left.lines.len() - SHOWN_PROBLEMS)) " more" }
                         }
                     }
                 }
@@ -210,10 +209,7 @@ pub(super) async fn start(
             Ok(()) => pages.group().await,
             Err(problem) => Err(problem),
         };
-        pages.scans().update(|progress| {
-            progress.failed = grouped.err().map(|problem| problem.detail);
-            progress.over = true;
-        });
+        pages.scans().end(grouped.err());
     });
     Ok(Redirect::to("/scan").into_response())
 }
@@ -265,8 +261,8 @@ pub(super) fn run(pages: &Pages, roots: &[PathBuf]) -> Result<(), Problem> {
         });
     };
     let summary = pages.with_album(|album| {
-        let (analyse, stop) = (AnalyseOptions::default(), scans.stop_flag());
         let engine = pages.engine();
+        let (analyse, stop) = (engine.usual_options(), scans.stop_flag());
         Ok(engine.scan_with(album, roots, &analyse, &options, stop, update)?)
     })?;
     scans.update(|progress| {
@@ -285,45 +281,18 @@ pub(super) fn run(pages: &Pages, roots: &[PathBuf]) -> Result<(), Problem> {
             let gone = counted(summary.gone.n_photos, "photo is", "photos are");
             progress.words += &format!(" {gone} not there any more.");
         }
-        progress.unused = unused(&summary);
+        if summary.n_excluded_files > 0 {
+            let one = "file that was scanned earlier is";
+            let left = counted(
+                summary.n_excluded_files,
+                one,
+                "files that were scanned earlier are",
+            );
+            progress.words += &format!(" {left} left out now; what you decided is kept.");
+        }
+        progress.left_out = summary.left_out();
     });
     Ok(())
-}
-
-/// What a scan did not use, or not wholly, and why.
-fn unused(summary: &ScanSummary) -> Vec<Unused> {
-    let mut all = Vec::new();
-    let each = |files: &[(PathBuf, String)]| -> Vec<String> {
-        let line = |(file, why): &(PathBuf, String)| format!("{}: {why}", file.display());
-        files.iter().map(line).collect()
-    };
-    if !summary.problems.is_empty() {
-        let n = counted(summary.problems.len(), "file", "files");
-        all.push(Unused {
-            what: format!("{n} could not be read"),
-            files: each(&summary.problems),
-        });
-    }
-    let mut kinds: BTreeMap<&str, Vec<String>> = BTreeMap::new();
-    for (file, kind) in &summary.unread {
-        let files = kinds.entry(kind).or_default();
-        files.push(file.display().to_string());
-    }
-    for (kind, files) in kinds {
-        let n = counted(files.len(), "file", "files");
-        all.push(Unused {
-            what: format!("{n} of a kind that is not read: {kind}"),
-            files,
-        });
-    }
-    if !summary.notes.is_empty() {
-        let n = counted(summary.notes.len(), "photo was", "photos were");
-        all.push(Unused {
-            what: format!("{n} used, but not wholly"),
-            files: each(&summary.notes),
-        });
-    }
-    all
 }
 
 pub(super) async fn stop(State(pages): State<Pages>) -> Response {

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use fusiform::scan::LeftOut;
 use serde::Serialize;
 use tokio::sync::watch;
 
@@ -21,19 +22,10 @@ pub(super) struct Progress {
     pub(super) folders: Vec<PathBuf>,
     /// What was not or not wholly used, by why.
     #[serde(skip)]
-    pub(super) unused: Vec<Unused>,
+    pub(super) left_out: Vec<LeftOut>,
     /// Why it ended early.
     #[serde(skip)]
     pub(super) failed: Option<String>,
-}
-
-/// Files of which one thing is to be said.
-#[derive(Debug, Clone)]
-pub(super) struct Unused {
-    /// Such as `2 files of a kind that is not read: video`.
-    pub(super) what: String,
-    /// Each file, with the reason where it is its own.
-    pub(super) files: Vec<String>,
 }
 
 /// The scan of this server: one at a time, since it uses every core.
@@ -97,6 +89,14 @@ impl Scans {
             ..Progress::default()
         }));
         Ok(())
+    }
+
+    /// Ends the state of a scan, with the problem if it ended early.
+    pub(super) fn end(&self, failed: Option<Problem>) {
+        self.update(|progress| {
+            progress.failed = failed.map(|problem| problem.detail);
+            progress.over = true;
+        });
     }
 
     pub(super) fn update(&self, change: impl FnOnce(&mut Progress)) {

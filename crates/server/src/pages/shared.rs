@@ -2,7 +2,7 @@
 //! shown once; the list of links, and revoking one.
 
 use axum::Extension;
-use axum::extract::{Path, Query, RawQuery, State};
+use axum::extract::{RawQuery, State};
 use axum::response::{IntoResponse, Redirect, Response};
 use fusiform::album::{Album, MAX_LINK_DAYS, NewLink, Page, PhotoFilter, SharedLink};
 use maud::{Markup, html};
@@ -14,6 +14,7 @@ use super::guard::{Login, random};
 use super::state::Pages;
 use super::view::{View, dates_in_words, joined};
 use super::visitors::token_hash;
+use crate::params::{Path, Query};
 use crate::problem::Problem;
 
 /// Days that a link is open unless the owner says otherwise.

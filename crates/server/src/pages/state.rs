@@ -73,12 +73,13 @@ impl Pages {
         admission: Arc<Admission>,
         home: Option<PathBuf>,
     ) -> Pages {
+        let limits = *engine.limits();
         Pages(Arc::new(Inner {
             guard: Arc::new(guard),
             engine,
             file,
             idle: Mutex::default(),
-            pictures: Arc::new(Pictures::new(Arc::clone(&admission))),
+            pictures: Arc::new(Pictures::new(Arc::clone(&admission), limits)),
             admission,
             scans: Scans::default(),
             threads,

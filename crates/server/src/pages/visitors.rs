@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use axum::Router;
-use axum::extract::{Path, Query, Request, State};
+use axum::extract::{Request, State};
 use axum::http::{HeaderName, HeaderValue, Method, header};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
@@ -22,6 +22,7 @@ use super::pictures::{Covered, Size};
 use super::state::Pages;
 use super::view::joined;
 use crate::front::Client;
+use crate::params::{Path, Query};
 use crate::problem::{Code, Problem, render_problems};
 use crate::security_headers::with_security_headers;
 

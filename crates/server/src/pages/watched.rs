@@ -50,9 +50,6 @@ impl Pages {
         if let Err(Problem { detail, .. }) = &scanned {
             tracing::warn!("{}: {detail}", first.display());
         }
-        self.scans().update(|progress| {
-            progress.failed = scanned.err().map(|problem| problem.detail);
-            progress.over = true;
-        });
+        self.scans().end(scanned.err());
     }
 }

@@ -2,8 +2,7 @@
 
 use std::sync::Arc;
 
-use axum::extract::rejection::QueryRejection;
-use axum::extract::{Query, State};
+use axum::extract::State;
 use axum::{Extension, Json};
 use fusiform_gallery::Service;
 use serde::Deserialize;
@@ -11,6 +10,7 @@ use utoipa::IntoParams;
 
 use super::problem_json::Problems;
 use super::schema::{Audited, Log};
+use crate::params::Query;
 use crate::problem::Problem;
 use crate::service::Recognition;
 
@@ -38,12 +38,14 @@ pub(super) struct Part {
 pub(super) async fn show(
     State(recognition): State<Arc<Recognition>>,
     Extension(service): Extension<Service>,
-    part: Result<Query<Part>, QueryRejection>,
+    part: Result<Query<Part>, Problem>,
 ) -> Result<Json<Log>, Problem> {
     let Query(part) = part?;
     let (after, limit) = (part.after.unwrap_or(0), part.limit.unwrap_or(USUAL_LIMIT));
     if !(1..=MAX_LIMIT).contains(&limit) || after < 0 {
-        let detail = format!("after is 0 or more, and limit 1 to {MAX_LIMIT}");
+        let detail = format!(
+            "after is {after} and limit {limit}; 0 or more, and 1 to {MAX_LIMIT}, are wanted"
+        );
         return Err(Problem::invalid(detail));
     }
     let read = recognition.stored(move |gallery| gallery.audit_page(after, limit, Some(service)));

@@ -5,8 +5,10 @@ use axum::body::Bytes;
 use axum::extract::{FromRequest, Request};
 use axum::http::header;
 use serde::de::DeserializeOwned;
+use serde_json::error::Category;
 
 use crate::admission::blocking;
+use crate::params::plain;
 use crate::problem::{Code, Problem};
 
 /// A body that was `application/json`.
@@ -29,10 +31,65 @@ where
             return Err(Problem::new(Code::UnsupportedMediaType, detail));
         }
         let bytes = Bytes::from_request(request, state).await?;
-        let parse = move || {
-            let parsed = serde_json::from_slice(&bytes);
-            parsed.map_err(|e| Problem::new(Code::Malformed, format!("the body is not right: {e}")))
+        blocking(move || parsed(&bytes)).await.map(Parsed)
+    }
+}
+
+fn parsed<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
+    let mut read = serde_json::Deserializer::from_slice(bytes);
+    let value = serde_path_to_error::deserialize(&mut read);
+    let value = value.map_err(|why| {
+        let (path, inner) = (why.path().to_string(), why.into_inner());
+        let (line, column) = (inner.line(), inner.column());
+        let said = inner.to_string();
+        // Where it is stands at the end, if it is known.
+        let said = said.split(" at line ").next().unwrap_or_default();
+        match inner.classify() {
+            Category::Data if path == "." => format!("the body cannot be used: {}", plain(said)),
+            Category::Data => format!("{path} in the body cannot be used: {}", plain(said)),
+            _ => format!("the body is no JSON: {said} (line {line}, column {column})"),
+        }
+    });
+    let whole = value.and_then(|value| match read.end() {
+        Ok(()) => Ok(value),
+        Err(_) => Err("the body goes on after its JSON; send one value".to_owned()),
+    });
+    whole.map_err(|detail| Problem::new(Code::Malformed, detail))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::schema::ConsentGiven;
+    use super::*;
+
+    #[test]
+    fn a_body_that_cannot_be_used_names_field_value_and_what_is_wanted() {
+        let said = |body: &str| {
+            let read = parsed::<ConsentGiven>(body.as_bytes());
+            read.map_or_else(|problem| problem.detail, |_| "good".into())
         };
-        blocking(parse).await.map(Parsed)
+        let good = r#"{"basis": "b", "purpose": "p", "expires_at_ms": null}"#;
+        assert_eq!(said(good), "good");
+        for (body, words) in [
+            ("{}", "the field `basis` is missing"),
+            (
+                r#"{"basis": 3}"#,
+                "basis in the body cannot be used: a string is wanted, and not",
+            ),
+            (
+                r#"{"basis": "b", "purpose": "p", "expires_at_ms": "soon"}"#,
+                "expires_at_ms in the",
+            ),
+            (
+                r#"{"base": "b"}"#,
+                "there is no `base`; what there is: `basis`, `purpose`",
+            ),
+            ("[1", "the body"),
+            ("{\"basis\": ", "the body is no JSON"),
+            ("", "the body is no JSON"),
+            (&format!("{good} x"), "goes on after"),
+        ] {
+            assert!(said(body).contains(words), "{body}: {}", said(body));
+        }
     }
 }

@@ -3,8 +3,7 @@
 
 use std::sync::Arc;
 
-use axum::extract::rejection::PathRejection;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::{Extension, Json};
 use fusiform_gallery::{Kind, Service, Terms, Uuid};
 use serde::{Deserialize, Serialize};
@@ -13,6 +12,7 @@ use utoipa::ToSchema;
 use super::body::Parsed;
 use super::problem_json::Problems;
 use super::schema::{ErasedBytes, Erasure};
+use crate::params::Path;
 use crate::problem::{Code, Problem};
 use crate::service::Recognition;
 
@@ -112,8 +112,9 @@ pub(super) async fn make(
     Parsed(wanted): Parsed<Wanted>,
 ) -> Result<Json<Made>, Problem> {
     super::schema::check_terms(&wanted.basis, &wanted.purpose)?;
-    if wanted.keep_days.is_some_and(|d| !(1..=36_500).contains(&d)) {
-        return Err(Problem::invalid("keep_days is 1 to 36500"));
+    if let Some(days) = wanted.keep_days.filter(|d| !(1..=36_500).contains(d)) {
+        let detail = format!("keep_days is {days}, and 1 to 36500 is wanted");
+        return Err(Problem::invalid(detail));
     }
     let kind = match wanted.kind {
         Use::Recognition => Kind::Recognition,
@@ -144,7 +145,7 @@ pub(super) async fn make(
 pub(super) async fn remove(
     State(recognition): State<Arc<Recognition>>,
     Extension(admin): Extension<Service>,
-    number: Result<Path<i64>, PathRejection>,
+    number: Result<Path<i64>, Problem>,
 ) -> Result<Json<Removed>, Problem> {
     let Path(number) = number?;
     let mut all = recognition.gallery().services().into_iter();

@@ -5,8 +5,8 @@
 use std::sync::Arc;
 
 use axum::body::Bytes;
-use axum::extract::rejection::{BytesRejection, QueryRejection};
-use axum::extract::{Query, State};
+use axum::extract::State;
+use axum::extract::rejection::BytesRejection;
 use axum::{Extension, Json};
 use fusiform::verify::SAME_FMR;
 use fusiform_gallery::{Action, Service};
@@ -15,6 +15,7 @@ use utoipa::IntoParams;
 
 use super::problem_json::Problems;
 use super::schema::{Bounds, Identified, Match};
+use crate::params::Query;
 use crate::problem::Problem;
 use crate::service::{Recognition, embeddings};
 
@@ -35,7 +36,7 @@ pub(super) struct Strictness {
 pub(super) async fn identify(
     State(recognition): State<Arc<Recognition>>,
     Extension(service): Extension<Service>,
-    strictness: Result<Query<Strictness>, QueryRejection>,
+    strictness: Result<Query<Strictness>, Problem>,
     image: Result<Bytes, BytesRejection>,
 ) -> Result<Json<Identified>, Problem> {
     let (Query(strictness), image) = (strictness?, image?);

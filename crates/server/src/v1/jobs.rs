@@ -8,8 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use axum::body::Bytes;
-use axum::extract::rejection::PathRejection;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::StatusCode;
 use axum::{Extension, Json};
 use base64::Engine as _;
@@ -25,6 +24,7 @@ use super::problem_json::{self, Problems};
 use super::schema::Bounds;
 use crate::admission::{Held, blocking};
 use crate::names::normalized;
+use crate::params::Path;
 use crate::problem::{Code, Problem};
 use crate::service::{Recognition, embedding};
 
@@ -284,7 +284,7 @@ impl Jobs {
 pub(super) async fn show(
     State(jobs): State<Arc<Jobs>>,
     Extension(service): Extension<Service>,
-    id: Result<Path<String>, PathRejection>,
+    id: Result<Path<String>, Problem>,
 ) -> Result<Json<Job>, Problem> {
     let Path(id) = id?;
     let id = Uuid::parse_str(&id).ok();

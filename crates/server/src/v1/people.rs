@@ -4,8 +4,8 @@
 use std::sync::Arc;
 
 use axum::body::Bytes;
-use axum::extract::rejection::{BytesRejection, PathRejection};
-use axum::extract::{Path, State};
+use axum::extract::State;
+use axum::extract::rejection::BytesRejection;
 use axum::{Extension, Json};
 use fusiform::Face;
 use fusiform_gallery::{Consent, Service};
@@ -14,8 +14,9 @@ use super::body::Parsed;
 use super::problem_json::Problems;
 use super::schema::{ConsentGiven, Enrolled, Erased, ErasedBytes, Erasure, Known, People, Person};
 use crate::names::{is_dots, normalized};
+use crate::params::Path;
 use crate::problem::{Code, Problem};
-use crate::service::{Recognition, embedding, why_not_one};
+use crate::service::{Recognition, embedding};
 
 const MAX_NAME_CHARS: usize = 50;
 
@@ -38,7 +39,7 @@ pub(super) async fn list(
 pub(super) async fn show(
     State(recognition): State<Arc<Recognition>>,
     Extension(service): Extension<Service>,
-    name: Result<Path<String>, PathRejection>,
+    name: Result<Path<String>, Problem>,
 ) -> Result<Json<Person>, Problem> {
     let name = named(name)?;
     let found = recognition.gallery().person(service, &name);
@@ -56,7 +57,7 @@ pub(super) async fn show(
 pub(super) async fn set(
     State(recognition): State<Arc<Recognition>>,
     Extension(service): Extension<Service>,
-    name: Result<Path<String>, PathRejection>,
+    name: Result<Path<String>, Problem>,
     Parsed(given): Parsed<ConsentGiven>,
 ) -> Result<Json<Person>, Problem> {
     let name = named(name)?;
@@ -89,7 +90,7 @@ pub(super) async fn set(
 pub(super) async fn erase(
     State(recognition): State<Arc<Recognition>>,
     Extension(service): Extension<Service>,
-    name: Result<Path<String>, PathRejection>,
+    name: Result<Path<String>, Problem>,
 ) -> Result<Json<Erased>, Problem> {
     let name = named(name)?;
     let erase = recognition.stored(move |gallery| {
@@ -114,7 +115,7 @@ pub(super) async fn erase(
 pub(super) async fn enrol(
     State(recognition): State<Arc<Recognition>>,
     Extension(service): Extension<Service>,
-    name: Result<Path<String>, PathRejection>,
+    name: Result<Path<String>, Problem>,
     image: Result<Bytes, BytesRejection>,
 ) -> Result<Json<Enrolled>, Problem> {
     let (name, image) = (named(name)?, image?);
@@ -128,15 +129,17 @@ pub(super) async fn enrol(
 
 fn check_name(name: &str) -> Result<(), Problem> {
     let n = name.chars().count();
-    if name.trim().is_empty() || n > MAX_NAME_CHARS || name.contains(';') || is_dots(name) {
-        let detail = "a name has 1 to 50 characters, not all blank, no ';', and is not '.' or '..'";
-        return Err(Problem::invalid(detail));
+    let forbidden = |c: char| c == ';' || c.is_control();
+    if name.trim().is_empty() || n > MAX_NAME_CHARS || name.contains(forbidden) || is_dots(name) {
+        let detail = "a name has 1 to 50 characters, not all blank, no ';' and no control \
+                      characters, and is not '.' or '..'";
+        return Err(Problem::invalid(format!("{name:?}: {detail}")));
     }
     Ok(())
 }
 
 /// A name of a path, in the form in which names are kept.
-fn named(name: Result<Path<String>, PathRejection>) -> Result<String, Problem> {
+fn named(name: Result<Path<String>, Problem>) -> Result<String, Problem> {
     Ok(normalized(&name?.0))
 }
 
@@ -163,10 +166,5 @@ pub(super) fn enrolled_embedding<'a>(
     recognition: &Recognition,
     faces: &'a [Face],
 ) -> Result<&'a [f32], Problem> {
-    let code = match recognition.enrolled_face(faces) {
-        Some(face) => return embedding(face),
-        None if faces.iter().all(Face::is_unclear) => Code::NoFace,
-        None => Code::ManyFaces,
-    };
-    Err(Problem::new(code, why_not_one(faces)))
+    embedding(recognition.enrolled_face(faces)?)
 }
