@@ -42,7 +42,7 @@ mod v1;
 pub use front::is_base_path;
 pub use immich::immich_distance;
 pub use ipnet::IpNet;
-pub use mqtt::{EventKind, FrigateEvent, MAX_EVENT_BYTES, MalformedEvent, MqttKeys};
+pub use mqtt::{EventKind, FrigateEvent, MAX_EVENT_BYTES, MalformedEvent, MqttKeys, try_broker};
 pub use other_programs::OtherProgram;
 pub use serve::{Parts, Server};
 pub use settings::{FrigateSettings, ImmichSettings, KeyedListener, MqttSettings, Settings};

@@ -21,13 +21,16 @@ mod lane;
 mod outbox;
 mod own_messages;
 mod recognise;
+mod seldom;
 mod sighting;
 mod status;
 mod sweep;
 mod timestamp;
 mod topics;
+mod trial;
 mod watch;
 
+use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::{Context, Result, ensure};
@@ -38,6 +41,7 @@ use tokio::sync::watch as watch_channel;
 
 use crate::service::Recognition;
 use crate::settings::MqttSettings;
+use crate::start_error::StartError;
 use announce::Announcer;
 use connection::{Connection, Listener};
 pub(crate) use counts::Counts;
@@ -48,7 +52,9 @@ use home_assistant::Discovery;
 use outbox::Outbox;
 use own_messages::OwnTopics;
 use recognise::Recogniser;
+use seldom::Seldom;
 pub(crate) use status::Status;
+pub use trial::try_broker;
 use watch::Watch;
 
 /// Secrets for the broker and for the collection of people.
@@ -93,10 +99,11 @@ impl Mqtt {
         let frigate = frigate.map(|url| Frigate::new(url, Arc::clone(&status)));
         let recogniser = Recogniser::new(recognition, keys.key, settings.fmr)
             .context("the pack cannot serve recognition; calibrate it first")?;
-        ensure!(
-            recogniser.service().is_some(),
-            "the key opens no collection of people; a recognition key of this vault is wanted"
-        );
+        if recogniser.service().is_none() {
+            let file = settings.key_file.as_deref().unwrap_or(Path::new(""));
+            let (program, file) = ("mqtt", file.display().to_string());
+            return Err(StartError::UnknownKey { program, file }.into());
+        }
         let discovery = settings.home_assistant.as_deref();
         let discovery = discovery.map(|at| Discovery::new(at, &own, settings.double_take));
         let counts = Arc::new(Counts::default());
@@ -116,6 +123,7 @@ impl Mqtt {
             frigate: frigate.transpose()?,
             status,
             counts,
+            malformed: Seldom::default(),
         };
         Ok(Mqtt {
             options: address.options,

@@ -150,7 +150,7 @@ fn write(
         .is_some_and(|vault| vault.exists() && Lock::take(vault).is_err());
     let checks = match args.no_test {
         true => Vec::new(),
-        false => connections::try_all(&settings, &answers, server_runs),
+        false => connections::try_all(&settings, server_runs),
     };
     Ok(Answer {
         file: shown(file),

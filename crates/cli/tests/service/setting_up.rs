@@ -9,6 +9,7 @@ use std::process::Output;
 
 use serde_json::{Value, json};
 
+use crate::mqtt_fixture::Broker;
 use crate::server_fixture::{Home, Server};
 
 fn setup(home: &Home, flags: &[&str]) -> Output {
@@ -55,16 +56,27 @@ fn every_combination_of_programs_is_written_read_and_served() {
         "--immich-forward",
         &pong,
     ];
-    let programs: [&[&str]; 3] = [
+    let programs: [&[&str]; 4] = [
         &immich,
         &["--nextcloud", "--nextcloud-listen", "127.0.0.1:0"],
         &["--deepstack", "--deepstack-listen", "127.0.0.1:0"],
+        // Nobody is there, and the server waits for them.
+        &[
+            "--broker",
+            "mqtt://127.0.0.1:1",
+            "--frigate",
+            "http://127.0.0.1:1",
+            "--double-take",
+            "--camera",
+            "front \"door\"",
+            "--no-test",
+        ],
     ];
-    for chosen in 0..8_u32 {
+    for chosen in 0..16_u32 {
         let home = Home::empty();
         let mut flags = vec!["--listen", "127.0.0.1:0"];
         let is_on = |i: usize| chosen & (1 << i) != 0;
-        flags.extend((0..3).filter(|i| is_on(*i)).flat_map(|i| programs[i]));
+        flags.extend((0..4).filter(|i| is_on(*i)).flat_map(|i| programs[i]));
         if chosen.count_ones() > 0 {
             flags.push("--no-pages");
         }
@@ -79,7 +91,8 @@ fn every_combination_of_programs_is_written_read_and_served() {
             "a comment each: {text}"
         );
         let mut server = Server::start(home.command(&["-q", "serve"]));
-        let started: Vec<String> = (0..chosen.count_ones()).map(|_| server.line()).collect();
+        let listeners = (chosen & 7).count_ones();
+        let started: Vec<String> = (0..listeners).map(|_| server.line()).collect();
         for (i, name) in ["immich", "nextcloud", "deepstack"].iter().enumerate() {
             let there = started.iter().any(|line| line.starts_with(name));
             assert_eq!(there, is_on(i), "{name} of {started:?}\n{text}");
@@ -95,7 +108,9 @@ fn every_combination_of_programs_is_written_read_and_served() {
             is_on(1),
             "{pasted}"
         );
-        if is_on(2) {
+        let ready = server.get("/readyz", "").json().to_string();
+        assert_eq!(ready.contains("127.0.0.1:1"), is_on(3), "{ready}\n{text}");
+        if is_on(2) || is_on(3) {
             // The key that was made recognises people for clients that send none.
             let key = fs::read_to_string(home.path("recognition.key")).unwrap();
             let list = server.get("/api/v1/recognition/subjects", key.trim());
@@ -190,6 +205,11 @@ fn answers_that_are_missing_or_cannot_be_used_are_named() {
         (&[], 4, "--immich, --nextcloud, --deepstack, --broker"),
         (&["--broker", "http://a:1"], 4, "mqtt://host:1883"),
         (&["--broker", "mqtt://u:p@a:1"], 4, "apart from the address"),
+        (
+            &["--broker", "mqtt://a", "--frigate", "https://a:8971"],
+            4,
+            "http is wanted",
+        ),
         (
             &["--immich", "--immich-forward", "https://a"],
             4,
@@ -330,6 +350,14 @@ fn a_key_that_opens_nothing_ends_the_start_of_a_server() {
         "fusiform keys list",
     ];
     assert!(words.iter().all(|word| said.contains(word)), "{said}");
+    let mut serve = home.command(&["serve", "--listen", "127.0.0.1:0", "--no-pages"]);
+    serve.env("FUSIFORM_MQTT_BROKER", "mqtt://127.0.0.1:1");
+    serve.env("FUSIFORM_MQTT_KEY_FILE", &key);
+    let said = stderr(&serve.output().unwrap());
+    assert!(
+        said.contains("mqtt") && said.contains("others.key"),
+        "{said}"
+    );
     let empty = home.secret("empty.key", "");
     let mut serve = home.command(&["serve", "--listen", "127.0.0.1:0", "--no-pages"]);
     serve.env("FUSIFORM_NEXTCLOUD_LISTEN", "127.0.0.1:0");
@@ -339,4 +367,59 @@ fn a_key_that_opens_nothing_ends_the_start_of_a_server() {
         said.contains("empty.key") && said.contains("first line"),
         "{said}"
     );
+}
+
+#[test]
+fn a_broker_is_tried_with_its_user_and_a_frigate_with_its_version() {
+    let settings = "allow_anonymous false\npassword_file DIR/passwords\n";
+    let Some(broker) = Broker::with(settings, &["-u", "fusiform", "-P", "a secret"]) else {
+        return;
+    };
+    let url = broker.url();
+    let frigate = answering("200 OK", "0.16.1-abc");
+    let asks = answering("401 Unauthorized", "login");
+    let home = Home::empty();
+    let right = home.secret("right", "a secret");
+    let wrong = home.secret("wrong", "another");
+    let tried = |password: &str, frigate: &str| {
+        let login = [
+            "--broker-user",
+            "fusiform",
+            "--broker-password-file",
+            password,
+        ];
+        let flags = [
+            "--broker",
+            &url,
+            "--frigate",
+            frigate,
+            "--force",
+            "--listen",
+            "127.0.0.1:0",
+        ];
+        setup(&home, &[&flags[..], &login].concat())
+    };
+    let good = tried(&right, &frigate);
+    let said = stderr(&good);
+    written(&good, 0);
+    assert!(
+        said.contains("lets us in") && said.contains("version 0.16.1"),
+        "{said}"
+    );
+    for (password, frigate, words) in [
+        (&wrong, &frigate, "check user and password"),
+        (&right, &asks, "asks for a login"),
+    ] {
+        let bad = tried(password, frigate);
+        written(&bad, 3);
+        assert!(stderr(&bad).contains(words), "{}", stderr(&bad));
+    }
+    // What is no broker is said to be none.
+    let web = answering("200 OK", "<html>").replace("http://", "mqtt://");
+    let bad = setup(
+        &home,
+        &["--broker", &web, "--force", "--listen", "127.0.0.1:0"],
+    );
+    written(&bad, 3);
+    assert!(stderr(&bad).contains("without TLS"), "{}", stderr(&bad));
 }

@@ -31,16 +31,27 @@ pub(super) struct Address {
     pub(super) shown: String,
 }
 
-/// The options with which a broker is reached; if the connection breaks, the broker says on `will`
-/// that this client is `offline`.
+/// As [`reached`]; if the connection breaks, the broker says on `will` that this client is
+/// `offline`.
 ///
 /// # Errors
-/// If the address is none, or the certificates cannot be read; names the value and the file.
+/// As [`reached`].
 pub(super) fn address(
     settings: &MqttSettings,
     password: Option<&str>,
     will: &str,
 ) -> Result<Address> {
+    let mut address = reached(settings, password)?;
+    let will = LastWill::new(will, "offline", QoS::AtLeastOnce, true);
+    address.options.set_last_will(will);
+    Ok(address)
+}
+
+/// The options with which a broker is reached.
+///
+/// # Errors
+/// If the address is none, or the certificates cannot be read; names the value and the file.
+pub(super) fn reached(settings: &MqttSettings, password: Option<&str>) -> Result<Address> {
     let given = &settings.broker;
     let wanted = || format!("{given:?} is no address such as mqtt://host:1883");
     let uri: Uri = given.parse().with_context(wanted)?;
@@ -63,8 +74,7 @@ pub(super) fn address(
     let mut options = MqttOptions::new(&settings.client_id, host, port);
     options
         .set_keep_alive(KEEP_ALIVE)
-        .set_max_packet_size(MAX_PACKET_BYTES, MAX_SENT_BYTES)
-        .set_last_will(LastWill::new(will, "offline", QoS::AtLeastOnce, true));
+        .set_max_packet_size(MAX_PACKET_BYTES, MAX_SENT_BYTES);
     match (&settings.user, password) {
         (Some(user), password) => {
             options.set_credentials(user, password.unwrap_or_default());

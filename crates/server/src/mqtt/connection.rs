@@ -212,7 +212,7 @@ async fn until(time: Option<Instant>) {
 }
 
 /// Why a connection ended, in words for those who run a broker.
-fn reason(error: &ConnectionError) -> String {
+pub(super) fn reason(error: &ConnectionError) -> String {
     use rumqttc::ConnectReturnCode as Code;
     use rumqttc::mqttbytes::Error as Bytes;
     match error {

@@ -156,7 +156,7 @@ impl Answers {
             }
         }
         if let Some(frigate) = &args.frigate {
-            let url = http_url(frigate).map_err(anyhow::Error::msg)?;
+            let url = plain_url(frigate).map_err(anyhow::Error::msg)?;
             self.set("serve.mqtt.frigate.url", url)?;
             if !args.camera.is_empty() {
                 self.set("serve.mqtt.frigate.cameras", args.camera.clone())?;
@@ -330,13 +330,14 @@ fn socket_address(text: &str) -> Result<SocketAddr, String> {
     text.parse().map_err(wrong)
 }
 
-/// An address of a server, without a slash at its end.
-fn http_url(text: &str) -> Result<String, String> {
-    let host = text
-        .strip_prefix("http://")
-        .or_else(|| text.strip_prefix("https://"));
-    let host = host.unwrap_or_default().trim_end_matches('/');
-    match host.is_empty() || host.contains(char::is_whitespace) {
+/// An address of a server on this machine or its network, without a slash at its end.
+fn plain_url(text: &str) -> Result<String, String> {
+    let host = text.strip_prefix("http://").unwrap_or_default();
+    let host = host.trim_end_matches('/');
+    match host.is_empty() || host.contains(|c: char| c.is_whitespace() || c == '@') {
+        true if text.starts_with("https://") => Err(format!(
+            "{text:?}: http is wanted; both are on this machine or its network"
+        )),
         true => Err(format!(
             "{text:?} is not an address such as http://host:5000"
         )),
@@ -344,14 +345,11 @@ fn http_url(text: &str) -> Result<String, String> {
     }
 }
 
-/// As [`http_url`], or nothing.
+/// As [`plain_url`], or nothing.
 fn forward_url(text: &str) -> Result<String, String> {
     match text {
         NONE | "" => Ok(String::new()),
-        url if url.starts_with("https://") => Err(format!(
-            "{url:?}: http is wanted; what is forwarded stays on this machine or its network"
-        )),
-        url => http_url(url),
+        url => plain_url(url),
     }
 }
 

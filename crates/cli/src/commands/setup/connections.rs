@@ -5,10 +5,10 @@ use std::io;
 use std::net::{SocketAddr, TcpListener, TcpStream, ToSocketAddrs};
 use std::time::Duration;
 
-use fusiform_server::Settings;
+use fusiform_server::{MqttSettings, Settings, try_broker};
 use serde::Serialize;
 
-use super::answers::Answers;
+use crate::secret_file::first_line;
 
 /// How long an address may take to answer.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -41,7 +41,7 @@ impl Check {
 }
 
 /// Tries every address of other programs, and, unless a server runs already, its own.
-pub(super) fn try_all(settings: &Settings, answers: &Answers, server_runs: bool) -> Vec<Check> {
+pub(super) fn try_all(settings: &Settings, server_runs: bool) -> Vec<Check> {
     let mut checks = Vec::new();
     if !server_runs {
         for (what, listen) in listeners(settings) {
@@ -53,11 +53,11 @@ pub(super) fn try_all(settings: &Settings, answers: &Answers, server_runs: bool)
         let what = "Immich's machine learning";
         checks.push(Check::of(what, url, immich(url)));
     }
-    if let Some(broker) = answers.text("serve.mqtt.broker") {
-        checks.push(Check::of("MQTT broker", broker, reach_broker(broker)));
-    }
-    if let Some(url) = answers.text("serve.mqtt.frigate.url") {
-        checks.push(Check::of("Frigate", url, frigate(url)));
+    if let Some(mqtt) = &settings.mqtt {
+        checks.push(Check::of("MQTT broker", &mqtt.broker, broker(mqtt)));
+        if let Some(url) = &mqtt.frigate.url {
+            checks.push(Check::of("Frigate", url, frigate(url)));
+        }
     }
     checks
 }
@@ -162,14 +162,33 @@ fn get(url: &str) -> Result<(u16, String), String> {
     Ok((status, String::from_utf8_lossy(&bytes).into_owned()))
 }
 
-fn reach_broker(broker: &str) -> Result<String, String> {
+/// Whether a broker lets this user in.
+fn broker(mqtt: &MqttSettings) -> Result<String, String> {
+    reach(&mqtt.broker)?;
+    let password = mqtt.password_file.as_deref().map(first_line).transpose();
+    let password = password.map_err(|e| format!("{e:#}"))?;
+    try_broker(mqtt, password.as_deref()).map_err(|why| {
+        let remedy = match &*why.to_lowercase() {
+            why if why.contains("user") => "check user and password",
+            why if why.contains("certificate") => {
+                "give the authority that its certificate is signed by (--broker-ca-file)"
+            }
+            _ => "mqtt:// speaks without TLS, usually on port 1883, mqtts:// with it, on 8883",
+        };
+        format!("{why}: {remedy}")
+    })?;
+    Ok("lets us in".into())
+}
+
+/// Whether anything listens where a broker should be.
+fn reach(broker: &str) -> Result<(), String> {
     let (scheme, host) = broker.split_once("://").unwrap_or(("mqtt", broker));
     let usual_port = if scheme == "mqtts" { 8883 } else { 1883 };
     let addresses = addresses(host, usual_port)?;
     let mut problem = unknown_host();
     for address in addresses {
         match TcpStream::connect_timeout(&address, PATIENCE) {
-            Ok(_) => return Ok("listens".into()),
+            Ok(_) => return Ok(()),
             Err(e) => problem = unreachable(&e),
         }
     }
