@@ -160,13 +160,14 @@ impl Album {
     }
 }
 
-/// Adds the face and the decision that it was drawn; gives both.
+/// The person to whom a face is assigned now.
 fn person_of(t: &Transaction, face: FaceId) -> rusqlite::Result<Option<PersonId>> {
     let sql = "SELECT person FROM members WHERE face = ?1";
     t.query_row(sql, [face.0], |row| row.get(0).map(PersonId))
         .optional()
 }
 
+/// Adds the face and the decision that it was drawn; gives both.
 fn draw(
     t: &Transaction,
     actor: &str,

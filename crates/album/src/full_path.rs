@@ -1,5 +1,5 @@
-//! Paths from the root on. In: a path as it was typed. Out: the one way to write it, so that nothing
-//! is recorded under two names. Links stay as they are named.
+//! Paths from the root on. In: a path as it was typed. Out: the one way to write it, so that
+//! nothing is recorded under two names. Links stay as they are named.
 
 use std::io;
 use std::path::{Component, Path, PathBuf};

@@ -46,7 +46,8 @@ impl Album {
     ///
     /// # Errors
     /// [`Error::InvalidRequest`] if there is none; [`Error::AfterErasure`] if an erasure is among
-    /// them, which is for good: it names what comes before it, for [`Album::undo_decision`]. [`Error::NameTaken`]; [`Error::Sqlite`].
+    /// them, which is for good: it names what comes before it, for [`Album::undo_decision`].
+    /// [`Error::NameTaken`]; [`Error::Sqlite`].
     pub fn undo(&mut self, count: usize) -> Result<Vec<String>, Error> {
         self.try_transaction(|t| {
             let mut undone = Vec::new();

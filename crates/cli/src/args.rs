@@ -314,6 +314,14 @@ fusiform together --words holiday --from 2020 --to 2020"
     /// Copy photos with everybody's face covered but those to keep, without any metadata
     #[command(after_help = "Example: fusiform redact party.jpg --keep 'Aunt Ida' -o to-share")]
     Redact(RedactArgs),
+    /// Who of the catalogue appears when in videos
+    #[cfg(feature = "video")]
+    #[command(
+        after_help = "Example: fusiform video party.mp4 --webvtt party.vtt --sheet party.jpg\n\n\
+MP4, MOV, MKV and WebM with H.264 or H.265. Nothing of a video is kept in the catalogue; people\n\
+without a name are counted, and neither their faces nor anything that tells them again is written."
+    )]
+    Video(VideoArgs),
     /// Write names and faces for other programs
     #[command(subcommand)]
     Export(ExportCommand),
@@ -832,6 +840,32 @@ pub(crate) struct RedactArgs {
     /// Folder for the copies; the photos themselves are not touched
     #[arg(long, short, value_name = "DIR")]
     pub(crate) out: PathBuf,
+    #[command(flatten)]
+    pub(crate) detect: DetectArgs,
+}
+
+/// Videos, how closely they are looked at, what is written.
+#[cfg(feature = "video")]
+#[derive(Debug, ClapArgs)]
+pub(crate) struct VideoArgs {
+    /// The videos
+    #[arg(required = true, value_name = "FILE")]
+    pub(crate) files: Vec<PathBuf>,
+    /// Milliseconds between the frames that are looked at
+    #[arg(
+        long,
+        default_value_t = 200,
+        value_name = "MS",
+        value_parser = value_parser!(u32).range(1..=60_000)
+    )]
+    pub(crate) interval_ms: u32,
+    /// Write when whom is to be seen as WebVTT, which players show; of one video
+    #[arg(long, value_name = "FILE")]
+    pub(crate) webvtt: Option<PathBuf>,
+    /// Write a contact sheet, .jpg or .png: the best face of each appearance of a named person
+    #[cfg(feature = "draw")]
+    #[arg(long, value_name = "FILE")]
+    pub(crate) sheet: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) detect: DetectArgs,
 }

@@ -36,4 +36,6 @@ pub(crate) mod setup;
 pub(crate) mod shell;
 pub(crate) mod vault;
 pub(crate) mod verify;
+#[cfg(feature = "video")]
+pub(crate) mod video;
 pub(crate) mod watch;

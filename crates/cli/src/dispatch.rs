@@ -12,6 +12,8 @@ use crate::args::{
     Args, Command, EvalCommand, ExportCommand, FaceCommand, FoldersCommand, ImportCommand,
     ModelsCommand,
 };
+#[cfg(feature = "video")]
+use crate::commands::video;
 use crate::commands::{
     audit, bench, calibrate, compreface, detect, doctor, edit, enrol, eval, eval_cluster,
     eval_detect, eval_quality, eval_redact, eval_robustness, export, face, find, folders, immich,
@@ -160,6 +162,8 @@ fn dispatch(args: Args) -> anyhow::Result<Exit> {
         Command::Find { photo, top, detect } => {
             find::run(context, &context.expanded(&photo)?, top, detect)
         }
+        #[cfg(feature = "video")]
+        Command::Video(args) => video::run(context, &args.expanded(context)?),
         Command::Report { out, faces, people } => {
             report::run(context, &context.expanded(&out)?, faces, people)
         }

@@ -24,9 +24,12 @@ const MAY_DEPEND_ON: &[(&str, &[&str])] = &[
     ("search", &["kernels"]),
     ("album", &["search", "face"]),
     ("gallery", &["search"]),
+    ("video", &["face"]),
     (
         "fusiform",
-        &["album", "face", "gallery", "nn", "kernels", "search"],
+        &[
+            "album", "face", "gallery", "nn", "kernels", "search", "video",
+        ],
     ),
     ("eval", &["fusiform", "nn", "kernels"]),
     ("server", &["fusiform", "gallery"]),

@@ -38,6 +38,15 @@ pub enum Error {
         /// What is wrong with its content.
         source: ImageError,
     },
+    /// A video that cannot be read.
+    #[cfg(feature = "video")]
+    #[error("{path}: {source}")]
+    Video {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        source: fusiform_video::VideoError,
+    },
     /// Bytes are no photo that can be read.
     #[error(transparent)]
     Image(#[from] ImageError),
@@ -120,6 +129,8 @@ impl Error {
             Error::Pack(error) => pack_kind(error),
             Error::Network { .. } => ErrorKind::BadNetwork,
             Error::Photo { source, .. } | Error::Image(source) => image_kind(source),
+            #[cfg(feature = "video")]
+            Error::Video { source, .. } => video_kind(source),
             Error::Face(error) => face_kind(error),
             #[cfg(feature = "album")]
             Error::Album(error) => album_kind(error),
@@ -161,6 +172,19 @@ fn image_kind(error: &ImageError) -> ErrorKind {
         ImageError::Encode { .. } | ImageError::Shape { .. } => ErrorKind::BadOption,
         // Truncated or damaged.
         _ => ErrorKind::DamagedPhoto,
+    }
+}
+
+#[cfg(feature = "video")]
+fn video_kind(error: &fusiform_video::VideoError) -> ErrorKind {
+    use fusiform_video::VideoError;
+    match error {
+        VideoError::Io(_) => ErrorKind::Io,
+        VideoError::Container(_) | VideoError::NoVideo(_) => ErrorKind::NotAVideo,
+        VideoError::Limit { .. } => ErrorKind::VideoTooLarge,
+        VideoError::Codec(_) | VideoError::Unsupported { .. } | VideoError::Decoder(_) => {
+            ErrorKind::UnsupportedVideo
+        }
     }
 }
 

@@ -42,8 +42,10 @@
 //! | `detect` | [`Engine`], [`Photo`], [`Pack`], [`cluster`], [`redact`] | – |
 //! | `album` | [`Album`], [`Engine::scan`], [`Engine::group`] | SQLite, compiled in |
 //! | `gallery` | [`Gallery`] | SQLite, compiled in |
+//! | `video` | `Engine::analyse_video` | decoders of H.264 and H.265, compiled in |
 //!
-//! All are on by default; `default-features = false, features = ["detect"]` leaves SQLite out.
+//! The first three are on by default; `default-features = false, features = ["detect"]` leaves
+//! SQLite out.
 //!
 //! # Threads
 //!
@@ -64,6 +66,8 @@ pub mod gallery;
 pub mod models;
 mod photo;
 pub mod verify;
+#[cfg(feature = "video")]
+pub mod video;
 
 #[cfg(feature = "album")]
 pub use album::{Album, regions, scan};
@@ -74,6 +78,8 @@ pub use gallery::{Gallery, Identification};
 pub use models::{Pack, PackError};
 pub use photo::{AnalyseOptions, Face, NotOneFace, Photo, one_clear_face};
 pub use verify::{Fmr, Thresholds, Verdict, Verification};
+#[cfg(feature = "video")]
+pub use video::{Clip, VideoOptions};
 
 pub use fusiform_face::align::{ALIGNED_SIDE_PX, AlignError, AlignedFace, SimilarityTransform};
 pub use fusiform_face::backend::BackendError;

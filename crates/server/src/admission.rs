@@ -15,8 +15,8 @@
 //! Nothing is taken before it is needed: memory for a body as its bytes arrive (`bodies`), memory
 //! for pixels once the decoder has read how many there are (`picture`), a core when it is one's
 //! turn (`turns`). The pages count as one key, and so do Immich, Nextcloud, DeepStack's forms
-//! while they are read, the events of Frigate's cameras, and strangers with a link. A key's share is
-//! `key_share_percent`.
+//! while they are read, the events of Frigate's cameras, and strangers with a link. A key's share
+//! is `key_share_percent`.
 //!
 //! The time limit is `tokio::time::timeout` and not `tower_http::timeout`: the latter answers
 //! without a body, and a refusal here has to become the contract's JSON.

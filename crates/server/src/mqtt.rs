@@ -21,6 +21,7 @@ mod lane;
 mod outbox;
 mod own_messages;
 mod recognise;
+mod seldom;
 mod sighting;
 mod status;
 mod sweep;
@@ -51,6 +52,7 @@ use home_assistant::Discovery;
 use outbox::Outbox;
 use own_messages::OwnTopics;
 use recognise::Recogniser;
+use seldom::Seldom;
 pub(crate) use status::Status;
 pub use trial::try_broker;
 use watch::Watch;
@@ -121,6 +123,7 @@ impl Mqtt {
             frigate: frigate.transpose()?,
             status,
             counts,
+            malformed: Seldom::default(),
         };
         Ok(Mqtt {
             options: address.options,

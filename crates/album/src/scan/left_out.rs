@@ -57,11 +57,7 @@ fn problems_in_words(kind: ProblemKind, n: usize) -> String {
         }
         ProblemKind::Damaged => counted(n, "file is damaged", "files are damaged"),
         ProblemKind::NoPhoto => {
-            counted(
-                n,
-                "file has the name of a photo and is none",
-                "files have the name of a photo",
-            ) + if n == 1 { "" } else { " and are none" }
+            counted(n, "file is no photo", "files are no photos") + " in spite of the name"
         }
         ProblemKind::NotCovered => {
             counted(n, "photo is", "photos are") + " of a kind that is not covered"

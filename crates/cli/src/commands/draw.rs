@@ -67,18 +67,22 @@ impl Drawing {
             rgb: image.into_rgb(),
         };
         draw_faces(&mut canvas, &marks)?;
-        let drawn = Image::new(width, height, canvas.rgb)?;
-        let png = |e: &std::ffi::OsStr| e.eq_ignore_ascii_case("png");
-        let bytes = if out.extension().is_some_and(png) {
-            image::encode_png(&drawn)?
-        } else {
-            image::encode_jpeg(&drawn, 90)?
-        };
-        fs::write(&out, bytes).with_context(|| out.display().to_string())
+        write(&Image::new(width, height, canvas.rgb)?, &out)
     }
 }
 
-fn is_picture(path: &Path) -> bool {
+/// Writes a JPEG, or a PNG if the file is called so.
+pub(super) fn write(drawn: &Image, out: &Path) -> Result<()> {
+    let png = |e: &std::ffi::OsStr| e.eq_ignore_ascii_case("png");
+    let bytes = if out.extension().is_some_and(png) {
+        image::encode_png(drawn)?
+    } else {
+        image::encode_jpeg(drawn, 90)?
+    };
+    fs::write(out, bytes).with_context(|| out.display().to_string())
+}
+
+pub(super) fn is_picture(path: &Path) -> bool {
     let picture = |e: &str| ["jpg", "jpeg", "png"].contains(&e.to_ascii_lowercase().as_str());
     path.extension()
         .and_then(|e| e.to_str())

@@ -174,3 +174,40 @@ pub(super) fn mqtt(
     };
     Ok(Some(layer).filter(|layer| *layer != MqttLayer::default()))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn resolve(text: &str) -> Result<MqttSettings, ConfigError> {
+        let layer: MqttLayer = toml::from_str(text).unwrap();
+        layer.resolve()
+    }
+
+    #[test]
+    fn a_table_says_what_differs_from_the_usual() {
+        let settings = resolve(
+            "broker = \"mqtts://host:8883\"\nuser = \"fusiform\"\npassword_file = \"/p\"\n\
+             ca_file = \"/ca.pem\"\nclient_id = \"fusiform\"\ntopic_prefix = \"faces\"\n\
+             compat = \"double-take\"\nhome_assistant = \"\"\nkey_file = \"/k\"\n\
+             [frigate]\nurl = \"http://frigate:5000\"\ntopic_prefix = \"frigate\"\n\
+             cameras = [\"front_door\"]\nzones = []\nmin_area = 5\nsub_labels = false\n\
+             attempts = 0\n",
+        )
+        .unwrap();
+        assert!(settings.double_take && settings.home_assistant.is_none());
+        assert_eq!(settings.ca_file, Some("/ca.pem".into()));
+        let frigate = &settings.frigate;
+        assert_eq!((frigate.attempts, frigate.sub_labels), (1, false));
+        assert_eq!(frigate.cameras, ["front_door"]);
+        let usual = resolve("").unwrap();
+        assert_eq!(usual, MqttSettings::default());
+        assert_eq!(usual.home_assistant.as_deref(), Some("homeassistant"));
+        assert!(usual.frigate.sub_labels && usual.frigate.url.is_none());
+        for wrong in ["compat = \"doubletake\"", "fmr = 0.0", "fmr = 1.5"] {
+            assert!(resolve(wrong).is_err(), "{wrong}");
+        }
+        let misspelt = toml::from_str::<MqttLayer>("[frigate]\nuser = \"admin\"\n");
+        assert!(misspelt.unwrap_err().to_string().contains("user"));
+    }
+}

@@ -33,7 +33,7 @@ fn scan_with_problem(stage: &Stage, dir: &Path, words: &[&str]) {
 fn the_good_photo_is_in(stage: &Stage) {
     let health = stage.json(&["doctor"]);
     let says = health["catalogue"]["says"].as_str().unwrap();
-    assert!(says.starts_with("1 photos"), "{says}");
+    assert!(says.starts_with("1 photo, "), "{says}");
 }
 
 #[test]

@@ -24,3 +24,5 @@ mod scan;
 mod server_fixture;
 mod siblings;
 mod stage;
+#[cfg(feature = "video")]
+mod video;

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-use crate::mqtt_fixture::{Broker, Frigate, Subscriber, object};
+use crate::mqtt_fixture::{Broker, Frigate, Subscriber, Told, object};
 use crate::server_fixture::{Home, Server, portrait};
 
 fn serve(home: &Home, settings: &[(&str, &str)]) -> Server {
@@ -116,11 +116,20 @@ fn pictures_of_up_to_sixteen_megabytes_come_as_messages_and_larger_ones_break_no
     let found = subscriber.nth("fusiform/matches/Ida", 0).json();
     let expected = (&json!("1-a"), &json!("mqtt"));
     assert_eq!((&found["event"], &found["picture"]["source"]), expected);
+    let is_back = |n: usize| {
+        move |all: &[Told]| {
+            let said = all.iter().filter(|told| told.topic == "fusiform/available");
+            let online = said.filter(|told| told.text() == "online").count();
+            (online > n).then_some(())
+        }
+    };
+    let n = subscriber.of("fusiform/available").len();
     broker.publish(topic, &padded(17 << 20));
-    wait_for(&server, "/readyz", "17825821 bytes");
-    wait_for(&server, "/readyz", "connected to the broker");
+    subscriber.find("another connection", is_back(n));
     broker.event("end", &object("1-a", "door", 2.0));
     assert_eq!(subscriber.end_of("1-a")["people"][0]["name"], "Ida");
+    let (_, said) = server.stop();
+    assert!(said.contains("it sends a message of 17825"), "{said}");
 }
 
 /// Messages that follow no rule, from a seed: cut, exchanged, nested, of wrong types, no UTF-8.

@@ -41,6 +41,12 @@ pub enum ErrorKind {
     /// A face that cannot be brought upright, because its box is empty or its landmarks coincide,
     /// or by which nobody can be recognised.
     UnusableFace = 15,
+    /// The file is no video of a known container, or has no moving pictures.
+    NotAVideo = 16,
+    /// A video that is coded in a way that no decoder here covers.
+    UnsupportedVideo = 17,
+    /// More pixels or coded frames than the limits allow.
+    VideoTooLarge = 18,
 
     /// No pack of that name.
     UnknownPack = 20,
@@ -102,6 +108,9 @@ impl ErrorKind {
         ErrorKind::PhotoTooLarge,
         ErrorKind::NoFace,
         ErrorKind::UnusableFace,
+        ErrorKind::NotAVideo,
+        ErrorKind::UnsupportedVideo,
+        ErrorKind::VideoTooLarge,
         ErrorKind::UnknownPack,
         ErrorKind::BadManifest,
         ErrorKind::HashMismatch,
@@ -143,6 +152,9 @@ impl ErrorKind {
             ErrorKind::PhotoTooLarge => "photo_too_large",
             ErrorKind::NoFace => "no_face",
             ErrorKind::UnusableFace => "unusable_face",
+            ErrorKind::NotAVideo => "not_a_video",
+            ErrorKind::UnsupportedVideo => "unsupported_video",
+            ErrorKind::VideoTooLarge => "video_too_large",
             ErrorKind::UnknownPack => "unknown_pack",
             ErrorKind::BadManifest => "bad_manifest",
             ErrorKind::HashMismatch => "hash_mismatch",
@@ -183,6 +195,7 @@ mod tests {
     fn numbers_and_names_are_fixed() {
         let fixed = "1 io\n2 internal\n3 bad_option\n10 not_a_photo\n11 damaged_photo\n\
              12 unsupported_photo\n13 photo_too_large\n14 no_face\n15 unusable_face\n\
+             16 not_a_video\n17 unsupported_video\n18 video_too_large\n\
              20 unknown_pack\n21 bad_manifest\n22 hash_mismatch\n23 pack_taken\n\
              24 lacks_detector\n25 lacks_embedder\n26 uncalibrated\n27 bad_network\n\
              30 model_mismatch\n31 unknown_person\n32 name_taken\n33 bad_name\n34 not_found\n\

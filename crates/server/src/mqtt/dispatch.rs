@@ -12,6 +12,7 @@ use tokio::sync::Notify;
 use super::counts::Counts;
 use super::event::{EventKind, FrigateEvent};
 use super::lane::{Job, Lane, Task};
+use super::seldom::Seldom;
 use super::sighting::Sighting;
 use crate::settings::FrigateSettings;
 
@@ -23,7 +24,7 @@ const MAX_CAMERAS: usize = 64;
 const MAX_PICTURE_BYTES: usize = 64 << 20;
 /// An event of which nothing was heard for so long is over: its end was not heard.
 const SILENT: Duration = Duration::from_secs(3600);
-/// Between two looks at an event of which nothing new is told.
+/// Until the first look at an event of which nothing new is told; twice as long until the next.
 const LOOK_AGAIN: Duration = Duration::from_secs(1);
 
 /// Events and work.
@@ -31,6 +32,7 @@ const LOOK_AGAIN: Duration = Duration::from_secs(1);
 pub(super) struct Dispatch {
     settings: FrigateSettings,
     counts: Arc<Counts>,
+    dropped: Seldom,
     state: Mutex<State>,
 }
 
@@ -84,6 +86,7 @@ impl Dispatch {
         Dispatch {
             settings: settings.clone(),
             counts,
+            dropped: Seldom::default(),
             state: Mutex::default(),
         }
     }
@@ -157,8 +160,10 @@ impl Dispatch {
                 (false, false) => 0,
             };
             (0..n_dropped).for_each(|_| self.counts.picture("dropped"));
-            if n_dropped > 0 {
-                tracing::debug!("mqtt: pictures of a camera are left out; it has too many events");
+            if let Some(n) = self.dropped.add(n_dropped, now) {
+                tracing::warn!(
+                    "mqtt: {n} pictures are left out: a camera has more events than are got through"
+                );
             }
             camera.added.notify_one();
         }
@@ -214,22 +219,29 @@ impl Dispatch {
             return Next::Nothing;
         }
         let added = Arc::clone(&known.added);
+        // Half of the pictures are for when there is news.
+        let unprompted = self.settings.attempts.div_ceil(2);
         let wants = |sighting: &&Sighting| {
             sighting.people.is_empty()
+                && sighting.n_unprompted < unprompted
                 && sighting.may_look(self.settings.attempts)
                 && self.settings.url.is_some()
         };
-        let due = |sighting: &Sighting| sighting.last_look.map_or(now, |at| at + LOOK_AGAIN);
-        match running.filter(wants).min_by_key(|sighting| due(sighting)) {
-            Some(sighting) if due(sighting) <= now => {
-                let job = Job {
-                    event: sighting.id.clone(),
-                    task: Task::Look,
-                    asked: now,
-                };
-                Next::Work(job, None)
+        let due = |sighting: &Sighting| {
+            let pause = LOOK_AGAIN * (1 << sighting.n_unprompted.min(6));
+            sighting.last_look.map_or(now, |at| at + pause)
+        };
+        let first = running.filter(wants).min_by_key(|sighting| due(sighting));
+        let first = first.map(|sighting| (sighting.id.clone(), due(sighting)));
+        match first {
+            Some((event, due)) if due <= now => {
+                if let Some((_, sighting)) = state.events.get_mut(&event) {
+                    sighting.n_unprompted += 1;
+                }
+                let (task, asked) = (Task::Look, now);
+                Next::Work(Job { event, task, asked }, None)
             }
-            Some(sighting) => Next::Wait(due(sighting) - now, added),
+            Some((_, due)) => Next::Wait(due - now, added),
             None => Next::Wait(SILENT, added),
         }
     }
@@ -408,7 +420,8 @@ mod tests {
         assert!(matches!(next, Next::Wait(time, _) if time == LOOK_AGAIN));
         let next = dispatch.next("door", now + LOOK_AGAIN);
         assert!(matches!(next, Next::Work(job, _) if job.task == Task::Look));
-        dispatch.with("1-a", |s| s.n_pictures = 2).unwrap();
+        // The other picture is for when there is news.
+        dispatch.with("1-a", |s| s.n_pictures = 1).unwrap();
         let next = dispatch.next("door", now + LOOK_AGAIN);
         assert!(matches!(next, Next::Wait(SILENT, _)));
         dispatch.end_silent(now + SILENT);

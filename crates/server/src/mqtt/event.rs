@@ -133,7 +133,7 @@ impl FrigateEvent {
     /// ```
     /// use fusiform_server::{EventKind, FrigateEvent};
     ///
-    /// let message = br#"{"type": "new", "before": null, "after": {"id": "1607123955.475377-mxklsc",
+    /// let message = br#"{"type": "new", "after": {"id": "1607123955.475377-mxklsc",
     ///     "camera": "front_door", "label": "person", "start_time": 1607123955.475377}}"#;
     /// let event = FrigateEvent::parse(message)?;
     /// assert_eq!((event.kind, &*event.camera), (EventKind::New, "front_door"));

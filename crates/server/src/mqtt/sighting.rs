@@ -97,6 +97,8 @@ pub(super) struct Sighting {
     /// The last message about it was published.
     pub(super) is_done: bool,
     pub(super) last_look: Option<Instant>,
+    /// Looks for which Frigate had nothing new.
+    pub(super) n_unprompted: u32,
     mark: u64,
     n_fetched: u32,
     pictures: VecDeque<blake3::Hash>,
@@ -117,6 +119,7 @@ impl Sighting {
             is_over: false,
             is_done: false,
             last_look: None,
+            n_unprompted: 0,
             mark: event.mark,
             n_fetched: 0,
             pictures: VecDeque::new(),

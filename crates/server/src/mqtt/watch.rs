@@ -16,6 +16,7 @@ use super::event::{FrigateEvent, is_camera_name};
 use super::frigate::{Frigate, Missing, Picture, sub_label};
 use super::lane::{Job, Task};
 use super::recognise::{Recogniser, Seen};
+use super::seldom::Seldom;
 use super::sighting::{News, Sighting, Source};
 use super::status::Status;
 use super::timestamp::now_ms;
@@ -37,6 +38,7 @@ pub(super) struct Watch {
     pub(super) frigate: Option<Frigate>,
     pub(super) status: Arc<Status>,
     pub(super) counts: Arc<Counts>,
+    pub(super) malformed: Seldom,
 }
 
 impl Watch {
@@ -60,7 +62,9 @@ impl Watch {
                 Ok(event) => self.hear_event(event),
                 Err(why) => {
                     self.counts.event("malformed");
-                    tracing::debug!("mqtt: {why}");
+                    if let Some(n) = self.malformed.add(1, Instant::now()) {
+                        tracing::warn!("mqtt: {n} messages are passed over, the last as {why}");
+                    }
                 }
             },
             topic => {
@@ -281,7 +285,11 @@ impl Watch {
             ticks.tick().await;
             let this = Arc::clone(&self);
             // A panic is in the log; the next time it may go well.
-            drop(blocking(move || Ok(this.tidy())).await);
+            let tidied = blocking(move || {
+                this.tidy();
+                Ok(())
+            });
+            drop(tidied.await);
         }
     }
 

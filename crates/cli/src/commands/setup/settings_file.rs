@@ -140,7 +140,7 @@ fn render_table(text: &mut String, path: &str, table: &Table) {
     }
     for (key, value) in table {
         if let Value::Table(below) = value {
-            render_table(text, &of(key), below);
+            render_table(text, &of(&quoted(key)), below);
         }
     }
 }

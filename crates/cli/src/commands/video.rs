@@ -1,0 +1,266 @@
+//! `fusiform video`. In: videos. Out: who of the catalogue is to be seen in them, and when.
+//! Writes nothing of people without a name.
+
+#[cfg(feature = "draw")]
+mod contact_sheet;
+mod seen;
+mod webvtt;
+
+use std::fs;
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, ensure};
+use fusiform::album::{Album, Index};
+use fusiform::engine::Engine;
+use fusiform::models::Threshold;
+use fusiform::verify::Verdict;
+use fusiform::video::Appearance;
+use fusiform::{Clip, VideoOptions};
+use indicatif::ProgressBar;
+use serde::Serialize;
+
+use self::seen::{Seen, clock};
+use super::scan::stop_on_ctrl_c;
+use super::verify::share;
+use crate::args::VideoArgs;
+use crate::context::{Context, corners, shown};
+use crate::exit::Exit;
+use crate::remedy::explain;
+
+#[derive(Serialize)]
+struct Answer {
+    /// Similarity at and above which a face counts as that person.
+    same_at: f32,
+    false_match_rate: f64,
+    videos: Vec<Watched>,
+    problems: Vec<String>,
+    interrupted: bool,
+}
+
+#[derive(Serialize)]
+struct Watched {
+    video: String,
+    codec: &'static str,
+    duration_ms: u64,
+    frames: usize,
+    damaged_frames: u64,
+    broke_off: Option<String>,
+    appearances: Vec<Seen>,
+    /// Appearances of people without a name, or of whom nobody can be sure.
+    unknown: usize,
+}
+
+/// Whom a face is compared with.
+struct Known<'a> {
+    engine: &'a Engine,
+    catalogue: &'a Album,
+    index: Index,
+}
+
+pub(crate) fn run(context: &Context, args: &VideoArgs) -> Result<Exit> {
+    refuse_to_overwrite(args)?;
+    let catalogue = context.readable_catalogue()?;
+    let engine = context.engine()?;
+    let known = Known {
+        index: catalogue.index(engine.embedder_id()?)?,
+        catalogue: &catalogue,
+        engine: &engine,
+    };
+    let same_at = engine.thresholds()?.at_fmr(fusiform::verify::SAME_FMR)?;
+    let stop = stop_on_ctrl_c()?;
+    let options = VideoOptions {
+        interval: Duration::from_millis(args.interval_ms.into()),
+        detect: args.detect.options(),
+        ..VideoOptions::default()
+    };
+    let (mut videos, mut problems) = (Vec::new(), Vec::new());
+    for file in &args.files {
+        if stop.load(Ordering::Relaxed) {
+            break;
+        }
+        match watched(context, &known, file, &options, &stop) {
+            Ok(video) => videos.push(video),
+            Err(error) => problems.push(explain(&error)),
+        }
+    }
+    let answer = Answer {
+        same_at: same_at.similarity,
+        false_match_rate: same_at.fmr,
+        videos,
+        problems,
+        interrupted: stop.load(Ordering::Relaxed),
+    };
+    tell(context, &answer, &same_at)?;
+    if let (Some(out), Some(video)) = (&args.webvtt, answer.videos.first()) {
+        fs::write(out, webvtt::cues(&video.appearances)).with_context(|| shown(out))?;
+    }
+    #[cfg(feature = "draw")]
+    if let Some(out) = &args.sheet {
+        let seen = answer.videos.iter().flat_map(|video| &video.appearances);
+        match contact_sheet::drawn(seen)? {
+            Some(sheet) => super::draw::write(&sheet, out)?,
+            None => context.printer.note("nobody with a name: no contact sheet"),
+        }
+    }
+    context.printer.record(&answer)?;
+    let broke_off = answer.videos.iter().any(|video| video.broke_off.is_some());
+    Ok(match answer.interrupted {
+        true => Exit::Interrupted,
+        false if broke_off => Exit::SomeProblems,
+        false => Exit::of(&answer.problems),
+    })
+}
+
+impl VideoArgs {
+    /// With paths as they are meant where one begins with `~`.
+    pub(crate) fn expanded(self, context: &Context) -> Result<VideoArgs> {
+        let files = self.files.iter().map(|file| context.expanded(file));
+        Ok(VideoArgs {
+            files: files.collect::<Result<_, _>>()?,
+            webvtt: self.webvtt.map(|out| context.expanded(&out)).transpose()?,
+            #[cfg(feature = "draw")]
+            sheet: self.sheet.map(|out| context.expanded(&out)).transpose()?,
+            ..self
+        })
+    }
+}
+
+fn refuse_to_overwrite(args: &VideoArgs) -> Result<()> {
+    ensure!(
+        args.webvtt.is_none() || args.files.len() == 1,
+        "one WebVTT file is about one video; run the command for each"
+    );
+    let mut outputs: Vec<&Path> = args.webvtt.as_deref().into_iter().collect();
+    #[cfg(feature = "draw")]
+    if let Some(sheet) = args.sheet.as_deref() {
+        ensure!(
+            super::draw::is_picture(sheet),
+            "{}: a contact sheet is a .jpg or .png file",
+            sheet.display()
+        );
+        outputs.push(sheet);
+    }
+    for out in outputs {
+        ensure!(
+            !out.exists(),
+            "{} is there already; name another file",
+            out.display()
+        );
+    }
+    Ok(())
+}
+
+fn watched(
+    context: &Context,
+    known: &Known,
+    file: &Path,
+    options: &VideoOptions,
+    stop: &AtomicBool,
+) -> Result<Watched> {
+    let bar = context.printer.bar(0, "looking at frames");
+    let clip = context.on_all_threads(|| {
+        known.engine.analyse_video(file, options, |time_ms| {
+            at(&bar, time_ms, options.interval);
+            !stop.load(Ordering::Relaxed)
+        })
+    });
+    bar.finish_and_clear();
+    let clip: Clip = clip??;
+    let mut appearances = Vec::new();
+    for seen in &clip.appearances {
+        appearances.extend(named(known, seen)?);
+    }
+    Ok(Watched {
+        video: shown(file),
+        codec: clip.codec.name(),
+        duration_ms: clip.duration_ms,
+        frames: clip.n_frames,
+        damaged_frames: clip.n_damaged,
+        broke_off: clip.broke_off,
+        unknown: clip.appearances.len() - appearances.len(),
+        appearances,
+    })
+}
+
+/// The bar counts frames; how many there will be is not known before.
+fn at(bar: &ProgressBar, time_ms: u64, interval: Duration) {
+    let interval_ms = u64::try_from(interval.as_millis())
+        .unwrap_or(u64::MAX)
+        .max(1);
+    bar.set_position(time_ms / interval_ms);
+}
+
+/// Who an appearance is, if it is somebody with a name beyond doubt.
+fn named(known: &Known, seen: &Appearance) -> Result<Option<Seen>> {
+    let Some(template) = &seen.template else {
+        return Ok(None);
+    };
+    let found = known
+        .index
+        .identify_all(std::slice::from_ref(template), 1)?;
+    let Some(best) = found.first().and_then(|matches| matches.first()) else {
+        return Ok(None);
+    };
+    let judged = known.engine.thresholds()?.judge(best.similarity)?;
+    let name = known.catalogue.person(best.person)?.name;
+    let (Verdict::Same, Some(name)) = (judged.verdict, name) else {
+        return Ok(None);
+    };
+    Ok(Some(Seen {
+        start_ms: seen.start_ms,
+        end_ms: seen.end_ms,
+        person: best.person.0,
+        name,
+        similarity: best.similarity.0,
+        best_ms: seen.best_ms,
+        best_bbox: corners(&seen.best.bbox),
+        aligned: seen.best.aligned.rgb.clone(),
+    }))
+}
+
+fn tell(context: &Context, answer: &Answer, same_at: &Threshold) -> Result<()> {
+    let printer = context.printer;
+    for video in &answer.videos {
+        for seen in &video.appearances {
+            printer.row(format_args!(
+                "{}\t{}-{}\t{}\t{:.3}",
+                video.video,
+                clock(seen.start_ms),
+                clock(seen.end_ms),
+                seen.name,
+                seen.similarity
+            ))?;
+        }
+        let unknown = match video.unknown {
+            0 => String::new(),
+            1 => "; one appearance of somebody without a name".to_owned(),
+            n => format!("; {n} appearances of people without a name"),
+        };
+        printer.note(format_args!(
+            "{}: {} frames of {} looked at{unknown}",
+            video.video,
+            video.frames,
+            clock(video.duration_ms)
+        ));
+        if let Some(reason) = &video.broke_off {
+            printer.problem(format_args!("{}: broke off: {reason}", video.video));
+        }
+        if video.damaged_frames > 0 {
+            printer.problem(format_args!(
+                "{}: {} coded frames are damaged",
+                video.video, video.damaged_frames
+            ));
+        }
+    }
+    for problem in &answer.problems {
+        printer.problem(problem);
+    }
+    printer.note(format_args!(
+        "named: similarity at least {:.3}, where {} pairs of strangers would match",
+        same_at.similarity,
+        share(same_at.fmr)
+    ));
+    Ok(())
+}

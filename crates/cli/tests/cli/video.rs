@@ -1,0 +1,161 @@
+//! Who appears when in a video, on clips that ffmpeg makes of the sample album's people: portraits
+//! over which a view pans, so that who is to be seen in which frame is known.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use serde_json::Value;
+
+use super::stage::{Stage, sample_album};
+
+/// Two of one person and one of another.
+const IDA: &str = "01-portrait.jpg";
+const IDA_AGAIN: &str = "02-portrait.jpg";
+const BO: &str = "05-portrait.jpg";
+
+/// Three seconds of one portrait, three of the other, one of grey; then the first again for three.
+/// `None` without ffmpeg, and the calling test is listed as skipped.
+#[track_caller]
+fn clip(stage: &Stage, name: &str, coding: &[&str]) -> Option<PathBuf> {
+    let path = stage.path(name);
+    let view = "scale=480:-2,crop=400:360:'t*20':'60+t*15',fps=25,format=yuv420p,setsar=1";
+    let graph = format!(
+        "[0]{view}[a];[1]{view}[b];color=gray:s=400x360:r=25:d=1,format=yuv420p,setsar=1[c];\
+         [2]{view}[d];[a][b][c][d]concat=n=4"
+    );
+    let mut ffmpeg = Command::new("ffmpeg");
+    ffmpeg.args(["-v", "error", "-nostdin", "-y"]);
+    for portrait in [IDA, BO, IDA] {
+        let portrait = sample_album().join(portrait);
+        ffmpeg.args(["-loop", "1", "-t", "3", "-i"]).arg(portrait);
+    }
+    let made = ffmpeg
+        .args(["-filter_complex", &graph])
+        .args(coding)
+        .arg(&path)
+        .output();
+    let Ok(made) = made else {
+        fusiform_skips::skip("no ffmpeg", "install Debian's package ffmpeg");
+        return None;
+    };
+    assert!(
+        made.status.success(),
+        "{}",
+        String::from_utf8_lossy(&made.stderr)
+    );
+    Some(path)
+}
+
+/// A catalogue in which these photos' people have these names.
+fn named(people: &[(&str, &str)]) -> Stage {
+    let stage = Stage::bare();
+    let photos: Vec<&str> = people.iter().map(|(photo, _)| *photo).collect();
+    let dir = stage.photos(&photos);
+    stage.run(&["scan".as_ref(), dir.as_os_str()]).ended_with(0);
+    for (photo, name) in people {
+        let path = dir.join(photo);
+        let shown = stage.json(&["photo".as_ref(), path.as_os_str()]);
+        let face = shown["items"][0]["face"].to_string();
+        stage.run(&["is", name, &face]).ended_with(0);
+    }
+    stage
+}
+
+/// Name, first and last time of each appearance.
+fn appearances(answer: &Value) -> Vec<(String, u64, u64)> {
+    let all = answer["videos"][0]["appearances"].as_array().unwrap();
+    let time = |seen: &Value, which: &str| seen[which].as_u64().unwrap();
+    let row = |seen: &Value| {
+        let name = seen["name"].as_str().unwrap().to_owned();
+        (name, time(seen, "start_ms"), time(seen, "end_ms"))
+    };
+    all.iter().map(row).collect()
+}
+
+fn text(path: &Path) -> &str {
+    path.to_str().unwrap()
+}
+
+#[test]
+fn each_named_person_is_found_in_the_seconds_where_they_are() {
+    let stage = named(&[(IDA_AGAIN, "Ida"), (BO, "Bo")]);
+    for (name, coding) in [
+        ("clip.mp4", &["-c:v", "libx264", "-bf", "2"][..]),
+        (
+            "clip.mkv",
+            &["-c:v", "libx265", "-x265-params", "log-level=none"],
+        ),
+    ] {
+        let Some(clip) = clip(&stage, name, coding) else {
+            return;
+        };
+        let answer = stage.json(&["video", text(&clip)]);
+        let wanted = [("Ida", 0, 2960), ("Bo", 3000, 5960), ("Ida", 7000, 9960)];
+        let found = appearances(&answer);
+        assert_eq!(found.len(), wanted.len(), "{answer:#}");
+        for ((name, start, end), (of, from, to)) in found.iter().zip(wanted) {
+            assert_eq!(name, of, "{answer:#}");
+            assert!(from <= *start && *start <= from + 200, "{answer:#}");
+            assert!(to - 200 <= *end && *end <= to, "{answer:#}");
+        }
+        let video = &answer["videos"][0];
+        assert_eq!(
+            (&video["unknown"], &video["frames"]),
+            (&0.into(), &50.into())
+        );
+    }
+}
+
+#[test]
+fn nobody_without_a_name_is_named_or_written() {
+    let stage = named(&[(IDA_AGAIN, "Ida")]);
+    let Some(clip) = clip(&stage, "clip.mp4", &["-c:v", "libx264"]) else {
+        return;
+    };
+    let (cues, sheet) = (stage.path("clip.vtt"), stage.path("clip.png"));
+    let arguments = [
+        "video",
+        text(&clip),
+        "--webvtt",
+        text(&cues),
+        "--sheet",
+        text(&sheet),
+    ];
+    let ran = stage.run(&arguments).ended_with(0);
+    assert_eq!(ran.stdout().matches("Ida").count(), 2, "{}", ran.stdout());
+    ran.says(&["one appearance of somebody without a name"]);
+    let cues = std::fs::read_to_string(&cues).unwrap();
+    assert_eq!(cues.matches("-->").count(), 2, "{cues}");
+    assert!(cues.starts_with("WEBVTT\n\n00:00:00.000 --> "), "{cues}");
+    // Two crops and no third.
+    let size = image::image_dimensions(&sheet).unwrap();
+    assert_eq!(size, (40 + 2 * 264, 40 + 264));
+    let again = stage.run(&arguments).ended_with(4);
+    again.says(&["clip.vtt is there already"]);
+    // Nothing of a video is kept.
+    let people = stage.json(&["people"]);
+    assert_eq!(people.as_array().unwrap().len(), 1, "{people}");
+    let left = stage.json(&["leftovers"]);
+    assert_eq!(left["total"], 0, "{left}");
+}
+
+#[test]
+fn a_video_that_breaks_off_keeps_what_was_seen() {
+    let stage = named(&[(IDA_AGAIN, "Ida")]);
+    let coding = ["-c:v", "libx264", "-movflags", "+faststart"];
+    let Some(clip) = clip(&stage, "clip.mp4", &coding) else {
+        return;
+    };
+    let bytes = std::fs::read(&clip).unwrap();
+    let cut = stage.path("cut.mp4");
+    std::fs::write(&cut, &bytes[..bytes.len() / 2]).unwrap();
+    let none = stage.path("none.mp4");
+    std::fs::write(&none, "no video").unwrap();
+    let ran = stage
+        .run(&["video", text(&none), text(&cut), "missing.mp4"])
+        .ended_with(3);
+    assert_eq!(ran.stdout().matches("Ida").count(), 1, "{}", ran.stdout());
+    ran.says(&["none.mp4", "no MP4, MOV, MKV or WebM"]);
+    ran.says(&["missing.mp4"]);
+    ran.says(&["cut.mp4: broke off", "ends within a frame"]);
+}

@@ -1,0 +1,112 @@
+//! Matroska and WebM (RFC 9559).
+
+use std::fs::File;
+use std::io::BufReader;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use fusiform_face::image::Orientation;
+use matroska_demuxer::{Frame, MatroskaFile as Demuxer, TrackType};
+
+use super::track::{Sample, Track};
+use crate::codec::Codec;
+use crate::error::VideoError;
+use crate::limits::VideoLimits;
+
+pub(crate) struct MatroskaFile {
+    demuxer: Demuxer<BufReader<File>>,
+    track: Track,
+    number: u64,
+    /// Nanoseconds of one unit of time.
+    scale_ns: u64,
+    n_samples: u64,
+    /// Time of the first sample, from which the others count.
+    first: Option<u64>,
+    limits: VideoLimits,
+}
+
+impl MatroskaFile {
+    pub(super) fn open(
+        file: BufReader<File>,
+        limits: &VideoLimits,
+    ) -> Result<MatroskaFile, VideoError> {
+        let demuxer = contained(|| Demuxer::open(file))?;
+        let scale_ns = demuxer.info().timestamp_scale().get();
+        let mut others = Vec::new();
+        let mut chosen = None;
+        for entry in demuxer.tracks() {
+            if entry.track_type() != TrackType::Video {
+                others.push(entry.codec_id().to_owned());
+                continue;
+            }
+            let codec = match entry.codec_id() {
+                "V_MPEG4/ISO/AVC" => Codec::H264,
+                "V_MPEGH/ISO/HEVC" => Codec::H265,
+                other => return Err(VideoError::Codec(other.to_owned())),
+            };
+            chosen = Some((codec, entry.track_number().get(), entry.codec_private()));
+            break;
+        }
+        let Some((codec, number, config)) = chosen else {
+            return Err(VideoError::NoVideo(match others.is_empty() {
+                true => "an empty list of tracks".to_owned(),
+                false => others.join(", "),
+            }));
+        };
+        let duration_ns = demuxer.info().duration().unwrap_or(0.0) * scale_ns as f64;
+        let track = Track {
+            codec,
+            config: config.unwrap_or_default().to_vec(),
+            orientation: Orientation::Upright,
+            duration_ms: (duration_ns / 1e6) as u64,
+        };
+        Ok(MatroskaFile {
+            demuxer,
+            track,
+            number,
+            scale_ns,
+            n_samples: 0,
+            first: None,
+            limits: limits.clone(),
+        })
+    }
+
+    pub(super) fn track(&self) -> &Track {
+        &self.track
+    }
+
+    pub(super) fn next(&mut self) -> Result<Option<Sample>, VideoError> {
+        let mut frame = Frame::default();
+        while contained(|| self.demuxer.next_frame(&mut frame))? {
+            if frame.track != self.number {
+                continue;
+            }
+            self.n_samples += 1;
+            VideoError::above("samples:", self.n_samples, self.limits.max_samples)?;
+            let bytes = std::mem::take(&mut frame.data);
+            let most = self.limits.max_sample_bytes;
+            VideoError::above("a sample of so many bytes:", bytes.len() as u64, most)?;
+            let first = *self.first.get_or_insert(frame.timestamp);
+            let time = frame.timestamp.saturating_sub(first);
+            let time_ns = u128::from(time) * u128::from(self.scale_ns);
+            return Ok(Some(Sample {
+                bytes,
+                time_ms: u64::try_from(time_ns / 1_000_000).unwrap_or(u64::MAX),
+            }));
+        }
+        Ok(None)
+    }
+}
+
+/// A panic of the demultiplexer is a broken file.
+fn contained<T>(
+    work: impl FnOnce() -> Result<T, matroska_demuxer::DemuxError>,
+) -> Result<T, VideoError> {
+    match catch_unwind(AssertUnwindSafe(work)) {
+        Ok(Ok(value)) => Ok(value),
+        // Its text is empty for some errors.
+        Ok(Err(error)) => Err(VideoError::Container(format!("{error:?}"))),
+        Err(_) => Err(VideoError::Container(
+            "its elements contradict each other".to_owned(),
+        )),
+    }
+}

@@ -1,0 +1,22 @@
+//! What a container holds of a track. In: nothing. Out: plain data.
+
+use fusiform_face::image::Orientation;
+
+use crate::codec::Codec;
+
+/// What is known of a track before it is decoded.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Track {
+    pub(crate) codec: Codec,
+    /// `avcC` or `hvcC`.
+    pub(crate) config: Vec<u8>,
+    pub(crate) orientation: Orientation,
+    pub(crate) duration_ms: u64,
+}
+
+/// A coded frame.
+pub(crate) struct Sample {
+    pub(crate) bytes: Vec<u8>,
+    /// When it is shown.
+    pub(crate) time_ms: u64,
+}

@@ -1,0 +1,32 @@
+//! Frames and tracks. In: video files; boxes of faces, frame by frame. Out: upright RGB frames with
+//! their times; which boxes are one face passing by. Knows nothing of people or storage.
+//!
+//! ```no_run
+//! use std::time::Duration;
+//!
+//! let limits = fusiform_video::VideoLimits::default();
+//! let video = fusiform_video::Video::open("clip.mp4".as_ref(), &limits)?;
+//! for frame in video.frames(Duration::from_millis(200)) {
+//!     let frame = frame?;
+//!     println!("{} ms: {} × {}", frame.time_ms, frame.image.width(), frame.image.height());
+//! }
+//! # Ok::<(), fusiform_video::VideoError>(())
+//! ```
+
+#![forbid(unsafe_code)]
+
+mod codec;
+mod container;
+mod cut;
+mod error;
+mod limits;
+mod picture;
+mod tracker;
+mod video;
+
+pub use codec::Codec;
+pub use error::VideoError;
+pub use limits::VideoLimits;
+pub use picture::{Colour, Picture, Planes};
+pub use tracker::{Seen, Tracker, TrackerOptions};
+pub use video::{Frame, Frames, Pictures, Video, VideoInfo};

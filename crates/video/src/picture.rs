@@ -1,0 +1,192 @@
+//! A decoded picture. In: planes of luma and chroma as the codec gives them. Out: an RGB image.
+
+use fusiform_face::image::{Image, ImageError, Orientation};
+
+/// Luma and chroma of one decoded frame, as stored: not yet turned upright.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Picture {
+    /// When it is shown, in milliseconds from the first frame.
+    pub time_ms: u64,
+    /// Its samples.
+    pub planes: Planes,
+}
+
+/// Samples of 8 bits. Planes are row-major, without padding; samples of more bits are rounded.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Planes {
+    /// Columns of `y`.
+    pub width_px: u32,
+    /// Rows of `y`.
+    pub height_px: u32,
+    /// Luma, `width_px` × `height_px`.
+    pub y: Vec<u8>,
+    /// Blue difference.
+    pub cb: Vec<u8>,
+    /// Red difference, as large as `cb`.
+    pub cr: Vec<u8>,
+    /// Columns of `cb` and `cr`.
+    pub chroma_width_px: u32,
+    /// Rows of `cb` and `cr`.
+    pub chroma_height_px: u32,
+    /// Which numbers stand for which colour.
+    pub colour: Colour,
+}
+
+/// How luma and chroma mean red, green and blue.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Colour {
+    /// ITU-R BT.709 (high definition) instead of BT.601.
+    pub is_bt709: bool,
+    /// Samples use 0 to 255 instead of 16 to 235.
+    pub is_full_range: bool,
+}
+
+impl Colour {
+    /// What players take where a stream does not say: BT.709 from 720 rows on, limited range.
+    pub(crate) fn usual(height_px: u32) -> Colour {
+        Colour {
+            is_bt709: height_px >= 720,
+            is_full_range: false,
+        }
+    }
+}
+
+/// Bits behind the point of the conversion's factors.
+const BITS: i32 = 14;
+
+impl Planes {
+    /// Whether each plane has as many samples as its sides say, and a chroma sample for each pixel.
+    pub(crate) fn is_whole(&self) -> bool {
+        let area = |w: u32, h: u32| w as usize * h as usize;
+        let chroma = area(self.chroma_width_px, self.chroma_height_px);
+        self.width_px > 0
+            && self.height_px > 0
+            && self.chroma_width_px >= self.width_px / 2
+            && self.chroma_height_px >= self.height_px / 2
+            && self.y.len() == area(self.width_px, self.height_px)
+            && self.cb.len() == chroma
+            && self.cr.len() == chroma
+            && chroma > 0
+    }
+
+    /// RGB, brought upright. Chroma is repeated, not interpolated: within one level of ffmpeg's
+    /// `scale=flags=neighbor+accurate_rnd+full_chroma_int`.
+    ///
+    /// # Errors
+    /// None for planes of a decoder.
+    pub fn to_image(&self, orientation: Orientation) -> Result<Image, ImageError> {
+        let (width, height) = (self.width_px as usize, self.height_px as usize);
+        let chroma_width = self.chroma_width_px as usize;
+        let factors = Factors::of(self.colour);
+        let across = usize::from(self.chroma_width_px < self.width_px);
+        let down = usize::from(self.chroma_height_px < self.height_px);
+        let mut rgb = Vec::with_capacity(width * height * 3);
+        for row in 0..height {
+            let chroma_row = (row >> down).min(self.chroma_height_px as usize - 1) * chroma_width;
+            let luma = &self.y[row * width..][..width];
+            let cb = &self.cb[chroma_row..][..chroma_width];
+            let cr = &self.cr[chroma_row..][..chroma_width];
+            for (column, &y) in luma.iter().enumerate() {
+                let at = (column >> across).min(chroma_width - 1);
+                rgb.extend(factors.rgb(y, cb[at], cr[at]));
+            }
+        }
+        let stored = Image::new(self.width_px, self.height_px, rgb)?;
+        Ok(orientation.upright(stored))
+    }
+}
+
+/// What luma and chroma are multiplied by, with [`BITS`] behind the point.
+struct Factors {
+    black: i32,
+    y: i32,
+    cr_to_r: i32,
+    cb_to_g: i32,
+    cr_to_g: i32,
+    cb_to_b: i32,
+}
+
+impl Factors {
+    /// ITU-R BT.601 and BT.709: `kr` and `kb` are the shares of red and blue in luma.
+    fn of(colour: Colour) -> Factors {
+        let (kr, kb) = match colour.is_bt709 {
+            true => (0.2126, 0.0722),
+            false => (0.299, 0.114),
+        };
+        let kg = 1.0 - kr - kb;
+        let (black, luma, chroma) = match colour.is_full_range {
+            true => (0, 1.0, 1.0),
+            false => (16, 255.0 / 219.0, 255.0 / 224.0),
+        };
+        let fixed = |x: f64| (x * f64::from(1 << BITS)).round() as i32;
+        Factors {
+            black,
+            y: fixed(luma),
+            cr_to_r: fixed(2.0 * (1.0 - kr) * chroma),
+            cb_to_g: fixed(-2.0 * (1.0 - kb) * kb / kg * chroma),
+            cr_to_g: fixed(-2.0 * (1.0 - kr) * kr / kg * chroma),
+            cb_to_b: fixed(2.0 * (1.0 - kb) * chroma),
+        }
+    }
+
+    fn rgb(&self, y: u8, cb: u8, cr: u8) -> [u8; 3] {
+        let y = (i32::from(y) - self.black) * self.y + (1 << (BITS - 1));
+        let (cb, cr) = (i32::from(cb) - 128, i32::from(cr) - 128);
+        let level = |sum: i32| (sum >> BITS).clamp(0, 255) as u8;
+        [
+            level(y + cr * self.cr_to_r),
+            level(y + cb * self.cb_to_g + cr * self.cr_to_g),
+            level(y + cb * self.cb_to_b),
+        ]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn planes(y: u8, cb: u8, cr: u8, colour: Colour) -> Planes {
+        Planes {
+            width_px: 3,
+            height_px: 3,
+            y: vec![y; 9],
+            cb: vec![cb; 1],
+            cr: vec![cr; 1],
+            chroma_width_px: 1,
+            chroma_height_px: 1,
+            colour,
+        }
+    }
+
+    #[test]
+    fn the_numbers_of_the_standards_give_their_colours() {
+        let sd = Colour::usual(480);
+        let hd = Colour::usual(720);
+        let full = Colour {
+            is_bt709: false,
+            is_full_range: true,
+        };
+        // Black, white, and pure red as ITU-R BT.601 and BT.709 code them.
+        for (y, cb, cr, colour, wanted) in [
+            (16, 128, 128, sd, [0, 0, 0]),
+            (235, 128, 128, sd, [255, 255, 255]),
+            (235, 128, 128, hd, [255, 255, 255]),
+            (255, 128, 128, full, [255, 255, 255]),
+            (81, 90, 240, sd, [254, 0, 0]),
+            (63, 102, 240, hd, [255, 1, 0]),
+        ] {
+            let image = planes(y, cb, cr, colour)
+                .to_image(Orientation::Upright)
+                .expect("an image");
+            let found = image.pixel(2, 2);
+            let off = found
+                .iter()
+                .zip(wanted)
+                .map(|(&a, b): (&u8, i32)| (i32::from(a) - b).abs());
+            assert!(
+                off.max() <= Some(1),
+                "{y} {cb} {cr}: {found:?} and not {wanted:?}"
+            );
+        }
+    }
+}
