@@ -366,3 +366,48 @@ fn broker_url(text: &str) -> Result<String, String> {
         _ => Err(wrong()),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io::Cursor;
+
+    use super::*;
+
+    #[test]
+    fn answers_at_a_terminal_change_what_they_are_about_and_keep_the_rest() {
+        let old = "exclude = [\"*.png\"]\n[serve]\nqueue = 7\n[serve.nextcloud]\n\
+                   listen = \"127.0.0.1:8081\"\n[serve.mqtt]\nclient_id = \"mine\"\n\
+                   compat = \"double-take\"\n[serve.mqtt.frigate]\nurl = \"http://old:5000\"\n";
+        let mut answers = Answers::over(old.parse().unwrap());
+        let lines = [
+            "~/Pictures, /mnt/a", // folders
+            "no",                 // pages
+            "here",               // an address: refused, and asked again
+            "0.0.0.0:8000",
+            "y", // Immich
+            "",  // its usual address
+            "https://elsewhere",
+            "none",
+            "n",           // Nextcloud, which was on
+            "",            // DeepStack stays off
+            "",            // MQTT stays on
+            "broker:1883", // refused
+            "mqtts://broker",
+            "door",
+            "a secret",
+            "/etc/ca.pem",
+            "none", // no Frigate any more
+            "n",    // Double Take
+            "n",    // Home Assistant
+        ];
+        let mut questions = Questions::of(Cursor::new(lines.join("\n") + "\n"));
+        answers.ask(&mut questions).unwrap();
+        let wanted = "exclude = [\"*.png\"]\nfolders = [\"~/Pictures\", \"/mnt/a\"]\n[serve]\n\
+                      queue = 7\npages = false\nlisten = \"0.0.0.0:8000\"\n[serve.immich]\n\
+                      listen = \"127.0.0.1:3003\"\n[serve.mqtt]\nclient_id = \"mine\"\n\
+                      broker = \"mqtts://broker\"\nuser = \"door\"\nca_file = \"/etc/ca.pem\"\n\
+                      home_assistant = \"\"\n";
+        assert_eq!(answers.settings, wanted.parse::<Table>().unwrap());
+        assert_eq!(answers.broker_password.as_deref(), Some("a secret"));
+    }
+}
