@@ -1,4 +1,4 @@
-//! Decoders. In: coded samples with their times. Out: pictures in the order in which they are shown.
+//! Decoders. In: coded samples with their times. Out: pictures in the order of their showing.
 //! Knows nothing of files.
 
 use std::cmp::Reverse;

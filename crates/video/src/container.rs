@@ -1,4 +1,4 @@
-//! Containers. In: a file. Out: its first video track: codec, orientation, samples with their times.
+//! Containers. In: a file. Out: its first video track: codec, orientation, samples and times.
 //! The content decides which container it is, never the extension.
 
 mod matroska;

@@ -9,8 +9,8 @@ const CELLS: (usize, usize) = (32, 18);
 /// Samples of a cell, across and down.
 const SAMPLES: usize = 4;
 
-/// Pictures whose thumbnails correlate less (Pearson's coefficient) are of two scenes. In the clip of
-/// the cases cuts have 0.01, 0.14 and 0.26, all else 0.68 and more.
+/// Pictures whose thumbnails correlate less (Pearson's coefficient) are of two scenes. In the clip
+/// of the cases cuts have 0.01, 0.14 and 0.26, all else 0.68 and more.
 const MIN_CORRELATION: f32 = 0.5;
 
 /// The picture before.

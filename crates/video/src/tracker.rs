@@ -1,5 +1,5 @@
-//! Faces that pass by. In: boxes of one frame after the other, with scores. Out: which boxes are one
-//! face, by where it was and how it moved. Knows nothing of what faces look like.
+//! Faces that pass by. In: boxes of one frame after the other, with scores. Out: which boxes are
+//! one face, by where it was and how it moved. Knows nothing of what faces look like.
 //!
 //! Association in two rounds, sure boxes first, as in ByteTrack (Zhang et al., 2022); where a face
 //! should be now comes from a Kalman filter (Kalman, 1960) of constant velocity for each of middle
@@ -72,8 +72,8 @@ impl Tracker {
         self.tracks.clear();
     }
 
-    /// The boxes of the next frame that belong to a track, in their order; one without is too unsure
-    /// to begin one.
+    /// The boxes of the next frame that belong to a track, in their order; one without is too
+    /// unsure to begin one.
     ///
     /// # Units
     /// Pixels of one frame size, milliseconds that do not decrease.

@@ -347,10 +347,10 @@ impl Announcer {
 
 #[cfg(test)]
 mod tests {
+    use super::super::event::EventKind;
+    use super::super::sighting::Source;
+    use super::super::sighting::tests::{event, seen};
     use super::*;
-    use crate::mqtt::event::EventKind;
-    use crate::mqtt::sighting::Source;
-    use crate::mqtt::sighting::tests::{event, seen};
 
     fn announcer() -> (Announcer, Arc<Outbox>) {
         let outbox = Arc::new(Outbox::new(Arc::default()));

@@ -344,8 +344,8 @@ impl State {
 
 #[cfg(test)]
 mod tests {
+    use super::super::sighting::tests::event;
     use super::*;
-    use crate::mqtt::sighting::tests::event;
 
     fn dispatch(change: impl FnOnce(&mut FrigateSettings)) -> Dispatch {
         let mut settings = FrigateSettings {

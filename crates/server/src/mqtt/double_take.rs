@@ -304,10 +304,10 @@ mod tests {
 
     use serde_json::Value;
 
+    use super::super::event::EventKind;
+    use super::super::sighting::Source;
+    use super::super::sighting::tests::{event, seen};
     use super::*;
-    use crate::mqtt::event::EventKind;
-    use crate::mqtt::sighting::Source;
-    use crate::mqtt::sighting::tests::{event, seen};
 
     /// Keys in the order in which they stand in the text.
     fn keys(json: &str) -> Vec<String> {

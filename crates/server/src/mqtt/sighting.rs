@@ -276,11 +276,11 @@ impl News {
 
 #[cfg(test)]
 pub(super) mod tests {
+    use super::super::event::EventKind;
     use super::*;
-    use crate::mqtt::event::EventKind;
 
     /// An event as Frigate tells it.
-    pub(in crate::mqtt) fn event(id: &str, kind: EventKind, mark: u64) -> FrigateEvent {
+    pub(crate) fn event(id: &str, kind: EventKind, mark: u64) -> FrigateEvent {
         FrigateEvent {
             kind,
             id: id.into(),
@@ -299,7 +299,7 @@ pub(super) mod tests {
     }
 
     /// A picture with these people, at these similarities; from 0.5 on it is them.
-    pub(in crate::mqtt) fn seen(faces: &[(&str, f32)]) -> Seen {
+    pub(crate) fn seen(faces: &[(&str, f32)]) -> Seen {
         let face = |(name, similarity): &(&str, f32)| SeenFace {
             bbox: BoundingBox::from_array([1018.0, 308.0, 1182.0, 485.0]),
             quality: *similarity,

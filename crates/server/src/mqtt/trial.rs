@@ -1,5 +1,6 @@
 //! One connection to a broker, to see whether it lets us in. In: settings, a password. Out:
-//! nothing, or why it does not. Nothing is published, and nobody is thrown out: the name is another one.
+//! nothing, or why it does not. Nothing is published, and nobody is thrown out: the name is another
+//! one.
 
 use std::time::Duration;
 
