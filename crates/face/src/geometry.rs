@@ -69,6 +69,18 @@ impl BoundingBox {
         }
     }
 
+    /// A box of these sides around a middle.
+    pub fn around(middle: Point, width: f32, height: f32) -> BoundingBox {
+        let (x, y) = (width / 2.0, height / 2.0);
+        BoundingBox::from_array([middle.x - x, middle.y - y, middle.x + x, middle.y + y])
+    }
+
+    /// A box with sides so many times as long, around the same middle.
+    pub fn resized(&self, scale: f32) -> BoundingBox {
+        let (width, height) = (self.width() * scale, self.height() * scale);
+        BoundingBox::around(self.center(), width, height)
+    }
+
     /// Width in pixels; zero if the edges are in the wrong order.
     pub fn width(&self) -> f32 {
         (self.x_max - self.x_min).max(0.0)

@@ -44,6 +44,7 @@ mod tiff;
 mod webp;
 
 pub use codec::sniff;
+pub use containment::contain;
 pub use crop::{CROP_PX, square};
 pub(crate) use decode::decode_within;
 pub use decode::{Decoded, decode, decode_reduced};

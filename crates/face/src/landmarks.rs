@@ -296,12 +296,7 @@ fn bbox_of(values: &[f32; 4], back: &SimilarityTransform, half: f32) -> Option<B
     // `a` and `b` are scale times cosine and sine.
     let across = (half_width * back.a).hypot(half_height * back.b);
     let down = (half_width * back.b).hypot(half_height * back.a);
-    let bbox = BoundingBox::from_array([
-        middle.x - across,
-        middle.y - down,
-        middle.x + across,
-        middle.y + down,
-    ]);
+    let bbox = BoundingBox::around(middle, 2.0 * across, 2.0 * down);
     let finite = bbox.as_array().iter().all(|v| v.is_finite());
     (finite && across > 0.0 && down > 0.0).then_some(bbox)
 }

@@ -68,9 +68,13 @@ impl Photo {
     /// # Errors
     /// [`Error::NoFace`] if no face was found.
     pub fn largest(&self) -> Result<&Face, Error> {
-        let by_area = |a: &&Face, b: &&Face| a.bbox.area().total_cmp(&b.bbox.area());
-        self.faces.iter().max_by(by_area).ok_or(Error::NoFace)
+        largest(self.faces.iter()).ok_or(Error::NoFace)
     }
+}
+
+/// The face with the largest box.
+fn largest<'a>(faces: impl Iterator<Item = &'a Face>) -> Option<&'a Face> {
+    faces.max_by(|a, b| a.bbox.area().total_cmp(&b.bbox.area()))
 }
 
 /// Why a photo does not show the one face that an enrolment wants.
@@ -119,10 +123,8 @@ impl std::error::Error for NotOneFace {}
 pub fn one_clear_face(faces: &[Face], take_largest: bool) -> Result<&Face, NotOneFace> {
     let clear = || faces.iter().filter(|face| !face.is_unclear());
     let n_clear = clear().count();
-    let by_area = |a: &&Face, b: &&Face| a.bbox.area().total_cmp(&b.bbox.area());
-    let largest = clear().max_by(by_area);
     let best = faces.iter().map(|face| face.quality.recognisability);
-    let taken = largest.filter(|_| take_largest || n_clear == 1);
+    let taken = largest(clear()).filter(|_| take_largest || n_clear == 1);
     taken.ok_or_else(|| NotOneFace {
         n_faces: faces.len(),
         n_clear,

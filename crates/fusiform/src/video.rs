@@ -6,6 +6,7 @@
 //! not resemble each other, so that two people who cross do not become one.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -79,17 +80,13 @@ pub struct Appearance {
     pub template: Option<Template>,
 }
 
-/// A face of one frame.
-struct Shot {
-    time_ms: u64,
-    face: Face,
-}
-
 impl Engine {
-    /// Who passes by in a video file. `goes_on` is told the time of each frame that is looked at
-    /// and ends the work by `false`: what was seen until then is returned.
+    /// Who passes by in a video file. `goes_on` is told the time of each frame that is looked at and
+    /// the length of the video, both in milliseconds, and ends the work by `false`: what was seen
+    /// until then is returned.
     ///
-    /// A file that breaks off keeps what was seen before.
+    /// Of each face in view the best frame is kept, and one sum of its templates, however long the
+    /// video is. A file that breaks off keeps what was seen before.
     ///
     /// # Errors
     /// [`Error::Video`] names the file; [`Error::Face`] if a network fails.
@@ -98,7 +95,7 @@ impl Engine {
     /// ```no_run
     /// use fusiform::{Engine, VideoOptions};
     /// let engine = Engine::builtin()?;
-    /// let clip = engine.analyse_video("clip.mp4", &VideoOptions::default(), |_| true)?;
+    /// let clip = engine.analyse_video("clip.mp4", &VideoOptions::default(), |_, _| true)?;
     /// for seen in &clip.appearances {
     ///     println!("{} to {} ms", seen.start_ms, seen.end_ms);
     /// }
@@ -108,7 +105,7 @@ impl Engine {
         &self,
         path: impl AsRef<Path>,
         options: &VideoOptions,
-        mut goes_on: impl FnMut(u64) -> bool,
+        mut goes_on: impl FnMut(u64, u64) -> bool,
     ) -> Result<Clip, Error> {
         let path = path.as_ref();
         let of_file = |source| Error::Video {
@@ -123,7 +120,12 @@ impl Engine {
         };
         let mut frames = video.frames(options.interval);
         let mut tracker = Tracker::new(options.tracker.clone());
-        let mut tracks: BTreeMap<u64, Vec<Shot>> = BTreeMap::new();
+        let apart = match self.thresholds() {
+            Ok(thresholds) => thresholds.at_fmr(DIFFERENT_FMR)?.similarity,
+            Err(_) => f32::NEG_INFINITY,
+        };
+        let mut passing: BTreeMap<u64, Passing> = BTreeMap::new();
+        let mut passed: Vec<Passing> = Vec::new();
         let (mut n_frames, mut last_ms, mut broke_off) = (0, 0, None);
         let mut scene = 0;
         for frame in frames.by_ref() {
@@ -135,7 +137,7 @@ impl Engine {
                 }
                 Err(error) => return Err(of_file(error)),
             };
-            if !goes_on(frame.time_ms) {
+            if !goes_on(frame.time_ms, info.duration_ms) {
                 break;
             }
             (n_frames, last_ms) = (n_frames + 1, frame.time_ms);
@@ -149,18 +151,18 @@ impl Engine {
             // Taken from the end, so that the places of the others stay.
             seen.sort_by_key(|seen| std::cmp::Reverse(seen.face));
             for seen in seen {
-                tracks.entry(seen.track).or_default().push(Shot {
-                    time_ms: frame.time_ms,
-                    face: faces.swap_remove(seen.face),
-                });
+                let face = faces.swap_remove(seen.face);
+                match passing.entry(seen.track) {
+                    Entry::Vacant(new) => _ = new.insert(Passing::begin(frame.time_ms, face)),
+                    Entry::Occupied(mut known) if known.get().is_another(&face, apart) => {
+                        passed.push(known.insert(Passing::begin(frame.time_ms, face)));
+                    }
+                    Entry::Occupied(mut known) => known.get_mut().seen(frame.time_ms, face),
+                }
             }
         }
-        let apart = match self.thresholds() {
-            Ok(thresholds) => thresholds.at_fmr(DIFFERENT_FMR)?.similarity,
-            Err(_) => f32::NEG_INFINITY,
-        };
-        let parted = tracks.into_values().flat_map(|shots| parted(shots, apart));
-        let mut appearances: Vec<Appearance> = parted.filter_map(appearance).collect();
+        passed.extend(passing.into_values());
+        let mut appearances: Vec<Appearance> = passed.into_iter().map(Passing::ended).collect();
         appearances.sort_by_key(|seen| (seen.start_ms, seen.end_ms));
         Ok(Clip {
             codec: info.codec,
@@ -173,83 +175,82 @@ impl Engine {
     }
 }
 
-/// A track in parts within which its clear faces resemble each other more than strangers do.
-fn parted(shots: Vec<Shot>, apart: f32) -> Vec<Vec<Shot>> {
-    let mut parts: Vec<Vec<Shot>> = vec![Vec::new()];
-    // The last clear face decides: unclear ones resemble nobody, and go with those before them.
-    let mut last: Option<Template> = None;
-    for shot in shots {
-        let clear = shot
-            .face
-            .template
-            .as_ref()
-            .filter(|_| !shot.face.is_unclear());
-        if let (Some(template), Some(before)) = (clear, &last)
-            && before.similarity(template).is_ok_and(|s| s.0 < apart)
-        {
-            parts.push(Vec::new());
-        }
-        if let Some(template) = clear {
-            last = Some(template.clone());
-        }
-        if let Some(part) = parts.last_mut() {
-            part.push(shot);
+/// A face in view, as far as it was seen. Of its frames only the best is kept: the others would be
+/// 40 kB each.
+struct Passing {
+    /// Never empty.
+    boxes: Vec<(u64, BoundingBox)>,
+    best_ms: u64,
+    best: Face,
+    /// The last clear one: unclear faces resemble nobody, and go with those before them.
+    last: Option<Template>,
+    /// Sum of the clear ones, each times the square of its quality, with the best quality.
+    sum: Option<Template>,
+}
+
+impl Passing {
+    fn begin(time_ms: u64, face: Face) -> Passing {
+        let template = clear(&face).cloned();
+        let mut begun = Passing {
+            boxes: vec![(time_ms, face.bbox)],
+            best_ms: time_ms,
+            best: face,
+            last: None,
+            sum: None,
+        };
+        begun.add(template);
+        begun
+    }
+
+    /// Whether a face where this one should be resembles it less than strangers do.
+    fn is_another(&self, face: &Face, apart: f32) -> bool {
+        let similarity = clear(face).zip(self.last.as_ref());
+        similarity.is_some_and(|(a, b)| a.similarity(b).is_ok_and(|s| s.0 < apart))
+    }
+
+    fn seen(&mut self, time_ms: u64, face: Face) {
+        self.boxes.push((time_ms, face.bbox));
+        self.add(clear(&face).cloned());
+        if face.quality.overall >= self.best.quality.overall {
+            (self.best_ms, self.best) = (time_ms, face);
         }
     }
-    parts
-}
 
-fn appearance(shots: Vec<Shot>) -> Option<Appearance> {
-    let boxes: Vec<_> = shots
-        .iter()
-        .map(|shot| (shot.time_ms, shot.face.bbox))
-        .collect();
-    let (start_ms, end_ms) = (boxes.first()?.0, boxes.last()?.0);
-    let clear = shots.iter().filter(|shot| !shot.face.is_unclear());
-    let template = mean(clear.filter_map(|shot| shot.face.template.as_ref()));
-    let quality = |shot: &Shot| shot.face.quality.overall;
-    let best = shots
-        .into_iter()
-        .max_by(|a, b| quality(a).total_cmp(&quality(b)))?;
-    Some(Appearance {
-        start_ms,
-        end_ms,
-        boxes,
-        best_ms: best.time_ms,
-        best: best.face,
-        template,
-    })
-}
-
-/// The mean of templates of one model, weighed by the square of their quality, of length 1; its
-/// quality is the best one.
-fn mean<'a>(templates: impl Iterator<Item = &'a Template>) -> Option<Template> {
-    let mut mean: Option<Template> = None;
-    for template in templates {
+    fn add(&mut self, clear: Option<Template>) {
+        let Some(template) = clear else {
+            return;
+        };
         let weight = template.quality * template.quality;
-        let weighed = template.vector.iter().map(|x| x * weight);
-        match &mut mean {
-            None => {
-                mean = Some(Template {
-                    vector: weighed.collect(),
-                    ..template.clone()
-                });
-            }
-            Some(mean) => {
-                mean.quality = mean.quality.max(template.quality);
-                mean.vector
-                    .iter_mut()
-                    .zip(weighed)
-                    .for_each(|(sum, x)| *sum += x);
-            }
+        let sum = self.sum.get_or_insert_with(|| Template {
+            vector: vec![0.0; template.vector.len()],
+            ..template.clone()
+        });
+        sum.quality = sum.quality.max(template.quality);
+        let pairs = sum.vector.iter_mut().zip(&template.vector);
+        pairs.for_each(|(sum, x)| *sum += x * weight);
+        self.last = Some(template);
+    }
+
+    fn ended(self) -> Appearance {
+        Appearance {
+            start_ms: self.boxes[0].0,
+            end_ms: self.boxes[self.boxes.len() - 1].0,
+            boxes: self.boxes,
+            best_ms: self.best_ms,
+            best: self.best,
+            template: self.sum.and_then(of_length_1),
         }
     }
-    let mut mean = mean?;
-    let length = mean.vector.iter().map(|x| x * x).sum::<f32>().sqrt();
-    // Of no quality at all, or of opposite directions.
-    if length == 0.0 {
-        return None;
-    }
-    mean.vector.iter_mut().for_each(|x| *x /= length);
-    Some(mean)
+}
+
+/// The template of a face by which somebody can be recognised.
+fn clear(face: &Face) -> Option<&Template> {
+    face.template.as_ref().filter(|_| !face.is_unclear())
+}
+
+/// `None` for a sum of no quality at all, or of opposite directions.
+fn of_length_1(mut sum: Template) -> Option<Template> {
+    let length = sum.vector.iter().map(|x| x * x).sum::<f32>().sqrt();
+    sum.vector.iter_mut().for_each(|x| *x /= length);
+    (length > 0.0).then_some(sum)
 }

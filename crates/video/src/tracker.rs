@@ -5,7 +5,7 @@
 //! should be now comes from a Kalman filter (Kalman, 1960) of constant velocity for each of middle
 //! and sides. Numbers count from 0 within one tracker and mean nothing beyond it.
 
-use fusiform_face::geometry::BoundingBox;
+use fusiform_face::geometry::{BoundingBox, Point};
 
 /// When boxes are one face.
 #[derive(Debug, Clone, PartialEq)]
@@ -91,7 +91,7 @@ impl Tracker {
                     continue;
                 }
                 for (track, expected) in expected.iter().enumerate() {
-                    let overlap = enlarged(expected).iou(&enlarged(bbox));
+                    let overlap = expected.resized(ENLARGED).iou(&bbox.resized(ENLARGED));
                     if !taken[track] && overlap >= self.options.min_overlap {
                         pairs.push((overlap, face, track));
                     }
@@ -141,14 +141,12 @@ impl Track {
         let seconds = seconds(self.seen_ms, time_ms);
         let [x, y, width, height] = self.motion.map(|m| m.position + m.velocity * seconds);
         // A face does not shrink to nothing while it is not seen.
-        let half_width = width.max(self.motion[2].position / 2.0) / 2.0;
-        let half_height = height.max(self.motion[3].position / 2.0) / 2.0;
-        BoundingBox::from_array([
-            x - half_width,
-            y - half_height,
-            x + half_width,
-            y + half_height,
-        ])
+        let least = |side: f32, seen: &Motion| side.max(seen.position / 2.0);
+        let (width, height) = (
+            least(width, &self.motion[2]),
+            least(height, &self.motion[3]),
+        );
+        BoundingBox::around(Point { x, y }, width, height)
     }
 
     fn seen(&mut self, time_ms: u64, bbox: &BoundingBox) {
@@ -168,15 +166,6 @@ fn measured(bbox: &BoundingBox) -> [f32; 4] {
 
 fn seconds(from_ms: u64, to_ms: u64) -> f32 {
     to_ms.saturating_sub(from_ms) as f32 / 1000.0
-}
-
-fn enlarged(bbox: &BoundingBox) -> BoundingBox {
-    let middle = bbox.center();
-    let (x, y) = (
-        bbox.width() * ENLARGED / 2.0,
-        bbox.height() * ENLARGED / 2.0,
-    );
-    BoundingBox::from_array([middle.x - x, middle.y - y, middle.x + x, middle.y + y])
 }
 
 /// A number that changes at a rate: a Kalman filter of two states. Variances are in squares of the

@@ -1,11 +1,10 @@
 //! A video file. In: a path. Out: its pictures and frames, decoded on a thread of their own.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::sync::mpsc::{Receiver, sync_channel};
 use std::time::Duration;
 
-use fusiform_face::image::{Image, Orientation};
+use fusiform_face::image::{Image, Orientation, contain};
 
 use crate::codec::{Codec, Decoder};
 use crate::container::{Container, Sample};
@@ -80,10 +79,9 @@ impl Video {
             let mut ended = None;
             while ended.is_none() {
                 // What a decoder leaves behind a panic is not used again.
-                let step = catch_unwind(AssertUnwindSafe(|| step(&mut container, &mut decoder)));
-                let panicked =
-                    || VideoError::Decoder("it panicked over a damaged frame".to_owned());
-                let (pictures, end) = step.unwrap_or_else(|_| (Vec::new(), Some(Err(panicked()))));
+                let step = contain(|| step(&mut container, &mut decoder));
+                let (pictures, end) =
+                    step.unwrap_or_else(|why| (Vec::new(), Some(Err(VideoError::Decoder(why)))));
                 for picture in pictures {
                     if to.send(Ok(Step::Shown(picture))).is_err() {
                         return;

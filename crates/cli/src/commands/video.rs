@@ -18,7 +18,6 @@ use fusiform::models::Threshold;
 use fusiform::verify::Verdict;
 use fusiform::video::Appearance;
 use fusiform::{Clip, VideoOptions};
-use indicatif::ProgressBar;
 use serde::Serialize;
 
 use self::seen::{Seen, clock};
@@ -160,11 +159,15 @@ fn watched(
     stop: &AtomicBool,
 ) -> Result<Watched> {
     let bar = context.printer.bar(0, "looking at frames");
+    let interval_ms = options.interval.as_millis().max(1) as u64;
     let clip = context.on_all_threads(|| {
-        known.engine.analyse_video(file, options, |time_ms| {
-            at(&bar, time_ms, options.interval);
-            !stop.load(Ordering::Relaxed)
-        })
+        known
+            .engine
+            .analyse_video(file, options, |time_ms, duration_ms| {
+                bar.set_length(duration_ms / interval_ms);
+                bar.set_position(time_ms / interval_ms);
+                !stop.load(Ordering::Relaxed)
+            })
     });
     bar.finish_and_clear();
     let clip: Clip = clip??;
@@ -182,14 +185,6 @@ fn watched(
         unknown: clip.appearances.len() - appearances.len(),
         appearances,
     })
-}
-
-/// The bar counts frames; how many there will be is not known before.
-fn at(bar: &ProgressBar, time_ms: u64, interval: Duration) {
-    let interval_ms = u64::try_from(interval.as_millis())
-        .unwrap_or(u64::MAX)
-        .max(1);
-    bar.set_position(time_ms / interval_ms);
 }
 
 /// Who an appearance is, if it is somebody with a name beyond doubt.

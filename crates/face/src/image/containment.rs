@@ -15,7 +15,7 @@ thread_local! {
 }
 
 /// Runs `work`; a panic in it becomes `Err` with its message and prints nothing.
-pub(super) fn contain<T>(work: impl FnOnce() -> T) -> Result<T, String> {
+pub fn contain<T>(work: impl FnOnce() -> T) -> Result<T, String> {
     install_hook();
     let before = IS_CONTAINED.replace(true);
     // Nothing that `work` may leave half done survives: its bytes are borrowed and never written.

@@ -167,7 +167,7 @@ impl Locator {
         };
         let mut refined = None;
         if let Some(network) = &self.landmarks {
-            let boxes = DRAWN_SCALES.map(|scale| resized(bbox, scale));
+            let boxes = DRAWN_SCALES.map(|scale| bbox.resized(scale));
             let seen = network.refine(image, &boxes, 0.0)?.into_iter().flatten();
             refined = seen.max_by(|a, b| a.score.total_cmp(&b.score));
             face.score = refined.map_or(0.0, |seen| seen.score);
@@ -232,13 +232,6 @@ impl Located {
             }),
         }
     }
-}
-
-/// A box with sides so many times as long, around the same middle.
-fn resized(bbox: &BoundingBox, scale: f32) -> BoundingBox {
-    let middle = bbox.center();
-    let (x, y) = (bbox.width() * scale / 2.0, bbox.height() * scale / 2.0);
-    BoundingBox::from_array([middle.x - x, middle.y - y, middle.x + x, middle.y + y])
 }
 
 /// Whether a face stands upright, more or less, once its picture is turned clockwise by so much;

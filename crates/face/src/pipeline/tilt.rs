@@ -48,19 +48,10 @@ impl Tilted {
     /// without landmarks.
     pub(super) fn undo(&self, face: &DetectedFace) -> DetectedFace {
         let back = self.onto.inverse();
-        let Point { x, y } = back.apply(face.bbox.center());
-        let (half_width, half_height) = (
-            face.bbox.width() * back.scale() / 2.0,
-            face.bbox.height() * back.scale() / 2.0,
-        );
-        let bbox = [
-            x - half_width,
-            y - half_height,
-            x + half_width,
-            y + half_height,
-        ];
+        let (bbox, scale) = (&face.bbox, back.scale());
+        let middle = back.apply(bbox.center());
         DetectedFace {
-            bbox: BoundingBox::from_array(bbox),
+            bbox: BoundingBox::around(middle, bbox.width() * scale, bbox.height() * scale),
             score: face.score,
             landmarks: None,
         }

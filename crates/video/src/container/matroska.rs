@@ -2,9 +2,8 @@
 
 use std::fs::File;
 use std::io::BufReader;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use fusiform_face::image::Orientation;
+use fusiform_face::image::{Orientation, contain};
 use matroska_demuxer::{Frame, MatroskaFile as Demuxer, TrackType};
 
 use super::track::{Sample, Track};
@@ -101,12 +100,8 @@ impl MatroskaFile {
 fn contained<T>(
     work: impl FnOnce() -> Result<T, matroska_demuxer::DemuxError>,
 ) -> Result<T, VideoError> {
-    match catch_unwind(AssertUnwindSafe(work)) {
-        Ok(Ok(value)) => Ok(value),
+    contain(work)
+        .map_err(|why| VideoError::Container(format!("its elements contradict: {why}")))?
         // Its text is empty for some errors.
-        Ok(Err(error)) => Err(VideoError::Container(format!("{error:?}"))),
-        Err(_) => Err(VideoError::Container(
-            "its elements contradict each other".to_owned(),
-        )),
-    }
+        .map_err(|error| VideoError::Container(format!("{error:?}")))
 }

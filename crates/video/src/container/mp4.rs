@@ -3,9 +3,8 @@
 
 use std::fs::File;
 use std::io::{BufReader, Read, Seek, SeekFrom};
-use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use fusiform_face::image::Orientation;
+use fusiform_face::image::{Orientation, contain};
 use re_mp4::{Mp4, StsdBoxContent, TrackKind};
 
 use super::track::{Sample, Track};
@@ -31,16 +30,9 @@ impl Mp4File {
         let mut counted = Counted::default();
         let whole = counted.boxes(&mut file, size, 0, limits)?;
         file.seek(SeekFrom::Start(0))?;
-        let read = catch_unwind(AssertUnwindSafe(|| Mp4::read(&mut file, whole)));
-        let parsed = match read {
-            Ok(Ok(parsed)) => parsed,
-            Ok(Err(error)) => return Err(VideoError::Container(error.to_string())),
-            Err(_) => {
-                return Err(VideoError::Container(
-                    "its tables contradict each other".into(),
-                ));
-            }
-        };
+        let parsed = contain(|| Mp4::read(&mut file, whole))
+            .map_err(|why| VideoError::Container(format!("its tables contradict: {why}")))?
+            .map_err(|error| VideoError::Container(error.to_string()))?;
         let (track, samples) = video_track(&parsed)?;
         let first = samples.iter().map(|s| s.composition_timestamp).min();
         Ok(Mp4File {
