@@ -23,9 +23,9 @@ import numpy as np
 import data
 import lfw
 from evaluate_detector import Network, session_of, without_faces
-from landmark_data import cut, four
-from landmark_views import AGAIN_HALF, frames
-from landmarks import SIDE, circle
+from landmark_data import four
+from landmark_views import AGAIN_HALF, frames, round_crop
+from landmarks import SIDE
 
 ANGLES = (0, 15, 30, 45, 60, 90, 180)
 WAYS = ("the detector's", "one pass", "two passes")
@@ -41,7 +41,6 @@ class Refiner:
 
     def __init__(self, path):
         self.session = session_of(path)
-        self.round = circle().numpy()[..., None]
 
     def __call__(self, image, box, passes=2):
         middle, half, roll = (box[:2] + box[2:]) / 2, (box[2:] - box[:2]).max() / 2, 0.0
@@ -53,12 +52,8 @@ class Refiner:
         return found
 
     def once(self, image, middle, half, roll):
-        k = SIDE / 2 / max(half, 1.0)
-        turn = np.array([[np.cos(roll), np.sin(roll)], [-np.sin(roll), np.cos(roll)]]) * k
-        matrix = np.hstack([turn, ((SIDE - 1) / 2 - turn @ (middle - 0.5))[:, None]])
-        crop = (cut(image, matrix, SIDE).astype(np.float32) - 127.5) * self.round + 127.5
-        feed = {"crop": crop.transpose(2, 0, 1)[None]}
-        points, face, error = self.session.run(["points", "face", "error"], feed)
+        crop, turn = round_crop(image, middle, half, roll)
+        points, face, error = self.session.run(["points", "face", "error"], {"crop": crop[None]})
         points = points.reshape(5, 2) * (SIDE / 2) @ np.linalg.inv(turn).T + middle
         return points, float(face[0, 0]), float(error[0, 0])
 

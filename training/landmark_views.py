@@ -17,7 +17,7 @@ import cv2
 import numpy as np
 import torch
 
-from landmark_data import EYES, MIRRORED, PATCH, TEMPLATE
+from landmark_data import EYES, MIRRORED, PATCH, TEMPLATE, cut
 from landmarks import SIDE, circle
 
 # The face in a box of the shipped detector, by 3,050 faces of scenes turned by all angles: half of
@@ -37,8 +37,18 @@ LEAST_CONTRAST = 7.0
 MEAN = (TEMPLATE - TEMPLATE.mean(0)) @ np.array([1, 1j])
 MIDDLE = (MEAN[:2].mean() + MEAN[3:].mean()) / 2
 
+ROUND = circle().numpy()[..., None]
 # The columns of a crop as -1..1.
 ACROSS = np.tile(np.linspace(-1, 1, SIDE, dtype=np.float32), (SIDE, 1))
+
+
+def round_crop(image, middle, half, roll):
+    """What the network sees of a photo: float32 [3, 64, 64]; and photo → crop without its shift."""
+    k = SIDE / 2 / max(half, 1.0)
+    turn = np.array([[np.cos(roll), np.sin(roll)], [-np.sin(roll), np.cos(roll)]]) * k
+    matrix = np.hstack([turn, ((SIDE - 1) / 2 - turn @ (middle - 0.5))[:, None]])
+    seen = (cut(image, matrix, SIDE).astype(np.float32) - 127.5) * ROUND + 127.5
+    return seen.transpose(2, 0, 1), turn
 
 
 class Squares:

@@ -20,9 +20,8 @@ import numpy as np
 import torch
 
 import data
-from landmark_data import cut
-from landmark_views import AGAIN_HALF, frames
-from landmarks import SIDE, Boxes, Landmarks, circle
+from landmark_views import AGAIN_HALF, frames, round_crop
+from landmarks import SIDE, Boxes, Landmarks
 
 # The shortest side of a box and the least score of YuNet's labels that are learnt.
 LEAST_PX, LEAST_SCORE = 5, 0.6
@@ -36,17 +35,10 @@ class LastPass:
     """Photo and boxes → for each the features of the last pass, and middle, half side and roll of its crop."""
 
     def __init__(self, net):
-        self.net, self.round = net, circle().numpy()[..., None]
-
-    def crop(self, image, middle, half, roll):
-        k = SIDE / 2 / max(half, 1.0)
-        turn = np.array([[np.cos(roll), np.sin(roll)], [-np.sin(roll), np.cos(roll)]]) * k
-        matrix = np.hstack([turn, ((SIDE - 1) / 2 - turn @ (middle - 0.5))[:, None]])
-        seen = (cut(image, matrix, SIDE).astype(np.float32) - 127.5) * self.round + 127.5
-        return seen.transpose(2, 0, 1), turn
+        self.net = net
 
     def run(self, image, frames_of):
-        crops, turns = zip(*(self.crop(image, *frame) for frame in frames_of))
+        crops, turns = zip(*(round_crop(image, *frame) for frame in frames_of))
         with torch.no_grad():
             features = self.net.features(torch.from_numpy(np.stack(crops)))
             points = self.net.out(features)[:, :10].numpy().reshape(-1, 5, 2) * (SIDE / 2)
