@@ -196,10 +196,7 @@ pub(crate) fn place_in_copies(
             .query_map([photo], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?
             .collect::<rusqlite::Result<_>>()?;
         for (other, orientation, is_earlier) in links {
-            let orientation = Orientation::ALL
-                .into_iter()
-                .find(|o| *o as u32 == orientation)
-                .unwrap_or_default();
+            let orientation = Orientation::from_exif(orientation).unwrap_or_default();
             if found.iter().all(|(known, _)| *known != other) {
                 let place = match is_earlier {
                     true => place.upright(orientation),

@@ -156,8 +156,16 @@ impl Album {
     /// # Errors
     /// [`Error::Sqlite`].
     pub fn missing_roots(&self) -> Result<Vec<MissingRoot>, Error> {
+        self.missing_of(self.roots()?)
+    }
+
+    /// Those of some folders that are not there now, or hold nothing.
+    pub(crate) fn missing_of(
+        &self,
+        roots: impl IntoIterator<Item = PathBuf>,
+    ) -> Result<Vec<MissingRoot>, Error> {
         let mut missing: Vec<MissingRoot> = Vec::new();
-        for path in self.roots()? {
+        for path in roots {
             // Of folders within one another the outer one tells.
             let is_told = |outer: &MissingRoot| path.starts_with(&outer.path);
             if is_there(&path) || missing.iter().any(is_told) {

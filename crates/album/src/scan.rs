@@ -228,11 +228,10 @@ pub fn scan(
     if !summary.interrupted {
         let excluded: Vec<PathBuf> = summary.excluded.iter().map(|(p, _)| p.clone()).collect();
         summary.n_excluded_files = album.files_within(&excluded)?;
-        let missing = album.missing_roots()?.into_iter();
         let of_scan = |path: &PathBuf| found.roots.iter().any(|root| path.starts_with(root));
-        summary.emptied = missing
-            .filter(|missing| missing.is_empty && of_scan(&missing.path))
-            .collect();
+        let mut missing = album.missing_of(album.roots()?.into_iter().filter(of_scan))?;
+        missing.retain(|missing| missing.is_empty);
+        summary.emptied = missing;
         summary.gone = album.reconcile(&found.roots, &listed, &unread)?;
     }
     summary.problems.sort();

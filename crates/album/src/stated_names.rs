@@ -58,7 +58,7 @@ impl Album {
                 for StatedName { name, source } in of_photo.names.iter().filter(|_| !erased) {
                     let Ok(name) = valid_name(name) else { continue };
                     let is_known = wanted.keys().any(|known| is_same_name(known, &name));
-                    if !is_known && !name.is_empty() {
+                    if !is_known {
                         wanted.insert(name, source);
                     }
                 }

@@ -7,6 +7,7 @@ use std::io::Write;
 use base64::display::Base64Display;
 use base64::engine::general_purpose::STANDARD;
 
+use fusiform::album::{counted, thousands};
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
 /// The page shows the pictures and styles it contains, and loads or runs nothing.
@@ -121,7 +122,7 @@ fn head(page: &Page) -> String {
             p.made { (visible(&page.created)) }
             dl.counts {
                 @for (n, one, many) in counts {
-                    div { dt { (if n == 1 { one } else { many }) } dd { (grouped(n)) } }
+                    div { dt { (if n == 1 { one } else { many }) } dd { (thousands(n)) } }
                 }
             }
         }
@@ -156,7 +157,7 @@ fn person(idx: usize, strip: &PersonStrip) -> Markup {
             ul.strip role="list" tabindex="0" aria-label={ "Faces of " (shown) } {
                 @for crop in &strip.crops { (face(name.unwrap_or("Someone"), crop)) }
                 @if strip.n_more > 0 {
-                    li.more { span { (grouped(strip.n_more)) " more" } }
+                    li.more { span { (thousands(strip.n_more)) " more" } }
                 }
             }
         }
@@ -231,23 +232,6 @@ fn visible(text: &str) -> String {
         c => c,
     };
     text.chars().map(shown).collect()
-}
-
-fn counted(n: usize, one: &str, many: &str) -> String {
-    format!("{} {}", grouped(n), if n == 1 { one } else { many })
-}
-
-/// `12,345`
-fn grouped(n: usize) -> String {
-    let digits = n.to_string();
-    let mut grouped = String::new();
-    for (idx, digit) in digits.chars().enumerate() {
-        if idx > 0 && (digits.len() - idx).is_multiple_of(3) {
-            grouped.push(',');
-        }
-        grouped.push(digit);
-    }
-    grouped
 }
 
 #[cfg(test)]

@@ -215,7 +215,7 @@ impl Answer {
             notes: told(&summary.notes, |file, note| Note { file, note }),
             unread_by_kind: by_kind(&summary.unread),
             unread: told(&summary.unread, |file, kind| Unread { file, kind }),
-            excluded_by_reason: by_kind(&summary.excluded),
+            excluded_by_reason: counts(summary.excluded.iter().map(|(_, why)| why.clone())),
             excluded: told(&summary.excluded, |path, reason| Left { path, reason }),
             excluded_now: summary.n_excluded_files,
             no_pictures_by_ending: summary.no_pictures.clone(),

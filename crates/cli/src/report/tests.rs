@@ -252,9 +252,3 @@ fn every_element_is_closed() {
     }
     assert!(open.is_empty(), "{open:?}");
 }
-
-#[test]
-fn thousands_are_grouped() {
-    let written = [0, 12, 999, 1000, 12_345, 1_234_567].map(grouped);
-    assert_eq!(written, ["0", "12", "999", "1,000", "12,345", "1,234,567"]);
-}
