@@ -17,15 +17,21 @@
 
 mod codec;
 mod container;
+mod coverage;
 mod cut;
 mod error;
+mod ffmpeg;
 mod limits;
 mod picture;
 mod tracker;
 mod video;
 
 pub use codec::Codec;
+pub use coverage::{
+    Coverage, CoverageOptions, FaceSeen, FrameCover, FrameSeen, Likeness, coverage,
+};
 pub use error::VideoError;
+pub use ffmpeg::{Encoder, EncoderOptions, start_ms};
 pub use limits::VideoLimits;
 pub use picture::{Colour, Picture, Planes};
 pub use tracker::{Seen, Tracker, TrackerOptions};

@@ -41,7 +41,7 @@ struct Answer {
 #[derive(Serialize)]
 struct Watched {
     video: String,
-    codec: &'static str,
+    codec: String,
     duration_ms: u64,
     frames: usize,
     damaged_frames: u64,
@@ -177,7 +177,7 @@ fn watched(
     }
     Ok(Watched {
         video: shown(file),
-        codec: clip.codec.name(),
+        codec: clip.codec_name,
         duration_ms: clip.duration_ms,
         frames: clip.n_frames,
         damaged_frames: clip.n_damaged,

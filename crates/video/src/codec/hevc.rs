@@ -19,6 +19,7 @@ pub(super) struct Decoder {
     length_size: u8,
     /// Times of samples whose pictures have not been shown: the first shown has the least.
     times: BinaryHeap<Reverse<u64>>,
+    max_pixels: u64,
 }
 
 impl Decoder {
@@ -33,6 +34,7 @@ impl Decoder {
             decoder: Box::new(decoder.with_display_order()),
             length_size,
             times: BinaryHeap::new(),
+            max_pixels: limits.max_pixels,
         };
         for unit in units.iter().filter_map(|unit| rust_h265::parse_nal(unit)) {
             decoder.unit(&unit)?;
@@ -75,7 +77,9 @@ impl Decoder {
         let what = match self.decoder.decode_nal(unit) {
             Ok(_) => return Ok(true),
             Err(DecodeError::Unsupported(what)) => what.to_string(),
-            Err(error @ DecodeError::ResourceLimit(_)) => error.to_string(),
+            Err(DecodeError::ResourceLimit(_)) => {
+                return Err(VideoError::TooManyPixels(self.max_pixels));
+            }
             Err(_) => return Ok(false),
         };
         Err(VideoError::Unsupported {
@@ -87,6 +91,7 @@ impl Decoder {
     fn picture(&mut self, frame: Frame) -> Result<Picture, VideoError> {
         let (chroma_width_px, chroma_height_px) = match frame.chroma_format_idc {
             3 => (frame.width, frame.height),
+            2 => (frame.width / 2, frame.height),
             _ => (frame.width / 2, frame.height / 2),
         };
         let planes = Planes {
