@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use fusiform_search::template::Template;
 pub use fusiform_video::{
-    Codec, CoverageOptions, Likeness, TrackerOptions, VideoError, VideoLimits,
+    Codec, CoverageOptions, Likeness, TrackerOptions, VideoError, VideoLimits, has_video_signature,
 };
 use fusiform_video::{Tracker, Video};
 

@@ -27,6 +27,7 @@ mod tracker;
 mod video;
 
 pub use codec::Codec;
+pub use container::has_video_signature;
 pub use coverage::{
     Coverage, CoverageOptions, FaceSeen, FrameCover, FrameSeen, Likeness, coverage,
 };

@@ -22,7 +22,7 @@ use crate::cover::COVER_SCORE;
 use crate::engine::Engine;
 use crate::error::Error;
 use crate::photo::{AnalyseOptions, Face};
-use crate::{DetectOptions, Image};
+use crate::{BoundingBox, DetectOptions, Image};
 
 /// How a video is covered.
 #[derive(Debug, Clone)]
@@ -106,7 +106,7 @@ impl Engine {
         from: &Path,
         to: &Path,
         options: &RedactVideoOptions,
-        likeness: &(dyn Fn(&Face) -> Result<Likeness, Error> + Sync),
+        likeness: &dyn Fn(&Face) -> Result<Likeness, Error>,
         mut goes_on: impl FnMut(u64, u64) -> bool,
     ) -> Result<Option<RedactedVideo>, Error> {
         let of_file = |source| Error::Video {
@@ -162,7 +162,7 @@ impl Engine {
         &self,
         path: &Path,
         options: &RedactVideoOptions,
-        likeness: &(dyn Fn(&Face) -> Result<Likeness, Error> + Sync),
+        likeness: &dyn Fn(&Face) -> Result<Likeness, Error>,
         goes_on: &mut dyn FnMut(u64, u64) -> bool,
     ) -> Result<Option<Vec<Looked>>, Error> {
         let of_file = |source| Error::Video {
@@ -194,9 +194,9 @@ impl Engine {
                 return Ok(None);
             }
             let look = |(frame, is_thorough): &(Frame, bool)| {
-                self.look_at_frame(frame, *is_thorough, options, likeness)
+                self.look_at_frame(frame, *is_thorough, options)
             };
-            let found: Vec<Result<Looked, Error>> = std::thread::scope(|scope| {
+            let found: Vec<Result<Found, Error>> = std::thread::scope(|scope| {
                 let started: Vec<_> = batch
                     .iter()
                     .map(|frame| scope.spawn(move || look(frame)))
@@ -207,8 +207,8 @@ impl Engine {
                     .map(|done| done.unwrap_or_else(|why| std::panic::resume_unwind(why)))
                     .collect()
             });
-            for frame in found {
-                looked.push(frame?);
+            for ((frame, _), found) in batch.iter().zip(found) {
+                looked.push(found?.judged(frame, likeness)?);
             }
         }
         match frames.damaged() {
@@ -223,39 +223,63 @@ impl Engine {
         frame: &Frame,
         is_thorough: bool,
         options: &RedactVideoOptions,
-        likeness: &(dyn Fn(&Face) -> Result<Likeness, Error> + Sync),
-    ) -> Result<Looked, Error> {
+    ) -> Result<Found, Error> {
         let mut looking = AnalyseOptions {
             detect: options.detect.clone(),
             ..AnalyseOptions::default()
         };
         looking.detect.try_turned &= is_thorough;
-        let mut faces = Vec::new();
-        for face in self.analyse_image(&frame.image, &looking)?.faces {
-            faces.push(FaceSeen {
-                bbox: face.bbox,
-                score: face.score,
-                likeness: likeness(&face)?,
-            });
-        }
+        let faces = self.analyse_image(&frame.image, &looking)?.faces;
+        let mut more = Vec::new();
         if is_thorough && !faces.is_empty() {
             let mut copy = frame.image.clone();
             let mut covered: Vec<_> = faces.iter().map(|face| face.bbox).collect();
             redact(&mut copy, &covered, &[]);
             self.cover_remaining(&mut copy, &mut covered, &[], &looking)?;
-            faces.extend(covered[faces.len()..].iter().map(|&bbox| FaceSeen {
-                bbox,
-                score: COVER_SCORE,
-                likeness: Likeness::Other,
-            }));
+            more = covered.split_off(faces.len());
         }
+        Ok(Found {
+            faces,
+            more,
+            hash: hash(&frame.image),
+        })
+    }
+}
+
+/// What was found in a frame.
+struct Found {
+    faces: Vec<Face>,
+    /// Found when the others were covered.
+    more: Vec<BoundingBox>,
+    hash: u64,
+}
+
+impl Found {
+    fn judged(
+        self,
+        frame: &Frame,
+        likeness: &dyn Fn(&Face) -> Result<Likeness, Error>,
+    ) -> Result<Looked, Error> {
+        let mut faces = Vec::with_capacity(self.faces.len() + self.more.len());
+        for face in &self.faces {
+            faces.push(FaceSeen {
+                bbox: face.bbox,
+                score: face.score,
+                likeness: likeness(face)?,
+            });
+        }
+        faces.extend(self.more.into_iter().map(|bbox| FaceSeen {
+            bbox,
+            score: COVER_SCORE,
+            likeness: Likeness::Other,
+        }));
         Ok(Looked {
             seen: FrameSeen {
                 time_ms: frame.time_ms,
                 scene: frame.scene,
                 faces,
             },
-            hash: hash(&frame.image),
+            hash: self.hash,
         })
     }
 }
