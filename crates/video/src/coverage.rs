@@ -51,12 +51,15 @@ pub struct FrameSeen {
 pub struct CoverageOptions {
     /// Before a face was found first, and after it was found last.
     pub margin_ms: u64,
-    /// The same for a face that was found once or twice and not for sure: most are no faces.
+    /// The same for a face that was found only for a moment and not for sure: most are no faces.
     pub doubtful_margin_ms: u64,
     /// Longest time between two frames of one track.
     pub bridged_ms: u64,
     /// Score from which on a face is found for sure.
     pub sure_score: f32,
+    /// Score from which on a box is covered even if it is found in one frame alone; a weaker one
+    /// counts if it is where one is in other frames.
+    pub cover_score: f32,
     /// Frames around one that must agree on whom it shows: so long before and after.
     pub agreeing_ms: u64,
     /// So many of them at least must be sure.
@@ -64,13 +67,14 @@ pub struct CoverageOptions {
 }
 
 impl Default for CoverageOptions {
-    /// 1 second, 0.2 seconds, 2 seconds, 0.6, half a second, 3 frames.
+    /// 1 second, 0.2 seconds, 2 seconds, 0.6, 0.3, half a second, 3 frames.
     fn default() -> CoverageOptions {
         CoverageOptions {
             margin_ms: 1000,
             doubtful_margin_ms: 200,
             bridged_ms: 2000,
             sure_score: 0.6,
+            cover_score: 0.3,
             agreeing_ms: 500,
             min_agreeing: 3,
         }
@@ -104,6 +108,10 @@ type Place = (usize, usize);
 
 /// Places a covered face may have moved to, between two ends, at most.
 const MAX_SWEPT: usize = 12;
+/// Frames in which weak boxes must be where a face would be.
+const MIN_PLACES: usize = 3;
+/// So long a face must be found, if not for sure, not to be there for a moment only.
+const MOMENT_MS: u64 = 300;
 /// A face's motion is measured over so long.
 const MOTION_MS: u64 = 400;
 /// Sides by which a box grows in a second in which the face is not found.
@@ -170,12 +178,16 @@ impl Scene<'_> {
     }
 
     fn cover(&self, found: &mut Coverage, offset: usize) {
-        let forwards = self.tracks(false);
+        let (forwards, backwards) = (self.tracks(false), self.tracks(true));
         let mut kept: Vec<Vec<bool>> = self
             .frames
             .iter()
             .map(|frame| vec![false; frame.faces.len()])
             .collect();
+        let mut is_face = kept.clone();
+        for (frame, face) in forwards.iter().chain(&backwards).flatten() {
+            is_face[*frame][*face] = true;
+        }
         for track in &forwards {
             let mut is_kept = false;
             for n in 0..track.len() {
@@ -192,10 +204,11 @@ impl Scene<'_> {
         }
         let frames = &mut found.frames[offset..][..self.frames.len()];
         for (n, frame) in self.frames.iter().enumerate() {
-            for (face, is_kept) in frame.faces.iter().zip(&kept[n]) {
-                match is_kept {
-                    true => frames[n].kept.push(face.bbox),
-                    false => frames[n].covered.push(face.bbox),
+            for (at, face) in frame.faces.iter().enumerate() {
+                match (kept[n][at], is_face[n][at]) {
+                    (true, _) => frames[n].kept.push(face.bbox),
+                    (false, true) => frames[n].covered.push(face.bbox),
+                    (false, false) => {}
                 }
             }
         }
@@ -206,11 +219,16 @@ impl Scene<'_> {
                 found.n_bridged += 1;
             }
         };
-        for track in forwards.iter().chain(&self.tracks(true)) {
+        for track in forwards.iter().chain(&backwards) {
             self.bridge(track, &mut add);
             let is_kept = |(frame, face): Place| kept[frame][face];
             self.extend(track, is_kept, &mut add);
         }
+    }
+
+    fn best_score(&self, track: &[Place]) -> f32 {
+        let scores = track.iter().map(|place| self.face(*place).score);
+        scores.fold(0.0, f32::max)
     }
 
     /// Faces passing by, each with its places in the order of time.
@@ -246,6 +264,9 @@ impl Scene<'_> {
         if backwards {
             tracks.iter_mut().for_each(|track| track.reverse());
         }
+        tracks.retain(|track| {
+            track.len() >= MIN_PLACES || self.best_score(track) >= self.options.cover_score
+        });
         tracks
     }
 
@@ -310,8 +331,8 @@ impl Scene<'_> {
         let (Some(&first), Some(&last)) = (track.first(), track.last()) else {
             return;
         };
-        let best = track.iter().map(|place| self.face(*place).score);
-        let is_sure = track.len() > 2 || best.fold(0.0, f32::max) >= self.options.sure_score;
+        let is_brief = self.time_ms(last) - self.time_ms(first) < MOMENT_MS;
+        let is_sure = !is_brief || self.best_score(track) >= self.options.sure_score;
         let margin_ms = match is_sure {
             true => self.options.margin_ms,
             false => self.options.doubtful_margin_ms,
@@ -375,3 +396,6 @@ fn swept(bbox: &BoundingBox, velocity: Point, seconds: f32) -> impl Iterator<Ite
         grown.shifted(x * part, y * part)
     })
 }
+
+#[cfg(test)]
+mod tests;

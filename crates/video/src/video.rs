@@ -103,7 +103,7 @@ impl Video {
             Err(error) => error,
         };
         let codec_name = match &refused {
-            VideoError::Codec(name) => name.clone(),
+            VideoError::Codec(name) | VideoError::NoVideo(name) => name.clone(),
             VideoError::Container(_) | VideoError::Unsupported { .. } => Codec::Other.name().into(),
             _ => return Err(refused),
         };
@@ -124,6 +124,7 @@ impl Video {
                 VideoError::Container(what) => {
                     VideoError::Container(format!("{what}; ffmpeg: {said}"))
                 }
+                VideoError::NoVideo(_) => refused,
                 _ => VideoError::Ffmpeg(said),
             }),
             Err(error) => Err(error),

@@ -91,7 +91,6 @@ impl Decoder {
     fn picture(&mut self, frame: Frame) -> Result<Picture, VideoError> {
         let (chroma_width_px, chroma_height_px) = match frame.chroma_format_idc {
             3 => (frame.width, frame.height),
-            2 => (frame.width / 2, frame.height),
             _ => (frame.width / 2, frame.height / 2),
         };
         let planes = Planes {

@@ -29,6 +29,7 @@ impl MatroskaFile {
         limits: &VideoLimits,
     ) -> Result<MatroskaFile, VideoError> {
         let near = Near {
+            size: file.get_ref().metadata()?.len(),
             file,
             most: limits.max_sample_bytes,
         };
@@ -105,6 +106,7 @@ impl MatroskaFile {
 /// the largest sample: a sparse file is as long as it says, whatever it holds.
 struct Near {
     file: BufReader<File>,
+    size: u64,
     most: u64,
 }
 
@@ -116,25 +118,25 @@ impl Read for Near {
 
 impl Seek for Near {
     fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
-        let SeekFrom::End(before) = to else {
-            return match to {
-                // Keeps what is in the buffer.
-                SeekFrom::Start(to) => {
-                    let here = self.file.stream_position()?;
-                    let ahead = i128::from(to) - i128::from(here);
-                    match i64::try_from(ahead) {
-                        Ok(ahead) => self.file.seek_relative(ahead)?,
-                        Err(_) => _ = self.file.seek(SeekFrom::Start(to))?,
-                    }
-                    Ok(to)
-                }
-                to => self.file.seek(to),
-            };
-        };
         let here = self.file.stream_position()?;
-        let size = self.file.get_ref().metadata()?.len();
-        let end = size.saturating_add_signed(before);
-        self.seek(SeekFrom::Start(end.min(here.saturating_add(self.most))))
+        let to = match to {
+            SeekFrom::Start(to) => to,
+            SeekFrom::Current(ahead) => here.saturating_add_signed(ahead),
+            SeekFrom::End(ahead) => {
+                let end = self.size.saturating_add_signed(ahead);
+                end.min(here.saturating_add(self.most))
+            }
+        };
+        // The demultiplexer goes behind an element first and back into it then; one of unknown size
+        // (RFC 8794, 6.2), as live streams have, ends farther than a system can seek.
+        let to = to.min(self.size);
+        let ahead = i128::from(to) - i128::from(here);
+        match i64::try_from(ahead) {
+            // Keeps what is in the buffer.
+            Ok(ahead) => self.file.seek_relative(ahead)?,
+            Err(_) => _ = self.file.seek(SeekFrom::Start(to))?,
+        }
+        Ok(to)
     }
 
     fn stream_position(&mut self) -> io::Result<u64> {

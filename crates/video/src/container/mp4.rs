@@ -181,6 +181,7 @@ fn video_track(parsed: &Mp4) -> Result<Chosen, VideoError> {
         let edit = edited(parsed, trak, found);
         return Ok((track, edit, found.samples.clone()));
     }
+    others.retain(|name| !name.is_empty());
     Err(VideoError::NoVideo(match others.is_empty() {
         true => "an empty list of tracks".to_owned(),
         false => others.join(", "),

@@ -259,7 +259,7 @@ fn size(bytes: usize) -> [u8; 8] {
 pub fn start_ms(path: &Path, limits: &VideoLimits) -> Result<u64, VideoError> {
     use std::io::Read;
     let mut arguments = reading(path);
-    let rest = "-map 0:v:0 -frames:v 1 -fps_mode passthrough -enc_time_base 1/1000 -f framecrc \
+    let rest = "-map 0:V:0 -frames:v 1 -fps_mode passthrough -enc_time_base 1/1000 -f framecrc \
                 pipe:1";
     arguments.extend(rest.split_whitespace().map(OsString::from));
     let (process, _, pipe) = Process::start(&arguments, false, limits.max_wait)?;

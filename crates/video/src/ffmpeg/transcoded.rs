@@ -75,7 +75,8 @@ impl Transcoded {
             arguments.push("-noautorotate".into());
         }
         arguments.extend(reading(path));
-        let rest = "-map 0:v:0 -an -sn -dn -c:v rawvideo -pix_fmt yuv420p -fps_mode passthrough \
+        // A cover is no video: `V` leaves out pictures that are attached.
+        let rest = "-map 0:V:0 -an -sn -dn -c:v rawvideo -pix_fmt yuv420p -fps_mode passthrough \
                     -enc_time_base 1/1000 -f matroska pipe:1";
         arguments.extend(rest.split_whitespace().map(OsString::from));
         let (process, _, pipe) = Process::start(&arguments, false, limits.max_wait)?;

@@ -7,7 +7,6 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use anyhow::{Context as _, Result, ensure};
-use fusiform::cover::COVER_SCORE;
 use fusiform::verify::Verdict;
 use fusiform::video::{Likeness, RedactVideoOptions, RedactedVideo, has_video_signature};
 use fusiform::{Engine, Face, image};
@@ -145,14 +144,14 @@ impl Redaction<'_> {
     }
 
     fn write(&self, video: &Path, to: &Path) -> Result<Option<RedactedVideo>> {
-        let mut detect = self.args.detect.options();
-        detect.min_score = detect.min_score.or(Some(COVER_SCORE));
-        detect.keep_doubtful = true;
-        let options = RedactVideoOptions {
-            detect,
+        let mut options = RedactVideoOptions {
             threads: NonZeroUsize::new(self.context.threads()).unwrap_or(NonZeroUsize::MIN),
             ..RedactVideoOptions::default()
         };
+        let usual = options.detect;
+        options.detect = self.args.detect.options();
+        options.detect.min_score = options.detect.min_score.or(usual.min_score);
+        options.detect.keep_doubtful = usual.keep_doubtful;
         let bar = self
             .context
             .printer
