@@ -7,12 +7,15 @@
 //! old.
 
 mod address;
+mod client;
 mod error;
 mod http;
+pub mod onvif;
 mod parts;
 mod picture;
 mod rtsp;
 mod sink;
+mod xml;
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
