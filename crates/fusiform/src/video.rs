@@ -12,11 +12,14 @@ use std::collections::btree_map::Entry;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use fusiform_search::template::Template;
+use fusiform_search::template::{MeanTemplate, Template};
+use fusiform_video::Video;
+#[cfg(feature = "live")]
+pub use fusiform_video::live;
 pub use fusiform_video::{
-    Codec, CoverageOptions, Likeness, TrackerOptions, VideoError, VideoLimits, has_video_signature,
+    Codec, CoverageOptions, Likeness, MotionGate, Seen, Tracker, TrackerOptions, VideoError,
+    VideoLimits, has_video_signature,
 };
-use fusiform_video::{Tracker, Video};
 
 use crate::engine::Engine;
 use crate::error::Error;
@@ -189,8 +192,7 @@ struct Passing {
     best: Face,
     /// The last clear one: unclear faces resemble nobody, and go with those before them.
     last: Option<Template>,
-    /// Sum of the clear ones, each times the square of its quality, with the best quality.
-    sum: Option<Template>,
+    clear: MeanTemplate,
 }
 
 impl Passing {
@@ -201,7 +203,7 @@ impl Passing {
             best_ms: time_ms,
             best: face,
             last: None,
-            sum: None,
+            clear: MeanTemplate::default(),
         };
         begun.add(template);
         begun
@@ -225,14 +227,7 @@ impl Passing {
         let Some(template) = clear else {
             return;
         };
-        let weight = template.quality * template.quality;
-        let sum = self.sum.get_or_insert_with(|| Template {
-            vector: vec![0.0; template.vector.len()],
-            ..template.clone()
-        });
-        sum.quality = sum.quality.max(template.quality);
-        let pairs = sum.vector.iter_mut().zip(&template.vector);
-        pairs.for_each(|(sum, x)| *sum += x * weight);
+        self.clear.add(&template);
         self.last = Some(template);
     }
 
@@ -243,7 +238,7 @@ impl Passing {
             boxes: self.boxes,
             best_ms: self.best_ms,
             best: self.best,
-            template: self.sum.and_then(of_length_1),
+            template: self.clear.mean(),
         }
     }
 }
@@ -251,11 +246,4 @@ impl Passing {
 /// The template of a face by which somebody can be recognised.
 fn clear(face: &Face) -> Option<&Template> {
     face.template.as_ref().filter(|_| !face.is_unclear())
-}
-
-/// `None` for a sum of no quality at all, or of opposite directions.
-fn of_length_1(mut sum: Template) -> Option<Template> {
-    let length = sum.vector.iter().map(|x| x * x).sum::<f32>().sqrt();
-    sum.vector.iter_mut().for_each(|x| *x /= length);
-    (length > 0.0).then_some(sum)
 }
