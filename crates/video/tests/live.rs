@@ -345,8 +345,15 @@ fn onvif_answer(port: u16, request: &str) -> Vec<u8> {
         );
     }
     let of = |name: &str| {
-        let (_, rest) = request.split_once(&format!("<{name}"))?;
-        let (_, rest) = rest.split_once('>')?;
+        let starts = [format!("<{name}>"), format!("<{name} ")];
+        let rest = starts
+            .iter()
+            .find_map(|start| request.split_once(&**start))?
+            .1;
+        let rest = rest
+            .split_once("\">")
+            .filter(|(a, _)| !a.contains('<'))
+            .map_or(rest, |r| r.1);
         Some(rest.split_once("</")?.0.to_owned())
     };
     let digest = of("w:Nonce").map(|nonce| {
