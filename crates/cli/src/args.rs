@@ -865,7 +865,12 @@ pub(crate) struct CamerasArgs {
     #[arg(long, value_name = "FILE", requires = "user")]
     pub(crate) password_file: Option<PathBuf>,
     /// Seconds that cameras have for their answer to who is there
-    #[arg(long, default_value_t = 4, value_name = "S", value_parser = value_parser!(u16).range(1..=60))]
+    #[arg(
+        long,
+        default_value_t = 4,
+        value_name = "S",
+        value_parser = value_parser!(u16).range(1..=60)
+    )]
     pub(crate) wait_s: u16,
 }
 

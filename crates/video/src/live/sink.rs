@@ -10,8 +10,9 @@ use fusiform_face::image::contain;
 use tokio::sync::watch;
 
 use super::error::LiveError;
+use super::options::LiveOptions;
 use super::picture::{LivePicture, Pixels};
-use super::{LiveOptions, Shared};
+use super::state::Shared;
 use crate::codec::{Codec, Decoder};
 use crate::error::VideoError;
 use crate::limits::VideoLimits;
