@@ -4,6 +4,7 @@
 pub(crate) mod audit;
 pub(crate) mod bench;
 pub(crate) mod calibrate;
+mod collection;
 pub(crate) mod compreface;
 pub(crate) mod detect;
 pub(crate) mod doctor;

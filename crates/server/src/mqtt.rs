@@ -35,7 +35,7 @@ use std::sync::Arc;
 
 use anyhow::{Context, Result, ensure};
 use axum::body::Bytes;
-use fusiform_gallery::Uuid;
+use fusiform_gallery::{Kind, Uuid};
 use rumqttc::MqttOptions;
 use tokio::sync::watch as watch_channel;
 
@@ -97,13 +97,13 @@ impl Mqtt {
         let status = Arc::new(status);
         let frigate = settings.frigate.url.as_deref();
         let frigate = frigate.map(|url| Frigate::new(url, Arc::clone(&status)));
-        let recogniser = Recogniser::new(recognition, keys.key, settings.fmr)
-            .context("the pack cannot serve recognition; calibrate it first")?;
-        if recogniser.service().is_none() {
+        let Some(service) = recognition.opened_by(&[Kind::Recognition], &keys.key) else {
             let file = settings.key_file.as_deref().unwrap_or(Path::new(""));
             let (program, file) = ("mqtt", file.display().to_string());
             return Err(StartError::UnknownKey { program, file }.into());
-        }
+        };
+        let recogniser = Recogniser::new(recognition, keys.key, service, settings.fmr)
+            .context("the pack cannot serve recognition; calibrate it first")?;
         let discovery = settings.home_assistant.as_deref();
         let discovery = discovery.map(|at| Discovery::new(at, &own, settings.double_take));
         let counts = Arc::new(Counts::default());
