@@ -15,6 +15,8 @@
 mod admission;
 mod analysis;
 mod attempts;
+#[cfg(feature = "cameras")]
+mod cameras;
 mod compreface;
 mod connections;
 mod deepstack;
@@ -40,6 +42,8 @@ mod settings;
 mod start_error;
 mod v1;
 
+#[cfg(feature = "cameras")]
+pub use cameras::{CameraKeys, Hours, MalformedHours};
 pub use front::is_base_path;
 pub use immich::immich_distance;
 pub use ipnet::IpNet;
@@ -47,5 +51,7 @@ pub use mqtt::{EventKind, FrigateEvent, MAX_EVENT_BYTES, MalformedEvent, MqttKey
 pub use other_programs::OtherProgram;
 pub use peer_address::{BrokerAddress, http_address, is_web_address, without_login};
 pub use serve::{Parts, Server};
+#[cfg(feature = "cameras")]
+pub use settings::{CameraSettings, CamerasSettings};
 pub use settings::{FrigateSettings, ImmichSettings, KeyedListener, MqttSettings, Settings};
 pub use start_error::StartError;

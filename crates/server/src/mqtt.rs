@@ -30,30 +30,38 @@ mod topics;
 mod trial;
 mod watch;
 
-use std::path::Path;
 use std::sync::Arc;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Result, ensure};
 use axum::body::Bytes;
-use fusiform_gallery::{Kind, Uuid};
+use fusiform_gallery::Uuid;
 use rumqttc::MqttOptions;
 use tokio::sync::watch as watch_channel;
 
 use crate::service::Recognition;
 use crate::settings::MqttSettings;
-use crate::start_error::StartError;
 use announce::Announcer;
+#[cfg(feature = "cameras")]
+pub(crate) use backoff::Backoff;
 use connection::{Connection, Listener};
 pub(crate) use counts::Counts;
 use dispatch::Dispatch;
+#[cfg(feature = "cameras")]
+use dispatch::InCamera;
 pub use event::{EventKind, FrigateEvent, MAX_EVENT_BYTES, MalformedEvent};
 use frigate::Frigate;
 use home_assistant::Discovery;
 use outbox::Outbox;
 use own_messages::OwnTopics;
-use recognise::Recogniser;
+#[cfg(feature = "cameras")]
+pub(crate) use recognise::Nearest;
+pub(crate) use recognise::{Recogniser, Seen, SeenFace};
 use seldom::Seldom;
+#[cfg(feature = "cameras")]
+pub(crate) use sighting::{News, Sighting, Source};
 pub(crate) use status::Status;
+#[cfg(feature = "cameras")]
+pub(crate) use timestamp::{iso_ms, now_ms};
 pub use trial::try_broker;
 use watch::Watch;
 
@@ -97,13 +105,8 @@ impl Mqtt {
         let status = Arc::new(status);
         let frigate = settings.frigate.url.as_deref();
         let frigate = frigate.map(|url| Frigate::new(url, Arc::clone(&status)));
-        let Some(service) = recognition.opened_by(&[Kind::Recognition], &keys.key) else {
-            let file = settings.key_file.as_deref().unwrap_or(Path::new(""));
-            let (program, file) = ("mqtt", file.display().to_string());
-            return Err(StartError::UnknownKey { program, file }.into());
-        };
-        let recogniser = Recogniser::new(recognition, keys.key, service, settings.fmr)
-            .context("the pack cannot serve recognition; calibrate it first")?;
+        let program = ("mqtt", settings.key_file.as_deref());
+        let recogniser = Recogniser::open(recognition, keys.key, settings.fmr, program)?;
         let discovery = settings.home_assistant.as_deref();
         let discovery = discovery.map(|at| Discovery::new(at, &own, settings.double_take));
         let counts = Arc::new(Counts::default());
@@ -139,6 +142,12 @@ impl Mqtt {
 
     pub(crate) fn counts(&self) -> &Counts {
         &self.watch.counts
+    }
+
+    /// Publishes what happens at cameras of our own.
+    #[cfg(feature = "cameras")]
+    pub(crate) fn cameras(&self) -> CameraAnnouncer {
+        CameraAnnouncer(Arc::clone(&self.watch))
     }
 
     /// The broker, for messages.
@@ -194,5 +203,32 @@ impl Listener for Ears {
             self.0.announcer.kept(topic, &payload);
         }
         self.0.hear(topic, payload, kept);
+    }
+}
+
+/// Publishes what happens at cameras of our own, as for Frigate's.
+#[cfg(feature = "cameras")]
+pub(crate) struct CameraAnnouncer(Arc<Watch>);
+
+#[cfg(feature = "cameras")]
+impl CameraAnnouncer {
+    /// Somebody was recognised, for the first time in a visit or better than before.
+    pub(crate) fn looked(&self, sighting: &Sighting, news: &News, n_examples: usize) {
+        self.0.announcer.looked(sighting, news, n_examples);
+    }
+
+    /// A visit is over.
+    pub(crate) fn ended(&self, sighting: &Sighting) {
+        self.0.announcer.ended(sighting);
+    }
+
+    /// Who is in view, and how many others.
+    pub(crate) fn camera(&self, name: &str, (people, n_unknown): (Vec<String>, usize)) {
+        let now = InCamera {
+            n_events: usize::from(!people.is_empty() || n_unknown > 0),
+            people,
+            n_unknown,
+        };
+        self.0.announcer.camera(name, now);
     }
 }

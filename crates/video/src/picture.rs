@@ -51,6 +51,9 @@ impl Colour {
     }
 }
 
+/// Pixels of a cell whose luma is averaged, across and down.
+const SAMPLES: usize = 4;
+
 /// Bits behind the point of the conversion's factors.
 const BITS: i32 = 14;
 
@@ -67,6 +70,23 @@ impl Planes {
             && self.cb.len() == chroma
             && self.cr.len() == chroma
             && chroma > 0
+    }
+
+    /// Mean luma of cells, across and down, by some of the pixels of each; row by row.
+    pub(crate) fn mean_luma(&self, (across, down): (usize, usize)) -> Vec<f32> {
+        let (width, height) = (self.width_px as usize, self.height_px as usize);
+        let at = |n: usize, cells: usize, side: usize| n * side / (cells * SAMPLES);
+        let mut cells = vec![0.0; across * down];
+        for y in 0..down * SAMPLES {
+            let row = &self.y[at(y, down, height) * width..][..width];
+            for x in 0..across * SAMPLES {
+                let luma = row[at(x, across, width)];
+                cells[y / SAMPLES * across + x / SAMPLES] += f32::from(luma);
+            }
+        }
+        let n = (SAMPLES * SAMPLES) as f32;
+        cells.iter_mut().for_each(|sum| *sum /= n);
+        cells
     }
 
     /// RGB, brought upright. Chroma is repeated, not interpolated: within one level of ffmpeg's
