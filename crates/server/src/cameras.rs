@@ -249,16 +249,8 @@ fn camera_of(
     if let Some(user) = &settings.user {
         address = address.with_login(user, password.unwrap_or_default());
     }
-    let people = Recogniser::new(recognition, key, settings.fmr)
-        .context("the pack cannot serve recognition; calibrate it first")?;
-    if people.service().is_none() {
-        let file = settings.key_file.clone().unwrap_or_default();
-        return Err(StartError::UnknownKey {
-            program: "cameras",
-            file: file.display().to_string(),
-        }
-        .into());
-    }
+    let program = ("cameras", settings.key_file.as_deref());
+    let people = Recogniser::open(recognition, key, settings.fmr, program)?;
     let apart = recognition.engine().thresholds()?.at_fmr(DIFFERENT_FMR)?;
     let detect = DetectOptions {
         longest_side_px: SEARCHED_PX,
