@@ -27,6 +27,7 @@ pub(crate) mod folders;
 pub(crate) mod immich;
 pub(crate) mod import;
 pub(crate) mod keys;
+mod known_people;
 pub(crate) mod models;
 pub(crate) mod people;
 pub(crate) mod prune;

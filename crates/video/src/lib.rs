@@ -18,8 +18,10 @@
 
 mod codec;
 mod container;
+mod coverage;
 mod cut;
 mod error;
+mod ffmpeg;
 mod limits;
 #[cfg(feature = "live")]
 pub mod live;
@@ -29,7 +31,12 @@ mod tracker;
 mod video;
 
 pub use codec::Codec;
+pub use container::has_video_signature;
+pub use coverage::{
+    Coverage, CoverageOptions, FaceSeen, FrameCover, FrameSeen, Likeness, coverage,
+};
 pub use error::VideoError;
+pub use ffmpeg::{Encoder, EncoderOptions, start_ms};
 pub use limits::VideoLimits;
 pub use motion::MotionGate;
 pub use picture::{Colour, Picture, Planes};
