@@ -9,7 +9,7 @@ import pytest
 
 import fusiform
 
-ROOT = Path(__file__).resolve().parents[3]
+ROOT = Path(os.environ.get("FUSIFORM_ROOT") or Path(__file__).parents[3]).resolve()
 ALBUM = ROOT / "samples/album"
 PORTRAIT = ALBUM / "16-portrait.jpg"
 SAME_PERSON = ALBUM / "17-portrait.jpg"
