@@ -322,6 +322,13 @@ MP4, MOV, MKV and WebM with H.264 or H.265. Nothing of a video is kept in the ca
 without a name are counted, and neither their faces nor anything that tells them again is written."
     )]
     Video(VideoArgs),
+    /// Find ONVIF cameras in the network, and the addresses of their streams
+    #[cfg(feature = "cameras")]
+    #[command(after_help = "Example: fusiform cameras\n         \
+fusiform cameras 192.168.1.20 --user viewer --password-file camera.password\n\n\
+Without an address it asks who is there. An address goes into the settings as the `source` of\n\
+a camera, with `user` and `password_file` beside it: docs/cameras.md.")]
+    Cameras(CamerasArgs),
     /// Write names and faces for other programs
     #[command(subcommand)]
     Export(ExportCommand),
@@ -842,6 +849,24 @@ pub(crate) struct RedactArgs {
     pub(crate) out: PathBuf,
     #[command(flatten)]
     pub(crate) detect: DetectArgs,
+}
+
+/// Cameras to ask, and the login.
+#[cfg(feature = "cameras")]
+#[derive(Debug, ClapArgs)]
+pub(crate) struct CamerasArgs {
+    /// Cameras whose streams are asked for: addresses, or URLs of their ONVIF services
+    #[arg(value_name = "ADDRESS")]
+    pub(crate) cameras: Vec<String>,
+    /// Who logs in
+    #[arg(long, value_name = "NAME", requires = "cameras")]
+    pub(crate) user: Option<String>,
+    /// File with the password on its first line
+    #[arg(long, value_name = "FILE", requires = "user")]
+    pub(crate) password_file: Option<PathBuf>,
+    /// Seconds that cameras have for their answer to who is there
+    #[arg(long, default_value_t = 4, value_name = "S", value_parser = value_parser!(u16).range(1..=60))]
+    pub(crate) wait_s: u16,
 }
 
 /// Videos, how closely they are looked at, what is written.

@@ -4,6 +4,8 @@
 pub(crate) mod audit;
 pub(crate) mod bench;
 pub(crate) mod calibrate;
+#[cfg(feature = "cameras")]
+pub(crate) mod cameras;
 pub(crate) mod compreface;
 pub(crate) mod detect;
 pub(crate) mod doctor;

@@ -1,6 +1,8 @@
 //! Where the files are and which models to use. In: TOML file, environment, flags, in that order.
 //! Out: one [`Config`]. Only this file and those of its folder read the environment.
 
+#[cfg(feature = "cameras")]
+mod cameras;
 mod error;
 mod mqtt;
 mod other_programs;
@@ -189,6 +191,8 @@ impl Layer {
         let of_mqtt = serve.mqtt.iter_mut().flat_map(MqttLayer::files);
         let folders = self.folders.iter_mut().flatten();
         let files = files.into_iter().flatten().chain(key_files).chain(of_mqtt);
+        #[cfg(feature = "cameras")]
+        let files = files.chain(cameras::files(&mut serve.cameras, &mut serve.camera));
         for path in files.chain(folders) {
             *path = expand_home(path, home).map_err(|e| ConfigError::Path(e.to_string()))?;
         }

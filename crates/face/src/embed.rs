@@ -1,7 +1,7 @@
 //! Stage 4. In: upright crops. Out: unit-length embeddings.
 //! Knows nothing of photos, and never compares.
 
-use std::borrow::Cow;
+use std::borrow::{Borrow, Cow};
 use std::fmt;
 
 use rayon::prelude::*;
@@ -100,7 +100,10 @@ impl Embedder {
     /// # Errors
     /// [`Error::Network`] if the network fails; [`Error::Contract`] if its output has another
     /// length than `dimensions`, or is all zeros or NaN, so that it has no direction.
-    pub fn embed(&self, faces: &[AlignedFace]) -> Result<Vec<Embedding>, Error> {
+    pub fn embed<F>(&self, faces: &[F]) -> Result<Vec<Embedding>, Error>
+    where
+        F: Borrow<AlignedFace> + Sync,
+    {
         let most = if self.spec.mirror {
             MAX_BATCH / 2
         } else {
@@ -116,7 +119,7 @@ impl Embedder {
         Ok(batches.collect::<Result<Vec<_>, _>>()?.concat())
     }
 
-    fn embed_batch(&self, batch: &[AlignedFace]) -> Result<Vec<Embedding>, Error> {
+    fn embed_batch<F: Borrow<AlignedFace>>(&self, batch: &[F]) -> Result<Vec<Embedding>, Error> {
         let rows = self.run(batch)?;
         let dimensions = self.spec.dimensions;
         let per_face = rows.len() / batch.len();
@@ -144,11 +147,12 @@ impl Embedder {
     }
 
     /// The network's rows: per face one, or the plain and the mirrored one.
-    fn run(&self, batch: &[AlignedFace]) -> Result<Vec<f32>, Error> {
+    fn run<F: Borrow<AlignedFace>>(&self, batch: &[F]) -> Result<Vec<f32>, Error> {
         let side = ALIGNED_SIDE_PX as usize;
         let views: Vec<Cow<[u8]>> = batch
             .iter()
             .flat_map(|face| {
+                let face = face.borrow();
                 let mirror = self.spec.mirror.then(|| mirrored(&face.rgb, side).into());
                 [Some(Cow::from(&face.rgb[..])), mirror]
             })

@@ -138,6 +138,9 @@ impl Pipeline {
             crop.from_photo = crop.from_photo.with_scaled_source(x);
             (located.scaled(x, y), crop)
         });
+        let described = |(located, aligned)| described(located, aligned, None);
+        let mut faces: Vec<Face> = in_photo.map(described).collect();
+        self.embed(&mut faces)?;
         Ok(Photo {
             size: decoded.size,
             taken: decoded.taken,
@@ -146,7 +149,7 @@ impl Pipeline {
             notes: decoded.notes,
             turn_deg,
             smallest_face_px: self.detector().smallest_face_px(decoded.size, detect),
-            faces: self.describe(in_photo)?,
+            faces,
         })
     }
 
@@ -175,8 +178,20 @@ impl Pipeline {
     /// # Errors
     /// As [`Detector::detect`], [`LandmarkNetwork::refine`] and [`Embedder::embed`].
     pub fn analyse_image(&self, image: &Image, options: &DetectOptions) -> Result<Photo, Error> {
+        let mut found = self.find(image, options)?;
+        self.embed(&mut found.faces)?;
+        Ok(found)
+    }
+
+    /// As [`analyse_image`](Self::analyse_image) without embeddings, for a caller who wants few of
+    /// them: [`embed`](Self::embed) adds them.
+    ///
+    /// # Errors
+    /// As [`Detector::detect`] and [`LandmarkNetwork::refine`].
+    pub fn find(&self, image: &Image, options: &DetectOptions) -> Result<Photo, Error> {
         let (located, turn_deg) = self.locator.locate(image, image.size(), options)?;
         let upright = located.into_iter().filter_map(|face| upright(image, face));
+        let described = |(located, aligned)| described(located, aligned, None);
         Ok(Photo {
             size: image.size(),
             taken: None,
@@ -185,8 +200,34 @@ impl Pipeline {
             notes: Vec::new(),
             turn_deg,
             smallest_face_px: self.detector().smallest_face_px(image.size(), options),
-            faces: self.describe(upright)?,
+            faces: upright.map(described).collect(),
         })
+    }
+
+    /// Gives faces their embeddings, if there is an embedder.
+    ///
+    /// # Errors
+    /// As [`Embedder::embed`].
+    pub fn embed(&self, faces: &mut [Face]) -> Result<(), Error> {
+        if let Some(embedder) = &self.embedder {
+            let crops: Vec<&AlignedFace> = faces.iter().map(|face| &face.aligned).collect();
+            let embeddings = embedder.embed(&crops)?;
+            for (face, embedding) in faces.iter_mut().zip(embeddings) {
+                face.embedding = Some(embedding);
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether the networks are sure of a face: by their own thresholds, whatever the options of
+    /// the search that found it.
+    pub fn is_sure(&self, face: &Face) -> bool {
+        let by_points = match (self.landmarks(), &face.refined) {
+            (Some(network), Some(refined)) => refined.score >= network.spec().min_score,
+            (Some(_), None) => false,
+            (None, _) => true,
+        };
+        by_points && face.detected.score >= self.detector().spec().min_score
     }
 
     /// The embedding of a region where a face is known to be, whatever the detector would find
@@ -270,20 +311,6 @@ impl Pipeline {
             }
         }
         Ok(())
-    }
-
-    fn describe(&self, upright: impl Iterator<Item = Upright>) -> Result<Vec<Face>, Error> {
-        let (faces, crops): (Vec<Located>, Vec<AlignedFace>) = upright.unzip();
-        let embeddings = match &self.embedder {
-            Some(embedder) => embedder.embed(&crops)?.into_iter().map(Some).collect(),
-            None => vec![None; faces.len()],
-        };
-        Ok(faces
-            .into_iter()
-            .zip(crops)
-            .zip(embeddings)
-            .map(|((located, aligned), embedding)| described(located, aligned, embedding))
-            .collect())
     }
 }
 

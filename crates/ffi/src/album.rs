@@ -9,8 +9,9 @@ use fusiform::Album;
 use fusiform::album::scan::{Event, Exclude, ScanOptions};
 use fusiform::album::{OpenOptions, PersonId, PersonSummary};
 
-use crate::error::{Failure, FusiformCode, FusiformError, guard};
+use crate::error::{Failure, FusiformCode, FusiformError};
 use crate::face::FusiformBox;
+use crate::guard::guard;
 use crate::handle::{FusiformAlbum, FusiformEngine, Handle, OpenAlbum, open_album};
 use crate::pointer::{self, Out, OutArray};
 
@@ -63,13 +64,13 @@ pub struct FusiformPerson {
 pub type FusiformProgress =
     Option<unsafe extern "C" fn(context: *mut c_void, n_done: usize, n_files: usize) -> bool>;
 
-/// Is told of a file that could not be used, and why; both texts end with the call. It must return, and
-/// must not use the album.
+/// Is told of a file that could not be used, and why; both texts end with the call. It must return,
+/// and must not use the album.
 pub type FusiformProblem =
     Option<unsafe extern "C" fn(context: *mut c_void, path: *const c_char, why: *const c_char)>;
 
-/// Is told of a photo of a person; the path ends with the call. It must return, and must not use the
-/// album.
+/// Is told of a photo of a person; the path ends with the call. It must return, and must not use
+/// the album.
 pub type FusiformVisitPhoto =
     Option<unsafe extern "C" fn(context: *mut c_void, path: *const c_char, bbox: FusiformBox)>;
 
@@ -102,7 +103,8 @@ pub unsafe extern "C" fn fusiform_album_open(
 }
 
 /// Records every new or changed photo below the folders, on all cores; fusiform_album_group makes
-/// people. Known photos that did not change are not read again. `progress` and `problem` may be NULL.
+/// people. Known photos that did not change are not read again. `progress` and `problem` may be
+/// NULL.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn fusiform_album_scan(
     album: FusiformAlbum,

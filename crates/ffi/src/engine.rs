@@ -6,9 +6,10 @@ use std::ffi::c_char;
 use fusiform::models::Manifest;
 use fusiform::{AnalyseOptions, Engine, Fmr, Pack};
 
-use crate::error::{Failure, FusiformCode, FusiformError, guard};
+use crate::error::{Failure, FusiformCode, FusiformError};
 use crate::face::FusiformThreshold;
 use crate::frame::FusiformFrame;
+use crate::guard::guard;
 use crate::handle::{FusiformEngine, FusiformPhoto, Handle, open_engine, open_photo};
 use crate::pointer::{self, Out};
 
@@ -81,8 +82,8 @@ pub unsafe extern "C" fn fusiform_engine_open_folder(
     })
 }
 
-/// Opens a pack in memory: the text of its manifest, and the files that it names. Their bytes may go
-/// when this returns.
+/// Opens a pack in memory: the text of its manifest, and the files that it names. Their bytes may
+/// go when this returns.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn fusiform_engine_open_memory(
     manifest: *const c_char,

@@ -6,8 +6,9 @@ use std::sync::PoisonError;
 use fusiform::gallery::Consent;
 use fusiform::{Fmr, Gallery};
 
-use crate::error::{Failure, FusiformCode, FusiformError, guard};
+use crate::error::{Failure, FusiformCode, FusiformError};
 use crate::face::FusiformThreshold;
+use crate::guard::guard;
 use crate::handle::{FusiformEngine, FusiformGallery, FusiformPhoto, Handle, open_gallery};
 use crate::photo::face_of;
 use crate::pointer::{self, Out, OutArray};
@@ -100,8 +101,8 @@ pub unsafe extern "C" fn fusiform_gallery_enrol(
     })
 }
 
-/// Who a face is, at a false-match rate that the pack states, such as 1e-3. The name is written into
-/// `name`, which may be NULL with a capacity of 0.
+/// Who a face is, at a false-match rate that the pack states, such as 1e-3. The name is written
+/// into `name`, which may be NULL with a capacity of 0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn fusiform_gallery_identify(
     gallery: FusiformGallery,
@@ -157,8 +158,8 @@ pub unsafe extern "C" fn fusiform_gallery_count(
     })
 }
 
-/// The name of an enrolled person, numbered from 0 in the order in which they came; the number of its
-/// bytes without the zero is `name_bytes`.
+/// The name of an enrolled person, numbered from 0 in the order in which they came; the number of
+/// its bytes without the zero is `name_bytes`.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn fusiform_gallery_person_name(
     gallery: FusiformGallery,

@@ -14,6 +14,7 @@ mod error;
 mod face;
 mod frame;
 mod gallery;
+mod guard;
 mod handle;
 mod photo;
 mod pointer;

@@ -3,8 +3,9 @@
 
 use fusiform::{Error, Face, Photo};
 
-use crate::error::{Failure, FusiformCode, FusiformError, guard};
+use crate::error::{Failure, FusiformCode, FusiformError};
 use crate::face::{FusiformFace, FusiformVerification};
+use crate::guard::guard;
 use crate::handle::{FusiformEngine, FusiformPhoto, Handle};
 use crate::pointer::{Out, OutArray};
 
@@ -82,8 +83,8 @@ pub unsafe extern "C" fn fusiform_photo_face(
     })
 }
 
-/// The template of a face: `fusiform_engine_dimensions` numbers of unit length. With a `capacity` that
-/// is too small nothing is written and FUSIFORM_CODE_BAD_OPTION says how many there are.
+/// The template of a face: `fusiform_engine_dimensions` numbers of unit length. With a `capacity`
+/// that is too small nothing is written and FUSIFORM_CODE_BAD_OPTION says how many there are.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn fusiform_photo_template(
     photo: FusiformPhoto,

@@ -93,8 +93,8 @@ impl<T: Copy> OutArray<'_, T> {
     /// Writes as many values as there is room for.
     pub(crate) fn put(&self, values: &[T]) {
         let n = values.len().min(self.capacity);
-        // SAFETY: `at` was promised room for `capacity` values, at least `n`; a slice of Rust cannot
-        // overlap memory that only the caller's pointer reaches.
+        // SAFETY: `at` was promised room for `capacity` values, at least `n`; a slice of Rust
+        // cannot overlap memory that only the caller's pointer reaches.
         unsafe {
             self.to
                 .as_ptr()

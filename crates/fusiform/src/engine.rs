@@ -6,7 +6,8 @@ use std::path::Path;
 use fusiform_face::align::AlignedFace;
 use fusiform_face::backend::{Backend, Network, NnBackend, Precision};
 use fusiform_face::detect::{
-    ChannelOrder, DetectedFace, Detector, DetectorSpec, Head, InputSize, Normalisation,
+    ChannelOrder, DetectOptions, DetectedFace, Detector, DetectorSpec, Head, InputSize,
+    Normalisation,
 };
 use fusiform_face::embed::{Embedder, EmbedderSpec, Embedding};
 use fusiform_face::geometry::{BoundingBox, Size};
@@ -23,7 +24,7 @@ use crate::models::{
     Channels, DetectorManifest, EmbedderManifest, HeadName, InputManifest, LandmarksManifest, Pack,
     Role,
 };
-use crate::photo::{AnalyseOptions, Face, Photo};
+use crate::photo::{AnalyseOptions, Face, FoundFace, Photo};
 use crate::verify::{FLOOR_BALANCE, LINK_BALANCE, SAME_FMR, Thresholds, Verification};
 
 /// A detector and, in most packs, an embedder, ready to run.
@@ -230,6 +231,46 @@ impl Engine {
     ) -> Result<Photo, Error> {
         let image = frame.to_image(&options.limits).map_err(of_image)?;
         self.analyse_image(&image, options)
+    }
+
+    /// Where the faces of pixels are, without their embeddings: for a caller who looks at one
+    /// person many times and needs few of them. [`Engine::describe`] adds them.
+    ///
+    /// # Errors
+    /// [`Error::Face`].
+    ///
+    /// # Example
+    /// ```
+    /// let engine = fusiform::Engine::builtin()?;
+    /// let image = engine.decode_file("tests/data/ida.jpg")?.image;
+    /// let found = engine.find_faces(&image, &Default::default())?;
+    /// let faces = engine.describe(found)?;
+    /// assert_eq!(faces, engine.analyse_image(&image, &Default::default())?.faces);
+    /// # Ok::<(), fusiform::Error>(())
+    /// ```
+    pub fn find_faces(
+        &self,
+        image: &Image,
+        options: &DetectOptions,
+    ) -> Result<Vec<FoundFace>, Error> {
+        let found = self.pipeline.find(image, options)?.faces.into_iter();
+        let found = found.map(|face| FoundFace {
+            is_sure: self.pipeline.is_sure(&face),
+            face,
+        });
+        Ok(found.collect())
+    }
+
+    /// Faces that were found, with their embeddings.
+    ///
+    /// # Errors
+    /// [`Error::Face`].
+    pub fn describe(&self, found: Vec<FoundFace>) -> Result<Vec<Face>, Error> {
+        let mut faces: Vec<_> = found.into_iter().map(|found| found.face).collect();
+        self.pipeline.embed(&mut faces)?;
+        let model = self.embedder.as_ref().map(|(id, _)| id);
+        let face = |face| Face::of(face, model, self.unrecognisable.as_ref());
+        Ok(faces.into_iter().map(face).collect())
     }
 
     /// The embeddings of crops that were aligned before.

@@ -76,7 +76,7 @@ pub use error::{Error, ErrorKind};
 #[cfg(feature = "gallery")]
 pub use gallery::{Gallery, Identification};
 pub use models::{Pack, PackError};
-pub use photo::{AnalyseOptions, Face, NotOneFace, Photo, one_clear_face};
+pub use photo::{AnalyseOptions, Face, FoundFace, NotOneFace, Photo, one_clear_face};
 pub use verify::{Fmr, Thresholds, Verdict, Verification};
 #[cfg(feature = "video")]
 pub use video::{Clip, VideoOptions};

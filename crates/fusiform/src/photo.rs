@@ -62,6 +62,31 @@ pub struct Face {
     pub template: Option<Template>,
 }
 
+/// A face that was found and not yet described; see [`Engine::find_faces`](crate::Engine::find_faces).
+#[derive(Debug, Clone, PartialEq)]
+pub struct FoundFace {
+    pub(crate) face: pipeline::Face,
+    pub(crate) is_sure: bool,
+}
+
+impl FoundFace {
+    /// Where it is, in pixels of the image; may reach beyond its edges.
+    pub fn bbox(&self) -> &BoundingBox {
+        &self.face.detected.bbox
+    }
+
+    /// How much of a recogniser's accuracy it keeps by size, sharpness, pose and light, 0…1; an
+    /// embedding may say that it is less.
+    pub fn quality(&self) -> f32 {
+        self.face.quality.overall
+    }
+
+    /// Whether it is a face by the thresholds of the networks, and not by looser ones of a search.
+    pub fn is_sure(&self) -> bool {
+        self.is_sure
+    }
+}
+
 impl Photo {
     /// The face with the largest box: the person whom a portrait shows.
     ///

@@ -10,9 +10,13 @@ use std::collections::btree_map::Entry;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use fusiform_search::template::Template;
-pub use fusiform_video::{Codec, TrackerOptions, VideoError, VideoLimits};
-use fusiform_video::{Tracker, Video};
+use fusiform_search::template::{MeanTemplate, Template};
+use fusiform_video::Video;
+#[cfg(feature = "live")]
+pub use fusiform_video::live;
+pub use fusiform_video::{
+    Codec, MotionGate, Seen, Tracker, TrackerOptions, VideoError, VideoLimits,
+};
 
 use crate::engine::Engine;
 use crate::error::Error;
@@ -184,8 +188,7 @@ struct Passing {
     best: Face,
     /// The last clear one: unclear faces resemble nobody, and go with those before them.
     last: Option<Template>,
-    /// Sum of the clear ones, each times the square of its quality, with the best quality.
-    sum: Option<Template>,
+    clear: MeanTemplate,
 }
 
 impl Passing {
@@ -196,7 +199,7 @@ impl Passing {
             best_ms: time_ms,
             best: face,
             last: None,
-            sum: None,
+            clear: MeanTemplate::default(),
         };
         begun.add(template);
         begun
@@ -220,14 +223,7 @@ impl Passing {
         let Some(template) = clear else {
             return;
         };
-        let weight = template.quality * template.quality;
-        let sum = self.sum.get_or_insert_with(|| Template {
-            vector: vec![0.0; template.vector.len()],
-            ..template.clone()
-        });
-        sum.quality = sum.quality.max(template.quality);
-        let pairs = sum.vector.iter_mut().zip(&template.vector);
-        pairs.for_each(|(sum, x)| *sum += x * weight);
+        self.clear.add(&template);
         self.last = Some(template);
     }
 
@@ -238,7 +234,7 @@ impl Passing {
             boxes: self.boxes,
             best_ms: self.best_ms,
             best: self.best,
-            template: self.sum.and_then(of_length_1),
+            template: self.clear.mean(),
         }
     }
 }
@@ -246,11 +242,4 @@ impl Passing {
 /// The template of a face by which somebody can be recognised.
 fn clear(face: &Face) -> Option<&Template> {
     face.template.as_ref().filter(|_| !face.is_unclear())
-}
-
-/// `None` for a sum of no quality at all, or of opposite directions.
-fn of_length_1(mut sum: Template) -> Option<Template> {
-    let length = sum.vector.iter().map(|x| x * x).sum::<f32>().sqrt();
-    sum.vector.iter_mut().for_each(|x| *x /= length);
-    (length > 0.0).then_some(sum)
 }

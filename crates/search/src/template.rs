@@ -58,6 +58,38 @@ impl Template {
     }
 }
 
+/// Several templates of one face in view as one: their mean, each by the square of its quality.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct MeanTemplate {
+    sum: Option<Template>,
+}
+
+impl MeanTemplate {
+    /// Adds one; of another model than those before it is left out.
+    pub fn add(&mut self, template: &Template) {
+        let sum = self.sum.get_or_insert_with(|| Template {
+            vector: vec![0.0; template.vector.len()],
+            ..template.clone()
+        });
+        if sum.model != template.model || sum.vector.len() != template.vector.len() {
+            return;
+        }
+        let weight = template.quality * template.quality;
+        sum.quality = sum.quality.max(template.quality);
+        let pairs = sum.vector.iter_mut().zip(&template.vector);
+        pairs.for_each(|(sum, x)| *sum += x * weight);
+    }
+
+    /// The mean, of unit length, with the best quality; `None` of nothing, of no quality at all, or
+    /// of opposite directions.
+    pub fn mean(&self) -> Option<Template> {
+        let mut mean = self.sum.clone()?;
+        let length = mean.vector.iter().map(|x| x * x).sum::<f32>().sqrt();
+        mean.vector.iter_mut().for_each(|x| *x /= length);
+        (length > 0.0).then_some(mean)
+    }
+}
+
 /// Cosine similarity of two unit vectors of one model and length.
 ///
 /// # Panics

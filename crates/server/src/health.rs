@@ -9,6 +9,8 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::routing::get;
 
+#[cfg(feature = "cameras")]
+use crate::cameras::Cameras;
 use crate::mqtt::Status;
 use crate::pages::Pages;
 use crate::service::Recognition;
@@ -20,6 +22,8 @@ pub(crate) struct Health {
     recognition: Option<Arc<Recognition>>,
     pages: Option<Pages>,
     mqtt: Option<Arc<Status>>,
+    #[cfg(feature = "cameras")]
+    cameras: Option<Arc<Cameras>>,
 }
 
 impl std::fmt::Debug for Health {
@@ -34,6 +38,7 @@ impl Health {
         recognition: Option<Arc<Recognition>>,
         pages: Option<Pages>,
         mqtt: Option<Arc<Status>>,
+        #[cfg(feature = "cameras")] cameras: Option<Arc<Cameras>>,
     ) -> Health {
         Health {
             pack: pack.to_owned(),
@@ -41,6 +46,8 @@ impl Health {
             recognition,
             pages,
             mqtt,
+            #[cfg(feature = "cameras")]
+            cameras,
         }
     }
 
@@ -52,10 +59,18 @@ impl Health {
             .or_else(|| self.pages.as_ref()?.fault())
     }
 
-    /// What else there is to know. A broker that is away keeps nobody else from being answered.
+    /// What else there is to know. A broker or a camera that is away keeps nobody else from being
+    /// answered.
     fn more(&self) -> String {
-        let mqtt = self.mqtt.as_ref().map(|mqtt| mqtt.lines());
-        format!("{}{}", self.erased_bytes(), mqtt.unwrap_or_default())
+        let mut more = self.erased_bytes().to_owned();
+        if let Some(mqtt) = &self.mqtt {
+            more += &mqtt.lines();
+        }
+        #[cfg(feature = "cameras")]
+        if let Some(cameras) = &self.cameras {
+            more += &cameras.lines();
+        }
+        more
     }
 
     fn erased_bytes(&self) -> &'static str {

@@ -15,6 +15,8 @@
 mod admission;
 mod analysis;
 mod attempts;
+#[cfg(feature = "cameras")]
+mod cameras;
 mod compreface;
 mod connections;
 mod deepstack;
@@ -39,11 +41,15 @@ mod settings;
 mod start_error;
 mod v1;
 
+#[cfg(feature = "cameras")]
+pub use cameras::{CameraKeys, Hours, MalformedHours};
 pub use front::is_base_path;
 pub use immich::immich_distance;
 pub use ipnet::IpNet;
 pub use mqtt::{EventKind, FrigateEvent, MAX_EVENT_BYTES, MalformedEvent, MqttKeys, try_broker};
 pub use other_programs::OtherProgram;
 pub use serve::{Parts, Server};
+#[cfg(feature = "cameras")]
+pub use settings::{CameraSettings, CamerasSettings};
 pub use settings::{FrigateSettings, ImmichSettings, KeyedListener, MqttSettings, Settings};
 pub use start_error::StartError;

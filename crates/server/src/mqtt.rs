@@ -43,17 +43,27 @@ use crate::service::Recognition;
 use crate::settings::MqttSettings;
 use crate::start_error::StartError;
 use announce::Announcer;
+#[cfg(feature = "cameras")]
+pub(crate) use backoff::Backoff;
 use connection::{Connection, Listener};
 pub(crate) use counts::Counts;
 use dispatch::Dispatch;
+#[cfg(feature = "cameras")]
+use dispatch::InCamera;
 pub use event::{EventKind, FrigateEvent, MAX_EVENT_BYTES, MalformedEvent};
 use frigate::Frigate;
 use home_assistant::Discovery;
 use outbox::Outbox;
 use own_messages::OwnTopics;
-use recognise::Recogniser;
+#[cfg(feature = "cameras")]
+pub(crate) use recognise::Nearest;
+pub(crate) use recognise::{Recogniser, Seen, SeenFace};
 use seldom::Seldom;
+#[cfg(feature = "cameras")]
+pub(crate) use sighting::{News, Sighting, Source};
 pub(crate) use status::Status;
+#[cfg(feature = "cameras")]
+pub(crate) use timestamp::{iso_ms, now_ms};
 pub use trial::try_broker;
 use watch::Watch;
 
@@ -141,6 +151,12 @@ impl Mqtt {
         &self.watch.counts
     }
 
+    /// Publishes what happens at cameras of our own.
+    #[cfg(feature = "cameras")]
+    pub(crate) fn cameras(&self) -> CameraAnnouncer {
+        CameraAnnouncer(Arc::clone(&self.watch))
+    }
+
     /// The broker, for messages.
     pub(crate) fn shown(&self) -> &str {
         &self.shown
@@ -194,5 +210,32 @@ impl Listener for Ears {
             self.0.announcer.kept(topic, &payload);
         }
         self.0.hear(topic, payload, kept);
+    }
+}
+
+/// Publishes what happens at cameras of our own, as for Frigate's.
+#[cfg(feature = "cameras")]
+pub(crate) struct CameraAnnouncer(Arc<Watch>);
+
+#[cfg(feature = "cameras")]
+impl CameraAnnouncer {
+    /// Somebody was recognised, for the first time in a visit or better than before.
+    pub(crate) fn looked(&self, sighting: &Sighting, news: &News, n_examples: usize) {
+        self.0.announcer.looked(sighting, news, n_examples);
+    }
+
+    /// A visit is over.
+    pub(crate) fn ended(&self, sighting: &Sighting) {
+        self.0.announcer.ended(sighting);
+    }
+
+    /// Who is in view, and how many others.
+    pub(crate) fn camera(&self, name: &str, (people, n_unknown): (Vec<String>, usize)) {
+        let now = InCamera {
+            n_events: usize::from(!people.is_empty() || n_unknown > 0),
+            people,
+            n_unknown,
+        };
+        self.0.announcer.camera(name, now);
     }
 }

@@ -2,6 +2,8 @@
 //! nothing of sockets, TLS or API keys. Every page works without scripts; `web/page.js` only adds
 //! comfort.
 
+#[cfg(feature = "cameras")]
+mod cameras;
 mod decisions;
 mod draw;
 mod error_page;
@@ -88,7 +90,14 @@ pub(crate) fn router(pages: &Pages) -> Router {
         .route("/shared/new", get(shared::ask))
         .route("/shared/{id}/revoke", post(shared::revoke))
         .route("/history", get(history::list))
-        .route("/undo", post(history::undo))
+        .route("/undo", post(history::undo));
+    #[cfg(feature = "cameras")]
+    let routes = routes
+        .route("/cameras", get(cameras::list))
+        .route("/cameras/{name}", get(cameras::show))
+        .route("/cameras/{name}/still.jpg", get(cameras::still))
+        .route("/cameras/{name}/live", get(cameras::live));
+    let routes = routes
         .fallback(async || Problem::not_found("this page"))
         .layer(from_fn_with_state(guard_state, guard::guard))
         .with_state(pages.clone());

@@ -22,6 +22,8 @@ use tokio_rustls::rustls::ServerConfig;
 
 use crate::admission::Admission;
 use crate::analysis::Analyser;
+#[cfg(feature = "cameras")]
+use crate::cameras::{CameraKeys, Cameras};
 use crate::connections::{Connections, tls};
 use crate::front::Front;
 use crate::health::{self, Health};
@@ -57,6 +59,9 @@ pub struct Parts {
     pub deepstack_key: Option<Uuid>,
     /// For the broker of MQTT; needed if the settings name one.
     pub mqtt_keys: Option<MqttKeys>,
+    /// For cameras; needed if the settings name some.
+    #[cfg(feature = "cameras")]
+    pub camera_keys: CameraKeys,
     /// The owner's home, for which `~` stands in the pages; `None` where there is none.
     pub home: Option<PathBuf>,
 }
@@ -80,6 +85,8 @@ pub struct Parts {
 ///         nextcloud_key: None,
 ///         deepstack_key: None,
 ///         mqtt_keys: None,
+///         # #[cfg(feature = "cameras")]
+///         camera_keys: Default::default(),
 ///         home: None,
 ///     },
 /// )?;
@@ -94,6 +101,8 @@ pub struct Server {
     routes: Routes,
     others: OtherPrograms,
     mqtt: Option<Mqtt>,
+    #[cfg(feature = "cameras")]
+    cameras: Option<Arc<Cameras>>,
     hangups: Option<Hangups>,
     /// Keeps other processes from serving the same vault.
     _lock: Option<Lock>,
@@ -174,12 +183,29 @@ impl Server {
             }
             None => None,
         };
+        #[cfg(feature = "cameras")]
+        let cameras = match &settings.cameras {
+            Some(given) => {
+                let nobody = StartError::NobodyToRecognise("cameras");
+                let recognition = recognition.as_ref().ok_or(nobody)?;
+                let announcer = mqtt.as_ref().map(Mqtt::cameras);
+                let cameras = Cameras::new(given, &parts.camera_keys, recognition, announcer)?;
+                let cameras = Arc::new(cameras);
+                if let Some(pages) = &pages {
+                    pages.show_cameras(Arc::clone(&cameras));
+                }
+                Some(cameras)
+            }
+            None => None,
+        };
         let routes = Routes {
             health: Arc::new(Health::new(
                 engine.pack(),
                 recognition.clone(),
                 pages.clone(),
                 mqtt.as_ref().map(Mqtt::status),
+                #[cfg(feature = "cameras")]
+                cameras.clone(),
             )),
             pages,
             recognition,
@@ -219,6 +245,8 @@ impl Server {
             routes,
             others,
             mqtt,
+            #[cfg(feature = "cameras")]
+            cameras,
             // Before anybody is told that it runs: a signal without a handler ends the process.
             hangups: runtime.block_on(async {
                 outlive_file_limit();
@@ -253,6 +281,13 @@ impl Server {
         self.mqtt.as_ref().map(Mqtt::shown)
     }
 
+    /// Names of the cameras that are looked at.
+    #[cfg(feature = "cameras")]
+    pub fn cameras(&self) -> Vec<String> {
+        let cameras = self.cameras.iter().flat_map(|cameras| cameras.states());
+        cameras.map(|(name, _)| name.to_owned()).collect()
+    }
+
     /// Answers requests until Ctrl-C or SIGTERM.
     ///
     /// # Errors
@@ -263,6 +298,10 @@ impl Server {
             let mut metrics = Metrics::new();
             if let Some(mqtt) = &self.mqtt {
                 mqtt.counts().register(metrics.registry());
+            }
+            #[cfg(feature = "cameras")]
+            if let Some(cameras) = &self.cameras {
+                cameras.register(metrics.registry());
             }
             let metrics = Arc::new(metrics);
             let mut router = self.routes.router(&metrics)?;
@@ -291,7 +330,13 @@ impl Server {
             let others = self.others.serve(&metrics, &stop);
             let mqtt = self.mqtt.map(|mqtt| mqtt.serve(stop.clone()));
             let mqtt = OptionFuture::from(mqtt);
-            tokio::join!(self.connections.serve(router, stop.clone()), others, mqtt);
+            #[cfg(feature = "cameras")]
+            let cameras = self.cameras.map(|cameras| cameras.serve(stop.clone()));
+            #[cfg(not(feature = "cameras"))]
+            let cameras = None::<std::future::Ready<()>>;
+            let cameras = OptionFuture::from(cameras);
+            let connections = self.connections.serve(router, stop.clone());
+            tokio::join!(connections, others, mqtt, cameras);
             if let Some(recognition) = &self.routes.recognition {
                 // Entries of recognitions that wait for the disk; a failure is in the log.
                 drop(recognition.stored(Gallery::flush).await);

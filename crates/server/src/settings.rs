@@ -6,6 +6,9 @@ use std::path::PathBuf;
 
 use ipnet::IpNet;
 
+#[cfg(feature = "cameras")]
+use crate::cameras::Hours;
+
 /// How the server runs.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Settings {
@@ -74,6 +77,84 @@ pub struct Settings {
     pub deepstack: Option<KeyedListener>,
     /// Recognises who is in the events that Frigate publishes over MQTT.
     pub mqtt: Option<MqttSettings>,
+    /// Cameras that are looked at by the server itself.
+    #[cfg(feature = "cameras")]
+    pub cameras: Option<CamerasSettings>,
+}
+
+/// Cameras, and to whom it is told who came.
+#[cfg(feature = "cameras")]
+#[derive(Debug, Clone, PartialEq)]
+pub struct CamerasSettings {
+    /// Each of another name.
+    pub cameras: Vec<CameraSettings>,
+    /// Hours for which it is remembered who came; in memory alone.
+    pub keep_events_h: u32,
+    /// Seconds after which somebody who was away comes anew.
+    pub again_after_s: u32,
+    /// `http` or `https` address that is told.
+    pub webhook: Option<String>,
+    /// What its messages are signed by stands on its first line.
+    pub webhook_secret_file: Option<PathBuf>,
+}
+
+/// One camera.
+#[cfg(feature = "cameras")]
+#[derive(Debug, Clone, PartialEq)]
+pub struct CameraSettings {
+    /// Letters, digits, `_` and `-`.
+    pub name: String,
+    /// `rtsp`, `http` or `https` address of its stream.
+    pub source: String,
+    /// Who logs in.
+    pub user: Option<String>,
+    /// The password stands on its first line.
+    pub password_file: Option<PathBuf>,
+    /// A recognition key stands on its first line; its people are recognised.
+    pub key_file: Option<PathBuf>,
+    /// False-match rate of one comparison at which a face is somebody's; a stricter one that the
+    /// pack states, or its strictest, where it does not state this one.
+    pub fmr: f64,
+    /// Pictures a second that are looked at.
+    pub looks_per_s: f32,
+    /// Shorter side, in pixels of the stream, of the smallest face that is looked for.
+    pub min_face_px: f32,
+    /// Parts of the picture where nobody is recognised: left, top, right, bottom, as shares of its
+    /// sides. In the live view faces there are covered like all others.
+    pub ignore: Vec<[f32; 4]>,
+    /// When it is looked at; outside there is no connection.
+    pub hours: Hours,
+}
+
+#[cfg(feature = "cameras")]
+impl Default for CamerasSettings {
+    fn default() -> CamerasSettings {
+        CamerasSettings {
+            cameras: Vec::new(),
+            keep_events_h: 24,
+            again_after_s: 60,
+            webhook: None,
+            webhook_secret_file: None,
+        }
+    }
+}
+
+#[cfg(feature = "cameras")]
+impl Default for CameraSettings {
+    fn default() -> CameraSettings {
+        CameraSettings {
+            name: String::new(),
+            source: String::new(),
+            user: None,
+            password_file: None,
+            key_file: None,
+            fmr: 1e-4,
+            looks_per_s: 5.0,
+            min_face_px: 40.0,
+            ignore: Vec::new(),
+            hours: Hours::default(),
+        }
+    }
 }
 
 /// A broker, and what is said to it.
@@ -216,6 +297,8 @@ impl Default for Settings {
             nextcloud: None,
             deepstack: None,
             mqtt: None,
+            #[cfg(feature = "cameras")]
+            cameras: None,
         }
     }
 }

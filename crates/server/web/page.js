@@ -377,3 +377,17 @@ if (drawing) {
         show(box);
     });
 }
+
+// Stills of cameras follow the camera.
+const stills = document.querySelectorAll("img[data-refresh]");
+if (stills.length > 0)
+    setInterval(() => {
+        if (document.hidden) return;
+        for (const still of stills) {
+            const next = new Image();
+            const address = new URL(still.src);
+            address.searchParams.set("at", Date.now());
+            next.onload = () => (still.src = next.src);
+            next.src = address.href;
+        }
+    }, 2000);

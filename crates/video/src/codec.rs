@@ -54,6 +54,18 @@ impl Decoder {
         Ok(Decoder { inner, damaged: 0 })
     }
 
+    /// A decoder of a live stream: a sample is one picture with its parameter sets, of units after
+    /// start codes, and is shown as soon as it is decoded. A camera that reorders its pictures
+    /// (B-frames) shows them out of order.
+    #[cfg(feature = "live")]
+    pub(crate) fn live(codec: Codec, limits: &VideoLimits) -> Decoder {
+        let inner = match codec {
+            Codec::H264 => Inner::H264(avc::Decoder::live(limits)),
+            Codec::H265 => Inner::H265(hevc::Decoder::live(limits)),
+        };
+        Decoder { inner, damaged: 0 }
+    }
+
     /// The pictures that a sample completes, in the order in which they are shown.
     pub(crate) fn decode(
         &mut self,

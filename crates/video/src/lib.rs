@@ -1,5 +1,5 @@
-//! Frames and tracks. In: video files; boxes of faces, frame by frame. Out: upright RGB frames with
-//! their times; which boxes are one face passing by. Knows nothing of people or storage.
+//! Frames and tracks. In: video files and cameras; boxes of faces, frame by frame. Out: upright RGB
+//! frames with their times; which boxes are one face passing by. Knows nothing of people or storage.
 //!
 //! ```no_run
 //! use std::time::Duration;
@@ -20,6 +20,9 @@ mod container;
 mod cut;
 mod error;
 mod limits;
+#[cfg(feature = "live")]
+pub mod live;
+mod motion;
 mod picture;
 mod tracker;
 mod video;
@@ -27,6 +30,7 @@ mod video;
 pub use codec::Codec;
 pub use error::VideoError;
 pub use limits::VideoLimits;
+pub use motion::MotionGate;
 pub use picture::{Colour, Picture, Planes};
 pub use tracker::{Seen, Tracker, TrackerOptions};
 pub use video::{Frame, Frames, Pictures, Video, VideoInfo};

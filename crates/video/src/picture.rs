@@ -33,6 +33,9 @@ pub struct Planes {
     pub colour: Colour,
 }
 
+/// Pixels of a cell whose luma is averaged, across and down.
+const SAMPLES: usize = 4;
+
 impl Planes {
     /// Whether each plane has as many samples as its sides say, and a chroma sample for each pixel.
     pub(crate) fn is_whole(&self) -> bool {
@@ -48,6 +51,23 @@ impl Planes {
             && chroma > 0
     }
 
+    /// Mean luma of cells, across and down, by some of the pixels of each; row by row.
+    pub(crate) fn mean_luma(&self, (across, down): (usize, usize)) -> Vec<f32> {
+        let (width, height) = (self.width_px as usize, self.height_px as usize);
+        let at = |n: usize, cells: usize, side: usize| n * side / (cells * SAMPLES);
+        let mut cells = vec![0.0; across * down];
+        for y in 0..down * SAMPLES {
+            let row = &self.y[at(y, down, height) * width..][..width];
+            for x in 0..across * SAMPLES {
+                let luma = row[at(x, across, width)];
+                cells[y / SAMPLES * across + x / SAMPLES] += f32::from(luma);
+            }
+        }
+        let n = (SAMPLES * SAMPLES) as f32;
+        cells.iter_mut().for_each(|sum| *sum /= n);
+        cells
+    }
+
     /// RGB, brought upright. Chroma is repeated, not interpolated: within one level of ffmpeg's
     /// `scale=flags=neighbor+accurate_rnd+full_chroma_int`.
     ///
@@ -59,15 +79,25 @@ impl Planes {
         let factors = YuvToRgb::of(self.colour);
         let across = usize::from(self.chroma_width_px < self.width_px);
         let down = usize::from(self.chroma_height_px < self.height_px);
-        let mut rgb = Vec::with_capacity(width * height * 3);
-        for row in 0..height {
-            let chroma_row = (row >> down).min(self.chroma_height_px as usize - 1) * chroma_width;
+        let mut rgb = vec![0; width * height * 3];
+        let mut tints = vec![[0; 3]; width];
+        for (row, out) in rgb.chunks_exact_mut(width * 3).enumerate() {
+            if row % (1 + down) == 0 {
+                let chroma_row = (row >> down).min(self.chroma_height_px as usize - 1);
+                let cb = &self.cb[chroma_row * chroma_width..][..chroma_width];
+                let cr = &self.cr[chroma_row * chroma_width..][..chroma_width];
+                for (tints, (&cb, &cr)) in tints.chunks_mut(1 + across).zip(cb.iter().zip(cr)) {
+                    tints.fill(factors.tint(cb, cr));
+                }
+                // An odd column at the end may have no chroma of its own.
+                let reached = (chroma_width * (1 + across)).min(width);
+                let last = tints[reached - 1];
+                tints[reached..].fill(last);
+            }
             let luma = &self.y[row * width..][..width];
-            let cb = &self.cb[chroma_row..][..chroma_width];
-            let cr = &self.cr[chroma_row..][..chroma_width];
-            for (column, &y) in luma.iter().enumerate() {
-                let at = (column >> across).min(chroma_width - 1);
-                rgb.extend(factors.rgb(y, cb[at], cr[at]));
+            let pixels = out.as_chunks_mut::<3>().0.iter_mut();
+            for ((pixel, &y), tint) in pixels.zip(luma).zip(&tints) {
+                *pixel = factors.rgb(y, tint);
             }
         }
         let stored = Image::new(self.width_px, self.height_px, rgb)?;

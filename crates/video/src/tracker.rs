@@ -72,6 +72,13 @@ impl Tracker {
         self.tracks.clear();
     }
 
+    /// Tracks that go on though the frame of that time does not show them, and where they should
+    /// be.
+    pub fn unseen(&self, time_ms: u64) -> impl Iterator<Item = (u64, BoundingBox)> + '_ {
+        let unseen = self.tracks.iter().filter(move |t| t.seen_ms < time_ms);
+        unseen.map(move |track| (track.number, track.expected(time_ms)))
+    }
+
     /// The boxes of the next frame that belong to a track, in their order; one without is too
     /// unsure to begin one.
     ///

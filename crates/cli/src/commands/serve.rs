@@ -7,6 +7,8 @@ use std::path::Path;
 use anyhow::{Context as _, Result};
 use fusiform::scan::Exclude;
 use fusiform_gallery::{Kind, Terms, Uuid, private_file};
+#[cfg(feature = "cameras")]
+use fusiform_server::{CameraKeys, CamerasSettings};
 use fusiform_server::{MqttKeys, MqttSettings, Parts, Server, Settings};
 
 use crate::args::ServeArgs;
@@ -43,6 +45,12 @@ pub(crate) fn run(context: &Context, args: &ServeArgs) -> Result<Exit> {
     if let Some(broker) = server.broker() {
         printer.note(format_args!(
             "listening to {broker}; GET {url}/readyz says how it is"
+        ));
+    }
+    #[cfg(feature = "cameras")]
+    for camera in server.cameras() {
+        printer.note(format_args!(
+            "looking at camera {camera}; GET {url}/readyz says how it is"
         ));
     }
     print_secrets(context, &shown)?;
@@ -92,6 +100,11 @@ fn bind(
         nextcloud_key,
         deepstack_key: deepstack_key.map(secret_file::api_key).transpose()?,
         mqtt_keys,
+        #[cfg(feature = "cameras")]
+        camera_keys: match &settings.cameras {
+            Some(cameras) => camera_keys(cameras)?,
+            None => CameraKeys::default(),
+        },
         home: context.config.user_home.clone(),
     };
     Server::bind(settings, parts)
@@ -107,6 +120,32 @@ fn mqtt_keys(mqtt: &MqttSettings) -> Result<Option<MqttKeys>> {
         key: secret_file::api_key(key_file)?,
         password: password.map(secret_file::first_line).transpose()?,
     }))
+}
+
+/// The secrets of cameras and of their webhook.
+#[cfg(feature = "cameras")]
+fn camera_keys(settings: &CamerasSettings) -> Result<CameraKeys> {
+    let each = settings.cameras.iter().map(|camera| {
+        let key_file = camera.key_file.as_deref().with_context(|| {
+            format!(
+                "camera {}: no key_file says whose people are recognised there",
+                camera.name
+            )
+        })?;
+        let password = camera.password_file.as_deref();
+        let password = password.map(secret_file::first_line).transpose()?;
+        anyhow::Ok((secret_file::api_key(key_file)?, password))
+    });
+    let secret = settings.webhook_secret_file.as_deref();
+    let webhook_secret = secret.map(secret_file::first_line).transpose()?;
+    anyhow::ensure!(
+        settings.webhook.is_none() || webhook_secret.is_some(),
+        "the webhook's messages are signed: name a webhook_secret_file"
+    );
+    Ok(CameraKeys {
+        cameras: each.collect::<Result<_>>()?,
+        webhook_secret,
+    })
 }
 
 fn print_secrets(context: &Context, shown: &Shown) -> Result<()> {
@@ -135,6 +174,8 @@ pub(super) type Shown = Vec<(String, String)>;
 /// a container nobody can call `fusiform key`.
 fn first_keys(context: &Context, settings: &Settings) -> Result<Shown> {
     let names_people = settings.deepstack.is_some() || settings.mqtt.is_some();
+    #[cfg(feature = "cameras")]
+    let names_people = names_people || settings.cameras.is_some();
     let is_local = settings.pages && settings.listen.ip().is_loopback() && !names_people;
     let there = settings.vault.as_deref().is_none_or(Path::exists);
     if is_local || there {

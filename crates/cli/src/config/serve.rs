@@ -8,6 +8,8 @@ use std::path::{Path, PathBuf};
 use fusiform_server::{IpNet, Settings};
 use serde::Deserialize;
 
+#[cfg(feature = "cameras")]
+use super::cameras::{self, ByName, CamerasLayer};
 use super::error::ConfigError;
 use super::mqtt::{MqttLayer, Values, mqtt};
 use super::other_programs::{
@@ -54,6 +56,11 @@ pub(crate) struct ServeLayer {
     pub nextcloud: Option<KeyedLayer>,
     pub deepstack: Option<KeyedLayer>,
     pub mqtt: Option<MqttLayer>,
+    #[cfg(feature = "cameras")]
+    pub cameras: Option<CamerasLayer>,
+    #[cfg(feature = "cameras")]
+    #[serde(default)]
+    pub camera: ByName,
 }
 
 impl ServeLayer {
@@ -90,6 +97,14 @@ impl ServeLayer {
             nextcloud: over(self.nextcloud, below.nextcloud, KeyedLayer::over),
             deepstack: over(self.deepstack, below.deepstack, KeyedLayer::over),
             mqtt: over(self.mqtt, below.mqtt, MqttLayer::over),
+            // Only the file names cameras.
+            #[cfg(feature = "cameras")]
+            cameras: self.cameras.or(below.cameras),
+            #[cfg(feature = "cameras")]
+            camera: match self.camera.is_empty() {
+                true => below.camera,
+                false => self.camera,
+            },
         }
     }
 
@@ -138,6 +153,8 @@ impl ServeLayer {
             nextcloud: self.nextcloud.map(|layer| layer.resolve(NEXTCLOUD_LISTEN)),
             deepstack: self.deepstack.map(|layer| layer.resolve(DEEPSTACK_LISTEN)),
             mqtt: self.mqtt.map(MqttLayer::resolve).transpose()?,
+            #[cfg(feature = "cameras")]
+            cameras: cameras::resolve(self.cameras, self.camera)?,
         })
     }
 }
@@ -231,6 +248,10 @@ pub(super) fn environment(
             },
             text,
         )?,
+        #[cfg(feature = "cameras")]
+        cameras: None,
+        #[cfg(feature = "cameras")]
+        camera: ByName::default(),
     })
 }
 

@@ -183,23 +183,36 @@ impl Frame<'_> {
                 rgb.extend(pixels.flat_map(|&[b, g, r, a]| opaque([r, g, b, a])));
             }
             PixelFormat::Grey => rgb.extend(first.iter().flat_map(|&v| [v; 3])),
-            PixelFormat::Nv12 => {
-                let chroma = rows[1].row(at / 2).as_chunks().0;
-                let pixels = first.iter().zip(chroma.iter().flat_map(|c| [c, c]));
-                rgb.extend(pixels.flat_map(|(&y, &[cb, cr])| factors.rgb(y, cb, cr)));
-            }
-            PixelFormat::Nv21 => {
-                let chroma = rows[1].row(at / 2).as_chunks().0;
-                let pixels = first.iter().zip(chroma.iter().flat_map(|c| [c, c]));
-                rgb.extend(pixels.flat_map(|(&y, &[cr, cb])| factors.rgb(y, cb, cr)));
+            PixelFormat::Nv12 | PixelFormat::Nv21 => {
+                let is_nv12 = self.format == PixelFormat::Nv12;
+                let pairs = rows[1].row(at / 2).as_chunks().0.iter();
+                let tints = pairs.map(|&[a, b]| match is_nv12 {
+                    true => factors.tint(a, b),
+                    false => factors.tint(b, a),
+                });
+                append_tinted(&factors, first, tints, rgb);
             }
             PixelFormat::I420 => {
-                let chroma = rows[1].row(at / 2).iter().zip(rows[2].row(at / 2));
-                let pixels = first.iter().zip(chroma.flat_map(|c| [c, c]));
-                rgb.extend(pixels.flat_map(|(&y, (&cb, &cr))| factors.rgb(y, cb, cr)));
+                let (cb, cr) = (rows[1].row(at / 2), rows[2].row(at / 2));
+                let tints = cb.iter().zip(cr).map(|(&cb, &cr)| factors.tint(cb, cr));
+                append_tinted(&factors, first, tints, rgb);
             }
         }
     }
+}
+
+/// A row of luma, two pixels of which share a sample of chroma.
+fn append_tinted(
+    factors: &YuvToRgb,
+    luma: &[u8],
+    tints: impl Iterator<Item = [i32; 3]>,
+    rgb: &mut Vec<u8>,
+) {
+    let pairs = luma.chunks(2).zip(tints);
+    rgb.extend(pairs.flat_map(|(pair, tint)| {
+        let pixel = move |&y: &u8| factors.rgb(y, &tint);
+        pair.iter().flat_map(pixel)
+    }));
 }
 
 fn unfit(option: &'static str, value: f64, wanted: &'static str) -> Error {

@@ -57,15 +57,19 @@ impl YuvToRgb {
         }
     }
 
-    /// One pixel, red first.
-    pub fn rgb(&self, y: u8, cb: u8, cr: u8) -> [u8; 3] {
-        let y = (i32::from(y) - self.black) * self.y + (1 << (BITS - 1));
+    /// What chroma adds to red, green and blue.
+    pub fn tint(&self, cb: u8, cr: u8) -> [i32; 3] {
         let (cb, cr) = (i32::from(cb) - 128, i32::from(cr) - 128);
-        let level = |sum: i32| (sum >> BITS).clamp(0, 255) as u8;
         [
-            level(y + cr * self.cr_to_r),
-            level(y + cb * self.cb_to_g + cr * self.cr_to_g),
-            level(y + cb * self.cb_to_b),
+            cr * self.cr_to_r,
+            cb * self.cb_to_g + cr * self.cr_to_g,
+            cb * self.cb_to_b,
         ]
+    }
+
+    /// One pixel, red first, from its luma and what its chroma adds.
+    pub fn rgb(&self, y: u8, tint: &[i32; 3]) -> [u8; 3] {
+        let y = (i32::from(y) - self.black) * self.y + (1 << (BITS - 1));
+        tint.map(|tint| ((y + tint) >> BITS).clamp(0, 255) as u8)
     }
 }

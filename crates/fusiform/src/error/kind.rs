@@ -197,7 +197,8 @@ mod tests {
 
     #[test]
     fn numbers_and_names_are_fixed() {
-        let fixed = "1 io\n2 internal\n3 bad_option\n4 bad_handle\n10 not_a_photo\n11 damaged_photo\n\
+        let fixed = "1 io\n2 internal\n3 bad_option\n4 bad_handle\n\
+             10 not_a_photo\n11 damaged_photo\n\
              12 unsupported_photo\n13 photo_too_large\n14 no_face\n15 unusable_face\n\
              16 not_a_video\n17 unsupported_video\n18 video_too_large\n\
              20 unknown_pack\n21 bad_manifest\n22 hash_mismatch\n23 pack_taken\n\

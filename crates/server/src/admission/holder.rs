@@ -26,6 +26,10 @@ impl Holder {
     /// The events of Frigate's cameras.
     pub(crate) const FRIGATE: Holder = Holder(-6);
 
+    /// Cameras that are looked at by the server itself.
+    #[cfg(feature = "cameras")]
+    pub(crate) const CAMERAS: Holder = Holder(-7);
+
     /// The service with this number; they are positive.
     pub(crate) const fn of_service(number: i64) -> Holder {
         Holder(number)

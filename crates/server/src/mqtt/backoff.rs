@@ -7,13 +7,13 @@ const FIRST: Duration = Duration::from_secs(1);
 
 /// Pauses between attempts.
 #[derive(Debug, Clone)]
-pub(super) struct Backoff {
+pub(crate) struct Backoff {
     next: Duration,
     longest: Duration,
 }
 
 impl Backoff {
-    pub(super) fn new(longest: Duration) -> Backoff {
+    pub(crate) fn new(longest: Duration) -> Backoff {
         Backoff {
             next: FIRST,
             longest,
@@ -21,13 +21,13 @@ impl Backoff {
     }
 
     /// Forgets the failures.
-    pub(super) fn reset(&mut self) {
+    pub(crate) fn reset(&mut self) {
         self.next = FIRST;
     }
 
     /// The pause after one more failure: between three quarters and five quarters of twice the one
     /// before.
-    pub(super) fn pause(&mut self) -> Duration {
+    pub(crate) fn pause(&mut self) -> Duration {
         let pause = self.next;
         self.next = (pause * 2).min(self.longest);
         let mut random = [0u8; 2];

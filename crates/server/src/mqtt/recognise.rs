@@ -9,7 +9,7 @@ use fusiform::engine::Engine;
 use fusiform::geometry::{BoundingBox, Size};
 use fusiform::image::{Image, encode_jpeg};
 use fusiform::models::Threshold;
-use fusiform_gallery::{Action, Kind, Service, Uuid, is_guessable};
+use fusiform_gallery::{Action, Kind, Match, Service, Uuid, is_guessable};
 
 use crate::admission::Holder;
 use crate::compreface::Scale;
@@ -23,44 +23,44 @@ const HEAD_MARGIN: f32 = 2.0;
 const JPEG_QUALITY: u8 = 85;
 
 /// A collection of people, a threshold, and a scale.
-pub(super) struct Recogniser {
+pub(crate) struct Recogniser {
     recognition: Arc<Recognition>,
     key: Uuid,
     /// From here on a face is somebody's.
-    pub(super) threshold: Threshold,
+    pub(crate) threshold: Threshold,
     stated: Vec<Threshold>,
     scale: Scale,
 }
 
 /// One picture.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) struct Seen {
+pub(crate) struct Seen {
     /// Largest first; unclear ones, by which nobody can be recognised, are not among them.
-    pub(super) faces: Vec<SeenFace>,
-    pub(super) size: Size,
-    pub(super) took_s: f64,
+    pub(crate) faces: Vec<SeenFace>,
+    pub(crate) size: Size,
+    pub(crate) took_s: f64,
 }
 
 /// One face of a picture.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) struct SeenFace {
-    pub(super) bbox: BoundingBox,
-    pub(super) quality: f32,
+pub(crate) struct SeenFace {
+    pub(crate) bbox: BoundingBox,
+    pub(crate) quality: f32,
     /// The nearest person, however far.
-    pub(super) nearest: Option<Nearest>,
+    pub(crate) nearest: Option<Nearest>,
 }
 
 /// A person and how near a face is to theirs.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) struct Nearest {
-    pub(super) name: String,
-    pub(super) similarity: f32,
+pub(crate) struct Nearest {
+    pub(crate) name: String,
+    pub(crate) similarity: f32,
     /// Whether it reaches the threshold.
-    pub(super) is_match: bool,
+    pub(crate) is_match: bool,
     /// On CompreFace's scale, 0…1.
-    pub(super) confidence: f64,
+    pub(crate) confidence: f64,
     /// Of the strictest threshold of the pack that it reaches; `None` if it reaches none.
-    pub(super) fmr: Option<f64>,
+    pub(crate) fmr: Option<f64>,
 }
 
 impl Recogniser {
@@ -69,7 +69,7 @@ impl Recogniser {
     ///
     /// # Errors
     /// If the pack states no thresholds.
-    pub(super) fn new(
+    pub(crate) fn new(
         recognition: &Arc<Recognition>,
         key: Uuid,
         fmr: f64,
@@ -92,14 +92,14 @@ impl Recogniser {
     }
 
     /// The collection that the key opens now.
-    pub(super) fn service(&self) -> Option<Service> {
+    pub(crate) fn service(&self) -> Option<Service> {
         let gallery = self.recognition.gallery();
         let service = gallery.service(Kind::Recognition, &self.key);
         service.filter(|_| !is_guessable(&self.key))
     }
 
     /// Names of the people whose consent has not ended.
-    pub(super) fn names(&self) -> Vec<String> {
+    pub(crate) fn names(&self) -> Vec<String> {
         let Some(service) = self.service() else {
             return Vec::new();
         };
@@ -109,20 +109,20 @@ impl Recogniser {
     }
 
     /// Whether a person is there and their consent has not ended.
-    pub(super) fn is_enrolled(&self, name: &str) -> bool {
+    pub(crate) fn is_enrolled(&self, name: &str) -> bool {
         let person = |service| self.recognition.gallery().person(service, name);
         let found = self.service().and_then(person);
         found.is_some_and(|(person, _)| person.name == name && !person.consent.has_ended())
     }
 
     /// Examples that a face is compared with.
-    pub(super) fn n_examples(&self) -> usize {
+    pub(crate) fn n_examples(&self) -> usize {
         let count = |service| self.recognition.gallery().examples(service, None, 0, 0).0;
         self.service().map_or(0, count)
     }
 
     /// The faces of a picture and who they are nearest to; recorded before it is answered.
-    pub(super) async fn look(&self, picture: Bytes) -> Result<Seen, Problem> {
+    pub(crate) async fn look(&self, picture: Bytes) -> Result<Seen, Problem> {
         let begun = Instant::now();
         let found = self.recognition.analyse(Holder::FRIGATE, picture).await?;
         let (size, mut faces) = (found.size, found.faces);
@@ -143,19 +143,49 @@ impl Recogniser {
         let faces = faces.iter().map(|face| SeenFace {
             bbox: face.bbox.clipped(size),
             quality: face.quality.overall,
-            nearest: nearest.next().flatten().map(|found| Nearest {
-                is_match: found.similarity >= self.threshold.similarity,
-                confidence: self.scale.similarity(found.similarity),
-                fmr: self.fmr_of(found.similarity),
-                similarity: found.similarity,
-                name: found.subject,
-            }),
+            nearest: nearest.next().flatten().map(|found| self.judged(found)),
         });
         Ok(Seen {
             faces: faces.collect(),
             size,
             took_s: begun.elapsed().as_secs_f64(),
         })
+    }
+
+    /// The nearest person of each probe, however far; recorded before it is answered. Blocks.
+    #[cfg(feature = "cameras")]
+    pub(crate) fn nearest(&self, probes: &[Vec<f32>]) -> Result<Vec<Option<Nearest>>, Problem> {
+        let Some(service) = self.service().filter(|_| !probes.is_empty()) else {
+            return Ok(vec![None; probes.len()]);
+        };
+        let gallery = self.recognition.gallery();
+        let slices: Vec<&[f32]> = probes.iter().map(Vec::as_slice).collect();
+        let nearest = gallery.nearest(service, &slices, 1).into_iter();
+        gallery.record(Action::Identify, Some(service), None, probes.len())?;
+        let nearest = nearest.map(|mut found| found.pop().map(|found| self.judged(found)));
+        Ok(nearest.collect())
+    }
+
+    /// The networks.
+    #[cfg(feature = "cameras")]
+    pub(crate) fn engine(&self) -> &Engine {
+        self.recognition.engine()
+    }
+
+    /// The limits that its work waits for.
+    #[cfg(feature = "cameras")]
+    pub(crate) fn admission(&self) -> &crate::admission::Admission {
+        self.recognition.admission()
+    }
+
+    fn judged(&self, found: Match) -> Nearest {
+        Nearest {
+            is_match: found.similarity >= self.threshold.similarity,
+            confidence: self.scale.similarity(found.similarity),
+            fmr: self.fmr_of(found.similarity),
+            similarity: found.similarity,
+            name: found.subject,
+        }
     }
 
     fn fmr_of(&self, similarity: f32) -> Option<f64> {
@@ -166,7 +196,7 @@ impl Recogniser {
 
     /// One face of a picture with its surroundings as a JPEG, every other face covered; `None`
     /// while something else there still looks like a face.
-    pub(super) async fn head(
+    pub(crate) async fn head(
         &self,
         picture: Bytes,
         bbox: BoundingBox,

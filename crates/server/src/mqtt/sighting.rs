@@ -21,84 +21,89 @@ const FETCHES_PER_PICTURE: u32 = 3;
 
 /// Where a picture came from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Source {
+pub(crate) enum Source {
     /// The best frame of the event so far.
     Snapshot,
     /// The newest frame of the camera.
     Latest,
     /// A message of Frigate's.
     Mqtt,
+    /// A camera that is looked at by the server itself.
+    #[cfg(feature = "cameras")]
+    Camera,
 }
 
 impl Source {
     /// The word for it, Double Take's too.
-    pub(super) fn word(self) -> &'static str {
+    pub(crate) fn word(self) -> &'static str {
         match self {
             Source::Snapshot => "snapshot",
             Source::Latest => "latest",
             Source::Mqtt => "mqtt",
+            #[cfg(feature = "cameras")]
+            Source::Camera => "camera",
         }
     }
 }
 
 /// One face at its best.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) struct Shown {
-    pub(super) bbox: BoundingBox,
-    pub(super) quality: f32,
-    pub(super) nearest: Option<Nearest>,
+pub(crate) struct Shown {
+    pub(crate) bbox: BoundingBox,
+    pub(crate) quality: f32,
+    pub(crate) nearest: Option<Nearest>,
     /// The picture.
-    pub(super) size: Size,
-    pub(super) source: Source,
-    pub(super) took_s: f64,
-    pub(super) at_ms: i64,
+    pub(crate) size: Size,
+    pub(crate) source: Source,
+    pub(crate) took_s: f64,
+    pub(crate) at_ms: i64,
 }
 
 /// Somebody recognised in an event.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) struct Recognised {
-    pub(super) name: String,
-    pub(super) best: Shown,
+pub(crate) struct Recognised {
+    pub(crate) name: String,
+    pub(crate) best: Shown,
     /// When they were first recognised in it.
-    pub(super) first_ms: i64,
+    pub(crate) first_ms: i64,
 }
 
 /// What one picture of an event adds.
 #[derive(Debug, Clone, Default, PartialEq)]
-pub(super) struct News {
+pub(crate) struct News {
     /// Recognised for the first time in this event.
-    pub(super) first: Vec<Recognised>,
+    pub(crate) first: Vec<Recognised>,
     /// Recognised better than before.
-    pub(super) better: Vec<Recognised>,
+    pub(crate) better: Vec<Recognised>,
     /// All other faces of the picture.
-    pub(super) others: Vec<Shown>,
+    pub(crate) others: Vec<Shown>,
 }
 
 /// One event.
 #[derive(Debug, Clone)]
-pub(super) struct Sighting {
-    pub(super) id: String,
-    pub(super) camera: String,
-    pub(super) current_zones: Vec<String>,
-    pub(super) entered_zones: Vec<String>,
-    pub(super) start_s: f64,
-    pub(super) end_s: Option<f64>,
+pub(crate) struct Sighting {
+    pub(crate) id: String,
+    pub(crate) camera: String,
+    pub(crate) current_zones: Vec<String>,
+    pub(crate) entered_zones: Vec<String>,
+    pub(crate) start_s: f64,
+    pub(crate) end_s: Option<f64>,
     /// When the first message about it came.
-    pub(super) begun: Instant,
+    pub(crate) begun: Instant,
     /// When the last one came.
-    pub(super) heard: Instant,
+    pub(crate) heard: Instant,
     /// Pictures that were looked at.
-    pub(super) n_pictures: u32,
-    pub(super) people: Vec<Recognised>,
+    pub(crate) n_pictures: u32,
+    pub(crate) people: Vec<Recognised>,
     /// The best unrecognised face, while nobody is recognised.
-    pub(super) unknown: Option<Shown>,
+    pub(crate) unknown: Option<Shown>,
     /// Frigate says that it is over.
-    pub(super) is_over: bool,
+    pub(crate) is_over: bool,
     /// The last message about it was published.
-    pub(super) is_done: bool,
-    pub(super) last_look: Option<Instant>,
+    pub(crate) is_done: bool,
+    pub(crate) last_look: Option<Instant>,
     /// Looks for which Frigate had nothing new.
-    pub(super) n_unprompted: u32,
+    pub(crate) n_unprompted: u32,
     mark: u64,
     n_fetched: u32,
     pictures: VecDeque<blake3::Hash>,
@@ -109,7 +114,7 @@ pub(super) struct Sighting {
 }
 
 impl Sighting {
-    pub(super) fn new(event: FrigateEvent, now: Instant) -> Sighting {
+    pub(crate) fn new(event: FrigateEvent, now: Instant) -> Sighting {
         Sighting {
             begun: now,
             heard: now,
@@ -136,9 +141,32 @@ impl Sighting {
         }
     }
 
+    /// A visit to a camera that is looked at by the server itself. Its id says when it began, and
+    /// of whom nothing.
+    #[cfg(feature = "cameras")]
+    pub(crate) fn of_camera(camera: &str, start_ms: i64, now: Instant) -> Sighting {
+        let start_s = start_ms as f64 / 1e3;
+        let event = FrigateEvent {
+            kind: super::event::EventKind::New,
+            id: format!("{start_s:.3}-{camera}"),
+            camera: camera.to_owned(),
+            label: "person".to_owned(),
+            sub_label: None,
+            sub_label_before: None,
+            current_zones: Vec::new(),
+            entered_zones: Vec::new(),
+            start_time: start_s,
+            end_time: None,
+            mark: 0,
+            area: 0.0,
+            false_positive: false,
+        };
+        Sighting::new(event, now)
+    }
+
     /// Takes in a message about it; `false` if that is only the echo of a name, or says nothing
     /// new.
-    pub(super) fn update(&mut self, event: FrigateEvent, now: Instant) -> bool {
+    pub(crate) fn update(&mut self, event: FrigateEvent, now: Instant) -> bool {
         self.heard = now;
         let is_ours = |label: &String| self.our_labels.contains(label);
         let is_echo = event.sub_label != event.sub_label_before
@@ -159,13 +187,13 @@ impl Sighting {
     }
 
     /// Whether one more picture may be asked for.
-    pub(super) fn may_look(&self, attempts: u32) -> bool {
+    pub(crate) fn may_look(&self, attempts: u32) -> bool {
         let fetches = attempts.saturating_mul(FETCHES_PER_PICTURE);
         self.n_pictures < attempts && self.n_fetched < fetches
     }
 
     /// Whether a picture that was fetched is one that was looked at already.
-    pub(super) fn has_seen(&mut self, picture: &[u8]) -> bool {
+    pub(crate) fn has_seen(&mut self, picture: &[u8]) -> bool {
         self.n_fetched = self.n_fetched.saturating_add(1);
         let hash = blake3::hash(picture);
         if self.pictures.contains(&hash) {
@@ -177,7 +205,7 @@ impl Sighting {
     }
 
     /// Takes in what a picture shows.
-    pub(super) fn take(&mut self, seen: Seen, source: Source, at_ms: i64) -> News {
+    pub(crate) fn take(&mut self, seen: Seen, source: Source, at_ms: i64) -> News {
         let mut news = News::default();
         self.n_pictures += 1;
         self.most_faces = self.most_faces.max(seen.faces.len());
@@ -227,12 +255,12 @@ impl Sighting {
     }
 
     /// Faces of its fullest picture that are nobody's.
-    pub(super) fn n_unknown(&self) -> usize {
+    pub(crate) fn n_unknown(&self) -> usize {
         self.most_faces.saturating_sub(self.people.len())
     }
 
     /// Takes a person out, as if they had never been recognised.
-    pub(super) fn forget(&mut self, name: &str) {
+    pub(crate) fn forget(&mut self, name: &str) {
         self.people.retain(|person| person.name != name);
         if let Some(unknown) = &mut self.unknown {
             unknown.nearest = unknown.nearest.take().filter(|near| near.name != name);
@@ -241,13 +269,13 @@ impl Sighting {
 
     /// Whether Frigate is to be told this name: others' names are left alone, and nothing is said
     /// twice.
-    pub(super) fn wants_label(&self, label: &str) -> bool {
+    pub(crate) fn wants_label(&self, label: &str) -> bool {
         let is_new = self.our_labels.last().is_none_or(|last| last != label);
         !self.has_foreign_label && is_new && !label.is_empty()
     }
 
     /// Frigate is told this name.
-    pub(super) fn labelled(&mut self, label: String) {
+    pub(crate) fn labelled(&mut self, label: String) {
         if self.our_labels.len() == KNOWN_LABELS {
             self.our_labels.remove(0);
         }
@@ -255,13 +283,13 @@ impl Sighting {
     }
 
     /// Frigate did not take the name; it may be told again.
-    pub(super) fn not_labelled(&mut self, label: &str) {
+    pub(crate) fn not_labelled(&mut self, label: &str) {
         self.our_labels.retain(|ours| ours != label);
     }
 }
 
 impl Recognised {
-    pub(super) fn similarity(&self) -> f32 {
+    pub(crate) fn similarity(&self) -> f32 {
         self.best.nearest.as_ref().map_or(-1.0, |n| n.similarity)
     }
 }
@@ -275,7 +303,7 @@ impl News {
 }
 
 #[cfg(test)]
-pub(super) mod tests {
+pub(crate) mod tests {
     use super::super::event::EventKind;
     use super::*;
 

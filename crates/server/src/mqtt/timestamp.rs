@@ -15,7 +15,7 @@ const FORMAT: EncodedConfig = Config::DEFAULT
     .encode();
 
 /// The present, in milliseconds since 1970.
-pub(super) fn now_ms() -> i64 {
+pub(crate) fn now_ms() -> i64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH);
     since.map_or(0, |time| {
         i64::try_from(time.as_millis()).unwrap_or(i64::MAX)
@@ -23,14 +23,14 @@ pub(super) fn now_ms() -> i64 {
 }
 
 /// A time as text; empty for one beyond the year 9999.
-pub(super) fn iso_ms(ms: i64) -> String {
+pub(crate) fn iso_ms(ms: i64) -> String {
     let time = OffsetDateTime::from_unix_timestamp_nanos(i128::from(ms) * 1_000_000);
     let text = time.ok().and_then(|t| t.format(&Iso8601::<FORMAT>).ok());
     text.unwrap_or_default()
 }
 
 /// As [`iso_ms`], for seconds.
-pub(super) fn iso_s(seconds: f64) -> String {
+pub(crate) fn iso_s(seconds: f64) -> String {
     iso_ms((seconds * 1e3).round() as i64)
 }
 

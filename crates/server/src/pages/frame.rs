@@ -16,9 +16,10 @@ pub(super) enum MenuItem {
     Scan,
     Shared,
     History,
+    Cameras,
 }
 
-const MENU: [(MenuItem, &str, &str); 7] = [
+const MENU: [(MenuItem, &str, &str); 8] = [
     (MenuItem::People, "/people", "People"),
     (MenuItem::Groups, "/groups", "Unnamed"),
     (MenuItem::Review, "/review", "Review"),
@@ -26,6 +27,7 @@ const MENU: [(MenuItem, &str, &str); 7] = [
     (MenuItem::Scan, "/scan", "Add photos"),
     (MenuItem::Shared, "/shared", "Shared"),
     (MenuItem::History, "/history", "History"),
+    (MenuItem::Cameras, "/cameras", "Cameras"),
 ];
 
 /// What was just decided.
@@ -45,6 +47,8 @@ pub(super) struct Frame {
     pub(super) n_questions: usize,
     /// Scanned folders that are not there now.
     pub(super) missing: Vec<MissingRoot>,
+    /// Whether the server looks at cameras.
+    pub(super) has_cameras: bool,
 }
 
 impl Frame {
@@ -55,7 +59,9 @@ impl Frame {
                 a.skip href="#content" { "Skip to the content" }
                 a.logo href="/people" { "Fusiform" }
                 nav aria-label="Main" {
-                    @for (at, href, text) in MENU {
+                    @for (at, href, text) in MENU.into_iter().filter(|(at, ..)| {
+                        self.has_cameras || *at != MenuItem::Cameras
+                    }) {
                         a href=(href) aria-current=[(at == item).then_some("page")] {
                             (text)
                             @if at == MenuItem::Review && self.n_questions > 0 {

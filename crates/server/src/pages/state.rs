@@ -20,6 +20,8 @@ use super::pictures::Pictures;
 use super::scan_progress::Scans;
 use super::visitor_limits::Visitors;
 use crate::admission::{Admission, blocking};
+#[cfg(feature = "cameras")]
+use crate::cameras::Cameras;
 use crate::problem::{Code, Problem};
 
 /// Who decided, as the history names it.
@@ -60,6 +62,8 @@ struct Inner {
     visitors: Visitors,
     /// For which `~` stands in the path of a folder.
     home: Option<PathBuf>,
+    #[cfg(feature = "cameras")]
+    cameras: std::sync::OnceLock<Arc<Cameras>>,
 }
 
 impl Pages {
@@ -91,7 +95,29 @@ impl Pages {
             missing: tokio::sync::Mutex::default(),
             visitors: Visitors::default(),
             home,
+            #[cfg(feature = "cameras")]
+            cameras: std::sync::OnceLock::new(),
         }))
+    }
+
+    /// Shows these cameras on a page of their own; the first that are given.
+    #[cfg(feature = "cameras")]
+    pub(crate) fn show_cameras(&self, cameras: Arc<Cameras>) {
+        // Called once, at the start.
+        let _ = self.0.cameras.set(cameras);
+    }
+
+    /// The cameras, if there are any.
+    #[cfg(feature = "cameras")]
+    pub(super) fn cameras(&self) -> Option<&Arc<Cameras>> {
+        self.0.cameras.get()
+    }
+
+    fn has_cameras(&self) -> bool {
+        #[cfg(feature = "cameras")]
+        return self.cameras().is_some();
+        #[cfg(not(feature = "cameras"))]
+        false
     }
 
     /// Asks a running scan and the watch to stop, so that the server can.
@@ -258,6 +284,7 @@ impl Pages {
             notice,
             n_questions,
             missing: self.missing_roots().await?,
+            has_cameras: self.has_cameras(),
         })
     }
 

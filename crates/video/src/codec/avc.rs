@@ -1,6 +1,7 @@
-//! H.264. In: samples of length-prefixed units. Out: pictures. Over `rust_h264`.
+//! H.264. In: samples of length-prefixed units, or of units after start codes. Out: pictures. Over
+//! `rust_h264`.
 
-use rust_h264::decoder::{Frame, OrderedDecoder};
+use rust_h264::decoder::{self, Frame, OrderedDecoder};
 use rust_h264::error::DecodeError;
 use rust_h264::nal::{self, NalUnit, NalUnitType, SpsInfo};
 
@@ -10,16 +11,33 @@ use crate::limits::VideoLimits;
 use crate::picture::{Colour, Picture, Planes};
 
 pub(super) struct Decoder {
-    /// Carries each picture's time with it.
-    decoder: Box<OrderedDecoder<u64>>,
-    /// Bytes of the length before each unit of a sample.
-    length_size: usize,
+    inner: Inner,
     /// By the last parameter set.
     colour: Option<Colour>,
     max_pixels: u64,
 }
 
+enum Inner {
+    /// Of a file: pictures in the order of their showing, each with its time.
+    Shown {
+        decoder: Box<OrderedDecoder<u64>>,
+        /// Bytes of the length before each unit of a sample.
+        length_size: usize,
+    },
+    /// Of a live stream: each picture as soon as its sample is decoded.
+    Live(Box<decoder::Decoder>),
+}
+
 impl Decoder {
+    /// For samples of whole pictures with start codes (ITU-T H.264, annex B).
+    pub(super) fn live(limits: &VideoLimits) -> Decoder {
+        Decoder {
+            inner: Inner::Live(Box::default()),
+            colour: None,
+            max_pixels: limits.max_pixels,
+        }
+    }
+
     pub(super) fn new(config: &[u8], limits: &VideoLimits) -> Result<Decoder, VideoError> {
         let record = nal::parse_avcc_config(config)
             .map_err(|what| VideoError::Container(what.to_owned()))?;
@@ -27,8 +45,10 @@ impl Decoder {
         let reorder = info.and_then(|info| info.ok()?.max_reorder_frames);
         let depth = reorder.map_or(MAX_REORDERED, |n| (n as usize + 1).min(MAX_REORDERED));
         let mut decoder = Decoder {
-            decoder: Box::new(OrderedDecoder::with_max_depth(depth)),
-            length_size: record.length_size,
+            inner: Inner::Shown {
+                decoder: Box::new(OrderedDecoder::with_max_depth(depth)),
+                length_size: record.length_size,
+            },
             colour: None,
             max_pixels: limits.max_pixels,
         };
@@ -45,15 +65,27 @@ impl Decoder {
         time_ms: u64,
         shown: &mut Vec<Picture>,
     ) -> Result<bool, VideoError> {
+        let units = match &self.inner {
+            Inner::Shown { length_size, .. } => nal::parse_avcc(sample, *length_size),
+            Inner::Live(_) => nal::parse_annex_b(sample),
+        };
         let mut is_whole = true;
-        for unit in nal::parse_avcc(sample, self.length_size) {
+        for unit in units {
             is_whole &= self.unit(&unit, time_ms, shown)?;
+        }
+        if let Inner::Live(decoder) = &mut self.inner
+            && let Some(frame) = decoder.flush()
+        {
+            shown.push(picture(frame, self.colour, time_ms)?);
         }
         Ok(is_whole)
     }
 
     pub(super) fn flush(&mut self) -> Result<Vec<Picture>, VideoError> {
-        let held = self.decoder.flush_with_meta().into_iter();
+        let Inner::Shown { decoder, .. } = &mut self.inner else {
+            return Ok(Vec::new());
+        };
+        let held = decoder.flush_with_meta().into_iter();
         held.map(|(frame, time_ms)| picture(frame, self.colour, time_ms))
             .collect()
     }
@@ -74,7 +106,13 @@ impl Decoder {
             VideoError::above("a frame of so many pixels:", pixels, self.max_pixels)?;
             self.colour = Some(colour(&info));
         }
-        match self.decoder.decode_nal_with_meta(unit, time_ms) {
+        let decoded = match &mut self.inner {
+            Inner::Shown { decoder, .. } => decoder.decode_nal_with_meta(unit, time_ms),
+            Inner::Live(decoder) => decoder
+                .decode_nal(unit)
+                .map(|frame| frame.map(|frame| (frame, time_ms)).into_iter().collect()),
+        };
+        match decoded {
             Ok(frames) => {
                 for (frame, time_ms) in frames {
                     shown.push(picture(frame, self.colour, time_ms)?);

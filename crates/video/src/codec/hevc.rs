@@ -1,4 +1,5 @@
-//! H.265. In: samples of length-prefixed units. Out: pictures. Over `rust_h265`.
+//! H.265. In: samples of length-prefixed units, or of units after start codes. Out: pictures. Over
+//! `rust_h265`.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
@@ -15,8 +16,9 @@ const MAX_STATE_BYTES_PER_PIXEL: u64 = 24;
 
 pub(super) struct Decoder {
     decoder: Box<rust_h265::Decoder>,
-    /// Bytes of the length before each unit of a sample.
-    length_size: u8,
+    /// Bytes of the length before each unit of a sample; `None` for a live stream, whose units
+    /// follow start codes and whose pictures are given as soon as they are decoded.
+    length_size: Option<u8>,
     /// Times of samples whose pictures have not been shown: the first shown has the least.
     times: BinaryHeap<Reverse<u64>>,
 }
@@ -25,19 +27,24 @@ impl Decoder {
     pub(super) fn new(config: &[u8], limits: &VideoLimits) -> Result<Decoder, VideoError> {
         let (length_size, units) = parameter_sets(config)
             .ok_or_else(|| VideoError::Container("its hvcC record is cut".to_owned()))?;
-        let decoder = rust_h265::Decoder::with_limits(DecodeLimits {
-            max_picture_pixels: limits.max_pixels,
-            max_picture_memory_bytes: limits.max_pixels * MAX_STATE_BYTES_PER_PIXEL,
-        });
         let mut decoder = Decoder {
-            decoder: Box::new(decoder.with_display_order()),
-            length_size,
+            decoder: Box::new(limited(limits).with_display_order()),
+            length_size: Some(length_size),
             times: BinaryHeap::new(),
         };
         for unit in units.iter().filter_map(|unit| rust_h265::parse_nal(unit)) {
-            decoder.unit(&unit)?;
+            decoder.unit(&unit, &mut Vec::new())?;
         }
         Ok(decoder)
+    }
+
+    /// For samples of whole pictures with start codes (ITU-T H.265, annex B).
+    pub(super) fn live(limits: &VideoLimits) -> Decoder {
+        Decoder {
+            decoder: Box::new(limited(limits)),
+            length_size: None,
+            times: BinaryHeap::new(),
+        }
     }
 
     /// Whether the whole sample could be decoded.
@@ -53,8 +60,12 @@ impl Decoder {
             self.times.pop();
         }
         let mut is_whole = true;
-        for unit in rust_h265::parse_hvcc(sample, self.length_size) {
-            is_whole &= self.unit(&unit)?;
+        let units = match self.length_size {
+            Some(length_size) => rust_h265::parse_hvcc(sample, length_size),
+            None => rust_h265::parse_annex_b(sample),
+        };
+        for unit in units {
+            is_whole &= self.unit(&unit, shown)?;
         }
         while let Some(frame) = self.decoder.next_output() {
             shown.push(self.picture(frame)?);
@@ -71,9 +82,16 @@ impl Decoder {
     }
 
     /// False for a unit that is damaged.
-    fn unit(&mut self, unit: &NalUnit<'_>) -> Result<bool, VideoError> {
+    fn unit(&mut self, unit: &NalUnit<'_>, shown: &mut Vec<Picture>) -> Result<bool, VideoError> {
         let what = match self.decoder.decode_nal(unit) {
-            Ok(_) => return Ok(true),
+            Ok(None) => return Ok(true),
+            // Only a live stream's: else they come in the order of their showing.
+            Ok(Some(frame)) => {
+                if self.length_size.is_none() {
+                    shown.push(self.picture(frame)?);
+                }
+                return Ok(true);
+            }
             Err(DecodeError::Unsupported(what)) => what.to_string(),
             Err(error @ DecodeError::ResourceLimit(_)) => error.to_string(),
             Err(_) => return Ok(false),
@@ -102,6 +120,13 @@ impl Decoder {
         let time_ms = self.times.pop().map_or(0, |Reverse(time_ms)| time_ms);
         whole(planes, time_ms)
     }
+}
+
+fn limited(limits: &VideoLimits) -> rust_h265::Decoder {
+    rust_h265::Decoder::with_limits(DecodeLimits {
+        max_picture_pixels: limits.max_pixels,
+        max_picture_memory_bytes: limits.max_pixels * MAX_STATE_BYTES_PER_PIXEL,
+    })
 }
 
 fn eight(plane: PixelData, bits: u8) -> Vec<u8> {

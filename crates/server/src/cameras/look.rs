@@ -1,0 +1,253 @@
+//! One look at one picture of a camera. In: the picture, what is known of the faces in view. Out:
+//! who they are, and the picture with everybody covered who is not enrolled. Blocks; works on the
+//! thread of its caller. What it knows of strangers is in memory and gone when they are.
+
+use std::time::Instant;
+
+use fusiform::detect::DetectOptions;
+use fusiform::engine::Engine;
+use fusiform::geometry::{BoundingBox, Size};
+use fusiform::image::Image;
+use fusiform::video::MotionGate;
+use fusiform::video::live::LivePicture;
+use fusiform::{Face, FoundFace};
+
+use super::passing::{Passing, Seen};
+use crate::mqtt::{Nearest, Recogniser, SeenFace};
+use crate::problem::Problem;
+
+/// For so long after the last motion pictures are looked at.
+const HOLD_MS: u64 = 2000;
+/// As often a picture without motion is looked at: what moves very slowly is background.
+const AT_REST_EVERY_MS: u64 = 5000;
+/// The same while somebody watches the live view.
+const WATCHED_EVERY_MS: u64 = 1000;
+
+/// What is known of the pictures before.
+pub(super) struct Eyes {
+    gate: MotionGate,
+    passing: Passing,
+    start: Instant,
+    moved_ms: Option<u64>,
+    looked_ms: Option<u64>,
+    size: Option<Size>,
+    settings: EyeSettings,
+}
+
+/// How a camera's pictures are looked at.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct EyeSettings {
+    pub(super) detect: DetectOptions,
+    /// Parts of the picture where nobody is recognised: left, top, right, bottom, as shares of its
+    /// sides.
+    pub(super) ignored: Vec<[f32; 4]>,
+}
+
+/// What a picture shows.
+pub(super) struct Looked {
+    /// The faces in view that are clear, with who they are.
+    pub(super) faces: Vec<SeenFace>,
+    pub(super) size: Size,
+    /// Faces in view, clear or not, seen in this picture or about to be seen again.
+    pub(super) n_in_view: usize,
+    pub(super) view: Option<ForView>,
+}
+
+/// A picture for the live view, before it is covered.
+pub(super) struct ForView {
+    pub(super) image: Image,
+    pub(super) covered: Vec<BoundingBox>,
+    /// People recognised in this very picture.
+    pub(super) kept: Vec<BoundingBox>,
+}
+
+impl Eyes {
+    pub(super) fn new(settings: EyeSettings, apart: f32) -> Eyes {
+        Eyes {
+            gate: MotionGate::default(),
+            passing: Passing::new(apart),
+            start: Instant::now(),
+            moved_ms: None,
+            looked_ms: None,
+            size: None,
+            settings,
+        }
+    }
+
+    /// Whether a picture is worth a look: something moves or did just now, somebody is in view, or
+    /// it is time for one.
+    pub(super) fn wants(
+        &mut self,
+        engine: &Engine,
+        picture: &LivePicture,
+        is_watched: bool,
+    ) -> Result<bool, fusiform::Error> {
+        let time_ms = self.time_ms(picture);
+        let luma = picture.luma(engine.limits())?;
+        let size = Size {
+            width_px: luma.width_px,
+            height_px: luma.height_px,
+        };
+        if self.size.replace(size).is_some_and(|before| before != size) {
+            // Another picture altogether.
+            self.gate = MotionGate::default();
+            self.passing.forget_all();
+        }
+        if self.gate.moves(&luma) {
+            self.moved_ms = Some(time_ms);
+        }
+        let within = |since: Option<u64>, ms: u64| {
+            since.is_some_and(|since| time_ms.saturating_sub(since) < ms)
+        };
+        let at_rest_ms = match is_watched {
+            true => WATCHED_EVERY_MS,
+            false => AT_REST_EVERY_MS,
+        };
+        Ok(within(self.moved_ms, HOLD_MS)
+            || !self.passing.is_empty()
+            || !within(self.looked_ms, at_rest_ms))
+    }
+
+    /// Looks at a picture.
+    pub(super) fn look(
+        &mut self,
+        engine: &Engine,
+        people: &Recogniser,
+        picture: &LivePicture,
+        is_watched: bool,
+    ) -> Result<Looked, Problem> {
+        let time_ms = self.time_ms(picture);
+        self.looked_ms = Some(time_ms);
+        let image = picture
+            .image(engine.limits())
+            .map_err(fusiform::Error::from)?;
+        let mut detect = self.settings.detect.clone();
+        if is_watched {
+            // For what is covered: a face too many is better than one too few.
+            detect.min_score = Some(fusiform::cover::COVER_SCORE);
+            detect.keep_doubtful = true;
+        }
+        let all = engine.find_faces(&image, &detect)?;
+        let size = image.size();
+        let mut covered: Vec<BoundingBox> = all.iter().map(|face| *face.bbox()).collect();
+        let found: Vec<FoundFace> = all
+            .into_iter()
+            .filter(|face| face.is_sure() && !self.is_ignored(face.bbox(), size))
+            .collect();
+        let seen = self.passing.step(time_ms, &found);
+        let described = self.describe(engine, time_ms, found, &seen, is_watched)?;
+        let (faces, kept) = self.recognise(people, &described, size)?;
+        covered.extend(self.passing.unseen(time_ms));
+        let n_in_view = seen.len() + self.passing.unseen(time_ms).count();
+        let view = is_watched.then_some(ForView {
+            image,
+            covered,
+            kept,
+        });
+        Ok(Looked {
+            faces,
+            size,
+            n_in_view,
+            view,
+        })
+    }
+
+    /// Embeds the faces that are worth it, all of them for the live view.
+    fn describe(
+        &mut self,
+        engine: &Engine,
+        time_ms: u64,
+        found: Vec<FoundFace>,
+        seen: &[Seen],
+        all: bool,
+    ) -> Result<Vec<InPicture>, Problem> {
+        let mut found: Vec<Option<FoundFace>> = found.into_iter().map(Some).collect();
+        let mut in_picture = Vec::with_capacity(seen.len());
+        let (mut places, mut wanted) = (Vec::new(), Vec::new());
+        for seen in seen {
+            let Some(face) = found[seen.face].take() else {
+                continue;
+            };
+            in_picture.push(InPicture {
+                track: seen.track,
+                bbox: *face.bbox(),
+                quality: face.quality(),
+                face: None,
+            });
+            if all || seen.wants_embedding {
+                places.push(in_picture.len() - 1);
+                wanted.push(face);
+            }
+        }
+        for (place, face) in places.into_iter().zip(engine.describe(wanted)?) {
+            let seen = &mut in_picture[place];
+            self.passing.embedded(seen.track, time_ms, &face);
+            seen.face = Some(face);
+        }
+        Ok(in_picture)
+    }
+
+    /// Who the faces are of which something new is known; and the boxes of those who are
+    /// recognised by this picture alone.
+    fn recognise(
+        &self,
+        people: &Recogniser,
+        in_picture: &[InPicture],
+        size: Size,
+    ) -> Result<(Vec<SeenFace>, Vec<BoundingBox>), Problem> {
+        let mut probes = Vec::new();
+        let mut of = Vec::new();
+        for seen in in_picture {
+            let alone = seen.face.as_ref().filter(|face| !face.is_unclear());
+            let Some((alone, mean)) = alone.zip(self.passing.template(seen.track)) else {
+                continue;
+            };
+            probes.extend([mean.vector, alone.template()?.vector.clone()]);
+            of.push(seen);
+        }
+        let nearest = people.nearest(&probes)?;
+        let mut faces = Vec::new();
+        let mut kept = Vec::new();
+        for (seen, nearest) in of.into_iter().zip(nearest.chunks_exact(2)) {
+            let is_match = |near: &&Nearest| near.is_match;
+            let [mean, alone] = [0, 1].map(|n| nearest[n].as_ref().filter(is_match));
+            if let (Some(mean), Some(alone)) = (mean, alone)
+                && mean.name == alone.name
+            {
+                kept.push(seen.bbox);
+            }
+            faces.push(SeenFace {
+                bbox: seen.bbox.clipped(size),
+                quality: seen.quality,
+                nearest: nearest[0].clone(),
+            });
+        }
+        Ok((faces, kept))
+    }
+
+    fn is_ignored(&self, bbox: &BoundingBox, size: Size) -> bool {
+        let middle = bbox.center();
+        let (x, y) = (
+            middle.x / size.width_px as f32,
+            middle.y / size.height_px as f32,
+        );
+        let mut ignored = self.settings.ignored.iter();
+        ignored.any(|&[left, top, right, bottom]| {
+            (left..right).contains(&x) && (top..bottom).contains(&y)
+        })
+    }
+
+    fn time_ms(&self, picture: &LivePicture) -> u64 {
+        let since = picture.received.saturating_duration_since(self.start);
+        u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+    }
+}
+
+/// A face of the picture.
+struct InPicture {
+    track: u64,
+    bbox: BoundingBox,
+    quality: f32,
+    /// If it was embedded.
+    face: Option<Face>,
+}
