@@ -35,7 +35,6 @@ pub use hours::{Hours, MalformedHours};
 use crate::mqtt::{CameraAnnouncer, Recogniser, now_ms};
 use crate::service::Recognition;
 use crate::settings::{CameraSettings, CamerasSettings};
-use crate::start_error::StartError;
 use camera::{State, Told};
 use counts::Counts;
 use look::{EyeSettings, Eyes};
@@ -160,7 +159,7 @@ impl Cameras {
             }
             Told::Ended(sighting) => {
                 if let Some(announcer) = &self.announcer {
-                    announcer.ended(&sighting);
+                    announcer.ended(sighting);
                     announcer.camera(name, camera.in_view());
                 }
             }

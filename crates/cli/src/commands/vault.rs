@@ -5,13 +5,12 @@ use std::io::Write;
 use std::path::Path;
 
 use anyhow::{Context as _, Result};
-use fusiform_gallery::{Gallery, Kind, Lock, Secret, Service, SqliteStore, private_file};
+use fusiform_gallery::{Gallery, Lock, Secret, SqliteStore, private_file};
 use serde_json::json;
 
 use crate::args::VaultCommand;
 use crate::context::Context;
 use crate::exit::Exit;
-use crate::secret_file;
 
 pub(crate) fn run(context: &Context, verb: &VaultCommand) -> Result<Exit> {
     match verb {

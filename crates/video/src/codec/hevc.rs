@@ -46,6 +46,7 @@ impl Decoder {
             decoder: Box::new(limited(limits)),
             length_size: None,
             times: BinaryHeap::new(),
+            max_pixels: limits.max_pixels,
         }
     }
 
