@@ -860,6 +860,29 @@ pub(crate) struct RedactArgs {
     pub(crate) detect: DetectArgs,
 }
 
+/// Cameras to ask, and the login.
+#[cfg(feature = "cameras")]
+#[derive(Debug, ClapArgs)]
+pub(crate) struct CamerasArgs {
+    /// Cameras whose streams are asked for: addresses, or URLs of their ONVIF services
+    #[arg(value_name = "ADDRESS")]
+    pub(crate) cameras: Vec<String>,
+    /// Who logs in
+    #[arg(long, value_name = "NAME", requires = "cameras")]
+    pub(crate) user: Option<String>,
+    /// File with the password on its first line
+    #[arg(long, value_name = "FILE", requires = "user")]
+    pub(crate) password_file: Option<PathBuf>,
+    /// Seconds that cameras have for their answer to who is there
+    #[arg(
+        long,
+        default_value_t = 4,
+        value_name = "S",
+        value_parser = value_parser!(u16).range(1..=60)
+    )]
+    pub(crate) wait_s: u16,
+}
+
 /// Whether people of the vault are known too, and which.
 #[derive(Debug, Clone, Default, ClapArgs)]
 pub(crate) struct EnrolledArgs {
@@ -877,24 +900,6 @@ pub(crate) struct EnrolledArgs {
         conflicts_with = "key_file"
     )]
     pub(crate) collection: Option<i64>,
-}
-
-/// Cameras to ask, and the login.
-#[cfg(feature = "cameras")]
-#[derive(Debug, ClapArgs)]
-pub(crate) struct CamerasArgs {
-    /// Cameras whose streams are asked for: addresses, or URLs of their ONVIF services
-    #[arg(value_name = "ADDRESS")]
-    pub(crate) cameras: Vec<String>,
-    /// Who logs in
-    #[arg(long, value_name = "NAME", requires = "cameras")]
-    pub(crate) user: Option<String>,
-    /// File with the password on its first line
-    #[arg(long, value_name = "FILE", requires = "user")]
-    pub(crate) password_file: Option<PathBuf>,
-    /// Seconds that cameras have for their answer to who is there
-    #[arg(long, default_value_t = 4, value_name = "S", value_parser = value_parser!(u16).range(1..=60))]
-    pub(crate) wait_s: u16,
 }
 
 /// Videos, how closely they are looked at, what is written.

@@ -89,9 +89,9 @@ pub struct Appearance {
 }
 
 impl Engine {
-    /// Who passes by in a video file. `goes_on` is told the time of each frame that is looked at and
-    /// the length of the video, both in milliseconds, and ends the work by `false`: what was seen
-    /// until then is returned.
+    /// Who passes by in a video file. `goes_on` is told the time of each frame that is looked at
+    /// and the length of the video, both in milliseconds, and ends the work by `false`: what was
+    /// seen until then is returned.
     ///
     /// Of each face in view the best frame is kept, and one sum of its templates, however long the
     /// video is. A file that breaks off keeps what was seen before.

@@ -28,14 +28,13 @@ use fusiform_gallery::Uuid;
 use prometheus_client::registry::Registry;
 use tokio::sync::watch;
 
-pub(crate) use camera::{Camera, CameraState};
+pub(crate) use camera::{Camera, CameraState, is_live};
 pub(crate) use diary::{Diary, Entry};
 pub use hours::{Hours, MalformedHours};
 
 use crate::mqtt::{CameraAnnouncer, Recogniser, now_ms};
 use crate::service::Recognition;
 use crate::settings::{CameraSettings, CamerasSettings};
-use crate::start_error::StartError;
 use camera::{State, Told};
 use counts::Counts;
 use look::{EyeSettings, Eyes};
@@ -44,6 +43,8 @@ use webhook::{Sender, Webhook};
 
 /// How often people, keys and the time are looked at.
 const TICK: Duration = Duration::from_secs(2);
+/// How long the first picture of a view is waited for.
+const FIRST_STILL: Duration = Duration::from_secs(4);
 /// Longest side of the copy of a picture in which faces are searched.
 const SEARCHED_PX: u32 = 640;
 
@@ -160,7 +161,7 @@ impl Cameras {
             }
             Told::Ended(sighting) => {
                 if let Some(announcer) = &self.announcer {
-                    announcer.ended(&sighting);
+                    announcer.ended(sighting);
                     announcer.camera(name, camera.in_view());
                 }
             }
@@ -205,9 +206,13 @@ impl Cameras {
         self.camera(camera)?.view.watch()
     }
 
-    /// The last picture for the live view, and a wish for more.
-    pub(crate) fn still(&self, camera: &str) -> Option<Bytes> {
-        self.camera(camera)?.view.now()
+    /// The last picture for the live view, or the first that comes within seconds.
+    pub(crate) async fn still(&self, camera: &str) -> Option<Bytes> {
+        let view = &self.camera(camera)?.view;
+        match view.now() {
+            Some(jpeg) => Some(jpeg),
+            None => view.next(FIRST_STILL).await,
+        }
     }
 
     pub(crate) fn has(&self, camera: &str) -> bool {
@@ -249,16 +254,8 @@ fn camera_of(
     if let Some(user) = &settings.user {
         address = address.with_login(user, password.unwrap_or_default());
     }
-    let people = Recogniser::new(recognition, key, settings.fmr)
-        .context("the pack cannot serve recognition; calibrate it first")?;
-    if people.service().is_none() {
-        let file = settings.key_file.clone().unwrap_or_default();
-        return Err(StartError::UnknownKey {
-            program: "cameras",
-            file: file.display().to_string(),
-        }
-        .into());
-    }
+    let program = ("cameras", settings.key_file.as_deref());
+    let people = Recogniser::open(recognition, key, settings.fmr, program)?;
     let apart = recognition.engine().thresholds()?.at_fmr(DIFFERENT_FMR)?;
     let detect = DetectOptions {
         longest_side_px: SEARCHED_PX,

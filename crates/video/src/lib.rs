@@ -1,5 +1,6 @@
 //! Frames and tracks. In: video files and cameras; boxes of faces, frame by frame. Out: upright RGB
-//! frames with their times; which boxes are one face passing by. Knows nothing of people or storage.
+//! frames with their times; which boxes are one face passing by. Knows nothing of people and
+//! storage.
 //!
 //! ```no_run
 //! use std::time::Duration;

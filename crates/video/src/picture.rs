@@ -1,6 +1,7 @@
 //! A decoded picture. In: planes of luma and chroma as the codec gives them. Out: an RGB image.
 
-use fusiform_face::image::{Image, ImageError, Orientation};
+pub use fusiform_face::image::YuvColour as Colour;
+use fusiform_face::image::{Image, ImageError, Orientation, YuvToRgb};
 
 /// Luma and chroma of one decoded frame, as stored: not yet turned upright.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -32,30 +33,8 @@ pub struct Planes {
     pub colour: Colour,
 }
 
-/// How luma and chroma mean red, green and blue.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Colour {
-    /// ITU-R BT.709 (high definition) instead of BT.601.
-    pub is_bt709: bool,
-    /// Samples use 0 to 255 instead of 16 to 235.
-    pub is_full_range: bool,
-}
-
-impl Colour {
-    /// What players take where a stream does not say: BT.709 from 720 rows on, limited range.
-    pub(crate) fn usual(height_px: u32) -> Colour {
-        Colour {
-            is_bt709: height_px >= 720,
-            is_full_range: false,
-        }
-    }
-}
-
 /// Pixels of a cell whose luma is averaged, across and down.
 const SAMPLES: usize = 4;
-
-/// Bits behind the point of the conversion's factors.
-const BITS: i32 = 14;
 
 impl Planes {
     /// Whether each plane has as many samples as its sides say, and a chroma sample for each pixel.
@@ -97,7 +76,7 @@ impl Planes {
     pub fn to_image(&self, orientation: Orientation) -> Result<Image, ImageError> {
         let (width, height) = (self.width_px as usize, self.height_px as usize);
         let chroma_width = self.chroma_width_px as usize;
-        let factors = Factors::of(self.colour);
+        let factors = YuvToRgb::of(self.colour);
         let across = usize::from(self.chroma_width_px < self.width_px);
         let down = usize::from(self.chroma_height_px < self.height_px);
         let mut rgb = vec![0; width * height * 3];
@@ -123,55 +102,6 @@ impl Planes {
         }
         let stored = Image::new(self.width_px, self.height_px, rgb)?;
         Ok(orientation.upright(stored))
-    }
-}
-
-/// What luma and chroma are multiplied by, with [`BITS`] behind the point.
-struct Factors {
-    black: i32,
-    y: i32,
-    cr_to_r: i32,
-    cb_to_g: i32,
-    cr_to_g: i32,
-    cb_to_b: i32,
-}
-
-impl Factors {
-    /// ITU-R BT.601 and BT.709: `kr` and `kb` are the shares of red and blue in luma.
-    fn of(colour: Colour) -> Factors {
-        let (kr, kb) = match colour.is_bt709 {
-            true => (0.2126, 0.0722),
-            false => (0.299, 0.114),
-        };
-        let kg = 1.0 - kr - kb;
-        let (black, luma, chroma) = match colour.is_full_range {
-            true => (0, 1.0, 1.0),
-            false => (16, 255.0 / 219.0, 255.0 / 224.0),
-        };
-        let fixed = |x: f64| (x * f64::from(1 << BITS)).round() as i32;
-        Factors {
-            black,
-            y: fixed(luma),
-            cr_to_r: fixed(2.0 * (1.0 - kr) * chroma),
-            cb_to_g: fixed(-2.0 * (1.0 - kb) * kb / kg * chroma),
-            cr_to_g: fixed(-2.0 * (1.0 - kr) * kr / kg * chroma),
-            cb_to_b: fixed(2.0 * (1.0 - kb) * chroma),
-        }
-    }
-
-    /// What chroma adds to red, green and blue.
-    fn tint(&self, cb: u8, cr: u8) -> [i32; 3] {
-        let (cb, cr) = (i32::from(cb) - 128, i32::from(cr) - 128);
-        [
-            cr * self.cr_to_r,
-            cb * self.cb_to_g + cr * self.cr_to_g,
-            cb * self.cb_to_b,
-        ]
-    }
-
-    fn rgb(&self, y: u8, tint: &[i32; 3]) -> [u8; 3] {
-        let y = (i32::from(y) - self.black) * self.y + (1 << (BITS - 1));
-        tint.map(|tint| ((y + tint) >> BITS).clamp(0, 255) as u8)
     }
 }
 

@@ -339,14 +339,21 @@ fn onvif_answer(port: u16, request: &str) -> Vec<u8> {
     if request.contains("GetSystemDateAndTime") {
         return envelope(
             "<tds:GetSystemDateAndTimeResponse><tds:SystemDateAndTime><tt:UTCDateTime><tt:Time>\
-             <tt:Hour>7</tt:Hour><tt:Minute>5</tt:Minute><tt:Second>9</tt:Second></tt:Time><tt:Date>\
-             <tt:Year>2019</tt:Year><tt:Month>3</tt:Month><tt:Day>4</tt:Day></tt:Date>\
+             <tt:Hour>7</tt:Hour><tt:Minute>5</tt:Minute><tt:Second>9</tt:Second></tt:Time>\
+             <tt:Date><tt:Year>2019</tt:Year><tt:Month>3</tt:Month><tt:Day>4</tt:Day></tt:Date>\
              </tt:UTCDateTime></tds:SystemDateAndTime></tds:GetSystemDateAndTimeResponse>",
         );
     }
     let of = |name: &str| {
-        let (_, rest) = request.split_once(&format!("<{name}"))?;
-        let (_, rest) = rest.split_once('>')?;
+        let starts = [format!("<{name}>"), format!("<{name} ")];
+        let rest = starts
+            .iter()
+            .find_map(|start| request.split_once(&**start))?
+            .1;
+        let rest = rest
+            .split_once("\">")
+            .filter(|(a, _)| !a.contains('<'))
+            .map_or(rest, |r| r.1);
         Some(rest.split_once("</")?.0.to_owned())
     };
     let digest = of("w:Nonce").map(|nonce| {

@@ -15,7 +15,7 @@ use anyhow::{Context as _, Result, ensure};
 use fusiform::Engine;
 use fusiform_gallery::{Consent, Lock};
 
-use super::vault;
+use super::{collection, vault};
 use crate::args::EnrolArgs;
 use crate::context::Context;
 use crate::exit::Exit;
@@ -45,7 +45,10 @@ pub(crate) fn run(context: &Context, args: &EnrolArgs) -> Result<Exit> {
         ..Answer::default()
     };
     match &args.dir {
-        Some(dir) => folder::enrol(&enrolment, dir, args, &mut answer)?,
+        Some(dir) => {
+            let dir = context.expanded(dir)?;
+            folder::enrol(&enrolment, &dir, args, &mut answer)?;
+        }
         None => album::enrol(&enrolment, args, &mut answer)?,
     }
     answer.tell(context, &enrolment.consent)?;
@@ -89,7 +92,8 @@ fn open(context: &Context, args: &EnrolArgs, engine: &Engine) -> Result<OpenVaul
     let path = vault::present(context)?;
     let lock = Lock::take(path).context("nobody was enrolled")?;
     let gallery = vault::open(context, Some(&engine.embedder_id()?.to_string()))?;
-    let service = vault::collection(&gallery, args.key_file.as_deref(), args.collection)?;
+    let key_file = args.key_file.as_deref();
+    let service = collection::named(context, &gallery, key_file, args.collection)?;
     Ok(OpenVault {
         gallery,
         service,

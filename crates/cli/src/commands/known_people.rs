@@ -8,7 +8,7 @@ use fusiform::{AlbumError, Engine, Error, Similarity, Template};
 use fusiform_gallery::{Action, Gallery, Service};
 use serde::Serialize;
 
-use super::vault;
+use super::{collection, vault};
 use crate::args::EnrolledArgs;
 use crate::context::Context;
 
@@ -56,7 +56,7 @@ impl<'a> KnownPeople<'a> {
                 vault::present(context)?;
                 let gallery = vault::open(context, Some(&model.to_string()))?;
                 let key_file = enrolled.key_file.as_deref();
-                let service = vault::collection(&gallery, key_file, enrolled.collection)?;
+                let service = collection::named(context, &gallery, key_file, enrolled.collection)?;
                 Some((gallery, service))
             }
         };

@@ -5,13 +5,12 @@ use std::io::Write;
 use std::path::Path;
 
 use anyhow::{Context as _, Result};
-use fusiform_gallery::{Gallery, Kind, Lock, Secret, Service, SqliteStore, private_file};
+use fusiform_gallery::{Gallery, Lock, Secret, SqliteStore, private_file};
 use serde_json::json;
 
 use crate::args::VaultCommand;
 use crate::context::Context;
 use crate::exit::Exit;
-use crate::secret_file;
 
 pub(crate) fn run(context: &Context, verb: &VaultCommand) -> Result<Exit> {
     match verb {
@@ -128,45 +127,6 @@ pub(super) fn open(context: &Context, model: Option<&str>) -> Result<Gallery> {
             .problem(format_args!("{}: {fault}", path.display()));
     }
     Ok(vault)
-}
-
-/// The collection of people that the flags name, else the only one.
-pub(super) fn collection(
-    gallery: &Gallery,
-    key_file: Option<&Path>,
-    number: Option<i64>,
-) -> Result<Service> {
-    if let Some(file) = key_file {
-        let key = secret_file::api_key(file)?;
-        let of_key = gallery.service(Kind::Recognition, &key);
-        return of_key.with_context(|| {
-            format!(
-                "{}: this key opens no collection of people; `fusiform keys list` shows what there \
-                 is, and --collection NUMBER takes one without its key",
-                file.display()
-            )
-        });
-    }
-    let services = gallery.services().into_iter().map(|(service, _)| service);
-    let all: Vec<Service> = services.filter(|s| s.kind == Kind::Recognition).collect();
-    let numbers: Vec<String> = all.iter().map(|s| s.id.to_string()).collect();
-    let numbers = numbers.join(", ");
-    match (number, &all[..]) {
-        (Some(number), _) => {
-            let found = all.iter().find(|s| s.id == number).copied();
-            found.with_context(|| {
-                format!("there is no collection {number} of people; there are: {numbers}")
-            })
-        }
-        (None, [only]) => Ok(*only),
-        (None, []) => anyhow::bail!(
-            "the vault has no collection of people yet; `fusiform key recognition` makes one"
-        ),
-        (None, _) => anyhow::bail!(
-            "there are several collections of people: {numbers}; --key-file FILE or --collection \
-             NUMBER says which (`fusiform keys list` shows them)"
-        ),
-    }
 }
 
 pub(super) fn secret(context: &Context, vault_exists: bool) -> Result<Secret> {
