@@ -35,7 +35,6 @@ pub use hours::{Hours, MalformedHours};
 use crate::mqtt::{CameraAnnouncer, Recogniser, now_ms};
 use crate::service::Recognition;
 use crate::settings::{CameraSettings, CamerasSettings};
-use crate::start_error::StartError;
 use camera::{State, Told};
 use counts::Counts;
 use look::{EyeSettings, Eyes};
