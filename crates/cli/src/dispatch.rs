@@ -12,6 +12,8 @@ use crate::args::{
     Args, Command, EvalCommand, ExportCommand, FaceCommand, FoldersCommand, ImportCommand,
     ModelsCommand,
 };
+#[cfg(feature = "cameras")]
+use crate::commands::cameras;
 #[cfg(feature = "video")]
 use crate::commands::video;
 use crate::commands::{
@@ -122,8 +124,8 @@ fn dispatch(args: Args) -> anyhow::Result<Exit> {
         Command::Photo { photo } => people::photo(context, &photo),
         Command::Redact(mut args) => {
             args.out = context.expanded(&args.out)?;
-            for photo in &mut args.photos {
-                *photo = context.expanded(photo)?;
+            for file in &mut args.files {
+                *file = context.expanded(file)?;
             }
             redact::run(context, &args)
         }
@@ -162,6 +164,8 @@ fn dispatch(args: Args) -> anyhow::Result<Exit> {
         Command::Find { photo, top, detect } => {
             find::run(context, &context.expanded(&photo)?, top, detect)
         }
+        #[cfg(feature = "cameras")]
+        Command::Cameras(args) => cameras::run(context, &args),
         #[cfg(feature = "video")]
         Command::Video(args) => video::run(context, &args.expanded(context)?),
         Command::Report { out, faces, people } => {

@@ -15,6 +15,7 @@ mod error;
 pub mod exif;
 mod fingerprint;
 mod format;
+mod frame;
 mod jpeg;
 mod limits;
 mod orientation;
@@ -25,6 +26,7 @@ mod samples;
 mod stored;
 mod taken;
 mod tiff_directory;
+mod yuv;
 
 #[cfg(feature = "bmp")]
 mod bmp;
@@ -52,6 +54,7 @@ pub use encode::{encode_jpeg, encode_png};
 pub use error::ImageError;
 pub use fingerprint::{Fingerprint, Waves};
 pub use format::Format;
+pub use frame::{Frame, PixelFormat, Plane};
 pub(crate) use limits::Deadline;
 pub use limits::DecodeLimits;
 pub use orientation::Orientation;
@@ -59,3 +62,4 @@ pub use pixels::Image;
 pub(crate) use resample::{resize, resize_part, scaled_size};
 pub use stored::Note;
 pub use taken::{DateSource, Taken, days_in_month};
+pub use yuv::{YuvColour, YuvToRgb};

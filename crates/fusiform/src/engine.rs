@@ -11,7 +11,7 @@ use fusiform_face::detect::{
 };
 use fusiform_face::embed::{Embedder, EmbedderSpec, Embedding};
 use fusiform_face::geometry::{BoundingBox, Size};
-use fusiform_face::image::{DecodeLimits, Decoded, Fingerprint, Image, Orientation};
+use fusiform_face::image::{DecodeLimits, Decoded, Fingerprint, Frame, Image, Orientation};
 use fusiform_face::landmarks::{LandmarkNetwork, LandmarkSpec};
 use fusiform_face::pipeline::Pipeline;
 use fusiform_face::quality::Unrecognisable;
@@ -216,6 +216,21 @@ impl Engine {
     pub fn analyse_image(&self, image: &Image, options: &AnalyseOptions) -> Result<Photo, Error> {
         let described = self.pipeline.analyse_image(image, &options.detect)?;
         Ok(self.photo(described))
+    }
+
+    /// As [`Engine::analyse_image`], for pixels in any layout, with stride and rotation, that
+    /// somebody else holds: each is converted once and none is copied besides.
+    ///
+    /// # Errors
+    /// [`Error::Face`] and [`Error::Image`] for a frame that does not fit together or exceeds the
+    /// limits; [`Error::Face`] as [`Engine::analyse_image`].
+    pub fn analyse_frame(
+        &self,
+        frame: &Frame<'_>,
+        options: &AnalyseOptions,
+    ) -> Result<Photo, Error> {
+        let image = frame.to_image(&options.limits).map_err(of_image)?;
+        self.analyse_image(&image, options)
     }
 
     /// Where the faces of pixels are, without their embeddings: for a caller who looks at one

@@ -87,7 +87,8 @@ pub use fusiform_face::detect::{DetectOptions, DetectedFace};
 pub use fusiform_face::embed::Embedding;
 pub use fusiform_face::geometry::{BoundingBox, Landmarks, Point, Size};
 pub use fusiform_face::image::{
-    DateSource, DecodeLimits, Decoded, Fingerprint, Image, ImageError, Note, Orientation, Taken,
+    DateSource, DecodeLimits, Decoded, Fingerprint, Frame, Image, ImageError, Note, Orientation,
+    PixelFormat, Plane, Taken, YuvColour,
 };
 pub use fusiform_face::quality::{Pose, Quality};
 pub use fusiform_face::{Error as FaceError, detect, geometry, image, quality, redact};

@@ -1,6 +1,7 @@
 //! A decoded picture. In: planes of luma and chroma as the codec gives them. Out: an RGB image.
 
-use fusiform_face::image::{Image, ImageError, Orientation};
+pub use fusiform_face::image::YuvColour as Colour;
+use fusiform_face::image::{Image, ImageError, Orientation, YuvToRgb};
 
 /// Luma and chroma of one decoded frame, as stored: not yet turned upright.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -32,30 +33,8 @@ pub struct Planes {
     pub colour: Colour,
 }
 
-/// How luma and chroma mean red, green and blue.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Colour {
-    /// ITU-R BT.709 (high definition) instead of BT.601.
-    pub is_bt709: bool,
-    /// Samples use 0 to 255 instead of 16 to 235.
-    pub is_full_range: bool,
-}
-
-impl Colour {
-    /// What players take where a stream does not say: BT.709 from 720 rows on, limited range.
-    pub(crate) fn usual(height_px: u32) -> Colour {
-        Colour {
-            is_bt709: height_px >= 720,
-            is_full_range: false,
-        }
-    }
-}
-
 /// Pixels of a cell whose luma is averaged, across and down.
 const SAMPLES: usize = 4;
-
-/// Bits behind the point of the conversion's factors.
-const BITS: i32 = 14;
 
 impl Planes {
     /// Whether each plane has as many samples as its sides say, and a chroma sample for each pixel.
@@ -97,67 +76,32 @@ impl Planes {
     pub fn to_image(&self, orientation: Orientation) -> Result<Image, ImageError> {
         let (width, height) = (self.width_px as usize, self.height_px as usize);
         let chroma_width = self.chroma_width_px as usize;
-        let factors = Factors::of(self.colour);
+        let factors = YuvToRgb::of(self.colour);
         let across = usize::from(self.chroma_width_px < self.width_px);
         let down = usize::from(self.chroma_height_px < self.height_px);
-        let mut rgb = Vec::with_capacity(width * height * 3);
-        for row in 0..height {
-            let chroma_row = (row >> down).min(self.chroma_height_px as usize - 1) * chroma_width;
+        let mut rgb = vec![0; width * height * 3];
+        let mut tints = vec![[0; 3]; width];
+        for (row, out) in rgb.chunks_exact_mut(width * 3).enumerate() {
+            if row % (1 + down) == 0 {
+                let chroma_row = (row >> down).min(self.chroma_height_px as usize - 1);
+                let cb = &self.cb[chroma_row * chroma_width..][..chroma_width];
+                let cr = &self.cr[chroma_row * chroma_width..][..chroma_width];
+                for (tints, (&cb, &cr)) in tints.chunks_mut(1 + across).zip(cb.iter().zip(cr)) {
+                    tints.fill(factors.tint(cb, cr));
+                }
+                // An odd column at the end may have no chroma of its own.
+                let reached = (chroma_width * (1 + across)).min(width);
+                let last = tints[reached - 1];
+                tints[reached..].fill(last);
+            }
             let luma = &self.y[row * width..][..width];
-            let cb = &self.cb[chroma_row..][..chroma_width];
-            let cr = &self.cr[chroma_row..][..chroma_width];
-            for (column, &y) in luma.iter().enumerate() {
-                let at = (column >> across).min(chroma_width - 1);
-                rgb.extend(factors.rgb(y, cb[at], cr[at]));
+            let pixels = out.as_chunks_mut::<3>().0.iter_mut();
+            for ((pixel, &y), tint) in pixels.zip(luma).zip(&tints) {
+                *pixel = factors.rgb(y, tint);
             }
         }
         let stored = Image::new(self.width_px, self.height_px, rgb)?;
         Ok(orientation.upright(stored))
-    }
-}
-
-/// What luma and chroma are multiplied by, with [`BITS`] behind the point.
-struct Factors {
-    black: i32,
-    y: i32,
-    cr_to_r: i32,
-    cb_to_g: i32,
-    cr_to_g: i32,
-    cb_to_b: i32,
-}
-
-impl Factors {
-    /// ITU-R BT.601 and BT.709: `kr` and `kb` are the shares of red and blue in luma.
-    fn of(colour: Colour) -> Factors {
-        let (kr, kb) = match colour.is_bt709 {
-            true => (0.2126, 0.0722),
-            false => (0.299, 0.114),
-        };
-        let kg = 1.0 - kr - kb;
-        let (black, luma, chroma) = match colour.is_full_range {
-            true => (0, 1.0, 1.0),
-            false => (16, 255.0 / 219.0, 255.0 / 224.0),
-        };
-        let fixed = |x: f64| (x * f64::from(1 << BITS)).round() as i32;
-        Factors {
-            black,
-            y: fixed(luma),
-            cr_to_r: fixed(2.0 * (1.0 - kr) * chroma),
-            cb_to_g: fixed(-2.0 * (1.0 - kb) * kb / kg * chroma),
-            cr_to_g: fixed(-2.0 * (1.0 - kr) * kr / kg * chroma),
-            cb_to_b: fixed(2.0 * (1.0 - kb) * chroma),
-        }
-    }
-
-    fn rgb(&self, y: u8, cb: u8, cr: u8) -> [u8; 3] {
-        let y = (i32::from(y) - self.black) * self.y + (1 << (BITS - 1));
-        let (cb, cr) = (i32::from(cb) - 128, i32::from(cr) - 128);
-        let level = |sum: i32| (sum >> BITS).clamp(0, 255) as u8;
-        [
-            level(y + cr * self.cr_to_r),
-            level(y + cb * self.cb_to_g + cr * self.cr_to_g),
-            level(y + cb * self.cb_to_b),
-        ]
     }
 }
 

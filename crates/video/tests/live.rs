@@ -9,9 +9,9 @@ use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use fusiform_face::image::DecodeLimits;
-use fusiform_video::live::{Address, Live, LiveOptions, LiveState};
+use fusiform_video::live::{Address, Live, LiveError, LiveOptions, LiveState, onvif};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, UdpSocket};
 
 const WAIT: Duration = Duration::from_secs(30);
 /// RTP counts the sides of a JPEG in units of eight pixels.
@@ -219,14 +219,29 @@ async fn http_server(answer: impl Fn(usize, &str) -> Vec<u8> + Send + 'static) -
             let Ok((mut stream, _)) = listener.accept().await else {
                 return;
             };
-            let mut head = vec![0; 4096];
-            let read = stream.read(&mut head).await.unwrap_or(0);
-            let answer = answer(n, &String::from_utf8_lossy(&head[..read]));
+            let mut request = Vec::new();
+            while !is_whole(&request) {
+                if stream.read_buf(&mut request).await.unwrap_or(0) == 0 {
+                    break;
+                }
+            }
+            let answer = answer(n, &String::from_utf8_lossy(&request));
             let _ = stream.write_all(&answer).await;
             tokio::time::sleep(Duration::from_millis(150)).await;
         }
     });
     port
+}
+
+fn is_whole(request: &[u8]) -> bool {
+    let request = String::from_utf8_lossy(request);
+    let Some((head, body)) = request.split_once("\r\n\r\n") else {
+        return false;
+    };
+    let head = head.to_ascii_lowercase();
+    let length = head.split_once("content-length: ").map(|(_, rest)| rest);
+    let length = length.and_then(|rest| rest.split("\r\n").next()?.parse().ok());
+    body.len() >= length.unwrap_or(0)
 }
 
 fn jpeg() -> Vec<u8> {
@@ -304,4 +319,152 @@ async fn answers_of_something_else_than_a_camera_are_named() {
         };
         assert!(why.contains(wanted), "{wanted}: {why}");
     }
+}
+
+/// A camera as ONVIF's specifications describe it: its clock is open to everybody, all else wants a
+/// digest of nonce, its own time and the password.
+fn onvif_answer(port: u16, request: &str) -> Vec<u8> {
+    let envelope = |body: &str| {
+        let text = format!(
+            "<?xml version=\"1.0\"?><SOAP-ENV:Envelope xmlns:SOAP-ENV=\"http://www.w3.org/2003/05/\
+             soap-envelope\" xmlns:tt=\"http://www.onvif.org/ver10/schema\"><SOAP-ENV:Body>{body}\
+             </SOAP-ENV:Body></SOAP-ENV:Envelope>"
+        );
+        answer(
+            "200 OK",
+            "Content-Type: application/soap+xml\r\n",
+            text.as_bytes(),
+        )
+    };
+    if request.contains("GetSystemDateAndTime") {
+        return envelope(
+            "<tds:GetSystemDateAndTimeResponse><tds:SystemDateAndTime><tt:UTCDateTime><tt:Time>\
+             <tt:Hour>7</tt:Hour><tt:Minute>5</tt:Minute><tt:Second>9</tt:Second></tt:Time>\
+             <tt:Date><tt:Year>2019</tt:Year><tt:Month>3</tt:Month><tt:Day>4</tt:Day></tt:Date>\
+             </tt:UTCDateTime></tds:SystemDateAndTime></tds:GetSystemDateAndTimeResponse>",
+        );
+    }
+    let of = |name: &str| {
+        let starts = [format!("<{name}>"), format!("<{name} ")];
+        let rest = starts
+            .iter()
+            .find_map(|start| request.split_once(&**start))?
+            .1;
+        let rest = rest
+            .split_once("\">")
+            .filter(|(a, _)| !a.contains('<'))
+            .map_or(rest, |r| r.1);
+        Some(rest.split_once("</")?.0.to_owned())
+    };
+    let digest = of("w:Nonce").map(|nonce| {
+        use base64::Engine as _;
+        use sha1::Digest as _;
+        let engine = base64::engine::general_purpose::STANDARD;
+        let mut sha1 = sha1::Sha1::new();
+        sha1.update(engine.decode(nonce).unwrap());
+        sha1.update(of("u:Created").unwrap());
+        sha1.update("a <secret>");
+        engine.encode(sha1.finalize())
+    });
+    let is_login = of("w:Username").as_deref() == Some("ida")
+        && of("u:Created").as_deref() == Some("2019-03-04T07:05:09Z")
+        && digest == of("w:Password");
+    if !is_login {
+        let fault = "<SOAP-ENV:Fault><SOAP-ENV:Code><SOAP-ENV:Subcode><SOAP-ENV:Value>\
+                     ter:NotAuthorized</SOAP-ENV:Value></SOAP-ENV:Subcode></SOAP-ENV:Code>\
+                     </SOAP-ENV:Fault>";
+        return answer("400 Bad Request", "", fault.as_bytes());
+    }
+    if request.contains("GetCapabilities") {
+        // Its address in a network of its own.
+        return envelope(
+            "<tds:Capabilities><tt:Media><tt:XAddr>http://10.99.0.1:80/onvif/media</tt:XAddr>\
+             </tt:Media></tds:Capabilities>",
+        );
+    }
+    if request.contains("GetProfiles") {
+        let profile = |token: &str, name: &str, width: u32| {
+            format!(
+                "<trt:Profiles token=\"{token}\"><tt:Name>{name}</tt:Name>\
+                 <tt:VideoEncoderConfiguration><tt:Encoding>H264</tt:Encoding><tt:Resolution>\
+                 <tt:Width>{width}</tt:Width><tt:Height>720</tt:Height></tt:Resolution>\
+                 </tt:VideoEncoderConfiguration></trt:Profiles>"
+            )
+        };
+        return envelope(&(profile("a&amp;1", "main", 2560) + &profile("b", "sub", 1280)));
+    }
+    let stream = match request.contains("<ProfileToken>a&amp;1</ProfileToken>") {
+        true => "main",
+        false => "sub?x=1&amp;y=2",
+    };
+    envelope(&format!(
+        "<trt:MediaUri><tt:Uri>rtsp://127.0.0.1:{port}/{stream}</tt:Uri></trt:MediaUri>"
+    ))
+}
+
+#[tokio::test]
+async fn onvif_gives_the_addresses_of_streams_to_who_may_log_in() {
+    let port = http_server(move |_, request| onvif_answer(554, request)).await;
+    let address = Address::parse(&format!("http://127.0.0.1:{port}/")).unwrap();
+    let camera = address.clone().with_login("ida", "a <secret>");
+    let streams = onvif::streams(&camera).await.unwrap();
+    let told: Vec<_> = streams
+        .iter()
+        .map(|s| {
+            (
+                &*s.name,
+                &*s.encoding,
+                s.width_px,
+                s.height_px,
+                s.address.to_string(),
+            )
+        })
+        .collect();
+    let main = "rtsp://127.0.0.1:554/main".to_owned();
+    let sub = "rtsp://127.0.0.1:554/sub?x=1&y=2".to_owned();
+    assert_eq!(
+        told,
+        [
+            ("main", "H264", 2560, 720, main),
+            ("sub", "H264", 1280, 720, sub)
+        ]
+    );
+    for login in [None, Some("wrong")] {
+        let camera = match login {
+            Some(password) => address.clone().with_login("ida", password),
+            None => address.clone(),
+        };
+        let error = onvif::streams(&camera).await.unwrap_err();
+        assert!(matches!(error, LiveError::Login), "{error}");
+    }
+}
+
+#[tokio::test]
+async fn cameras_that_answer_a_probe_are_found_and_junk_is_none() {
+    let camera = UdpSocket::bind("127.0.0.1:0").await.unwrap();
+    let address = camera.local_addr().unwrap();
+    tokio::spawn(async move {
+        let mut probe = vec![0; 4096];
+        let (n, from) = camera.recv_from(&mut probe).await.unwrap();
+        assert!(String::from_utf8_lossy(&probe[..n]).contains("NetworkVideoTransmitter"));
+        let found = "<e:Envelope xmlns:e=\"x\"><e:Body><d:ProbeMatches><d:ProbeMatch><d:Scopes>\
+                     onvif://www.onvif.org/name/Front%20door onvif://www.onvif.org/hardware/X1\
+                     </d:Scopes><d:XAddrs>http://10.0.0.7/onvif/device_service http://[fe80::1]/x\
+                     </d:XAddrs></d:ProbeMatch></d:ProbeMatches></e:Body></e:Envelope>";
+        // Twice, as cameras do, and junk.
+        for answer in [found, "<a><b>", found] {
+            camera.send_to(answer.as_bytes(), from).await.unwrap();
+        }
+    });
+    let found = onvif::discover(address, Duration::from_millis(700))
+        .await
+        .unwrap();
+    let told: Vec<_> = found
+        .iter()
+        .map(|f| (&*f.service, &*f.name, &*f.hardware))
+        .collect();
+    assert_eq!(
+        told,
+        [("http://10.0.0.7/onvif/device_service", "Front door", "X1")]
+    );
 }

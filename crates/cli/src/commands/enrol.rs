@@ -13,13 +13,12 @@ use std::time::SystemTime;
 
 use anyhow::{Context as _, Result, ensure};
 use fusiform::Engine;
-use fusiform_gallery::{Consent, Gallery, Kind, Lock, Service};
+use fusiform_gallery::{Consent, Lock};
 
 use super::{collection, vault};
 use crate::args::EnrolArgs;
 use crate::context::Context;
 use crate::exit::Exit;
-use crate::secret_file;
 use answer::Answer;
 use enrolment::{Enrolment, OpenVault};
 
@@ -93,28 +92,11 @@ fn open(context: &Context, args: &EnrolArgs, engine: &Engine) -> Result<OpenVaul
     let path = vault::present(context)?;
     let lock = Lock::take(path).context("nobody was enrolled")?;
     let gallery = vault::open(context, Some(&engine.embedder_id()?.to_string()))?;
-    let service = collection(context, &gallery, args)?;
+    let key_file = args.key_file.as_deref();
+    let service = collection::named(context, &gallery, key_file, args.collection)?;
     Ok(OpenVault {
         gallery,
         service,
         _lock: lock,
     })
-}
-
-/// The collection that the flags name, else the only one.
-fn collection(context: &Context, gallery: &Gallery, args: &EnrolArgs) -> Result<Service> {
-    if let Some(file) = &args.key_file {
-        let key = secret_file::api_key(&context.expanded(file)?)?;
-        let of_key = gallery.service(Kind::Recognition, &key);
-        return of_key.with_context(|| {
-            format!(
-                "{}: this key opens no collection of people; `fusiform keys list` shows what there \
-                 is, and --collection NUMBER takes one without its key",
-                file.display()
-            )
-        });
-    }
-    let chosen = collection::chosen(gallery, args.collection)?;
-    chosen
-        .context("the vault has no collection of people yet; `fusiform key recognition` makes one")
 }

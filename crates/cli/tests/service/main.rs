@@ -3,6 +3,7 @@
 
 mod api_keys;
 mod bombs;
+mod cameras;
 mod contract;
 mod crowding;
 mod deepstack;

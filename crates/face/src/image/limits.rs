@@ -96,23 +96,9 @@ impl DecodeLimits {
             width_px,
             height_px,
         } = size;
-        if width_px == 0 || height_px == 0 {
-            return Err(ImageError::Shape {
-                width_px,
-                height_px,
-                bytes: 0,
-            });
-        }
-        let pixels = size.pixels();
         let max_pixels = self.max_pixels.saturating_mul(4) / bytes_per_pixel.max(4);
-        if width_px.max(height_px) > self.max_side_px || pixels > max_pixels {
-            return Err(ImageError::TooManyPixels {
-                width_px,
-                height_px,
-                max_pixels,
-                max_side_px: self.max_side_px,
-            });
-        }
+        self.check_within(size, max_pixels)?;
+        let pixels = size.pixels();
         let bytes = file_bytes as u64;
         if pixels > self.plausible_pixels(file_bytes) {
             return Err(ImageError::TooFewBytes {
@@ -120,6 +106,34 @@ impl DecodeLimits {
                 width_px,
                 height_px,
                 bytes,
+            });
+        }
+        Ok(())
+    }
+
+    /// Whether memory for pixels that came from no file may be allocated.
+    pub(super) fn check_pixels(&self, size: Size) -> Result<(), ImageError> {
+        self.check_within(size, self.max_pixels)
+    }
+
+    fn check_within(&self, size: Size, max_pixels: u64) -> Result<(), ImageError> {
+        let Size {
+            width_px,
+            height_px,
+        } = size;
+        if width_px == 0 || height_px == 0 {
+            return Err(ImageError::Shape {
+                width_px,
+                height_px,
+                bytes: 0,
+            });
+        }
+        if width_px.max(height_px) > self.max_side_px || size.pixels() > max_pixels {
+            return Err(ImageError::TooManyPixels {
+                width_px,
+                height_px,
+                max_pixels,
+                max_side_px: self.max_side_px,
             });
         }
         Ok(())

@@ -27,6 +27,8 @@ pub enum ErrorKind {
     Internal = 2,
     /// An option or argument is outside its range.
     BadOption = 3,
+    /// A handle that was closed, or that this process did not open; bindings alone report it.
+    BadHandle = 4,
 
     /// The bytes are not an image of a known format.
     NotAPhoto = 10,
@@ -102,6 +104,7 @@ impl ErrorKind {
         ErrorKind::Io,
         ErrorKind::Internal,
         ErrorKind::BadOption,
+        ErrorKind::BadHandle,
         ErrorKind::NotAPhoto,
         ErrorKind::DamagedPhoto,
         ErrorKind::UnsupportedPhoto,
@@ -146,6 +149,7 @@ impl ErrorKind {
             ErrorKind::Io => "io",
             ErrorKind::Internal => "internal",
             ErrorKind::BadOption => "bad_option",
+            ErrorKind::BadHandle => "bad_handle",
             ErrorKind::NotAPhoto => "not_a_photo",
             ErrorKind::DamagedPhoto => "damaged_photo",
             ErrorKind::UnsupportedPhoto => "unsupported_photo",
@@ -193,7 +197,8 @@ mod tests {
 
     #[test]
     fn numbers_and_names_are_fixed() {
-        let fixed = "1 io\n2 internal\n3 bad_option\n10 not_a_photo\n11 damaged_photo\n\
+        let fixed = "1 io\n2 internal\n3 bad_option\n4 bad_handle\n\
+             10 not_a_photo\n11 damaged_photo\n\
              12 unsupported_photo\n13 photo_too_large\n14 no_face\n15 unusable_face\n\
              16 not_a_video\n17 unsupported_video\n18 video_too_large\n\
              20 unknown_pack\n21 bad_manifest\n22 hash_mismatch\n23 pack_taken\n\

@@ -19,7 +19,7 @@ use crate::problem::Problem;
 const TICK: Duration = Duration::from_secs(1);
 /// A visit is over when nobody was in view for so long.
 const VISIT_ENDS_AFTER: Duration = Duration::from_secs(5);
-/// How often the log repeats that looking fails.
+/// How often the log repeats that there is no stream, and that looking fails.
 const REPEAT: Duration = Duration::from_secs(600);
 /// What a picture of eight bits and three channels, its copies and its planes take.
 const BYTES_PER_PIXEL: u64 = 12;
@@ -46,13 +46,20 @@ pub(crate) enum CameraState {
     Stream(LiveState),
 }
 
+/// Whether pictures come.
+pub(crate) fn is_live(state: &CameraState) -> bool {
+    matches!(state, CameraState::Stream(LiveState::Receiving { .. }))
+}
+
 /// What changes while a camera is looked at.
 pub(super) struct State {
     stream: CameraState,
     live: LiveCounts,
     visit: Option<Visit>,
-    /// When the log had it last that looking fails.
+    /// When the log had it last that looking fails, and that there is no stream.
     said_failing: Option<Instant>,
+    said_away: Option<Instant>,
+    is_said_live: bool,
 }
 
 struct Visit {
@@ -67,7 +74,7 @@ pub(super) enum Told<'a> {
     /// Somebody is still there: name and similarity.
     Still(&'a str, f32),
     /// The visit is over.
-    Ended(Sighting),
+    Ended(&'a Sighting),
 }
 
 impl State {
@@ -77,6 +84,8 @@ impl State {
             live: LiveCounts::default(),
             visit: None,
             said_failing: None,
+            said_away: None,
+            is_said_live: false,
         }
     }
 }
@@ -238,7 +247,7 @@ impl Camera {
         drop(state);
         if let Some(Visit { mut sighting, .. }) = ended {
             sighting.end_s = Some(now_ms() as f64 / 1e3);
-            tell(self, Told::Ended(sighting), Instant::now());
+            tell(self, Told::Ended(&sighting), Instant::now());
         }
     }
 
@@ -252,29 +261,25 @@ impl Camera {
         };
         self.counts.stream(before, live);
         state.live = live;
-        let receives =
-            |state: &CameraState| matches!(state, CameraState::Stream(LiveState::Receiving { .. }));
-        if receives(&state.stream) != receives(&now) {
-            self.counts.receiving(receives(&now));
+        if is_live(&state.stream) != is_live(&now) {
+            self.counts.receiving(is_live(&now));
         }
-        let kind = std::mem::discriminant::<LiveState>;
-        let is_same = match (&state.stream, &now) {
-            (CameraState::OutOfHours, CameraState::OutOfHours) => true,
-            (CameraState::Stream(before), CameraState::Stream(now)) => kind(before) == kind(now),
-            _ => false,
-        };
-        if !is_same {
-            let (name, address) = (&self.name, &self.address);
-            match &now {
-                CameraState::OutOfHours => tracing::info!("camera {name}: out of its hours"),
-                CameraState::Stream(LiveState::Connecting) => {}
-                CameraState::Stream(LiveState::Receiving { codec, .. }) => {
-                    tracing::info!("camera {name}: {codec} from {address}");
-                }
-                CameraState::Stream(LiveState::Away { why, .. }) => {
+        let (name, address) = (&self.name, &self.address);
+        match &now {
+            CameraState::Stream(LiveState::Receiving { codec, .. }) if !state.is_said_live => {
+                tracing::info!("camera {name}: {codec} from {address}");
+                state.is_said_live = true;
+            }
+            CameraState::Stream(LiveState::Away { why, .. }) => {
+                // One that comes and goes is not a line each time.
+                let was_said = state.said_away.is_some_and(|at| at.elapsed() < REPEAT);
+                if !was_said {
                     tracing::warn!("camera {name}: {address}: {why}; tried again and again");
+                    state.said_away = Some(Instant::now());
+                    state.is_said_live = false;
                 }
             }
+            _ => {}
         }
         state.stream = now;
     }

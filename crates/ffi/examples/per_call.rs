@@ -1,0 +1,62 @@
+//! What the boundary to C costs: one picture analysed by Rust and through C, in turn. In: a photo.
+//! Out: the least and the median time of a call, in milliseconds, as one line of JSON.
+//!
+//! ```text
+//! cargo run --release -p fusiform-ffi --example per_call -- PHOTO [CALLS]
+//! ```
+
+use std::ptr::null;
+use std::time::Instant;
+
+use fusiform::{AnalyseOptions, Engine};
+use fusiform_ffi::*;
+
+fn main() -> Result<(), Box<dyn std::error::Error>> {
+    let mut arguments = std::env::args().skip(1);
+    let photo = arguments.next().ok_or("usage: per_call PHOTO [CALLS]")?;
+    let calls: usize = arguments.next().map_or(Ok(200), |n| n.parse())?;
+
+    let rust = Engine::builtin()?;
+    let image = rust.decode_file(&photo)?.image;
+    let mut c = FusiformEngine { id: 0 };
+    let mut found = FusiformPhoto { id: 0 };
+    let bytes = image.rgb();
+    let plane = FusiformPlane {
+        bytes: bytes.as_ptr(),
+        n_bytes: bytes.len(),
+        stride_bytes: image.width() as usize * 3,
+    };
+    let frame = FusiformFrame {
+        format: FUSIFORM_FORMAT_RGB,
+        width_px: image.width(),
+        height_px: image.height(),
+        rotation_deg: 0,
+        yuv: FUSIFORM_YUV_USUAL,
+        planes: [plane; 3],
+    };
+    // SAFETY: good pointers; an error is not asked for.
+    unsafe { fusiform_engine_open_builtin(&mut c, std::ptr::null_mut()) };
+    let mut times = [Vec::new(), Vec::new()];
+    for _ in 0..calls {
+        let began = Instant::now();
+        let photo = rust.analyse_image(&image, &AnalyseOptions::default())?;
+        times[0].push(began.elapsed().as_secs_f64() * 1e3);
+        std::hint::black_box(photo);
+
+        let began = Instant::now();
+        // SAFETY: good pointers; the frame's memory lives until the end.
+        unsafe {
+            fusiform_analyse_frame(c, &frame, null(), &mut found, std::ptr::null_mut());
+        }
+        times[1].push(began.elapsed().as_secs_f64() * 1e3);
+        // SAFETY: no pointer.
+        unsafe { fusiform_photo_close(found, std::ptr::null_mut()) };
+    }
+    let line = |times: &mut Vec<f64>| {
+        times.sort_by(f64::total_cmp);
+        format!("[{:.4}, {:.4}]", times[0], times[times.len() / 2])
+    };
+    let [rust, c] = &mut times;
+    println!("{{\"rust_ms\": {}, \"c_ms\": {}}}", line(rust), line(c));
+    Ok(())
+}
