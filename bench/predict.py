@@ -93,6 +93,7 @@ class Ours:
                 self.port = int(line.rsplit(":", 1)[1].strip("/\n"))
                 break
         else:
+            self.stop()
             sys.exit("the server did not start")
         # Its output must not fill a pipe.
         threading.Thread(target=self.server.stdout.read, daemon=True).start()
@@ -121,12 +122,17 @@ class Ours:
         return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
     def threads(self, _):
-        pass
+        # The server closes a connection that idles, as it does while the peer is measured.
+        self.lines = threading.local()
 
     def stop(self):
         self.server.terminate()
-        self.server.wait()
-        shutil.rmtree(self.home)
+        try:
+            self.server.wait(timeout=20)
+        except subprocess.TimeoutExpired:
+            self.server.kill()
+            self.server.wait()
+        shutil.rmtree(self.home, ignore_errors=True)
 
 
 class Beside:
@@ -181,23 +187,23 @@ class Beside:
 def measure(peer, jpegs, at_once):
     """Requests and faces a second, the middle and the slowest of a hundred, CPU of each request."""
     peer.threads(at_once)
-    end, lock, took, faces = time.monotonic() + args.seconds, threading.Lock(), [], [0]
+    lock, took, faces = threading.Lock(), [], [0]
 
     def work(start):
         i = start
-        while time.monotonic() < end:
-            begun = time.monotonic()
+        while time.monotonic() - began < args.seconds:
+            asked = time.monotonic()
             n = peer.faces(jpegs[i % len(jpegs)])
             with lock:
-                took.append(time.monotonic() - begun)
+                took.append(time.monotonic() - asked)
                 faces[0] += n
             i += at_once
 
     peer.faces(jpegs[0])
-    begun, cpu = time.monotonic(), peer.cpu_s()
+    began, cpu = time.monotonic(), peer.cpu_s()
     with concurrent.futures.ThreadPoolExecutor(at_once) as pool:
         list(pool.map(work, range(at_once)))
-    wall = time.monotonic() - begun
+    wall = time.monotonic() - began
     took.sort()
     return len(took) / wall, faces[0] / wall, took[len(took) // 2], took[int(len(took) * 0.99)], (peer.cpu_s() - cpu) / len(took)
 
@@ -206,16 +212,25 @@ def main():
     jpegs = previews()
     peers = [Ours()]
     try:
-        peers.append(Beside())
-        peers[1].faces(jpegs[0])
-    except Exception as why:  # noqa: BLE001: whatever is missing, ours is still measured
-        print(f"nothing beside ours: {why}", file=sys.stderr)
-        peers = peers[:1]
+        try:
+            peers.append(Beside())
+            peers[1].faces(jpegs[0])
+        except Exception as why:  # noqa: BLE001: whatever is missing, ours is still measured
+            print(f"nothing beside ours: {why}", file=sys.stderr)
+            del peers[1:]
+        compare(peers, jpegs)
+    finally:
+        for peer in peers:
+            peer.stop()
+
+
+def compare(peers, jpegs):
+    """Prints the table, each row when it is measured."""
     n_bytes = statistics.mean(map(len, jpegs)) / 1e3
     each = [sum(peer.faces(jpeg) for jpeg in jpegs) for peer in peers]
     print(f"{len(jpegs)} previews of {args.side} px, {n_bytes:.0f} kB; {os.cpu_count()} cores; median of {args.rounds} rounds of {args.seconds:.0f} s")
     print("| | at once | previews/s | faces/s | p50 ms | p99 ms | CPU ms of each | faces found |")
-    print("|---|---|---|---|---|---|---|---|")
+    print("|---|---|---|---|---|---|---|---|", flush=True)
     for at_once in map(int, args.at_once.split(",")):
         rounds = {peer.name: [] for peer in peers}
         for _ in range(args.rounds):
@@ -223,10 +238,9 @@ def main():
                 rounds[peer.name].append(measure(peer, jpegs, at_once))
         for peer, found in zip(peers, each):
             rate, faces, p50, p99, cpu = (statistics.median(column) for column in zip(*rounds[peer.name]))
-            print(f"| {peer.name} | {at_once} | {rate:.1f} | {faces:.1f} | {p50 * 1e3:.1f} | {p99 * 1e3:.1f} | {cpu * 1e3:.1f} | {found} |")
+            row = f"| {peer.name} | {at_once} | {rate:.1f} | {faces:.1f} | {p50 * 1e3:.1f} | {p99 * 1e3:.1f} | {cpu * 1e3:.1f} | {found} |"
+            print(row, flush=True)
     print("InsightFace buffalo_l: no figure could be made here (its weights are in no package registry)")
-    for peer in peers:
-        peer.stop()
 
 
 main()

@@ -85,6 +85,14 @@ impl Assertion {
     }
 }
 
+/// The person to whom a face is assigned now.
+pub(crate) fn person_of(t: &Transaction, face: FaceId) -> rusqlite::Result<Option<PersonId>> {
+    let sql = "SELECT person FROM members WHERE face = ?1";
+    let mut query = t.prepare_cached(sql)?;
+    let person = query.query_row([face.0], |row| row.get(0).map(PersonId));
+    person.optional()
+}
+
 /// To which person a face is assigned, or why it is excluded from all people.
 #[derive(Debug, Clone, PartialEq, Default)]
 struct Assignment {

@@ -210,7 +210,12 @@ fn assign_faces(
     let mut found = suggestions(&groups, &people, &named, n_people as usize, options);
     found.retain(|s| s.faces.iter().any(|f| new_ids.contains(f)));
     review::insert_questions(t, &found, &assertions)?;
-    review::ask_about_stated(t, &assertions)?;
+    let sql = "SELECT EXISTS (SELECT 1 FROM ungrouped u JOIN faces f ON f.id = u.face \
+               JOIN stated_names s ON s.photo = f.photo)";
+    let is_stated: bool = t.prepare_cached(sql)?.query_row([], |row| row.get(0))?;
+    if is_stated {
+        review::ask_about_stated(t, &assertions)?;
+    }
     Ok(())
 }
 

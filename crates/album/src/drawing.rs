@@ -4,11 +4,11 @@
 
 use fusiform_face::geometry::{BoundingBox, Size};
 use fusiform_search::template::ModelId;
-use rusqlite::{OptionalExtension, Row, Transaction};
+use rusqlite::{Row, Transaction};
 
 use crate::assertions::{
     Assertion, boxed_row, check_faces, insert_assertion, insert_drawn_face, insert_for_one,
-    invalidate_grouping,
+    invalidate_grouping, person_of,
 };
 use crate::database::Album;
 use crate::decisions::insert_decision;
@@ -158,13 +158,6 @@ impl Album {
         })?;
         Ok(person)
     }
-}
-
-/// The person to whom a face is assigned now.
-fn person_of(t: &Transaction, face: FaceId) -> rusqlite::Result<Option<PersonId>> {
-    let sql = "SELECT person FROM members WHERE face = ?1";
-    t.query_row(sql, [face.0], |row| row.get(0).map(PersonId))
-        .optional()
 }
 
 /// Adds the face and the decision that it was drawn; gives both.

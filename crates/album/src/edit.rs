@@ -10,7 +10,7 @@
 
 use rusqlite::{OptionalExtension, Transaction, params};
 
-use crate::assertions::{Assertion, check_faces, faces_of, insert_assertion};
+use crate::assertions::{Assertion, check_faces, faces_of, insert_assertion, person_of};
 use crate::copy_links::with_copies;
 use crate::database::Album;
 use crate::decisions::{insert_decision, insert_person};
@@ -377,12 +377,7 @@ fn people_of(t: &Transaction, faces: &[FaceId]) -> rusqlite::Result<Vec<PersonId
     let mut people = Vec::new();
     for face in faces {
         for copy in with_copies(t, *face)? {
-            let sql = "SELECT person FROM members WHERE face = ?1";
-            let person: Option<i64> = t
-                .prepare_cached(sql)?
-                .query_row([copy.0], |row| row.get(0))
-                .optional()?;
-            people.extend(person.map(PersonId));
+            people.extend(person_of(t, copy)?);
         }
     }
     people.sort_unstable();

@@ -34,15 +34,11 @@ const MERGED: &str = "WITH RECURSIVE merged (id) AS (SELECT ?1 UNION SELECT p.id
      FROM people p JOIN merged m ON p.merged_into = m.id)";
 
 /// Every name that the people of [`MERGED`] have or had, and nobody else has.
-macro_rules! names {
-    () => {
-        "(SELECT name_key(name) FROM people WHERE id IN (SELECT id FROM merged) \
-         AND name IS NOT NULL UNION SELECT name_key(new_name) FROM decisions \
-         WHERE new_name IS NOT NULL AND (person IN (SELECT id FROM merged) \
-         OR other IN (SELECT id FROM merged)) EXCEPT SELECT name_key(name) FROM people \
-         WHERE name IS NOT NULL AND id NOT IN (SELECT id FROM merged))"
-    };
-}
+const NAMES: &str = "(SELECT name_key(name) FROM people WHERE id IN (SELECT id FROM merged) \
+     AND name IS NOT NULL UNION SELECT name_key(new_name) FROM decisions \
+     WHERE new_name IS NOT NULL AND (person IN (SELECT id FROM merged) \
+     OR other IN (SELECT id FROM merged)) EXCEPT SELECT name_key(name) FROM people \
+     WHERE name IS NOT NULL AND id NOT IN (SELECT id FROM merged))";
 
 /// The faces of a person, those of photos that are gone, and all copies of these.
 fn all_faces_of(t: &Transaction, person: PersonId) -> rusqlite::Result<Vec<FaceId>> {
@@ -101,16 +97,12 @@ impl Album {
             let sql = "UPDATE assertions SET previous_person = NULL, previous_similarity = NULL \
                        WHERE decision = ?1";
             t.execute(sql, [decision])?;
+            // Names that files stated, before the names are gone by which they are known.
+            let stated = format!("DELETE FROM stated_names WHERE name_key(name) IN {NAMES}");
+            let asked = format!("DELETE FROM questions WHERE name_key(stated_name) IN {NAMES}");
             for sql in [
-                // Names that files stated, before the names are gone by which they are known.
-                concat!(
-                    "DELETE FROM stated_names WHERE name_key(name) IN ",
-                    names!()
-                ),
-                concat!(
-                    "DELETE FROM questions WHERE name_key(stated_name) IN ",
-                    names!()
-                ),
+                &*stated,
+                &*asked,
                 // Of photos whose faces are not in the album now, as after pruning.
                 "UPDATE assertions SET decision = ?2, kind = 'erase', person = NULL, \
                  previous_person = NULL, previous_similarity = NULL, previous_excluded = NULL \

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use fusiform_face::geometry::BoundingBox;
 use fusiform_face::image::Orientation;
-use rusqlite::{OptionalExtension, Transaction, params};
+use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
 
 use crate::assertions::{boxed_row, insert_drawn_face};
 use crate::copies::place_in_copies;
@@ -31,7 +31,8 @@ pub(crate) fn face_by_box(
 }
 
 /// Adds a drawn face to the copies of its photo that are known; gives those that are new there. One
-/// that stands in a copy already is the same face from now on.
+/// that stands in a copy already is the same face from now on, unless it was erased or is known to
+/// have copies itself.
 pub(crate) fn draw_in_copies(
     t: &Transaction,
     face: FaceId,
@@ -54,6 +55,38 @@ pub(crate) fn draw_in_copies(
         t.prepare_cached(sql)?.execute([there.0, face.0])?;
     }
     Ok(drawn)
+}
+
+/// The latest time that a file of ours states, and the last decision before it.
+#[derive(Debug, Default)]
+pub(crate) struct Stamp {
+    pub(crate) at_ms: i64,
+    decision: i64,
+}
+
+impl Stamp {
+    pub(crate) fn last(db: &Connection) -> rusqlite::Result<Stamp> {
+        let sql = "SELECT value FROM state WHERE key = 'stamp'";
+        let found: Option<String> = db.query_row(sql, [], |row| row.get(0)).optional()?;
+        let parse = |text: String| {
+            let (at_ms, decision) = text.split_once(' ')?;
+            Some(Stamp {
+                at_ms: at_ms.parse().ok()?,
+                decision: decision.parse().ok()?,
+            })
+        };
+        Ok(found.and_then(parse).unwrap_or_default())
+    }
+
+    fn set(t: &Transaction, at_ms: i64) -> rusqlite::Result<()> {
+        if at_ms <= Stamp::last(t)?.at_ms {
+            return Ok(());
+        }
+        let last = "SELECT coalesce(max(id), 0) FROM decisions";
+        let decision: i64 = t.query_row(last, [], |row| row.get(0))?;
+        let sql = "INSERT OR REPLACE INTO state (key, value) VALUES ('stamp', ?1)";
+        t.execute(sql, [format!("{at_ms} {decision}")]).map(drop)
+    }
 }
 
 impl Album {
@@ -87,16 +120,23 @@ impl Album {
     }
 
     /// When a human last decided something about a face, or about the name of its person, or took
-    /// such a decision back: UTC in milliseconds since 1970.
+    /// such a decision back: UTC in milliseconds since 1970. Later than [`Album::stamp`] if it was
+    /// after it, whatever the clock said.
     ///
     /// # Errors
     /// [`Error::Sqlite`].
     pub fn last_decided_ms(&self, face: FaceId) -> Result<Option<i64>, Error> {
-        let sql = "SELECT max(max(at_ms, undone)) FROM decisions WHERE kind != 'held' AND \
+        let sql = "SELECT id, at_ms, undone FROM decisions WHERE kind != 'held' AND \
                    (id IN (SELECT decision FROM assertions WHERE face = ?1) OR kind IN \
                    ('name', 'merge') AND person = (SELECT person FROM members WHERE face = ?1))";
-        let found = self.query_rows(sql, [face.0], |row| row.get(0))?;
-        Ok(found.first().copied().flatten())
+        let row = |row: &Row| Ok((row.get(0)?, row.get(1)?, row.get(2)?));
+        let found: Vec<(i64, i64, i64)> = self.query_rows(sql, [face.0], row)?;
+        let stamp = Stamp::last(&self.db).map_err(|e| self.sqlite_error(e))?;
+        let at_ms = |(id, at_ms, undone_ms): (i64, i64, i64)| match id > stamp.decision {
+            true => at_ms.max(stamp.at_ms + 1).max(undone_ms),
+            false => at_ms.max(undone_ms),
+        };
+        Ok(found.into_iter().map(at_ms).max())
     }
 
     /// How the file at a path stores its pixels, if a scan has noted it.
@@ -124,12 +164,17 @@ impl Album {
         Ok(found.into_iter().next().unwrap_or_default())
     }
 
-    /// The time now, in the form of [`Album::utc_text`].
+    /// The time that a file which is written now states, in the form of [`Album::utc_text`]. The
+    /// album keeps it: what is decided afterwards counts as later, also by a clock that was put back.
     ///
     /// # Errors
     /// [`Error::Sqlite`].
-    pub fn utc_now(&self) -> Result<String, Error> {
-        self.utc_text(now_ms())
+    pub fn stamp(&mut self) -> Result<String, Error> {
+        let at_ms = now_ms();
+        if !self.is_read_only() {
+            self.transaction(|t| Stamp::set(t, at_ms))?;
+        }
+        self.utc_text(at_ms)
     }
 
     /// The inverse of [`Album::utc_text`]; `None` for a text that is no time.

@@ -3,11 +3,12 @@
 
 use rusqlite::{OptionalExtension, Row, Transaction, params};
 
-use crate::assertions::{correct_assignments, faces_of, revert_assertions};
+use crate::assertions::{correct_assignments, faces_of, person_of, revert_assertions};
 use crate::bulk::batch_of;
 use crate::database::{Abort, Album, now_ms};
 use crate::drawing::erase_drawing;
 use crate::error::Error;
+use crate::face_at::Stamp;
 use crate::ids::{FaceId, PersonId};
 use crate::page::{Page, Paged};
 use crate::person_stats;
@@ -240,7 +241,7 @@ fn undo(t: &Transaction, decision: &StoredDecision) -> Result<(), Abort> {
     // When, so that an import of what was written earlier does not bring it back.
     t.execute(
         "UPDATE decisions SET undone = ?2 WHERE id = ?1",
-        [decision.id, now_ms().max(1)],
+        [decision.id, now_ms().max(Stamp::last(t)?.at_ms + 1)],
     )?;
     match &*decision.kind {
         "name" => rename(t, decision.person, decision.old_name.as_deref())?,
@@ -284,12 +285,7 @@ fn undo(t: &Transaction, decision: &StoredDecision) -> Result<(), Abort> {
         .map(PersonId)
         .collect();
     for face in faces {
-        let sql = "SELECT person FROM members WHERE face = ?1";
-        let owner = t
-            .prepare_cached(sql)?
-            .query_row([face.0], |row| row.get(0))
-            .optional()?;
-        people.extend(owner.map(PersonId));
+        people.extend(person_of(t, face)?);
     }
     people.sort_unstable();
     people.dedup();

@@ -32,9 +32,7 @@ pub struct PersonPhoto {
     pub face: FaceId,
     /// All copies of the photo, by path.
     pub paths: Vec<PathBuf>,
-    /// ISO 8601, the camera's local time.
-    pub taken_at: Option<String>,
-    /// The same with its source and zone.
+    /// When it was taken.
     pub date: Option<PhotoDate>,
     /// In pixels of the upright photo.
     pub bbox: BoundingBox,
@@ -117,7 +115,7 @@ impl Album {
             let mut paths = self
                 .db
                 .prepare_cached("SELECT path FROM files WHERE photo = ?1 ORDER BY path")?;
-            let sql = "SELECT f.id, f.photo, p.taken_at, f.x_min, f.y_min, f.x_max, f.y_max, \
+            let sql = "SELECT f.id, f.photo, f.x_min, f.y_min, f.x_max, f.y_max, \
                        m.similarity, f.quality, p.taken_at, p.taken_from, p.taken_offset_min \
                        FROM members m JOIN faces f ON f.id = m.face \
                        JOIN photos p ON p.id = f.photo WHERE m.person = ?1 \
@@ -128,19 +126,18 @@ impl Album {
             while let Some(row) = rows.next()? {
                 let photo: i64 = row.get(1)?;
                 let copies = paths.query_map([photo], |row| row.get(0).map(path_from_bytes))?;
-                let quality = fusiform_search::template::from_blob(row.get_ref(8)?.as_blob()?);
+                let quality = fusiform_search::template::from_blob(row.get_ref(7)?.as_blob()?);
                 photos.push(PersonPhoto {
                     face: FaceId(row.get(0)?),
                     paths: copies.collect::<rusqlite::Result<_>>()?,
-                    taken_at: row.get(2)?,
-                    date: PhotoDate::from_row(row, 9)?,
+                    date: PhotoDate::from_row(row, 8)?,
                     bbox: BoundingBox {
-                        x_min: row.get(3)?,
-                        y_min: row.get(4)?,
-                        x_max: row.get(5)?,
-                        y_max: row.get(6)?,
+                        x_min: row.get(2)?,
+                        y_min: row.get(3)?,
+                        x_max: row.get(4)?,
+                        y_max: row.get(5)?,
                     },
-                    similarity: row.get(7)?,
+                    similarity: row.get(6)?,
                     quality: quality.first().copied().unwrap_or(0.0),
                 });
             }

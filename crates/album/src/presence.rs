@@ -5,11 +5,12 @@
 //! decisions stay until they are pruned, so that a file that comes back (a folder that was renamed,
 //! a disk that was away) brings everything back. Below a root that is not there nothing is touched.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use rusqlite::{Transaction, params};
 
-use crate::assertions::{assign_as_asserted, invalidate_grouping};
+use crate::assertions::{assign_as_asserted, invalidate_grouping, person_of};
 use crate::database::Album;
 use crate::error::Error;
 use crate::ids::{FaceId, PersonId};
@@ -50,7 +51,7 @@ pub struct Pruned {
 }
 
 impl MissingRoot {
-    /// What is the matter with it: `is not there`, `holds nothing now`.
+    /// What is the matter with it: `is not there now`, `holds nothing now`.
     pub fn state(&self) -> &'static str {
         match self.is_empty {
             true => "holds nothing now",
@@ -200,17 +201,17 @@ impl Album {
     /// # Errors
     /// [`Error::Sqlite`].
     pub fn files_within(&self, paths: &[PathBuf]) -> Result<usize, Error> {
-        let sql = "SELECT (SELECT count(*) FROM files WHERE path = ?1) \
-                   + (SELECT count(*) FROM files WHERE path >= ?2 AND path < ?3)";
+        if paths.is_empty() {
+            return Ok(0);
+        }
+        let paths: BTreeSet<&Path> = paths.iter().map(PathBuf::as_path).collect();
+        let is_within = |path: PathBuf| path.ancestors().any(|above| paths.contains(above));
         let read = || -> rusqlite::Result<usize> {
-            let mut query = self.db.prepare_cached(sql)?;
-            let mut n_files = 0;
-            for path in paths {
-                let (from, to) = below(path);
-                let key = params![path_to_bytes(path), from, to];
-                n_files += query.query_row(key, |row| row.get::<_, i64>(0))? as usize;
-            }
-            Ok(n_files)
+            let mut query = self.db.prepare_cached("SELECT path FROM files")?;
+            let files = query.query_map([], |row| row.get(0).map(path_from_bytes))?;
+            files
+                .map(|path| path.map(|p| usize::from(is_within(p))))
+                .sum()
         };
         read().map_err(|e| self.sqlite_error(e))
     }
@@ -401,11 +402,7 @@ pub(crate) fn revive(t: &Transaction, photo: i64) -> rusqlite::Result<()> {
     }
     let mut people: Vec<PersonId> = Vec::new();
     for face in &faces {
-        let sql = "SELECT person FROM members WHERE face = ?1";
-        let mut query = t.prepare_cached(sql)?;
-        for person in query.query_map([face.0], |row| row.get(0).map(PersonId))? {
-            people.push(person?);
-        }
+        people.extend(person_of(t, *face)?);
     }
     person_stats::refresh(t, &people)
 }

@@ -52,11 +52,7 @@ impl QuestionId {
     ) -> QuestionId {
         let candidate = match candidate {
             Some(person) => Candidate::Person(person),
-            None => {
-                let key = name_key(name.unwrap_or_default());
-                let [a, b, c, ..] = *blake3::hash(key.as_bytes()).as_bytes();
-                Candidate::Name(u32::from_be_bytes([0, a, b, c]))
-            }
+            None => Candidate::Name(mark_of(name.unwrap_or_default())),
         };
         QuestionId { subject, candidate }
     }
@@ -66,6 +62,11 @@ impl QuestionId {
         self.subject
     }
 
+    /// Whether it asks about this name, which nobody had.
+    pub(crate) fn is_of_name(self, name: &str) -> bool {
+        self.candidate == Candidate::Name(mark_of(name))
+    }
+
     /// The person it asks about, unless it is a name that nobody had.
     pub(crate) fn person(self) -> Option<PersonId> {
         match self.candidate {
@@ -73,6 +74,11 @@ impl QuestionId {
             Candidate::Name(_) => None,
         }
     }
+}
+
+fn mark_of(name: &str) -> u32 {
+    let [a, b, c, ..] = *blake3::hash(name_key(name).as_bytes()).as_bytes();
+    u32::from_be_bytes([0, a, b, c])
 }
 
 impl fmt::Display for QuestionId {

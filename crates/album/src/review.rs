@@ -153,6 +153,15 @@ impl Album {
         })
     }
 
+    /// A question, if it is open.
+    ///
+    /// # Errors
+    /// [`Error::Sqlite`].
+    pub fn question(&mut self, id: QuestionId) -> Result<Option<Question>, Error> {
+        let found = self.transaction(|t| open_question(t, id))?;
+        Ok(found.map(|(question, _)| question))
+    }
+
     /// Answers a question; the answer is a decision that can be undone.
     ///
     /// # Errors

@@ -16,7 +16,11 @@ pub(crate) fn why_not_open(t: &Transaction, id: QuestionId) -> rusqlite::Result<
     if let Some(why) = of_subject {
         return Ok(why);
     }
-    if let Some(person) = id.person() {
+    let person = match id.person() {
+        Some(person) => Some(person),
+        None => person_of_the_name(t, id)?,
+    };
+    if let Some(person) = person {
         if let Some(why) = of_candidate(t, person)? {
             return Ok(why);
         }
@@ -35,7 +39,33 @@ pub(crate) fn why_not_open(t: &Transaction, id: QuestionId) -> rusqlite::Result<
             return Ok("it was answered with not sure".into());
         }
     }
+    if id.person().is_none() && !is_stated(t, id)? {
+        return Ok("no file states that name of a photo now".into());
+    }
     Ok("the faces were sorted again since, and it is not in doubt now".into())
+}
+
+/// Who has the name by now that a question asked about.
+fn person_of_the_name(t: &Transaction, id: QuestionId) -> rusqlite::Result<Option<PersonId>> {
+    let mut query = t.prepare("SELECT name, id FROM people WHERE name IS NOT NULL ORDER BY id")?;
+    let all = query.query_map([], |row| Ok((row.get::<_, String>(0)?, row.get(1)?)))?;
+    for row in all {
+        let (name, person) = row?;
+        if id.is_of_name(&name) {
+            return Ok(Some(PersonId(person)));
+        }
+    }
+    Ok(None)
+}
+
+fn is_stated(t: &Transaction, id: QuestionId) -> rusqlite::Result<bool> {
+    let mut query = t.prepare("SELECT DISTINCT name FROM stated_names")?;
+    for name in query.query_map([], |row| row.get::<_, String>(0))? {
+        if id.is_of_name(&name?) {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 /// Name, into whom they were merged, and whether they were erased.

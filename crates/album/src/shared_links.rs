@@ -49,7 +49,7 @@ pub struct SharedLink {
     pub made_at_ms: i64,
     /// When it ends.
     pub expires_at_ms: i64,
-    /// When it was revoked; by an erasure, when it was made.
+    /// When it was revoked; by an erasure, when it was made; by its end, then.
     pub revoked_at_ms: Option<i64>,
 }
 
@@ -166,11 +166,25 @@ impl Album {
         })
     }
 
+    /// Closes for good what has ended, so that a clock that is put back does not open it again; and
+    /// links that were made by a clock far ahead of this one, which would open once it is so late.
+    fn close_ended(&self) -> Result<(), Error> {
+        if self.is_read_only() {
+            return Ok(());
+        }
+        let sql = "UPDATE shared_links SET revoked_at_ms = expires_at_ms \
+                   WHERE revoked_at_ms IS NULL AND (expires_at_ms <= ?1 OR made_at_ms > ?2)";
+        let now = now_ms();
+        let closed = self.db.execute(sql, [now, now + DAY_MS]);
+        closed.map(drop).map_err(|e| self.sqlite_error(e))
+    }
+
     /// All links, latest first.
     ///
     /// # Errors
     /// [`Error::Sqlite`].
     pub fn shared_links(&self) -> Result<Vec<SharedLink>, Error> {
+        self.close_ended()?;
         let mut links = self.query_rows(&format!("{LINK} ORDER BY id DESC"), [], link)?;
         for link in &mut links {
             link.photos.people = self.people_of_link(link.id)?;
@@ -189,9 +203,13 @@ impl Album {
             .query_row(&sql, [&token_hash[..]], link)
             .optional()
             .map_err(|e| self.sqlite_error(e))?;
-        let Some(mut link) = found.filter(|link| link.is_open()) else {
+        let Some(mut link) = found else {
             return Ok(None);
         };
+        if !link.is_open() {
+            self.close_ended()?;
+            return Ok(None);
+        }
         link.photos.people = self.people_of_link(link.id)?;
         Ok(Some(link))
     }

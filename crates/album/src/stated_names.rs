@@ -130,7 +130,8 @@ struct Face {
 
 /// For each name that is stated of a photo and that nobody in it has, the likeliest face or group.
 pub(crate) fn likely(t: &Transaction, said: &Assertions) -> rusqlite::Result<Vec<Stated>> {
-    let (claims, rank) = claims(t, said)?;
+    let named = people_by_name(t)?;
+    let (claims, rank) = claims(t, said, &named)?;
     // In how many photos of one name each subject is.
     let mut together: BTreeMap<(String, Subject), usize> = BTreeMap::new();
     for claim in &claims {
@@ -170,10 +171,7 @@ pub(crate) fn likely(t: &Transaction, said: &Assertions) -> rusqlite::Result<Vec
             stated.photos.push(claim.photo);
             continue;
         }
-        let sql = "SELECT id FROM people WHERE name_key(name) = ?1 AND merged_into IS NULL";
-        let mut query = t.prepare_cached(sql)?;
-        let mut ids = query.query_map([&key.0], |row| row.get(0).map(PersonId))?;
-        let candidate = ids.next().transpose()?;
+        let candidate = named.get(&key.0).and_then(|ids| ids.first()).copied();
         let (faces, prominence) = faces_of_subject(t, subject)?;
         let stated = Stated {
             subject,
@@ -193,7 +191,26 @@ pub(crate) fn likely(t: &Transaction, said: &Assertions) -> rusqlite::Result<Vec
 /// Whether a subject has a clear face, and the area of its largest.
 type Rank = BTreeMap<Subject, (bool, f64)>;
 
-fn claims(t: &Transaction, said: &Assertions) -> rusqlite::Result<(Vec<Claim>, Rank)> {
+/// The people of each name, by its key.
+type ByName = BTreeMap<String, Vec<PersonId>>;
+
+fn people_by_name(t: &Transaction) -> rusqlite::Result<ByName> {
+    let sql = "SELECT name_key(name), id FROM people \
+               WHERE name IS NOT NULL AND merged_into IS NULL ORDER BY id";
+    let mut query = t.prepare_cached(sql)?;
+    let mut named = ByName::new();
+    for row in query.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))? {
+        let (name, id) = row?;
+        named.entry(name).or_default().push(PersonId(id));
+    }
+    Ok(named)
+}
+
+fn claims(
+    t: &Transaction,
+    said: &Assertions,
+    named: &ByName,
+) -> rusqlite::Result<(Vec<Claim>, Rank)> {
     let sql = "SELECT s.photo, s.name, s.source FROM stated_names s \
                JOIN photos h ON h.id = s.photo AND h.gone = 0 ORDER BY s.photo, s.name";
     let rows: Vec<(i64, String, String)> = t
@@ -208,14 +225,10 @@ fn claims(t: &Transaction, said: &Assertions) -> rusqlite::Result<(Vec<Claim>, R
             if faces.iter().any(|f| f.name_key.as_ref() == Some(&key)) {
                 continue;
             }
-            let sql = "SELECT id FROM people WHERE name_key(name) = ?1 AND merged_into IS NULL";
-            let ids = t
-                .prepare_cached(sql)?
-                .query_map([&key], |row| row.get(0))?
-                .collect::<rusqlite::Result<Vec<i64>>>()?;
+            let ids = named.get(&key).map_or(&[][..], Vec::as_slice);
             let is_answered = |face: &Face| {
                 ids.iter().any(|person| {
-                    let pair = (face.id, *person);
+                    let pair = (face.id, person.0);
                     said.constraints.is_not.contains(&pair) || said.unsure.contains(&pair)
                 })
             };

@@ -97,23 +97,25 @@ fn shot(local: &str) -> Option<Taken> {
     })
 }
 
-/// Twelve photos of four people, some together.
+/// Who is in twelve photos: four people, some together, and a stranger.
+const WHO: [&[usize]; 12] = [
+    &[0],
+    &[0, 1],
+    &[1],
+    &[2],
+    &[2, 0],
+    &[1],
+    &[3],
+    &[3, 2],
+    &[0],
+    &[1, 3],
+    &[2],
+    &[5],
+];
+
+/// The photos of [`WHO`].
 fn photos(embedder: &str) -> Vec<ScannedFile> {
-    let who: [&[usize]; 12] = [
-        &[0],
-        &[0, 1],
-        &[1],
-        &[2],
-        &[2, 0],
-        &[1],
-        &[3],
-        &[3, 2],
-        &[0],
-        &[1, 3],
-        &[2],
-        &[5],
-    ];
-    who.iter()
+    WHO.iter()
         .enumerate()
         .map(|(i, people)| photo(i, people, embedder))
         .collect()

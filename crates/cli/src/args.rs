@@ -311,15 +311,22 @@ fusiform together --words holiday --from 2020 --to 2020"
         /// Where it lies
         photo: PathBuf,
     },
-    /// Copy photos with everybody's face covered but those to keep, without any metadata
-    #[command(after_help = "Example: fusiform redact party.jpg --keep 'Aunt Ida' -o to-share")]
+    /// Copy photos and videos with everybody's face covered but those to keep, without any metadata
+    #[command(
+        after_help = "Examples: fusiform redact party.jpg --keep 'Aunt Ida' -o to-share\n\
+          fusiform redact party.mp4 --keep 'Aunt Ida' -o to-share.mp4\n\n\
+Videos need ffmpeg 5.1 or newer for coding. Every frame is looked at; where a face is not found\n\
+between or shortly before and after frames where it is, it is covered all the same, and whoever is\n\
+kept is covered in frames where that is in doubt. Sound is copied."
+    )]
     Redact(RedactArgs),
-    /// Who of the catalogue appears when in videos
+    /// Who of the catalogue, and of the vault, appears when in videos
     #[cfg(feature = "video")]
     #[command(
         after_help = "Example: fusiform video party.mp4 --webvtt party.vtt --sheet party.jpg\n\n\
-MP4, MOV, MKV and WebM with H.264 or H.265. Nothing of a video is kept in the catalogue; people\n\
-without a name are counted, and neither their faces nor anything that tells them again is written."
+MP4, MOV, MKV and WebM with H.264 or H.265; others where ffmpeg is installed. Nothing of a video\n\
+is kept in the catalogue; people without a name are counted, and neither their faces nor anything\n\
+that tells them again is written."
     )]
     Video(VideoArgs),
     /// Find ONVIF cameras in the network, and the addresses of their streams
@@ -835,18 +842,20 @@ recognition service."
     CompreFace(CompreFaceArgs),
 }
 
-/// Photos, whom to keep, where to.
+/// Photos and videos, whom to keep, where to.
 #[derive(Debug, ClapArgs)]
 pub(crate) struct RedactArgs {
-    /// The photos
-    #[arg(required = true, value_name = "PHOTO")]
-    pub(crate) photos: Vec<PathBuf>,
+    /// The photos and videos
+    #[arg(required = true, value_name = "FILE")]
+    pub(crate) files: Vec<PathBuf>,
     /// Names or numbers of those who stay recognisable
     #[arg(long, num_args = 1.., value_name = "NAME")]
     pub(crate) keep: Vec<String>,
-    /// Folder for the copies; the photos themselves are not touched
-    #[arg(long, short, value_name = "DIR")]
+    /// Folder for the copies, or the copy of one video: .mp4, .m4v, .mov or .mkv
+    #[arg(long, short, value_name = "OUT")]
     pub(crate) out: PathBuf,
+    #[command(flatten)]
+    pub(crate) enrolled: EnrolledArgs,
     #[command(flatten)]
     pub(crate) detect: DetectArgs,
 }
@@ -865,8 +874,32 @@ pub(crate) struct CamerasArgs {
     #[arg(long, value_name = "FILE", requires = "user")]
     pub(crate) password_file: Option<PathBuf>,
     /// Seconds that cameras have for their answer to who is there
-    #[arg(long, default_value_t = 4, value_name = "S", value_parser = value_parser!(u16).range(1..=60))]
+    #[arg(
+        long,
+        default_value_t = 4,
+        value_name = "S",
+        value_parser = value_parser!(u16).range(1..=60)
+    )]
     pub(crate) wait_s: u16,
+}
+
+/// Whether people of the vault are known too, and which.
+#[derive(Debug, Clone, Default, ClapArgs)]
+pub(crate) struct EnrolledArgs {
+    /// Know the people who are enrolled in the vault too, not those of the catalogue alone
+    #[arg(long)]
+    pub(crate) enrolled: bool,
+    /// File with the API key of the collection they are in; `-` is stdin
+    #[arg(long, value_name = "FILE", requires = "enrolled")]
+    pub(crate) key_file: Option<PathBuf>,
+    /// Number of that collection, as `fusiform keys list` shows it (service)
+    #[arg(
+        long,
+        value_name = "NUMBER",
+        requires = "enrolled",
+        conflicts_with = "key_file"
+    )]
+    pub(crate) collection: Option<i64>,
 }
 
 /// Videos, how closely they are looked at, what is written.
@@ -891,6 +924,8 @@ pub(crate) struct VideoArgs {
     #[cfg(feature = "draw")]
     #[arg(long, value_name = "FILE")]
     pub(crate) sheet: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) enrolled: EnrolledArgs,
     #[command(flatten)]
     pub(crate) detect: DetectArgs,
 }

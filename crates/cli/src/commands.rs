@@ -6,6 +6,7 @@ pub(crate) mod bench;
 pub(crate) mod calibrate;
 #[cfg(feature = "cameras")]
 pub(crate) mod cameras;
+mod collection;
 pub(crate) mod compreface;
 pub(crate) mod detect;
 pub(crate) mod doctor;
@@ -26,6 +27,7 @@ pub(crate) mod folders;
 pub(crate) mod immich;
 pub(crate) mod import;
 pub(crate) mod keys;
+mod known_people;
 pub(crate) mod models;
 pub(crate) mod people;
 pub(crate) mod prune;

@@ -2,6 +2,7 @@
 //! catalogue. Opens nothing before a command asks for it.
 
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 
 use anyhow::{Context as _, Result};
 use fusiform::album::{Album, OpenOptions, expand_home, full_path};
@@ -19,6 +20,8 @@ use crate::printer::Printer;
 pub(crate) struct Context {
     pub(crate) config: Config,
     pub(crate) printer: Printer,
+    /// Made for the first work that wants all threads.
+    pool: OnceLock<rayon::ThreadPool>,
 }
 
 impl Context {
@@ -51,6 +54,7 @@ impl Context {
         Ok(Context {
             config: resolve(global.config.as_deref(), flags)?,
             printer: Printer::new(global.json, global.quiet),
+            pool: OnceLock::new(),
         })
     }
 
@@ -137,9 +141,12 @@ impl Context {
 
     /// Runs work with all threads that the user allows.
     pub(crate) fn on_all_threads<T: Send>(&self, work: impl FnOnce() -> T + Send) -> Result<T> {
-        let pool = rayon::ThreadPoolBuilder::new()
-            .num_threads(self.threads())
-            .build()?;
+        if self.pool.get().is_none() {
+            let pool = rayon::ThreadPoolBuilder::new().num_threads(self.threads());
+            // Another thread may have made one meanwhile.
+            let _ = self.pool.set(pool.build()?);
+        }
+        let pool = self.pool.get().context("no threads")?;
         Ok(pool.install(work))
     }
 

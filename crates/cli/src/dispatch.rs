@@ -124,8 +124,8 @@ fn dispatch(args: Args) -> anyhow::Result<Exit> {
         Command::Photo { photo } => people::photo(context, &photo),
         Command::Redact(mut args) => {
             args.out = context.expanded(&args.out)?;
-            for photo in &mut args.photos {
-                *photo = context.expanded(photo)?;
+            for file in &mut args.files {
+                *file = context.expanded(file)?;
             }
             redact::run(context, &args)
         }

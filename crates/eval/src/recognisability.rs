@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use fusiform::models::UnrecognisableManifest;
 use fusiform::quality::{Unrecognisable, made_unrecognisable};
-use fusiform::{AnalyseOptions, Engine, Error};
+use fusiform::{Engine, Error};
 use rayon::prelude::*;
 
 use crate::dataset::labelled_face;
@@ -40,9 +40,7 @@ pub fn measure_unrecognisable(
         if stop.load(Ordering::Relaxed) {
             return None;
         }
-        let photo = engine
-            .analyse_file_with(path, &AnalyseOptions::default())
-            .ok()?;
+        let photo = engine.analyse_file(path).ok()?;
         let crop = labelled_face(&photo)?.aligned.clone();
         let crops = [made_unrecognisable(&crop), crop];
         let both = engine.embed_aligned(&crops).ok()?;

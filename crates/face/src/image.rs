@@ -47,7 +47,7 @@ mod webp;
 
 pub use codec::sniff;
 pub use containment::contain;
-pub use crop::{CROP_PX, square};
+pub use crop::{CROP_PX, square, surroundings};
 pub(crate) use decode::decode_within;
 pub use decode::{Decoded, decode, decode_reduced};
 pub use encode::{encode_jpeg, encode_png};

@@ -181,10 +181,9 @@ fn video_kind(error: &fusiform_video::VideoError) -> ErrorKind {
     match error {
         VideoError::Io(_) => ErrorKind::Io,
         VideoError::Container(_) | VideoError::NoVideo(_) => ErrorKind::NotAVideo,
-        VideoError::Limit { .. } => ErrorKind::VideoTooLarge,
-        VideoError::Codec(_) | VideoError::Unsupported { .. } | VideoError::Decoder(_) => {
-            ErrorKind::UnsupportedVideo
-        }
+        VideoError::Limit { .. } | VideoError::TooManyPixels(_) => ErrorKind::VideoTooLarge,
+        // Damaged, in another codec, or beyond what the other program can do.
+        _ => ErrorKind::UnsupportedVideo,
     }
 }
 

@@ -19,7 +19,7 @@ use crate::error::Error;
 use crate::file::read_bounded;
 use crate::geometry::{BoundingBox, Landmarks};
 use crate::models::Threshold;
-use crate::photo::{AnalyseOptions, Face};
+use crate::photo::Face;
 use crate::verify::{Fmr, Thresholds};
 
 /// Largest key file that is read, in bytes: 64 digits and a line end.
@@ -331,9 +331,8 @@ fn embed_stored(engine: &Engine, bytes: &[u8]) -> Result<Vec<f32>, String> {
         };
         return engine.embed_at(&image, &face).map_err(said);
     }
-    let photo = engine
-        .analyse(bytes, &AnalyseOptions::default())
-        .map_err(said)?;
+    let options = engine.usual_options();
+    let photo = engine.analyse(bytes, &options).map_err(said)?;
     let face = photo.largest().map_err(said)?;
     Ok(face.template().map_err(said)?.vector.clone())
 }

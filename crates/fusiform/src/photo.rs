@@ -62,7 +62,8 @@ pub struct Face {
     pub template: Option<Template>,
 }
 
-/// A face that was found and not yet described; see [`Engine::find_faces`](crate::Engine::find_faces).
+/// A face that was found and not yet described; see
+/// [`Engine::find_faces`](crate::Engine::find_faces).
 #[derive(Debug, Clone, PartialEq)]
 pub struct FoundFace {
     pub(crate) face: pipeline::Face,

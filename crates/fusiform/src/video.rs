@@ -5,6 +5,8 @@
 //! ([`fusiform_video::Tracker`]) within one scene, and parted again where the faces of one track do
 //! not resemble each other, so that two people who cross do not become one.
 
+mod redaction;
+
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 use std::path::{Path, PathBuf};
@@ -15,7 +17,8 @@ use fusiform_video::Video;
 #[cfg(feature = "live")]
 pub use fusiform_video::live;
 pub use fusiform_video::{
-    Codec, MotionGate, Seen, Tracker, TrackerOptions, VideoError, VideoLimits,
+    Codec, CoverageOptions, Likeness, MotionGate, Seen, Tracker, TrackerOptions, VideoError,
+    VideoLimits, has_video_signature,
 };
 
 use crate::engine::Engine;
@@ -23,6 +26,7 @@ use crate::error::Error;
 use crate::photo::{AnalyseOptions, Face};
 use crate::verify::DIFFERENT_FMR;
 use crate::{BoundingBox, DetectOptions};
+pub use redaction::{RedactVideoOptions, RedactedVideo};
 
 /// How a video is looked at.
 #[derive(Debug, Clone)]
@@ -52,8 +56,8 @@ impl Default for VideoOptions {
 /// What was seen in a video.
 #[derive(Debug, Clone)]
 pub struct Clip {
-    /// How it is coded.
-    pub codec: Codec,
+    /// How it is coded: `H.264`, `H.265`, or what the file calls another codec that ffmpeg decodes.
+    pub codec_name: String,
     /// Its length by its own word, or the time of the last frame.
     pub duration_ms: u64,
     /// Frames that were looked at.
@@ -85,9 +89,9 @@ pub struct Appearance {
 }
 
 impl Engine {
-    /// Who passes by in a video file. `goes_on` is told the time of each frame that is looked at and
-    /// the length of the video, both in milliseconds, and ends the work by `false`: what was seen
-    /// until then is returned.
+    /// Who passes by in a video file. `goes_on` is told the time of each frame that is looked at
+    /// and the length of the video, both in milliseconds, and ends the work by `false`: what was
+    /// seen until then is returned.
     ///
     /// Of each face in view the best frame is kept, and one sum of its templates, however long the
     /// video is. A file that breaks off keeps what was seen before.
@@ -116,7 +120,7 @@ impl Engine {
             path: PathBuf::from(path),
             source,
         };
-        let video = Video::open(path, &options.limits).map_err(of_file)?;
+        let video = Video::open_any(path, &options.limits).map_err(of_file)?;
         let info = video.info().clone();
         let analyse = AnalyseOptions {
             detect: options.detect.clone(),
@@ -169,7 +173,7 @@ impl Engine {
         let mut appearances: Vec<Appearance> = passed.into_iter().map(Passing::ended).collect();
         appearances.sort_by_key(|seen| (seen.start_ms, seen.end_ms));
         Ok(Clip {
-            codec: info.codec,
+            codec_name: info.codec_name,
             duration_ms: info.duration_ms.max(last_ms),
             n_frames,
             n_damaged: frames.damaged(),

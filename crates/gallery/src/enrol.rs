@@ -53,9 +53,7 @@ impl Gallery {
         vector: &[f32],
         image: &[u8],
     ) -> Result<Uuid, Error> {
-        let id = new_id()?;
-        self.add(service, id, subject, vector, image, None)?;
-        Ok(id)
+        self.add_new(service, subject, vector, image, None)
     }
 
     /// As [`Gallery::enrol`]; a person who is not there is made on the service's own terms, which
@@ -71,9 +69,7 @@ impl Gallery {
         image: &[u8],
     ) -> Result<Uuid, Error> {
         let ground = Ground::assumed(self.usual_consent(service)?, false);
-        let id = new_id()?;
-        self.add(service, id, subject, vector, image, Some(ground))?;
-        Ok(id)
+        self.add_new(service, subject, vector, image, Some(ground))
     }
 
     /// As [`Gallery::enrol_on_terms`], under an id that another server gave; `false` if an example
@@ -133,6 +129,20 @@ impl Gallery {
             .store
             .key_hash(&first_bytes(hasher.finalize().as_bytes()));
         first_bytes(&keyed)
+    }
+
+    /// As [`Gallery::add`], under a new id.
+    fn add_new(
+        &self,
+        service: Service,
+        subject: &str,
+        vector: &[f32],
+        image: &[u8],
+        ground: Option<Ground>,
+    ) -> Result<Uuid, Error> {
+        let id = uuid::Builder::from_random_bytes(random::<16>()?).into_uuid();
+        self.add(service, id, subject, vector, image, ground)?;
+        Ok(id)
     }
 
     /// Enrols; without a ground only a person who is there.
@@ -214,10 +224,6 @@ impl Gallery {
         }
         Ok(added)
     }
-}
-
-fn new_id() -> Result<Uuid, Error> {
-    Ok(uuid::Builder::from_random_bytes(random::<16>()?).into_uuid())
 }
 
 /// An id of the first bytes of a hash.

@@ -54,7 +54,7 @@ pub use gallery::Gallery;
 pub use health::Health;
 pub use key_ring::{ApiKey, KeyLabel, KeyRing};
 pub use lock::Lock;
-pub use names::name_key;
+pub use names::{is_name, name_key};
 pub use person::{Example, Match, Person};
 pub use private_file::private_file;
 pub use reembed::{EmbedImage, Reembedded, SetAside, reembed};

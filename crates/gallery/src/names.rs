@@ -10,13 +10,23 @@ use crate::error::Error;
 /// The form in which a name is stored.
 ///
 /// # Errors
-/// [`Error::Name`] for a name that is empty, that web clients take for a folder (`.` and `..`), or
-/// that holds a control character, which lists and terminals would obey.
+/// [`Error::Name`] for what is none, see [`is_name`].
 pub(crate) fn checked(name: &str) -> Result<String, Error> {
-    if matches!(name.trim(), "" | "." | "..") || name.contains(char::is_control) {
-        return Err(Error::Name(name.to_owned()));
+    match is_name(name) {
+        true => Ok(name.nfc().collect()),
+        false => Err(Error::Name(name.to_owned())),
     }
-    Ok(name.nfc().collect())
+}
+
+/// Whether a person can be called so: not empty, not what web clients take for a folder (`.` and
+/// `..`), no control character, which lists and terminals would obey.
+///
+/// # Example
+/// ```
+/// assert!(fusiform_gallery::is_name("J. R.") && !fusiform_gallery::is_name(".."));
+/// ```
+pub fn is_name(name: &str) -> bool {
+    !matches!(name.trim(), "" | "." | "..") && !name.contains(char::is_control)
 }
 
 /// What two names have in common if they are one person's: Unicode's composed form in lower case.

@@ -55,11 +55,9 @@ impl Analyser {
         holder: impl Into<Holder>,
         bytes: Bytes,
     ) -> Result<Analysed, Problem> {
-        let pixel_bytes = self.pixel_bytes(&bytes).await?;
-        let engine = Arc::clone(&self.engine);
-        let work = move || {
+        let work = |engine: &Engine, bytes: &Bytes| {
             let started = Instant::now();
-            let photo = engine.analyse(&bytes, &engine.usual_options())?;
+            let photo = engine.analyse(bytes, &engine.usual_options())?;
             let mut faces = photo.faces;
             faces.sort_by(|a, b| b.bbox.area().total_cmp(&a.bbox.area()));
             Ok(Analysed {
@@ -71,14 +69,14 @@ impl Analyser {
                 took_ms: started.elapsed().as_secs_f64() * 1e3,
             })
         };
-        self.admission.compute(holder, pixel_bytes, work).await
+        self.with_picture(holder, bytes, work).await
     }
 
-    /// Does something else with a picture once it is the holder's turn, within the memory that
+    /// Does something with a picture once it is the holder's turn, within the memory that
     /// decoding it takes.
     pub(crate) async fn with_picture<T: Send + 'static>(
         &self,
-        holder: Holder,
+        holder: impl Into<Holder>,
         bytes: Bytes,
         work: impl FnOnce(&Engine, &Bytes) -> Result<T, Problem> + Send + 'static,
     ) -> Result<T, Problem> {
@@ -120,10 +118,8 @@ impl Analyser {
         bytes: Bytes,
         bbox: impl FnOnce(Size) -> BoundingBox + Send + 'static,
     ) -> Result<(BoundingBox, Vec<f32>), Problem> {
-        let pixel_bytes = self.pixel_bytes(&bytes).await?;
-        let engine = Arc::clone(&self.engine);
-        let work = move || {
-            let image = engine.decode(&bytes)?.image;
+        let work = |engine: &Engine, bytes: &Bytes| {
+            let image = engine.decode(bytes)?.image;
             let bbox = bbox(Size {
                 width_px: image.width(),
                 height_px: image.height(),
@@ -135,7 +131,7 @@ impl Analyser {
             };
             Ok((bbox, engine.embed_at(&image, &face)?))
         };
-        self.admission.compute(holder, pixel_bytes, work).await
+        self.with_picture(holder, bytes, work).await
     }
 
     /// Memory that decoding a picture takes; reading its header may take a while.
@@ -145,12 +141,17 @@ impl Analyser {
     }
 }
 
-/// The similarity at which other programs should link the faces of a whole library: the loosest
-/// that the pack states of at most one false match in a hundred thousand, else its strictest;
-/// `None` for a pack that states none.
+/// The similarity at which other programs should link the faces of a whole library, where one false
+/// match in a hundred thousand is enough; `None` for a pack that states none.
 pub(crate) fn library_threshold(engine: &Engine) -> Option<Threshold> {
+    threshold_at_most(engine, LIBRARY_FMR)
+}
+
+/// The loosest threshold that the pack states of at most this false-match rate, else its strictest;
+/// `None` for a pack that states none.
+pub(crate) fn threshold_at_most(engine: &Engine, fmr: f64) -> Option<Threshold> {
     let stated = engine.thresholds().ok()?.stated();
     // Rates pass through text, so they are compared with a tolerance.
-    let strict = |t: &&Threshold| t.fmr <= LIBRARY_FMR * (1.0 + 1e-6);
+    let strict = |t: &&Threshold| t.fmr <= fmr * (1.0 + 1e-6);
     stated.iter().find(strict).or(stated.last()).copied()
 }

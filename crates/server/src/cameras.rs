@@ -35,7 +35,6 @@ pub use hours::{Hours, MalformedHours};
 use crate::mqtt::{CameraAnnouncer, Recogniser, now_ms};
 use crate::service::Recognition;
 use crate::settings::{CameraSettings, CamerasSettings};
-use crate::start_error::StartError;
 use camera::{State, Told};
 use counts::Counts;
 use look::{EyeSettings, Eyes};
@@ -160,7 +159,7 @@ impl Cameras {
             }
             Told::Ended(sighting) => {
                 if let Some(announcer) = &self.announcer {
-                    announcer.ended(&sighting);
+                    announcer.ended(sighting);
                     announcer.camera(name, camera.in_view());
                 }
             }
@@ -249,16 +248,8 @@ fn camera_of(
     if let Some(user) = &settings.user {
         address = address.with_login(user, password.unwrap_or_default());
     }
-    let people = Recogniser::new(recognition, key, settings.fmr)
-        .context("the pack cannot serve recognition; calibrate it first")?;
-    if people.service().is_none() {
-        let file = settings.key_file.clone().unwrap_or_default();
-        return Err(StartError::UnknownKey {
-            program: "cameras",
-            file: file.display().to_string(),
-        }
-        .into());
-    }
+    let program = ("cameras", settings.key_file.as_deref());
+    let people = Recogniser::open(recognition, key, settings.fmr, program)?;
     let apart = recognition.engine().thresholds()?.at_fmr(DIFFERENT_FMR)?;
     let detect = DetectOptions {
         longest_side_px: SEARCHED_PX,

@@ -24,6 +24,7 @@ use crate::admission::{BodyLimit, Held, Holder, blocking};
 use crate::front::Client;
 use crate::multipart;
 use crate::names::{is_dots, normalized};
+use crate::params::shown;
 use crate::problem::{Code, Problem, render_problems};
 use crate::service::{Recognition, embedding, embeddings};
 use confidence::Confidence;
@@ -31,8 +32,6 @@ use confidence::Confidence;
 /// Images of one registration, and names.
 const MAX_BODY_BYTES: usize = 64 << 20;
 const MAX_NAME_CHARS: usize = 255;
-/// Of a value that cannot be used, what a message repeats.
-const MAX_SHOWN_CHARS: usize = 60;
 /// What DeepStack takes where a request does not say.
 const MIN_FACE_CONFIDENCE: f64 = 0.55;
 const MIN_MATCH_CONFIDENCE: f64 = 0.67;
@@ -130,9 +129,8 @@ impl Form {
             }
             Ok(value) if !value.is_nan() => Ok(value),
             _ => {
-                let start: String = text.chars().take(MAX_SHOWN_CHARS).collect();
-                let wanted = "a number from 0 to 1 is wanted";
-                let detail = format!("Invalid value for min_confidence: {start:?}; {wanted}");
+                let (given, wanted) = (shown(text), "a number from 0 to 1 is wanted");
+                let detail = format!("Invalid value for min_confidence: {given}; {wanted}");
                 Err(Problem::invalid(detail))
             }
         }

@@ -32,6 +32,7 @@ mod open_connections;
 mod other_programs;
 mod pages;
 mod params;
+mod peer_address;
 mod problem;
 mod request_line;
 mod security_headers;
@@ -48,6 +49,7 @@ pub use immich::immich_distance;
 pub use ipnet::IpNet;
 pub use mqtt::{EventKind, FrigateEvent, MAX_EVENT_BYTES, MalformedEvent, MqttKeys, try_broker};
 pub use other_programs::OtherProgram;
+pub use peer_address::{BrokerAddress, http_address, is_web_address, without_login};
 pub use serve::{Parts, Server};
 #[cfg(feature = "cameras")]
 pub use settings::{CameraSettings, CamerasSettings};

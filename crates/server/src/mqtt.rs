@@ -30,10 +30,9 @@ mod topics;
 mod trial;
 mod watch;
 
-use std::path::Path;
 use std::sync::Arc;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Result, ensure};
 use axum::body::Bytes;
 use fusiform_gallery::Uuid;
 use rumqttc::MqttOptions;
@@ -41,7 +40,6 @@ use tokio::sync::watch as watch_channel;
 
 use crate::service::Recognition;
 use crate::settings::MqttSettings;
-use crate::start_error::StartError;
 use announce::Announcer;
 #[cfg(feature = "cameras")]
 pub(crate) use backoff::Backoff;
@@ -107,13 +105,8 @@ impl Mqtt {
         let status = Arc::new(status);
         let frigate = settings.frigate.url.as_deref();
         let frigate = frigate.map(|url| Frigate::new(url, Arc::clone(&status)));
-        let recogniser = Recogniser::new(recognition, keys.key, settings.fmr)
-            .context("the pack cannot serve recognition; calibrate it first")?;
-        if recogniser.service().is_none() {
-            let file = settings.key_file.as_deref().unwrap_or(Path::new(""));
-            let (program, file) = ("mqtt", file.display().to_string());
-            return Err(StartError::UnknownKey { program, file }.into());
-        }
+        let program = ("mqtt", settings.key_file.as_deref());
+        let recogniser = Recogniser::open(recognition, keys.key, settings.fmr, program)?;
         let discovery = settings.home_assistant.as_deref();
         let discovery = discovery.map(|at| Discovery::new(at, &own, settings.double_take));
         let counts = Arc::new(Counts::default());

@@ -128,13 +128,7 @@ fn check_key(
     key: Option<&Uuid>,
     given: &KeyedListener,
 ) -> Result<(), StartError> {
-    let opens = |key| {
-        recognition
-            .gallery()
-            .service(Kind::Recognition, key)
-            .is_some()
-    };
-    if key.is_none_or(opens) {
+    if key.is_none_or(|key| recognition.opened_by(&[Kind::Recognition], key).is_some()) {
         return Ok(());
     }
     let file = given.key_file.as_deref().unwrap_or(Path::new(""));

@@ -78,7 +78,8 @@ fn of_query(query: &str, why: &serde_path_to_error::Error<serde::de::value::Erro
     }
 }
 
-fn shown(value: &str) -> String {
+/// The beginning of a value, as a message repeats it.
+pub(crate) fn shown(value: &str) -> String {
     let start: String = value.chars().take(SHOWN_CHARS).collect();
     match start.len() < value.len() {
         true => format!("{start:?}…"),

@@ -139,7 +139,17 @@ impl Recognition {
         self.stored(record).await
     }
 
-    /// The service of a key, if it is of one of these kinds. Keys made since the start are read
+    /// The service that a key opens, if it is of one of these kinds, as far as it is known in memory;
+    /// the key counts as used. Keys that are published or can be guessed open nothing.
+    pub(crate) fn opened_by(&self, kinds: &[Kind], key: &Uuid) -> Option<Service> {
+        if is_guessable(key) {
+            return None;
+        }
+        let mut kinds = kinds.iter();
+        kinds.find_map(|kind| self.gallery.service(*kind, key))
+    }
+
+    /// The service of a client's key, if it is of one of these kinds. Keys made since the start are read
     /// from the file. An address that sends many wrong keys is logged, and then has to wait before
     /// the file is read for it again; a right key is never made to wait.
     pub(crate) async fn service(
@@ -148,15 +158,10 @@ impl Recognition {
         kinds: &[Kind],
         key: &Uuid,
     ) -> Result<Option<Service>, Problem> {
-        let known = || {
-            kinds
-                .iter()
-                .find_map(|kind| self.gallery.service(*kind, key))
-        };
-        let guessable = is_guessable(key);
-        if let Some(service) = known().filter(|_| !guessable) {
+        if let Some(service) = self.opened_by(kinds, key) {
             return Ok(Some(service));
         }
+        let guessable = is_guessable(key);
         // A right key in the wrong place is no guess.
         if !guessable && self.gallery.is_key(key) {
             return Ok(None);
@@ -168,7 +173,7 @@ impl Recognition {
         // A failure is in the log already; the key counts as unknown.
         drop(self.stored(Gallery::learn_services).await);
         // Another request may have learnt of it meanwhile.
-        let service = known().filter(|_| !guessable);
+        let service = self.opened_by(kinds, key);
         if service.is_none() {
             let n = self.wrong_keys.failed(client.address);
             if n == 1 || n == FREE_WRONG_KEYS {

@@ -16,14 +16,17 @@ pub enum Codec {
     H264,
     /// H.265, also called HEVC: ITU-T H.265.
     H265,
+    /// One that ffmpeg decodes.
+    Other,
 }
 
 impl Codec {
-    /// `H.264` or `H.265`.
+    /// `H.264`, `H.265` or `other`.
     pub fn name(self) -> &'static str {
         match self {
             Codec::H264 => "H.264",
             Codec::H265 => "H.265",
+            Codec::Other => "other",
         }
     }
 }
@@ -50,6 +53,7 @@ impl Decoder {
         let inner = match codec {
             Codec::H264 => Inner::H264(avc::Decoder::new(config, limits)?),
             Codec::H265 => Inner::H265(hevc::Decoder::new(config, limits)?),
+            Codec::Other => return Err(VideoError::Codec(codec.name().to_owned())),
         };
         Ok(Decoder { inner, damaged: 0 })
     }
@@ -58,12 +62,13 @@ impl Decoder {
     /// start codes, and is shown as soon as it is decoded. A camera that reorders its pictures
     /// (B-frames) shows them out of order.
     #[cfg(feature = "live")]
-    pub(crate) fn live(codec: Codec, limits: &VideoLimits) -> Decoder {
+    pub(crate) fn live(codec: Codec, limits: &VideoLimits) -> Result<Decoder, VideoError> {
         let inner = match codec {
             Codec::H264 => Inner::H264(avc::Decoder::live(limits)),
             Codec::H265 => Inner::H265(hevc::Decoder::live(limits)),
+            Codec::Other => return Err(VideoError::Codec(codec.name().to_owned())),
         };
-        Decoder { inner, damaged: 0 }
+        Ok(Decoder { inner, damaged: 0 })
     }
 
     /// The pictures that a sample completes, in the order in which they are shown.

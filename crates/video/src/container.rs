@@ -22,19 +22,29 @@ pub(crate) enum Container {
 /// First bytes of Matroska and WebM: the ID of the EBML header (RFC 8794).
 const EBML: [u8; 4] = [0x1a, 0x45, 0xdf, 0xa3];
 
+/// ISO/IEC 14496-12: a file begins with `ftyp`; QuickTime files may with others.
+fn is_mp4(head: &[u8]) -> bool {
+    let kinds: [&[u8]; 6] = [b"ftyp", b"moov", b"mdat", b"wide", b"free", b"skip"];
+    head.get(4..8).is_some_and(|kind| kinds.contains(&kind))
+}
+
+/// Whether a file that begins with these bytes, at least 8, may be a video of a container that is
+/// read here: MP4, MOV, MKV or WebM. Photos in HEIC and AVIF begin like MP4.
+pub fn has_video_signature(head: &[u8]) -> bool {
+    head.starts_with(&EBML) || is_mp4(head)
+}
+
 impl Container {
     pub(crate) fn open(path: &Path, limits: &VideoLimits) -> Result<Container, VideoError> {
         let mut file = BufReader::new(File::open(path)?);
         let mut head = [0; 12];
         let read = file.read(&mut head)?;
         file.seek(SeekFrom::Start(0))?;
-        if read == 12 && head[..4] == EBML {
+        if head[..read].starts_with(&EBML) {
             let file = matroska::MatroskaFile::open(file, limits)?;
             return Ok(Container::Matroska(Box::new(file)));
         }
-        // ISO/IEC 14496-12: a file begins with `ftyp`; QuickTime files may with others.
-        let kinds: [&[u8]; 6] = [b"ftyp", b"moov", b"mdat", b"wide", b"free", b"skip"];
-        if read == 12 && kinds.contains(&&head[4..8]) {
+        if is_mp4(&head[..read]) {
             return Ok(Container::Mp4(mp4::Mp4File::open(file, limits)?));
         }
         Err(VideoError::Container("it begins otherwise".to_owned()))

@@ -15,7 +15,7 @@ pub enum VideoError {
     #[error("there is no video track, only {0}")]
     NoVideo(String),
     /// Its frames are coded in a way that is not decoded here.
-    #[error("its video is {0}; H.264 and H.265 are decoded")]
+    #[error("its video is {0}; H.264 and H.265 are decoded, others where ffmpeg is installed")]
     Codec(String),
     /// A part of the coding that is not decoded here.
     #[error("{codec}: {what}")]
@@ -35,6 +35,29 @@ pub enum VideoError {
         /// The limit.
         limit: u64,
     },
+    /// A decoder met a frame that is larger than the limit.
+    #[error("a frame of more pixels than the limit of {0}")]
+    TooManyPixels(u64),
+    /// Frames of one video are of several sizes.
+    #[error("its frames are not all of {width_px}x{height_px} px")]
+    Resized {
+        /// Columns of the first frame.
+        width_px: u64,
+        /// Rows of the first frame.
+        height_px: u64,
+    },
+    /// Frames that were not decoded whole, where all are needed.
+    #[error(
+        "{0} of its coded frames are damaged or missing, and what cannot be seen cannot be \
+         searched for faces; repair the file first"
+    )]
+    Damaged(u64),
+    /// The other program that is needed is not there.
+    #[error("the program ffmpeg is needed and is not installed")]
+    NoFfmpeg,
+    /// The other program failed.
+    #[error("ffmpeg: {0}")]
+    Ffmpeg(String),
     /// The decoder failed in a way that it should not.
     #[error("the decoder failed: {0}")]
     Decoder(String),

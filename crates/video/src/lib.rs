@@ -1,5 +1,6 @@
 //! Frames and tracks. In: video files and cameras; boxes of faces, frame by frame. Out: upright RGB
-//! frames with their times; which boxes are one face passing by. Knows nothing of people or storage.
+//! frames with their times; which boxes are one face passing by. Knows nothing of people and
+//! storage.
 //!
 //! ```no_run
 //! use std::time::Duration;
@@ -17,8 +18,10 @@
 
 mod codec;
 mod container;
+mod coverage;
 mod cut;
 mod error;
+mod ffmpeg;
 mod limits;
 #[cfg(feature = "live")]
 pub mod live;
@@ -28,7 +31,12 @@ mod tracker;
 mod video;
 
 pub use codec::Codec;
+pub use container::has_video_signature;
+pub use coverage::{
+    Coverage, CoverageOptions, FaceSeen, FrameCover, FrameSeen, Likeness, coverage,
+};
 pub use error::VideoError;
+pub use ffmpeg::{Encoder, EncoderOptions, start_ms};
 pub use limits::VideoLimits;
 pub use motion::MotionGate;
 pub use picture::{Colour, Picture, Planes};

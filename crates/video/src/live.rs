@@ -11,88 +11,28 @@ mod client;
 mod error;
 mod http;
 pub mod onvif;
+mod options;
 mod parts;
 mod picture;
 mod rtsp;
 mod sink;
+mod state;
 mod xml;
 
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::sync::watch;
 use tokio::task::AbortHandle;
 
 pub use address::{Address, MalformedAddress};
 pub use error::LiveError;
+pub use options::LiveOptions;
 pub use parts::{MalformedParts, Parts};
 pub use picture::LivePicture;
 use sink::Sink;
-
-use crate::limits::VideoLimits;
-
-/// How a stream is received.
-#[derive(Debug, Clone, PartialEq)]
-pub struct LiveOptions {
-    /// Time between pictures; those between are decoded where others depend on them, and dropped.
-    pub interval: Duration,
-    /// Time without a picture after which a connection is made anew.
-    pub stall: Duration,
-    /// Longest pause before a connection is tried again; the first is a quarter of a second.
-    pub longest_pause: Duration,
-    /// What a camera may ask for.
-    pub limits: VideoLimits,
-}
-
-impl Default for LiveOptions {
-    /// Five pictures a second, 10 s, 30 s.
-    fn default() -> LiveOptions {
-        LiveOptions {
-            interval: Duration::from_millis(200),
-            stall: Duration::from_secs(10),
-            longest_pause: Duration::from_secs(30),
-            limits: VideoLimits {
-                max_sample_bytes: 16 << 20,
-                ..VideoLimits::default()
-            },
-        }
-    }
-}
-
-/// How a stream is.
-#[derive(Debug, Clone, PartialEq)]
-pub enum LiveState {
-    /// A connection is being made.
-    Connecting,
-    /// Pictures come.
-    Receiving {
-        /// Since when.
-        since: Instant,
-        /// `H.264`, `H.265` or `JPEG`.
-        codec: &'static str,
-    },
-    /// There is none; it is tried again.
-    Away {
-        /// Since when.
-        since: Instant,
-        /// What went wrong the last time.
-        why: String,
-    },
-}
-
-/// What happened since the start.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct LiveCounts {
-    /// Connections on which a picture came.
-    pub connections: u64,
-    /// Coded pictures that came.
-    pub received: u64,
-    /// Those that were not decoded, as the decoder was late or some before them were lost.
-    pub dropped: u64,
-    /// Those that were damaged.
-    pub damaged: u64,
-}
+use state::Shared;
+pub use state::{LiveCounts, LiveState};
 
 /// A camera's pictures. Dropping it ends the connection and the decoder.
 #[derive(Debug)]
@@ -102,27 +42,11 @@ pub struct Live {
     task: AbortHandle,
 }
 
-/// What the parts of one stream tell of themselves.
-#[derive(Debug)]
-struct Shared {
-    state: Mutex<LiveState>,
-    connections: AtomicU64,
-    received: AtomicU64,
-    dropped: AtomicU64,
-    damaged: AtomicU64,
-}
-
 impl Live {
     /// Connects, and connects again whenever the stream ends. Call it inside a runtime of tokio.
     pub fn start(address: Address, options: LiveOptions) -> Live {
         let (to, newest) = watch::channel(None);
-        let shared = Arc::new(Shared {
-            state: Mutex::new(LiveState::Connecting),
-            connections: AtomicU64::new(0),
-            received: AtomicU64::new(0),
-            dropped: AtomicU64::new(0),
-            damaged: AtomicU64::new(0),
-        });
+        let shared = Arc::new(Shared::default());
         let task = tokio::spawn(run(address, options, to, Arc::clone(&shared)));
         Live {
             newest,
@@ -152,53 +76,13 @@ impl Live {
 
     /// What happened since the start.
     pub fn counts(&self) -> LiveCounts {
-        let of = |count: &AtomicU64| count.load(Ordering::Relaxed);
-        LiveCounts {
-            connections: of(&self.shared.connections),
-            received: of(&self.shared.received),
-            dropped: of(&self.shared.dropped),
-            damaged: of(&self.shared.damaged),
-        }
+        self.shared.counts()
     }
 }
 
 impl Drop for Live {
     fn drop(&mut self) {
         self.task.abort();
-    }
-}
-
-impl Shared {
-    fn state(&self) -> std::sync::MutexGuard<'_, LiveState> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// A picture came.
-    fn receives(&self, codec: &'static str) {
-        let mut state = self.state();
-        let known = matches!(&*state, LiveState::Receiving { codec: known, .. } if *known == codec);
-        if !known {
-            self.connections.fetch_add(1, Ordering::Relaxed);
-            *state = LiveState::Receiving {
-                since: Instant::now(),
-                codec,
-            };
-        }
-    }
-
-    /// Whether pictures had come.
-    fn is_away(&self, error: &LiveError) -> bool {
-        let mut state = self.state();
-        let since = match &*state {
-            LiveState::Away { since, .. } => *since,
-            _ => Instant::now(),
-        };
-        let received = matches!(&*state, LiveState::Receiving { .. });
-        *state = LiveState::Away {
-            since,
-            why: error.to_string(),
-        };
-        received
     }
 }
 

@@ -1,6 +1,7 @@
 //! A video file. In: a path. Out: its pictures and frames, decoded on a thread of their own.
 
-use std::path::Path;
+use std::ops::Range;
+use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, sync_channel};
 use std::time::Duration;
 
@@ -10,6 +11,7 @@ use crate::codec::{Codec, Decoder};
 use crate::container::{Container, Sample};
 use crate::cut::CutDetector;
 use crate::error::VideoError;
+use crate::ffmpeg::Transcoded;
 use crate::limits::VideoLimits;
 use crate::picture::Picture;
 
@@ -18,9 +20,20 @@ const WAITING: usize = 3;
 
 /// An open video file.
 pub struct Video {
-    container: Container,
-    decoder: Decoder,
+    source: Source,
     info: VideoInfo,
+    /// Where another program may go on if the decoder here cannot begin.
+    instead: Option<(PathBuf, VideoLimits)>,
+}
+
+/// What pictures come from.
+enum Source {
+    Decoded {
+        container: Box<Container>,
+        decoder: Box<Decoder>,
+        shown_ms: Range<u64>,
+    },
+    Transcoded(Box<Transcoded>),
 }
 
 /// What a video's head says.
@@ -28,6 +41,8 @@ pub struct Video {
 pub struct VideoInfo {
     /// How it is coded.
     pub codec: Codec,
+    /// The name of that, as far as the file says it.
+    pub codec_name: String,
     /// How its frames are turned to be upright.
     pub orientation: Orientation,
     /// How long it is, by its own word; 0 if it says nothing.
@@ -56,14 +71,64 @@ impl Video {
         let decoder = Decoder::new(track.codec, &track.config, limits)?;
         let info = VideoInfo {
             codec: track.codec,
+            codec_name: track.codec.name().to_owned(),
             orientation: track.orientation,
             duration_ms: track.duration_ms,
         };
+        let shown_ms = track.shown_ms.clone();
         Ok(Video {
-            container,
-            decoder,
+            source: Source::Decoded {
+                container: Box::new(container),
+                decoder: Box::new(decoder),
+                shown_ms,
+            },
             info,
+            instead: None,
         })
+    }
+
+    /// As [`Video::open`], and what is not decoded here is by the program ffmpeg, if that is
+    /// installed: other containers, other codecs, other ways of these codecs.
+    ///
+    /// # Errors
+    /// [`VideoError`], all but [`VideoError::Decoder`].
+    pub fn open_any(path: &Path, limits: &VideoLimits) -> Result<Video, VideoError> {
+        let refused = match Video::open(path, limits) {
+            Ok(video) => {
+                return Ok(Video {
+                    instead: Some((path.to_owned(), limits.clone())),
+                    ..video
+                });
+            }
+            Err(error) => error,
+        };
+        let codec_name = match &refused {
+            VideoError::Codec(name) | VideoError::NoVideo(name) => name.clone(),
+            VideoError::Container(_) | VideoError::Unsupported { .. } => Codec::Other.name().into(),
+            _ => return Err(refused),
+        };
+        match Transcoded::open(path, true, limits) {
+            Ok(source) => Ok(Video {
+                info: VideoInfo {
+                    codec: Codec::Other,
+                    codec_name,
+                    orientation: Orientation::Upright,
+                    duration_ms: source.duration_ms(),
+                },
+                source: Source::Transcoded(Box::new(source)),
+                instead: None,
+            }),
+            // What it is not, in the words that do not need the other program.
+            Err(VideoError::NoFfmpeg) => Err(refused),
+            Err(VideoError::Ffmpeg(said)) => Err(match refused {
+                VideoError::Container(what) => {
+                    VideoError::Container(format!("{what}; ffmpeg: {said}"))
+                }
+                VideoError::NoVideo(_) => refused,
+                _ => VideoError::Ffmpeg(said),
+            }),
+            Err(error) => Err(error),
+        }
     }
 
     /// What the head says.
@@ -74,22 +139,33 @@ impl Video {
     /// Every picture as it is stored, in the order in which they are shown.
     pub fn pictures(self) -> Pictures {
         let (to, from) = sync_channel(WAITING);
-        let (mut container, mut decoder) = (self.container, self.decoder);
+        let (mut source, mut instead) = (self.source, self.instead);
         let decode = move || {
             let mut ended = None;
             while ended.is_none() {
                 // What a decoder leaves behind a panic is not used again.
-                let step = contain(|| step(&mut container, &mut decoder));
+                let step = contain(|| source.step());
                 let (pictures, end) =
                     step.unwrap_or_else(|why| (Vec::new(), Some(Err(VideoError::Decoder(why)))));
+                if !pictures.is_empty() {
+                    instead = None;
+                }
                 for picture in pictures {
                     if to.send(Ok(Step::Shown(picture))).is_err() {
                         return;
                     }
                 }
                 ended = end;
+                if let (Some(Err(VideoError::Unsupported { .. })), Some((path, limits))) =
+                    (&ended, instead.take_if(|_| ended.is_some()))
+                {
+                    if let Ok(other) = Transcoded::open(&path, false, &limits) {
+                        source = Source::Transcoded(Box::new(other));
+                        ended = None;
+                    }
+                }
             }
-            let damaged = decoder.damaged();
+            let damaged = source.damaged();
             // Whoever listened may have gone.
             let _ = to.send(match ended {
                 Some(Err(error)) => Err(error),
@@ -119,23 +195,50 @@ impl Video {
     }
 }
 
-/// The pictures that the next sample completes; and how the video ended, if it did. What was held
-/// back is shown before.
-fn step(
-    container: &mut Container,
-    decoder: &mut Decoder,
-) -> (Vec<Picture>, Option<Result<(), VideoError>>) {
-    let end = match container.next() {
-        Ok(Some(Sample { bytes, time_ms })) => match decoder.decode(&bytes, time_ms) {
-            Ok(pictures) => return (pictures, None),
+impl Source {
+    /// The pictures that come next; and how the video ended, if it did. What was held back is shown
+    /// before.
+    fn step(&mut self) -> (Vec<Picture>, Option<Result<(), VideoError>>) {
+        let (container, decoder, shown_ms) = match self {
+            Source::Transcoded(source) => {
+                return match source.next() {
+                    Ok(Some(picture)) => (vec![picture], None),
+                    Ok(None) => (Vec::new(), Some(Ok(()))),
+                    Err(error) => (Vec::new(), Some(Err(error))),
+                };
+            }
+            Source::Decoded {
+                container,
+                decoder,
+                shown_ms,
+            } => (container, decoder, shown_ms),
+        };
+        let shown = |mut pictures: Vec<Picture>| {
+            pictures.retain(|picture| shown_ms.contains(&picture.time_ms));
+            for picture in &mut pictures {
+                picture.time_ms -= shown_ms.start;
+            }
+            pictures
+        };
+        let end = match container.next() {
+            Ok(Some(Sample { bytes, time_ms })) => match decoder.decode(&bytes, time_ms) {
+                Ok(pictures) => return (shown(pictures), None),
+                Err(error) => Err(error),
+            },
+            Ok(None) => Ok(()),
             Err(error) => Err(error),
-        },
-        Ok(None) => Ok(()),
-        Err(error) => Err(error),
-    };
-    match decoder.flush() {
-        Ok(pictures) => (pictures, Some(end)),
-        Err(error) => (Vec::new(), Some(end.and(Err(error)))),
+        };
+        match decoder.flush() {
+            Ok(pictures) => (shown(pictures), Some(end)),
+            Err(error) => (Vec::new(), Some(end.and(Err(error)))),
+        }
+    }
+
+    fn damaged(&self) -> u64 {
+        match self {
+            Source::Decoded { decoder, .. } => decoder.damaged(),
+            Source::Transcoded(source) => source.damaged(),
+        }
     }
 }
 

@@ -339,8 +339,8 @@ fn onvif_answer(port: u16, request: &str) -> Vec<u8> {
     if request.contains("GetSystemDateAndTime") {
         return envelope(
             "<tds:GetSystemDateAndTimeResponse><tds:SystemDateAndTime><tt:UTCDateTime><tt:Time>\
-             <tt:Hour>7</tt:Hour><tt:Minute>5</tt:Minute><tt:Second>9</tt:Second></tt:Time><tt:Date>\
-             <tt:Year>2019</tt:Year><tt:Month>3</tt:Month><tt:Day>4</tt:Day></tt:Date>\
+             <tt:Hour>7</tt:Hour><tt:Minute>5</tt:Minute><tt:Second>9</tt:Second></tt:Time>\
+             <tt:Date><tt:Year>2019</tt:Year><tt:Month>3</tt:Month><tt:Day>4</tt:Day></tt:Date>\
              </tt:UTCDateTime></tds:SystemDateAndTime></tds:GetSystemDateAndTimeResponse>",
         );
     }

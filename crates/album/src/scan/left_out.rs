@@ -99,7 +99,7 @@ impl ScanSummary {
             let lines = self.emptied.iter().map(line).collect();
             add(Reason::Emptied, what, lines);
         }
-        for (kind, files) in by_reason(&self.unread) {
+        for (kind, files) in by_reason(&self.unread, |reason| reason.split_once(';')) {
             let n = counted(files.len(), "file", "files");
             let what = format!("{n} of a kind that is not read: {kind}");
             add(Reason::Unread, what, files);
@@ -112,7 +112,8 @@ impl ScanSummary {
                 each(&self.notes),
             );
         }
-        for (reason, paths) in by_reason(&self.excluded) {
+        // A reason may hold a folder's name, and so whatever names hold.
+        for (reason, paths) in by_reason(&self.excluded, |_| None) {
             let n = counted(paths.len(), "folder or file was", "folders or files were");
             add(Reason::Excluded, format!("{n} left out: {reason}"), paths);
         }
@@ -130,15 +131,48 @@ impl ScanSummary {
     }
 }
 
-/// Paths by reason; what stands behind a semicolon is advice, which is kept with the path.
-fn by_reason(all: &[(PathBuf, String)]) -> BTreeMap<&str, Vec<String>> {
+/// Paths by reason; advice that `split` finds behind one is kept with the path.
+fn by_reason(
+    all: &[(PathBuf, String)],
+    split: impl Fn(&str) -> Option<(&str, &str)>,
+) -> BTreeMap<&str, Vec<String>> {
     let mut reasons: BTreeMap<&str, Vec<String>> = BTreeMap::new();
     for (path, reason) in all {
-        let (reason, line) = match reason.split_once(';') {
+        let (reason, line) = match split(reason) {
             Some((reason, advice)) => (reason, format!("{}:{advice}", path.display())),
             None => (&**reason, path.display().to_string()),
         };
         reasons.entry(reason).or_default().push(line);
     }
     reasons
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn advice_goes_with_the_path_and_a_reason_with_a_folders_name_stays_whole() {
+        let of = |path: &str, reason: &str| (PathBuf::from(path), reason.to_owned());
+        let summary = ScanSummary {
+            unread: vec![of("/p/a.mov", "video; `video` looks at it")],
+            excluded: vec![
+                of("/p/a;b/c", "below \"/p/a;b\""),
+                of("/p/a;c/d", "below \"/p/a;c\""),
+            ],
+            ..ScanSummary::default()
+        };
+        let said: Vec<(String, Vec<String>)> = summary
+            .left_out()
+            .into_iter()
+            .map(|left| (left.what, left.lines))
+            .collect();
+        assert!(said[0].0.ends_with("not read: video"), "{said:?}");
+        assert_eq!(said[0].1, ["/p/a.mov: `video` looks at it"]);
+        assert!(
+            said[1].0.ends_with("left out: below \"/p/a;b\""),
+            "{said:?}"
+        );
+        assert_eq!((said.len(), &*said[2].1), (3, &["/p/a;c/d".to_owned()][..]));
+    }
 }

@@ -415,3 +415,36 @@ fn a_decision_on_which_a_later_one_rests_is_not_taken_back_before_it() {
     assert!(album.find_person("Ida").is_err());
     assert_eq!(album.person(ids[2]).unwrap().n_faces, 4);
 }
+
+#[test]
+fn what_is_decided_after_a_file_was_written_is_later_whatever_the_clock_says() {
+    let (_stage, mut album) = filled();
+    let [one, two] = [1, 2].map(|n| album.photo(PhotoId(n)).unwrap().faces[0].face);
+    album.assert_is_called(&[one], "Ida").unwrap();
+    let earlier = album.last_decided_ms(one).unwrap().unwrap();
+    let written = album.stamp().unwrap();
+    let written_ms = album.utc_ms(&written).unwrap().unwrap();
+    assert!((earlier - written_ms).abs() < 60_000);
+    // The clock was a year ahead when the file was written, and was put back since.
+    let sql = "UPDATE state SET value = replace(value, substr(value, 1, instr(value, ' ') - 1), \
+               substr(value, 1, instr(value, ' ') - 1) + 31536000000) WHERE key = 'stamp'";
+    assert_eq!(album.db.execute(sql, []).unwrap(), 1);
+    let written_ms = earlier + 31_000_000_000;
+    assert_eq!(
+        album.last_decided_ms(one).unwrap(),
+        Some(earlier),
+        "decided before it"
+    );
+    album.assert_is_called(&[two], "Bo").unwrap();
+    assert!(album.last_decided_ms(two).unwrap().unwrap() > written_ms);
+    album.undo(1).unwrap();
+    album.undo(1).unwrap();
+    assert!(
+        album.last_decided_ms(one).unwrap().unwrap() > written_ms,
+        "taken back after it"
+    );
+    // A file that is written by the right clock is no later.
+    album.stamp().unwrap();
+    album.assert_is_called(&[two], "Bo").unwrap();
+    assert!(album.last_decided_ms(two).unwrap().unwrap() > written_ms);
+}

@@ -32,22 +32,6 @@ pub(super) struct Disk {
     pub(super) photos: BTreeMap<usize, OnDisk>,
 }
 
-/// Who is in the first twelve pictures; later ones show one person.
-const WHO: [&[usize]; 12] = [
-    &[0],
-    &[0, 1],
-    &[1],
-    &[2],
-    &[2, 0],
-    &[1],
-    &[3],
-    &[3, 2],
-    &[0],
-    &[1, 3],
-    &[2],
-    &[5],
-];
-
 impl Disk {
     pub(super) fn new() -> Disk {
         let root = tempfile::tempdir().unwrap();
@@ -88,6 +72,7 @@ impl Disk {
         }
         let picture = self.picture(number);
         let person = [picture % 4];
+        // Later ones than the first twelve show one person.
         let who = WHO.get(number).filter(|_| !on_disk.replaced);
         let original = pictured(picture, who.unwrap_or(&&person[..]));
         let mut file = match on_disk.saved {

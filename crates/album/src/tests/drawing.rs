@@ -1,6 +1,6 @@
 //! Faces that a human drew, and covers that a human chose: kept, undone, and never in the way.
 
-use super::presence::{pictured, saved_again};
+use super::presence::{edited, pictured, saved_again};
 use super::*;
 use crate::regions::RelativeBox;
 
@@ -249,4 +249,31 @@ fn a_chosen_cover_stays_when_its_person_is_merged_and_merged_again() {
     assert_eq!(album.person_stats(ids[0]).unwrap().cover, Some(other));
     group(&mut album);
     assert_eq!(album.person_stats(ids[0]).unwrap().cover, Some(other));
+}
+
+#[test]
+fn a_face_that_was_drawn_where_none_was_found_follows_the_picture_when_it_is_saved_again() {
+    for orientation in [Orientation::Upright, Orientation::RotatedLeft] {
+        let stage = Stage::new();
+        let mut album = stage.open();
+        let original = pictured(1, &[]);
+        album.record(std::slice::from_ref(&original)).unwrap();
+        group(&mut album);
+        let photo = album.photo_at(&original.path).unwrap();
+        let bbox = at(300.0, 250.0, 90.0);
+        album.draw_face(photo, bbox, None, Some("Zelda")).unwrap();
+        assert_eq!(names(&album, "/photos/0001.jpg"), [Some("Zelda".into())]);
+        // Under the same name, so that the picture in which it was drawn is gone.
+        album
+            .record(&[saved_again(&original, 1, 1, orientation)])
+            .unwrap();
+        group(&mut album);
+        let now = album.photo_at(&original.path).unwrap();
+        assert_ne!(now, photo);
+        assert_eq!(names(&album, "/photos/0001.jpg"), [Some("Zelda".into())]);
+        // And the metadata of that.
+        let edited = edited(&saved_again(&original, 1, 1, orientation), 9);
+        album.record(&[edited]).unwrap();
+        assert_eq!(names(&album, "/photos/0001.jpg"), [Some("Zelda".into())]);
+    }
 }

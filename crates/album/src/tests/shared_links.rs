@@ -54,6 +54,41 @@ fn a_link_is_found_by_its_token_until_it_is_revoked_and_the_history_says_so() {
 }
 
 #[test]
+fn a_link_that_has_ended_stays_closed_when_the_clock_is_put_back() {
+    let (_stage, mut album) = filled();
+    let ida = ida(&mut album);
+    album.share(&HASH, &of(ida, 7)).unwrap();
+    let day_ms = 24 * 3600 * 1000;
+    // The same as a clock that moves the other way.
+    let shift = |album: &Album, ms: i64| {
+        let sql = "UPDATE shared_links SET made_at_ms = made_at_ms + ?1, \
+                   expires_at_ms = expires_at_ms + ?1";
+        album.db.execute(sql, [ms]).unwrap();
+    };
+    shift(&album, 3600 * 1000);
+    assert_eq!(album.open_link(&HASH).unwrap(), None, "an hour early");
+    shift(&album, -3600 * 1000);
+    assert!(album.open_link(&HASH).unwrap().is_some());
+    shift(&album, -8 * day_ms);
+    assert_eq!(album.open_link(&HASH).unwrap(), None, "a day too late");
+    shift(&album, 8 * day_ms);
+    assert_eq!(album.open_link(&HASH).unwrap(), None);
+    // Made by a clock that was a year ahead: it does not open in a year.
+    album.share(&[8; 32], &of(ida, 7)).unwrap();
+    shift(&album, 365 * day_ms);
+    assert_eq!(album.open_link(&[8; 32]).unwrap(), None);
+    shift(&album, -365 * day_ms);
+    assert_eq!(album.open_link(&[8; 32]).unwrap(), None);
+    assert!(
+        album
+            .shared_links()
+            .unwrap()
+            .iter()
+            .all(|link| !link.is_open())
+    );
+}
+
+#[test]
 fn only_faces_of_the_links_people_are_theirs_and_an_erasure_closes_the_link() {
     let (_stage, mut album) = filled();
     let ida = ida(&mut album);

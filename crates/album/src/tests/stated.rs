@@ -180,3 +180,26 @@ fn nobody_who_was_erased_is_asked_about_and_their_name_is_forgotten() {
     // A photo with an erased face: whose name it was is not known any more.
     assert_eq!(state(&mut album, &[(0, &["Ida Unmistakable"])]), 0);
 }
+
+#[test]
+fn a_question_about_a_name_says_what_became_of_it() {
+    let stage = Stage::new();
+    let mut album = album_of_four(&stage);
+    let reason = |album: &mut Album, id| match album.reply(id, Reply::Yes) {
+        Err(Error::NoSuchQuestion { why, .. }) => why,
+        other => panic!("{other:?}"),
+    };
+    state(&mut album, &[(3, &["Zoë"])]);
+    let id = asked(&album)[0].id;
+    assert_eq!(album.question(id).unwrap().map(|q| q.id), Some(id));
+    state(&mut album, &[(3, &[])]);
+    assert_eq!(album.question(id).unwrap(), None);
+    assert_eq!(
+        reason(&mut album, id),
+        "no file states that name of a photo now"
+    );
+    state(&mut album, &[(3, &["Zoë"])]);
+    album.reply(id, Reply::No).unwrap();
+    group(&mut album);
+    assert_eq!(reason(&mut album, id), "it was answered with no");
+}

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::str::FromStr;
 
 use clap::{Args as ClapArgs, ValueEnum, value_parser};
+use time::{Date, Month, OffsetDateTime};
 
 /// Whom to enrol, on what ground, until when.
 #[derive(Debug, ClapArgs)]
@@ -121,57 +122,30 @@ impl FromStr for LastDay {
         let parts: Vec<&str> = text.split('-').collect();
         let number = |text: &str, digits: usize| {
             let all_digits = text.len() == digits && text.bytes().all(|b| b.is_ascii_digit());
-            all_digits.then(|| text.parse::<i64>().ok()).flatten()
+            all_digits.then(|| text.parse::<u16>().ok()).flatten()
         };
-        let day = match parts[..] {
+        let date = match parts[..] {
             [year, month, day] => number(year, 4)
                 .zip(number(month, 2))
                 .zip(number(day, 2))
-                .and_then(|((year, month), day)| days_since_1970(year, month, day)),
+                .and_then(|((year, month), day)| date(year, month, day)),
             _ => None,
         };
-        day.map(LastDay::On).ok_or_else(|| wanted().into())
+        let days = date.map(|date| (date - OffsetDateTime::UNIX_EPOCH.date()).whole_days());
+        let days = days.filter(|days| *days >= 0);
+        days.map(LastDay::On).ok_or_else(|| wanted().into())
     }
 }
 
-/// The number of a day of the Gregorian calendar; none for one that it does not have.
-fn days_since_1970(year: i64, month: i64, day: i64) -> Option<i64> {
-    let is_leap = year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
-    let lengths = [
-        31,
-        28 + i64::from(is_leap),
-        31,
-        30,
-        31,
-        30,
-        31,
-        31,
-        30,
-        31,
-        30,
-        31,
-    ];
-    let index = usize::try_from(month).ok()?.checked_sub(1)?;
-    if year < 1970 || !(1..=*lengths.get(index)?).contains(&day) {
-        return None;
-    }
-    let leap_days = |year: i64| year / 4 - year / 100 + year / 400;
-    let of_years = (year - 1970) * 365 + leap_days(year - 1) - leap_days(1969);
-    let of_months: i64 = lengths[..index].iter().sum();
-    Some(of_years + of_months + day - 1)
+fn date(year: u16, month: u16, day: u16) -> Option<Date> {
+    let month = Month::try_from(u8::try_from(month).ok()?).ok()?;
+    Date::from_calendar_date(year.into(), month, u8::try_from(day).ok()?).ok()
 }
 
-/// Year, month and day, in UTC, of milliseconds since 1970.
-pub(crate) fn date_of(at_ms: i64) -> (i64, i64, i64) {
-    // March is the first month, so that a leap day is the last of its year (Hinnant, 2013).
-    let day = at_ms.div_euclid(DAY_MS) + 719_468;
-    let (era, of_era) = (day.div_euclid(146_097), day.rem_euclid(146_097));
-    let year = (of_era - of_era / 1460 + of_era / 36_524 - of_era / 146_096) / 365;
-    let of_year = of_era - (365 * year + year / 4 - year / 100);
-    let month = (5 * of_year + 2) / 153;
-    let day = of_year - (153 * month + 2) / 5 + 1;
-    let month = if month < 10 { month + 3 } else { month - 9 };
-    (year + era * 400 + i64::from(month <= 2), month, day)
+/// The day, in UTC, of milliseconds since 1970; none beyond the year 9999.
+pub(crate) fn date_of(at_ms: i64) -> Option<Date> {
+    let time = OffsetDateTime::from_unix_timestamp(at_ms.div_euclid(1000));
+    time.ok().map(OffsetDateTime::date)
 }
 
 #[cfg(test)]
@@ -188,8 +162,8 @@ mod tests {
             ("2400-03-01", 157_115),
         ] {
             assert_eq!(end(text, 0), Ok(days * DAY_MS), "{text}");
-            let (year, month, day) = date_of(days * DAY_MS - 1);
-            assert_eq!(format!("{year:04}-{month:02}-{day:02}"), text);
+            let date = date_of(days * DAY_MS - 1).unwrap();
+            assert_eq!(date.to_string(), text);
         }
         assert_eq!(end("1d", 0), Ok(2 * DAY_MS));
         assert_eq!(

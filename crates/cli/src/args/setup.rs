@@ -5,69 +5,75 @@ use std::path::PathBuf;
 
 use clap::Args as ClapArgs;
 
+const ALBUM: &str = "Album";
+const IMMICH: &str = "Immich";
+const NEXTCLOUD: &str = "Nextcloud";
+const DEEPSTACK: &str = "DeepStack";
+const CAMERAS: &str = "Frigate and Home Assistant";
+
 /// What to write into the settings file; without any of it, a terminal is asked.
 #[derive(Debug, Default, ClapArgs)]
 pub(crate) struct SetupArgs {
     /// Address and port of the pages and of the API [default: 127.0.0.1:8000]
-    #[arg(long, value_name = "ADDRESS", help_heading = "Album")]
+    #[arg(long, value_name = "ADDRESS", help_heading = ALBUM)]
     pub(crate) listen: Option<SocketAddr>,
     /// Folder of photos to scan at the start and to watch; may be repeated
-    #[arg(long, value_name = "DIR", help_heading = "Album")]
+    #[arg(long, value_name = "DIR", help_heading = ALBUM)]
     pub(crate) folder: Vec<PathBuf>,
     /// Serve programs only, not the album's pages
-    #[arg(long, help_heading = "Album")]
+    #[arg(long, help_heading = ALBUM)]
     pub(crate) no_pages: bool,
     /// File whose first line is the password of the pages [default: made, if others can reach them]
-    #[arg(long, value_name = "FILE", help_heading = "Album")]
+    #[arg(long, value_name = "FILE", help_heading = ALBUM)]
     pub(crate) password: Option<PathBuf>,
 
     /// Answer Immich in place of its machine learning, for faces
-    #[arg(long, help_heading = "Immich", requires = "immich_forward")]
+    #[arg(long, help_heading = IMMICH, requires = "immich_forward")]
     pub(crate) immich: bool,
     /// Address and port for Immich [default: 127.0.0.1:3003]
     #[arg(
         long,
         value_name = "ADDRESS",
-        help_heading = "Immich",
+        help_heading = IMMICH,
         requires = "immich"
     )]
     pub(crate) immich_listen: Option<SocketAddr>,
     /// Immich's own machine learning, for all that is not about faces; `none` refuses that
-    #[arg(long, value_name = "URL", help_heading = "Immich", requires = "immich")]
+    #[arg(long, value_name = "URL", help_heading = IMMICH, requires = "immich")]
     pub(crate) immich_forward: Option<String>,
 
     /// Answer Nextcloud's "Face Recognition" as its external model
-    #[arg(long, help_heading = "Nextcloud")]
+    #[arg(long, help_heading = NEXTCLOUD)]
     pub(crate) nextcloud: bool,
     /// Address and port for Nextcloud [default: 127.0.0.1:8080]
     #[arg(
         long,
         value_name = "ADDRESS",
-        help_heading = "Nextcloud",
+        help_heading = NEXTCLOUD,
         requires = "nextcloud"
     )]
     pub(crate) nextcloud_listen: Option<SocketAddr>,
 
     /// Answer clients of DeepStack and of CodeProject.AI
-    #[arg(long, help_heading = "DeepStack")]
+    #[arg(long, help_heading = DEEPSTACK)]
     pub(crate) deepstack: bool,
     /// Address and port for these clients [default: 127.0.0.1:5000]
     #[arg(
         long,
         value_name = "ADDRESS",
-        help_heading = "DeepStack",
+        help_heading = DEEPSTACK,
         requires = "deepstack"
     )]
     pub(crate) deepstack_listen: Option<SocketAddr>,
 
     /// Name people of cameras over this MQTT broker: mqtt://host:1883, or mqtts://host:8883
-    #[arg(long, value_name = "URL", help_heading = "Frigate and Home Assistant")]
+    #[arg(long, value_name = "URL", help_heading = CAMERAS)]
     pub(crate) broker: Option<String>,
     /// Frigate's address, such as http://frigate:5000
     #[arg(
         long,
         value_name = "URL",
-        help_heading = "Frigate and Home Assistant",
+        help_heading = CAMERAS,
         requires = "broker"
     )]
     pub(crate) frigate: Option<String>,
@@ -75,7 +81,7 @@ pub(crate) struct SetupArgs {
     #[arg(
         long,
         value_name = "NAME",
-        help_heading = "Frigate and Home Assistant",
+        help_heading = CAMERAS,
         requires = "frigate"
     )]
     pub(crate) camera: Vec<String>,
@@ -83,7 +89,7 @@ pub(crate) struct SetupArgs {
     #[arg(
         long,
         value_name = "NAME",
-        help_heading = "Frigate and Home Assistant",
+        help_heading = CAMERAS,
         requires = "broker_password_file"
     )]
     pub(crate) broker_user: Option<String>,
@@ -91,7 +97,7 @@ pub(crate) struct SetupArgs {
     #[arg(
         long,
         value_name = "FILE",
-        help_heading = "Frigate and Home Assistant",
+        help_heading = CAMERAS,
         requires = "broker_user"
     )]
     pub(crate) broker_password_file: Option<PathBuf>,
@@ -99,15 +105,15 @@ pub(crate) struct SetupArgs {
     #[arg(
         long,
         value_name = "FILE",
-        help_heading = "Frigate and Home Assistant",
+        help_heading = CAMERAS,
         requires = "broker"
     )]
     pub(crate) broker_ca_file: Option<PathBuf>,
     /// Publish on Double Take's topics too, so that automations stay as they are
-    #[arg(long, help_heading = "Frigate and Home Assistant", requires = "broker")]
+    #[arg(long, help_heading = CAMERAS, requires = "broker")]
     pub(crate) double_take: bool,
     /// Announce nothing to Home Assistant
-    #[arg(long, help_heading = "Frigate and Home Assistant", requires = "broker")]
+    #[arg(long, help_heading = CAMERAS, requires = "broker")]
     pub(crate) no_home_assistant: bool,
 
     /// File with the key of the collection whose people are recognised for DeepStack and Frigate
@@ -115,7 +121,7 @@ pub(crate) struct SetupArgs {
     #[arg(long, value_name = "FILE")]
     pub(crate) key_file: Option<PathBuf>,
     /// Number of that collection, where there are several (`fusiform keys list`); it gets a key
-    #[arg(long, value_name = "NUMBER", conflicts_with = "key_file")]
+    #[arg(long, value_name = "NUMBER")]
     pub(crate) collection: Option<i64>,
     /// Replace a settings file that is there; it is kept with .bak behind its name
     #[arg(long)]

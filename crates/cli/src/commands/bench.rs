@@ -4,8 +4,8 @@
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result};
+use fusiform::Engine;
 use fusiform::models::{Pack, Precision};
-use fusiform::{AnalyseOptions, Engine};
 use fusiform_eval::bench;
 use rayon::prelude::*;
 use serde::Serialize;
@@ -193,7 +193,7 @@ fn measured(
 
 fn photos(context: &Context, args: &BenchArgs) -> Result<Photos> {
     let (engine, paths) = (Engine::open(pack(context, args)?)?, &args.photos);
-    let options = AnalyseOptions::default();
+    let options = engine.usual_options();
     let (mut decode, mut describe, mut whole) = (Vec::new(), Vec::new(), Vec::new());
     let (mut pixels, mut faces) = (0u64, 0);
     let progress = context.printer.bar(paths.len() as u64, "photos");

@@ -7,7 +7,8 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail, ensure};
 use fusiform::Engine;
-use fusiform_gallery::{Gallery, Kind, Lock, Service, Terms, Uuid};
+use fusiform_gallery::{Gallery, Kind, Lock, Service, Terms, Uuid, is_name};
+use fusiform_server::{is_web_address, without_login};
 use rayon::prelude::*;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
@@ -119,11 +120,10 @@ impl Server {
 }
 
 pub(crate) fn import(context: &Context, from: &CompreFaceArgs) -> Result<Exit> {
-    let scheme = |s: &str| from.url.starts_with(s);
     ensure!(
-        scheme("http://") || scheme("https://"),
-        "{}: an address such as http://server:8000 is wanted",
-        from.url
+        is_web_address(&from.url),
+        "{}: an address such as http://server:8000 is wanted, without a login",
+        without_login(&from.url)
     );
     let old_key = secret_file::api_key(&from.key_file)?;
     let into_key = from.into_key_file.as_deref().map(secret_file::api_key);
@@ -192,11 +192,6 @@ pub(crate) fn import(context: &Context, from: &CompreFaceArgs) -> Result<Exit> {
 fn problem_row((subject, id, why): &(&String, Uuid, String)) -> Value {
     let id = id.to_string();
     json!({"subject": subject, "image_id": id, "problem": why})
-}
-
-/// Whether a person can be called so here.
-fn is_name(name: &str) -> bool {
-    !matches!(name.trim(), "" | "." | "..") && !name.contains(char::is_control)
 }
 
 fn no_name(name: &str) -> String {

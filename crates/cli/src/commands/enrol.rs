@@ -13,13 +13,12 @@ use std::time::SystemTime;
 
 use anyhow::{Context as _, Result, ensure};
 use fusiform::Engine;
-use fusiform_gallery::{Consent, Gallery, Kind, Lock, Service};
+use fusiform_gallery::{Consent, Lock};
 
-use super::vault;
+use super::{collection, vault};
 use crate::args::EnrolArgs;
 use crate::context::Context;
 use crate::exit::Exit;
-use crate::secret_file;
 use answer::Answer;
 use enrolment::{Enrolment, OpenVault};
 
@@ -46,7 +45,10 @@ pub(crate) fn run(context: &Context, args: &EnrolArgs) -> Result<Exit> {
         ..Answer::default()
     };
     match &args.dir {
-        Some(dir) => folder::enrol(&enrolment, dir, args, &mut answer)?,
+        Some(dir) => {
+            let dir = context.expanded(dir)?;
+            folder::enrol(&enrolment, &dir, args, &mut answer)?;
+        }
         None => album::enrol(&enrolment, args, &mut answer)?,
     }
     answer.tell(context, &enrolment.consent)?;
@@ -90,45 +92,11 @@ fn open(context: &Context, args: &EnrolArgs, engine: &Engine) -> Result<OpenVaul
     let path = vault::present(context)?;
     let lock = Lock::take(path).context("nobody was enrolled")?;
     let gallery = vault::open(context, Some(&engine.embedder_id()?.to_string()))?;
-    let service = collection(&gallery, args)?;
+    let key_file = args.key_file.as_deref();
+    let service = collection::named(context, &gallery, key_file, args.collection)?;
     Ok(OpenVault {
         gallery,
         service,
         _lock: lock,
     })
-}
-
-/// The collection that the flags name, else the only one.
-fn collection(gallery: &Gallery, args: &EnrolArgs) -> Result<Service> {
-    if let Some(file) = &args.key_file {
-        let key = secret_file::api_key(file)?;
-        let of_key = gallery.service(Kind::Recognition, &key);
-        return of_key.with_context(|| {
-            format!(
-                "{}: this key opens no collection of people; `fusiform keys list` shows what there \
-                 is, and --collection NUMBER takes one without its key",
-                file.display()
-            )
-        });
-    }
-    let services = gallery.services().into_iter().map(|(service, _)| service);
-    let all: Vec<Service> = services.filter(|s| s.kind == Kind::Recognition).collect();
-    let numbers: Vec<String> = all.iter().map(|s| s.id.to_string()).collect();
-    let numbers = numbers.join(", ");
-    match (args.collection, &all[..]) {
-        (Some(number), _) => {
-            let found = all.iter().find(|s| s.id == number).copied();
-            found.with_context(|| {
-                format!("there is no collection {number} of people; there are: {numbers}")
-            })
-        }
-        (None, [only]) => Ok(*only),
-        (None, []) => anyhow::bail!(
-            "the vault has no collection of people yet; `fusiform key recognition` makes one"
-        ),
-        (None, _) => anyhow::bail!(
-            "there are several collections of people: {numbers}; --key-file FILE or --collection \
-             NUMBER says which (`fusiform keys list` shows them)"
-        ),
-    }
 }

@@ -112,7 +112,7 @@ fn common_folder(roots: &[PathBuf]) -> PathBuf {
 }
 
 pub(crate) fn xmp(context: &Context, out: Option<&Path>) -> Result<Exit> {
-    let catalogue = context.readable_catalogue()?;
+    let mut catalogue = context.readable_catalogue()?;
     let mut answer = Answer {
         photos: 0,
         faces: 0,
@@ -126,7 +126,7 @@ pub(crate) fn xmp(context: &Context, out: Option<&Path>) -> Result<Exit> {
         out,
         base: common_folder(&catalogue.roots()?),
     };
-    let now = catalogue.utc_now()?;
+    let now = catalogue.stamp()?;
     every_photo(&catalogue, |photo| {
         let n_faces = photo.faces.iter().filter(|f| f.name.is_some()).count();
         let mut written = 0;

@@ -19,6 +19,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use fusiform::BoundingBox;
 use fusiform::album::{Album, PhotoId};
+use fusiform_server::{is_web_address, without_login};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
@@ -353,8 +354,9 @@ struct Server {
 impl Server {
     fn at(url: &str, key: String) -> Result<Server> {
         ensure!(
-            url.starts_with("http://") || url.starts_with("https://"),
-            "{url}: an address such as http://server:2283 is wanted"
+            is_web_address(url),
+            "{}: an address such as http://server:2283 is wanted, without a login",
+            without_login(url)
         );
         let visible = |c: char| c.is_ascii_graphic();
         ensure!(

@@ -1,20 +1,25 @@
-//! `fusiform redact`. In: photos and whom to keep. Out: copies in which nobody else can be
+//! `fusiform redact`. In: photos, videos, and whom to keep. Out: copies in which nobody else can be
 //! recognised.
+
+mod keep;
+#[cfg(feature = "video")]
+mod video;
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::Ordering;
 
 use anyhow::{Context as _, Result, bail, ensure};
-use fusiform::album::{Album, FaceSummary, Index, PersonId, full_path};
 use fusiform::cover::{COVER_SCORE, MAX_LOOKS};
 use fusiform::engine::Engine;
 use fusiform::image::{self, Image};
 use fusiform::redact::redact;
 use fusiform::scan::read_photo;
-use fusiform::verify::Verdict;
-use fusiform::{AnalyseOptions, BoundingBox, Face};
+use fusiform::{AnalyseOptions, BoundingBox};
 use serde::Serialize;
 
+use self::keep::{Keep, is_found};
+use super::scan::stop_on_ctrl_c;
 use crate::args::RedactArgs;
 use crate::context::{Context, shown};
 use crate::exit::Exit;
@@ -23,10 +28,13 @@ use crate::remedy::explain;
 /// Quality of the JPEG that is written.
 pub(super) const JPEG_QUALITY: u8 = 92;
 
-#[derive(Serialize)]
+#[derive(Default, Serialize)]
 struct Answer {
     photos: Vec<Redacted>,
+    #[cfg(feature = "video")]
+    videos: Vec<video::Redacted>,
     problems: Vec<String>,
+    interrupted: bool,
 }
 
 #[derive(Serialize)]
@@ -37,63 +45,66 @@ struct Redacted {
     covered: usize,
 }
 
-/// Who stays recognisable.
-struct Keep<'a> {
-    catalogue: &'a Album,
-    people: Vec<PersonId>,
-    index: Index,
-    engine: &'a Engine,
-}
-
 pub(crate) fn run(context: &Context, args: &RedactArgs) -> Result<Exit> {
     let engine = context.engine()?;
-    // Nobody to keep needs no catalogue.
-    let catalogue = match args.keep.is_empty() {
-        true => None,
-        false => Some(context.readable_catalogue()?),
-    };
-    let keep = match &catalogue {
-        None => None,
-        Some(catalogue) => Some(Keep {
-            people: args
-                .keep
-                .iter()
-                .map(|p| catalogue.find_person(p))
-                .collect::<Result<_, _>>()?,
-            index: catalogue.index(engine.embedder_id()?)?,
-            catalogue,
-            engine: &engine,
-        }),
-    };
-    fs::create_dir_all(&args.out).with_context(|| shown(&args.out))?;
+    let keep = Keep::of(context, &engine, args)?;
+    let stop = stop_on_ctrl_c()?;
+    let mut answer = Answer::default();
     let printer = context.printer;
-    let bar = printer.bar(args.photos.len() as u64, "covering faces");
-    let (mut photos, mut problems) = (Vec::new(), Vec::new());
-    for photo in &args.photos {
+    let bar = printer.bar(args.files.len() as u64, "covering faces");
+    for file in &args.files {
+        if stop.load(Ordering::Relaxed) {
+            break;
+        }
         bar.inc(1);
-        match one(&engine, keep.as_ref(), photo, args) {
-            Ok(done) => photos.push(done),
-            Err(e) => problems.push(explain(&e.context(shown(photo)))),
+        #[cfg(feature = "video")]
+        if video::is_video(file) {
+            let redaction = video::Redaction {
+                context,
+                engine: &engine,
+                keep: keep.as_ref(),
+                args,
+                stop: &stop,
+            };
+            match bar.suspend(|| redaction.copy(file)) {
+                Ok(done) => answer.videos.extend(done),
+                Err(e) => answer.problems.push(explain(&e.context(shown(file)))),
+            }
+            continue;
+        }
+        match one(&engine, keep.as_ref(), file, args) {
+            Ok(done) => answer.photos.push(done),
+            Err(e) => answer.problems.push(explain(&e.context(shown(file)))),
         }
     }
     bar.finish_and_clear();
-    for p in &photos {
-        printer.row(format_args!(
-            "{}: {} kept, {} covered",
-            p.copy, p.kept, p.covered
-        ))?;
+    answer.interrupted = stop.load(Ordering::Relaxed);
+    answer.tell(context)?;
+    Ok(match answer.interrupted {
+        true => Exit::Interrupted,
+        false => Exit::of(&answer.problems),
+    })
+}
+
+impl Answer {
+    fn tell(&self, context: &Context) -> Result<()> {
+        let printer = context.printer;
+        for p in &self.photos {
+            printer.row(format_args!(
+                "{}: {} kept, {} covered",
+                p.copy, p.kept, p.covered
+            ))?;
+        }
+        #[cfg(feature = "video")]
+        for video in &self.videos {
+            video.tell(context)?;
+        }
+        for problem in &self.problems {
+            printer.problem(problem);
+        }
+        printer.note("look at the copies: a face that no detector sees is not covered");
+        Ok(printer.record(self)?)
     }
-    for problem in &problems {
-        printer.problem(problem);
-    }
-    printer.note("look at the copies: a face that no detector sees is not covered");
-    let exit = if problems.is_empty() {
-        Exit::Done
-    } else {
-        Exit::SomeProblems
-    };
-    printer.record(&Answer { photos, problems })?;
-    Ok(exit)
 }
 
 fn one(engine: &Engine, keep: Option<&Keep>, photo: &Path, args: &RedactArgs) -> Result<Redacted> {
@@ -133,13 +144,10 @@ fn one(engine: &Engine, keep: Option<&Keep>, photo: &Path, args: &RedactArgs) ->
         }
     }
     // Faces that only the catalogue has: a human drew them, or another detector found them.
-    for card in &known {
-        let found = faces.iter().any(|f| overlap(f, card) > 0.3);
-        let is_kept = keep.is_some_and(|k| card.person.is_some_and(|p| k.people.contains(&p)));
-        match (found, is_kept) {
-            (true, _) => {}
-            (false, true) => kept.push(card.bbox),
-            (false, false) => covered.push(card.bbox),
+    for card in known.iter().filter(|card| !is_found(&faces, card)) {
+        match keep.is_some_and(|keep| keep.keeps_card(card)) {
+            true => kept.push(card.bbox),
+            false => covered.push(card.bbox),
         }
     }
     redact(&mut image, &covered, &kept);
@@ -179,41 +187,4 @@ fn cover_what_is_left(
         x_max - x_min,
         y_max - y_min
     )
-}
-
-impl Keep<'_> {
-    /// What the catalogue knows of the faces of a photo; nothing if the photo is not in it.
-    fn catalogued(&self, photo: &Path) -> Result<Vec<FaceSummary>> {
-        let path = full_path(photo)?;
-        match self.catalogue.photo_at(&path) {
-            Ok(id) => Ok(self.catalogue.photo(id)?.faces),
-            Err(_) => Ok(Vec::new()),
-        }
-    }
-
-    /// Whether a face is of somebody to be kept: as the catalogue has it, else by its similarity.
-    fn keeps(&self, face: &Face, known: &[FaceSummary]) -> Result<bool> {
-        let card = known
-            .iter()
-            .map(|card| (overlap(face, card), card))
-            .filter(|(iou, _)| *iou > 0.3)
-            .max_by(|a, b| a.0.total_cmp(&b.0));
-        if let Some((_, card)) = card {
-            return Ok(card.person.is_some_and(|p| self.people.contains(&p)));
-        }
-        // A pack without an embedder was refused when the index was made.
-        let Some(probe) = &face.template else {
-            return Ok(false);
-        };
-        let matches = self.index.identify(probe, 1)?;
-        let Some(best) = matches.first() else {
-            return Ok(false);
-        };
-        let verdict = self.engine.thresholds()?.judge(best.similarity)?.verdict;
-        Ok(verdict == Verdict::Same && self.people.contains(&best.person))
-    }
-}
-
-fn overlap(face: &Face, card: &FaceSummary) -> f32 {
-    face.bbox.iou(&card.bbox)
 }

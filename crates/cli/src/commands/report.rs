@@ -196,7 +196,7 @@ fn crop(photo: &PersonPhoto, limits: &DecodeLimits) -> Option<Crop> {
             .unwrap_or_default()
             .to_string_lossy()
             .into_owned(),
-        taken_at: photo.taken_at.clone(),
+        taken_at: photo.date.as_ref().map(|date| date.local.clone()),
         similarity: photo.similarity,
     })
 }

@@ -1,12 +1,11 @@
 //! `fusiform serve`. In: settings and flags. Out: a server until Ctrl-C or SIGTERM, and where it
 //! listens.
 
-use std::io::Write;
 use std::path::Path;
 
 use anyhow::{Context as _, Result};
 use fusiform::scan::Exclude;
-use fusiform_gallery::{Kind, Terms, Uuid, private_file};
+use fusiform_gallery::{Kind, Terms, Uuid};
 #[cfg(feature = "cameras")]
 use fusiform_server::{CameraKeys, CamerasSettings};
 use fusiform_server::{MqttKeys, MqttSettings, Parts, Server, Settings};
@@ -201,15 +200,7 @@ fn first_keys(context: &Context, settings: &Settings) -> Result<Shown> {
 fn make_secret(file: &Path, what: &str, shown: &mut Shown) -> Result<()> {
     let random = fusiform_gallery::new_key()?;
     let secret: String = random.chars().take(MADE_SECRET_CHARS).collect();
-    if let Some(dir) = file.parent() {
-        std::fs::create_dir_all(dir).with_context(|| dir.display().to_string())?;
-    }
-    let of_file = || format!("{}: {what}", file.display());
-    let mut options = std::fs::OpenOptions::new();
-    options.write(true).create_new(true);
-    let mut out = private_file(file, &mut options).with_context(of_file)?;
-    writeln!(out, "{secret}").with_context(of_file)?;
-    out.sync_all().with_context(of_file)?;
+    secret_file::write_new(file, &secret).with_context(|| what.to_owned())?;
     shown.push((format!("{what}, kept in {}", file.display()), secret));
     Ok(())
 }

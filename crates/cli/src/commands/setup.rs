@@ -6,16 +6,14 @@ mod connections;
 mod paste;
 mod settings_file;
 
-use std::fs::OpenOptions;
-use std::io::Write;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context as _, Result, bail, ensure};
-use fusiform_gallery::{KeyLabel, Kind, Lock, Service, Terms, Uuid, private_file};
+use anyhow::{Context as _, Result, ensure};
+use fusiform_gallery::{Error as GalleryError, KeyLabel, Kind, Lock, Terms, Uuid};
 use serde::Serialize;
 use toml::Table;
 
-use super::{keys, serve, vault};
+use super::{collection, keys, serve, vault};
 use crate::args::SetupArgs;
 use crate::config::Config;
 use crate::context::{Context, shown};
@@ -67,7 +65,7 @@ pub(crate) fn run(context: &Context, args: &SetupArgs) -> Result<Exit> {
         answers.ask(&mut questions)?;
     }
     ensure!(force || !file.exists(), settings_file::in_the_way(file));
-    let written = write(context, args, file, answers, force)?;
+    let written = write(context, args, file, answers)?;
     tell(context, &written)?;
     context.printer.record(&written)?;
     let works = written.checks.iter().all(|check| check.problem.is_none());
@@ -87,40 +85,42 @@ fn earlier(file: &Path) -> Result<Table> {
     }
 }
 
-fn write(
-    context: &Context,
-    args: &SetupArgs,
-    file: &Path,
-    mut answers: Answers,
-    force: bool,
-) -> Result<Answer> {
+fn write(context: &Context, args: &SetupArgs, file: &Path, mut answers: Answers) -> Result<Answer> {
     // Before a key is made: what the server would refuse is refused now.
     let config = Config::of_text(&settings_file::render(&answers.settings), file)?;
     let in_home = |name: &str| context.config.catalogue.with_file_name(name);
     let (mut keys, mut made) = (Keys::default(), Vec::new());
-    let needs_people = ["deepstack", "mqtt"].map(|program| {
-        let path = format!("serve.{program}");
-        answers.get(&path).is_some().then_some(program)
-    });
-    let needs_people: Vec<&str> = needs_people.into_iter().flatten().collect();
-    if !needs_people.is_empty() {
-        let named = needs_people.iter().find_map(|program| {
-            let path = answers.text(&format!("serve.{program}.key_file"))?;
-            Some(PathBuf::from(path))
-        });
-        let key_file = args.key_file.clone().or(named);
-        let key_file = key_file.unwrap_or_else(|| in_home(KEY_FILE));
-        let key_file =
-            fusiform::album::expand_home(&key_file, context.config.user_home.as_deref())?;
-        let key = recognition_key(context, args, &key_file, &mut made)?;
-        keys.recognition = Some(key.to_string());
-        for program in needs_people {
-            answers.set_key_file(program, &key_file)?;
+    let mut programs = vec!["deepstack", "mqtt"];
+    programs.retain(|program| answers.get(&format!("serve.{program}")).is_some());
+    ensure!(
+        !programs.is_empty() || (args.key_file.is_none() && args.collection.is_none()),
+        "--key-file and --collection say whose people are recognised, and nothing that is set up \
+         recognises anybody: --deepstack and --broker do"
+    );
+    let named = |program: &&str| {
+        let file = answers.text(&format!("serve.{program}.key_file"))?;
+        Some(PathBuf::from(file))
+    };
+    let own: Vec<Option<PathBuf>> = programs.iter().map(named).collect();
+    let usual = own.iter().flatten().next().cloned();
+    let usual = usual.unwrap_or_else(|| in_home(KEY_FILE));
+    for (program, own) in programs.into_iter().zip(own) {
+        // A program keeps the people whom an earlier file gives it.
+        let file = args.key_file.clone().or(own);
+        let file = context.expanded(&file.unwrap_or_else(|| usual.clone()))?;
+        let key = recognition_key(context, args.collection, &file, &mut made)?.to_string();
+        if !keys.recognition.contains(&key) {
+            keys.recognition.push(key);
         }
+        answers.set_key_file(program, &file)?;
     }
     if let Some(password) = answers.broker_password.take() {
         let password_file = in_home(BROKER_PASSWORD_FILE);
-        write_secret(&password_file, &password, &mut made)?;
+        if password_file.exists() {
+            std::fs::remove_file(&password_file).with_context(|| shown(&password_file))?;
+        }
+        secret_file::write_new(&password_file, &password)?;
+        made.push(shown(&password_file));
         answers.set_broker_password_file(&password_file)?;
     }
     let mut secrets = Vec::new();
@@ -139,15 +139,14 @@ fn write(
 
     let text = settings_file::render(&answers.settings);
     let settings = Config::of_text(&text, file)?.serve;
-    let backup = settings_file::write(file, &text, force)?;
+    let backup = settings_file::write(file, &text)?;
     let distance = match settings.immich {
         Some(_) => fusiform_server::immich_distance(&context.engine()?),
         None => None,
     };
-    let server_runs = settings
-        .vault
-        .as_deref()
-        .is_some_and(|vault| vault.exists() && Lock::take(vault).is_err());
+    let is_locked = |vault: &Path| matches!(Lock::take(vault), Err(GalleryError::Locked(_)));
+    let vault = settings.vault.as_deref().filter(|vault| vault.exists());
+    let server_runs = vault.is_some_and(is_locked);
     let checks = match args.no_test {
         true => Vec::new(),
         false => connections::try_all(&settings, server_runs),
@@ -157,15 +156,15 @@ fn write(
         backup: backup.as_deref().map(shown),
         made,
         checks,
-        paste: paste::paste(&settings, &answers, &keys, distance),
+        paste: paste::paste(&settings, &keys, distance),
     })
 }
 
 /// The key whose people are recognised: the one in the file, which opens a collection, or a new one
-/// for the only collection that there is, or for a new collection.
+/// for the collection of this number, for the only one that there is, or for a new one.
 fn recognition_key(
     context: &Context,
-    args: &SetupArgs,
+    number: Option<i64>,
     file: &Path,
     made: &mut Vec<String>,
 ) -> Result<Uuid> {
@@ -173,38 +172,26 @@ fn recognition_key(
         true => Some(secret_file::api_key(file)?),
         false => None,
     };
+    let key = in_file.unwrap_or_else(Uuid::new_v4);
+    keys::check_guessable(&key).with_context(|| shown(file))?;
     let gallery = vault::open(context, None)?;
-    if let Some(key) = &in_file
-        && gallery.service(Kind::Recognition, key).is_some()
-    {
-        return Ok(*key);
+    if let Some(service) = gallery.service(Kind::Recognition, &key) {
+        ensure!(
+            number.is_none_or(|number| number == service.id),
+            "{}: this key opens collection {}; --key-file names another file, into which a key of \
+             the collection that you want is written",
+            file.display(),
+            service.id
+        );
+        return Ok(key);
     }
-    let services = gallery.services().into_iter().map(|(service, _)| service);
-    let all: Vec<Service> = services.filter(|s| s.kind == Kind::Recognition).collect();
+    let chosen = collection::chosen(&gallery, number)?;
     ensure!(
-        in_file.is_none() || all.is_empty(),
-        "{}: this key opens no collection of people; `fusiform keys list` shows what there is, and \
-         without --key-file a key is made",
+        in_file.is_none() || chosen.is_none(),
+        "{}: this key opens no collection of people; `fusiform keys list` shows what there is. \
+         Take the file away, or name another with --key-file, and a key is made",
         file.display()
     );
-    let chosen = match (args.collection, &all[..]) {
-        (Some(number), _) => {
-            let found = all.iter().find(|s| s.id == number).copied();
-            Some(found.with_context(|| format!("there is no collection {number} of people"))?)
-        }
-        (None, []) => None,
-        (None, [only]) => Some(*only),
-        (None, _) => {
-            let numbers: Vec<String> = all.iter().map(|s| s.id.to_string()).collect();
-            bail!(
-                "there are several collections of people: {}; --key-file FILE or --collection \
-                 NUMBER says which (`fusiform keys list` shows them)",
-                numbers.join(", ")
-            )
-        }
-    };
-    let key = in_file.unwrap_or_else(Uuid::new_v4);
-    keys::check_guessable(&key)?;
     let label = KeyLabel {
         name: "setup".into(),
         expires_at_ms: None,
@@ -221,27 +208,10 @@ fn recognition_key(
         }
     }
     if in_file.is_none() {
-        write_secret(file, &key.to_string(), made)?;
+        secret_file::write_new(file, &key.to_string())?;
+        made.push(shown(file));
     }
     Ok(key)
-}
-
-/// A secret in a file that its owner alone can read.
-fn write_secret(file: &Path, secret: &str, made: &mut Vec<String>) -> Result<()> {
-    let of_file = || shown(file);
-    if let Some(dir) = file.parent().filter(|dir| !dir.as_os_str().is_empty()) {
-        std::fs::create_dir_all(dir).with_context(|| shown(dir))?;
-    }
-    if file.exists() {
-        std::fs::remove_file(file).with_context(of_file)?;
-    }
-    let mut options = OpenOptions::new();
-    options.write(true).create_new(true);
-    let mut out = private_file(file, &mut options).with_context(of_file)?;
-    writeln!(out, "{secret}").with_context(of_file)?;
-    out.sync_all().with_context(of_file)?;
-    made.push(shown(file));
-    Ok(())
 }
 
 fn tell(context: &Context, answer: &Answer) -> Result<()> {

@@ -12,15 +12,14 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
-use fusiform::album::{Album, Index};
 use fusiform::engine::Engine;
 use fusiform::models::Threshold;
-use fusiform::verify::Verdict;
 use fusiform::video::Appearance;
 use fusiform::{Clip, VideoOptions};
 use serde::Serialize;
 
 use self::seen::{Seen, clock};
+use super::known_people::{KnownPeople, Nearest};
 use super::scan::stop_on_ctrl_c;
 use super::verify::share;
 use crate::args::VideoArgs;
@@ -41,7 +40,7 @@ struct Answer {
 #[derive(Serialize)]
 struct Watched {
     video: String,
-    codec: &'static str,
+    codec: String,
     duration_ms: u64,
     frames: usize,
     damaged_frames: u64,
@@ -51,22 +50,10 @@ struct Watched {
     unknown: usize,
 }
 
-/// Whom a face is compared with.
-struct Known<'a> {
-    engine: &'a Engine,
-    catalogue: &'a Album,
-    index: Index,
-}
-
 pub(crate) fn run(context: &Context, args: &VideoArgs) -> Result<Exit> {
     refuse_to_overwrite(args)?;
-    let catalogue = context.readable_catalogue()?;
     let engine = context.engine()?;
-    let known = Known {
-        index: catalogue.index(engine.embedder_id()?)?,
-        catalogue: &catalogue,
-        engine: &engine,
-    };
+    let known = KnownPeople::open(context, &engine, &args.enrolled)?;
     let same_at = engine.thresholds()?.at_fmr(fusiform::verify::SAME_FMR)?;
     let stop = stop_on_ctrl_c()?;
     let options = VideoOptions {
@@ -79,7 +66,7 @@ pub(crate) fn run(context: &Context, args: &VideoArgs) -> Result<Exit> {
         if stop.load(Ordering::Relaxed) {
             break;
         }
-        match watched(context, &known, file, &options, &stop) {
+        match watched(context, &engine, &known, file, &options, &stop) {
             Ok(video) => videos.push(video),
             Err(error) => problems.push(explain(&error)),
         }
@@ -153,7 +140,8 @@ fn refuse_to_overwrite(args: &VideoArgs) -> Result<()> {
 
 fn watched(
     context: &Context,
-    known: &Known,
+    engine: &Engine,
+    known: &KnownPeople,
     file: &Path,
     options: &VideoOptions,
     stop: &AtomicBool,
@@ -161,13 +149,11 @@ fn watched(
     let bar = context.printer.bar(0, "looking at frames");
     let interval_ms = options.interval.as_millis().max(1) as u64;
     let clip = context.on_all_threads(|| {
-        known
-            .engine
-            .analyse_video(file, options, |time_ms, duration_ms| {
-                bar.set_length(duration_ms / interval_ms);
-                bar.set_position(time_ms / interval_ms);
-                !stop.load(Ordering::Relaxed)
-            })
+        engine.analyse_video(file, options, |time_ms, duration_ms| {
+            bar.set_length(duration_ms / interval_ms);
+            bar.set_position(time_ms / interval_ms);
+            !stop.load(Ordering::Relaxed)
+        })
     });
     bar.finish_and_clear();
     let clip: Clip = clip??;
@@ -175,9 +161,10 @@ fn watched(
     for seen in &clip.appearances {
         appearances.extend(named(known, seen)?);
     }
+    known.note(clip.appearances.len())?;
     Ok(Watched {
         video: shown(file),
-        codec: clip.codec.name(),
+        codec: clip.codec_name,
         duration_ms: clip.duration_ms,
         frames: clip.n_frames,
         damaged_frames: clip.n_damaged,
@@ -188,27 +175,25 @@ fn watched(
 }
 
 /// Who an appearance is, if it is somebody with a name beyond doubt.
-fn named(known: &Known, seen: &Appearance) -> Result<Option<Seen>> {
+fn named(known: &KnownPeople, seen: &Appearance) -> Result<Option<Seen>> {
     let Some(template) = &seen.template else {
         return Ok(None);
     };
-    let found = known
-        .index
-        .identify_all(std::slice::from_ref(template), 1)?;
-    let Some(best) = found.first().and_then(|matches| matches.first()) else {
-        return Ok(None);
-    };
-    let judged = known.engine.thresholds()?.judge(best.similarity)?;
-    let name = known.catalogue.person(best.person)?.name;
-    let (Verdict::Same, Some(name)) = (judged.verdict, name) else {
+    let Some((
+        name,
+        Nearest {
+            who, similarity, ..
+        },
+    )) = known.named(template)?
+    else {
         return Ok(None);
     };
     Ok(Some(Seen {
         start_ms: seen.start_ms,
         end_ms: seen.end_ms,
-        person: best.person.0,
+        who,
         name,
-        similarity: best.similarity.0,
+        similarity: similarity.0,
         best_ms: seen.best_ms,
         best_bbox: corners(&seen.best.bbox),
         aligned: seen.best.aligned.rgb.clone(),

@@ -1,14 +1,12 @@
 // The page of the v1 API: every operation of the document as a form, sent with a key and answered.
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
-import { createRequire } from "node:module";
+import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { browse, serve } from "./stage.mjs";
+import { axe, browse, serve } from "./stage.mjs";
 
 const [, , binary, album] = process.argv;
-const axe = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
 const folder = mkdtempSync(join(tmpdir(), "fusiform-vault-"));
 process.env.FUSIFORM_VAULT = join(folder, "vault.db");
 const key = execFileSync(binary, ["key", "recognition"], { encoding: "utf8" }).trim();

@@ -7,7 +7,7 @@ import { ask, faultsOfAccess, faultsOfLayout, open, passwordFile, serve } from "
 
 const [, , binary, album, shots] = process.argv;
 const stage = await open(binary, shots);
-const { axe, browser, server, context, page, test, go, heading, press, scan } = stage;
+const { browser, server, context, page, test, go, heading, press, scan } = stage;
 const told = [];
 const foreign = [];
 page.on("request", (r) => {
@@ -120,7 +120,7 @@ await test("merge asks once more about two people of one photo; undo from the no
     await merge();
     assert.equal(await heading(), "Two people in one photo");
     await pictured("merge-question");
-    const faults = await faultsOfAccess(page, axe);
+    const faults = await faultsOfAccess(page);
     assert.deepEqual(faults, []);
     await page.getByRole("link", { name: "Keep them apart" }).click();
     await go(`/people/${ids[0]}`);
@@ -357,7 +357,7 @@ await test("axe finds no serious fault, in light and in dark", async () => {
                 await summary.click();
             if (await page.locator(".tile input").count())
                 await page.locator(".tile input").first().check();
-            const faults = await faultsOfAccess(page, axe);
+            const faults = await faultsOfAccess(page);
             assert.deepEqual(faults, [], `${path}, ${colorScheme}`);
         }
     }

@@ -22,8 +22,10 @@ const FLAGS = [
 export const browse = () => chromium.launch({ executablePath: "/usr/bin/chromium", args: FLAGS });
 
 /** The source of axe, which finds faults of access. */
-export const axe = () =>
-    readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
+export const axe = readFileSync(
+    createRequire(import.meta.url).resolve("axe-core/axe.min.js"),
+    "utf8",
+);
 
 /** A server, a page on it, and what tests do with it; pictures of pages go to `shots`. */
 export async function open(binary, shots) {
@@ -38,15 +40,12 @@ export async function open(binary, shots) {
     page.setDefaultTimeout(20_000);
     const complaints = [];
     page.on("pageerror", (e) => complaints.push(String(e)));
-    const source = axe();
     let n = 0;
     return {
         browser,
         server,
         context,
         page,
-        complaints,
-        axe: source,
         async test(name, work) {
             await work();
             n += 1;
@@ -65,7 +64,7 @@ export async function open(binary, shots) {
         },
         /** A page without faults, on a desk and on phones. */
         async sound(name) {
-            assert.deepEqual(await faultsOfAccess(page, source), [], name);
+            assert.deepEqual(await faultsOfAccess(page), [], name);
             for (const width of [390, 320]) {
                 await page.setViewportSize({ width, height: 844 });
                 assert.deepEqual(await faultsOfLayout(page), [], `${name} at ${width} px`);
@@ -159,8 +158,8 @@ export const faultsOfLayout = (page) =>
         return faults;
     });
 
-/** Serious and critical faults that axe finds; `axe` is its source. */
-export const faultsOfAccess = (page, axe) =>
+/** Serious and critical faults that axe finds. */
+export const faultsOfAccess = (page) =>
     // The page's policy allows no foreign script; the browser's protocol runs one all the same.
     page.evaluate(`${axe};
         axe.run(document, { resultTypes: ["violations"] }).then((r) => r.violations

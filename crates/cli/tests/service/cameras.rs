@@ -106,16 +106,19 @@ fn send(
     Ok(())
 }
 
+/// Headers and body.
+type Post = (Vec<(String, String)>, String);
+
 /// A receiver of webhooks, which refuses the first message of all for a while.
 struct Hook {
-    told: Arc<Mutex<Vec<(Vec<(String, String)>, String)>>>,
+    told: Arc<Mutex<Vec<Post>>>,
     port: u16,
 }
 
 impl Hook {
     fn start(n_refused: usize) -> Hook {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let told: Arc<Mutex<Vec<_>>> = Arc::default();
+        let told: Arc<Mutex<Vec<Post>>> = Arc::default();
         let hook = Hook {
             told: Arc::clone(&told),
             port: listener.local_addr().unwrap().port(),
@@ -350,13 +353,13 @@ fn holds(bytes: &[u8], part: &[u8]) -> bool {
     bytes.windows(part.len()).any(|window| window == part)
 }
 
-fn header((headers, _): &(Vec<(String, String)>, String), name: &str) -> String {
+fn header((headers, _): &Post, name: &str) -> String {
     let found = headers.iter().find(|(known, _)| known == name);
     found.map(|(_, value)| value.clone()).unwrap_or_default()
 }
 
 /// What the signature must be, by openssl.
-fn signature(secret: &str, message: &(Vec<(String, String)>, String)) -> String {
+fn signature(secret: &str, message: &Post) -> String {
     let signed = format!("{}.{}", header(message, "x-fusiform-timestamp"), message.1);
     let mut openssl = std::process::Command::new("openssl")
         .args(["dgst", "-sha256", "-hmac", secret, "-r"])

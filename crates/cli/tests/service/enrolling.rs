@@ -115,6 +115,21 @@ fn a_folder_per_person_is_recognised_on_the_stated_consent_and_nothing_is_enroll
 }
 
 #[test]
+fn a_path_may_begin_with_the_home_and_photos_have_the_limits_of_the_settings() {
+    let home = Home::new();
+    people(&home, &[("Ida/a.jpg", 1)]);
+    let mut asked = home.command(&["--json", "--max-pixels", "1000", "enrol", "~/people"]);
+    asked.args(CONSENT).env("HOME", home.path(""));
+    let refused = asked.output().unwrap();
+    code(&refused, 3);
+    says(&refused, &["a.jpg", "pixels"]);
+    let mut asked = home.command(&["--json", "enrol", "~/people"]);
+    asked.args(CONSENT).env("HOME", home.path(""));
+    let answer = code(&asked.output().unwrap(), 0);
+    assert_eq!(answer["enrolled"], 1, "{answer}");
+}
+
+#[test]
 fn nobody_is_enrolled_without_a_ground_an_end_and_a_collection() {
     let home = Home::empty();
     let dir = people(&home, &[("Ida/a.jpg", 1)]);

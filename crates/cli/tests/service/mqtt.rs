@@ -318,6 +318,72 @@ fn a_broker_that_goes_away_is_waited_for_and_nothing_is_lost_or_said_twice() {
     subscriber.find("the will", is_there("offline"));
 }
 
+/// Topics under which the broker keeps something of a person.
+fn kept_of(broker: &Broker, name: &str) -> Vec<String> {
+    let all = broker.listen().all().into_iter();
+    let about = all.filter(|told| {
+        let low = |text: &str| text.to_lowercase().contains(&name.to_lowercase());
+        told.retained && (low(&told.topic) || low(&told.text()))
+    });
+    about.map(|told| told.topic).collect()
+}
+
+fn wait_until_gone(broker: &Broker, name: &str) {
+    let begun = std::time::Instant::now();
+    loop {
+        let kept = kept_of(broker, name);
+        if kept.is_empty() {
+            return;
+        }
+        let late = begun.elapsed() > Duration::from_secs(60);
+        assert!(!late, "of {name} are kept {kept:?}");
+    }
+}
+
+#[test]
+fn whose_consent_ends_is_not_named_any_more_and_the_broker_keeps_nothing_of_them() {
+    let Some(broker) = Broker::start() else {
+        return;
+    };
+    let frigate = Frigate::start(|_, _, _| {});
+    let home = Home::new();
+    let server = serve(&home, &broker.url(), &frigate.url, &[DOUBLE_TAKE]);
+    let subscriber = broker.listen();
+    online(&subscriber);
+    let consent = |expires_at_ms: Option<u64>| {
+        let given = json!({"basis": "consent", "purpose": "door", "expires_at_ms": expires_at_ms});
+        let path = "/api/fusiform/v1/people/Ida";
+        assert_eq!(server.json("PUT", path, &home.key, &given).status, 200);
+    };
+    consent(None);
+    enrol(&server, &home, "Ida", 1);
+    frigate.set_snapshot("1-a", portrait(2));
+    broker.event("new", &object("1-a", "door", 1.0));
+    subscriber.nth("fusiform/people/Ida/image", 0);
+    assert!(kept_of(&broker, "Ida").len() >= 8);
+    // The event goes on while the consent ends.
+    let now = std::time::SystemTime::UNIX_EPOCH.elapsed().unwrap();
+    consent(Some(now.as_millis() as u64 + 1500));
+    wait_until_gone(&broker, "Ida");
+    let n_named = subscriber.of("fusiform/matches/Ida").len();
+    frigate.set_snapshot("1-a", portrait(1));
+    broker.event("update", &object("1-a", "door", 2.0));
+    frigate.set_snapshot("2-b", portrait(3));
+    broker.event("new", &object("2-b", "gate", 1.0));
+    for (id, camera) in [("1-a", "door"), ("2-b", "gate")] {
+        broker.event("end", &object(id, camera, 3.0));
+        let end = subscriber.end_of(id);
+        assert_eq!(end["people"], json!([]), "{end}");
+    }
+    assert_eq!(subscriber.of("fusiform/matches/Ida").len(), n_named);
+    assert_eq!(kept_of(&broker, "Ida"), [""; 0]);
+    let named = frigate.named();
+    assert!(
+        named.iter().all(|(path, _)| path.contains("1-a")),
+        "{named:?}"
+    );
+}
+
 #[test]
 fn what_the_broker_keeps_of_a_person_goes_with_them_also_while_nobody_was_connected() {
     let Some(broker) = Broker::start() else {
@@ -337,15 +403,7 @@ fn what_the_broker_keeps_of_a_person_goes_with_them_also_while_nobody_was_connec
         broker.event("end", &object(&id, "door", 2.0));
         subscriber.end_of(&id);
     }
-    let kept = |name: &str| {
-        let subscriber = broker.listen();
-        let all = subscriber.all().into_iter();
-        let about = all.filter(|told| {
-            let low = |text: &str| text.to_lowercase().contains(&name.to_lowercase());
-            told.retained && (low(&told.topic) || low(&told.text()))
-        });
-        about.map(|told| told.topic).collect::<Vec<_>>()
-    };
+    let kept = |name: &str| kept_of(&broker, name);
     assert!(
         kept("Ida").len() >= 8 && kept("Max").len() >= 8,
         "{:?}",
@@ -355,13 +413,7 @@ fn what_the_broker_keeps_of_a_person_goes_with_them_also_while_nobody_was_connec
         let path = format!("/api/v1/recognition/subjects/{name}");
         assert_eq!(server.ask("DELETE", &path, &home.key, None).status, 200);
     };
-    let wait_until_gone = |name: &str| {
-        let begun = std::time::Instant::now();
-        while !kept(name).is_empty() {
-            let late = begun.elapsed() > Duration::from_secs(60);
-            assert!(!late, "of {name} are kept {:?}", kept(name));
-        }
-    };
+    let wait_until_gone = |name: &str| wait_until_gone(&broker, name);
     erase(&server, "Ida");
     wait_until_gone("Ida");
     assert!(kept("Max").len() >= 8);

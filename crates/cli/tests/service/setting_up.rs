@@ -204,16 +204,26 @@ fn answers_that_are_missing_or_cannot_be_used_are_named() {
         (&["--listen", "here"], 2, "--listen"),
         (&[], 4, "--immich, --nextcloud, --deepstack, --broker"),
         (&["--broker", "http://a:1"], 4, "mqtt://host:1883"),
-        (&["--broker", "mqtt://u:p@a:1"], 4, "apart from the address"),
+        (&["--broker", "mqtt://u:p@a:1"], 4, "holds a user"),
         (
             &["--broker", "mqtt://a", "--frigate", "https://a:8971"],
             4,
-            "http is wanted",
+            "plain HTTP",
         ),
         (
             &["--immich", "--immich-forward", "https://a"],
             4,
-            "http is wanted",
+            "plain HTTP",
+        ),
+        (
+            &["--immich", "--immich-forward", "http://u:pass@a"],
+            4,
+            "http://…@a",
+        ),
+        (
+            &["--no-pages", "--collection", "1"],
+            4,
+            "nothing that is set up recognises anybody",
         ),
         (
             &["--immich", "--immich-forward", "http://127.0.0.1:3003"],
@@ -229,6 +239,7 @@ fn answers_that_are_missing_or_cannot_be_used_are_named() {
             stderr(&refused)
         );
         assert!(!home.path("config.toml").exists(), "{flags:?}");
+        assert!(!stderr(&refused).contains("pass@"), "{flags:?}");
     }
     let key = home.secret("others.key", "6f0c6a6e-8a41-4d3c-9a6a-0d7a1c1c5b2e");
     home.make_key("recognition");
@@ -257,6 +268,72 @@ fn answers_that_are_missing_or_cannot_be_used_are_named() {
     written(
         &setup(&home, &[&flags[..], &["--listen", "127.0.0.1:0"]].concat()),
         0,
+    );
+    // The key that is there opens another collection than the one that is asked for.
+    let refused = setup(&home, &["--deepstack", "--collection", "1", "--force"]);
+    written(&refused, 4);
+    assert!(
+        stderr(&refused).contains("opens collection 2"),
+        "{}",
+        stderr(&refused)
+    );
+    let refused = setup(&home, &["--deepstack", "--collection", "9", "--force"]);
+    written(&refused, 4);
+}
+
+#[test]
+fn two_programs_keep_the_people_that_each_has() {
+    let home = Home::empty();
+    let [first, second] = ["first.key", "second.key"].map(|file| {
+        let key = home.make_key("recognition");
+        home.secret(file, &key)
+    });
+    let listen = [
+        "--listen",
+        "127.0.0.1:0",
+        "--no-pages",
+        "--no-test",
+        "--force",
+    ];
+    let deepstack = ["--deepstack", "--deepstack-listen", "127.0.0.1:0"];
+    let broker = ["--broker", "ssl://127.0.0.1:1/"];
+    let with = |flags: &[&str], file: &str| {
+        let key_file = ["--key-file", file];
+        written(&setup(&home, &[flags, &listen, &key_file].concat()), 0)
+    };
+    with(&deepstack, &first);
+    let file = home.path("config.toml");
+    let settings = || {
+        fs::read_to_string(&file)
+            .unwrap()
+            .parse::<toml::Table>()
+            .unwrap()
+    };
+    let given = fs::read_to_string(&file).unwrap()
+        + "[serve.mqtt]\nbroker = \"mqtt://a\"\n"
+        + &format!("topic_prefix = \"house\"\nkey_file = {second:?}\n");
+    fs::write(&file, given).unwrap();
+    let answer = written(&setup(&home, &[&broker[..], &listen].concat()), 0);
+    let now = settings();
+    let of = |program: &str| {
+        now["serve"][program]["key_file"]
+            .as_str()
+            .unwrap()
+            .to_owned()
+    };
+    assert_eq!((of("deepstack"), of("mqtt")), (first, second.clone()));
+    assert_eq!(
+        now["serve"]["mqtt"]["broker"].as_str(),
+        Some("ssl://127.0.0.1:1")
+    );
+    let pasted = answer["paste"].to_string();
+    assert_eq!(pasted.matches("x-api-key: ").count(), 2, "{pasted}");
+    assert!(pasted.contains("names come as house/..."), "{pasted}");
+    // A flag is about both.
+    with(&broker, &second);
+    assert_eq!(
+        settings()["serve"]["deepstack"]["key_file"].as_str(),
+        Some(&*second)
     );
 }
 
@@ -303,6 +380,13 @@ fn addresses_are_tried_and_what_is_wrong_is_said_with_what_mends_it() {
     written(&tried, 3);
     let said = stderr(&tried);
     assert!(said.contains("another program listens on port"), "{said}");
+    // Two of our own at one address, which the server would be refused.
+    let one = gone_url.trim_start_matches("http://");
+    let both = ["--nextcloud", "--nextcloud-listen", one, "--listen", one];
+    let tried = setup(&home, &[&both[..], &["--force", "--no-pages"]].concat());
+    written(&tried, 3);
+    let said = stderr(&tried);
+    assert!(said.contains("pages and API have port"), "{said}");
     let tried = setup(
         &home,
         &["--listen", "192.0.2.1:8000", "--no-pages", "--force"],

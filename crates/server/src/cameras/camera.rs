@@ -67,7 +67,7 @@ pub(super) enum Told<'a> {
     /// Somebody is still there: name and similarity.
     Still(&'a str, f32),
     /// The visit is over.
-    Ended(Sighting),
+    Ended(&'a Sighting),
 }
 
 impl State {
@@ -238,7 +238,7 @@ impl Camera {
         drop(state);
         if let Some(Visit { mut sighting, .. }) = ended {
             sighting.end_s = Some(now_ms() as f64 / 1e3);
-            tell(self, Told::Ended(sighting), Instant::now());
+            tell(self, Told::Ended(&sighting), Instant::now());
         }
     }
 

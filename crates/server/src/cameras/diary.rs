@@ -127,6 +127,7 @@ mod tests {
         let diary = Diary::new(Duration::from_secs(3600), Duration::from_secs(60));
         let threshold = Threshold {
             fmr: 1e-4,
+            fnmr: 0.1,
             similarity: 0.4,
         };
         let seen = |camera: &str, name: &str, similarity: f32, s: i64| {

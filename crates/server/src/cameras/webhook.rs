@@ -68,7 +68,8 @@ impl Webhook {
         let is_plain = uri.authority().is_some_and(|a| !a.as_str().contains('@'));
         ensure!(
             is_plain && matches!(uri.scheme_str(), Some("http" | "https")),
-            "the webhook's url is not an address such as https://home.example/faces (without a login)"
+            "the webhook's url is not an address such as https://home.example/faces, without a \
+             login"
         );
         ensure!(!secret.is_empty(), "the webhook's secret is empty");
         let mut connector = HttpConnector::new();

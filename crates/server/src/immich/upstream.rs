@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use anyhow::{Result, ensure};
+use anyhow::Result;
 use axum::body::{Body, Bytes};
 use axum::http::request::Parts;
 use axum::http::{HeaderName, Request, Uri, header};
@@ -12,6 +12,7 @@ use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
 
+use crate::peer_address::http_address;
 use crate::problem::{Code, Problem};
 
 /// Immich gives up after as long; the first request may fetch a model.
@@ -29,20 +30,16 @@ pub(super) struct Upstream {
 
 impl Upstream {
     /// # Errors
-    /// If it is not an `http` address.
+    /// As [`http_address`].
     pub(super) fn new(address: &str) -> Result<Upstream> {
+        http_address(address, "http://immich-machine-learning:3003")?;
         let predict = format!("{}/predict", address.trim_end_matches('/'));
-        let predict: Uri = predict.parse()?;
-        ensure!(
-            predict.scheme_str() == Some("http") && predict.host().is_some(),
-            "{address:?} is not an address such as http://immich-machine-learning:3003"
-        );
         let mut connector = HttpConnector::new();
         connector.set_connect_timeout(Some(CONNECT_TIMEOUT));
         connector.set_nodelay(true);
         Ok(Upstream {
             client: Client::builder(TokioExecutor::new()).build(connector),
-            predict,
+            predict: predict.parse()?,
         })
     }
 
@@ -74,24 +71,5 @@ impl Upstream {
             }
         }
         Ok(response)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn only_addresses_of_http_servers_are_taken() {
-        for (address, good) in [
-            ("http://immich-machine-learning:3003", true),
-            ("http://[::1]:3003/", true),
-            ("https://example", false),
-            ("immich-machine-learning:3003", false),
-            ("", false),
-            ("http://", false),
-        ] {
-            assert_eq!(Upstream::new(address).is_ok(), good, "{address:?}");
-        }
     }
 }

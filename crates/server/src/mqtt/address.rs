@@ -4,14 +4,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
-use axum::http::Uri;
-use axum::http::uri::Scheme;
 use rumqttc::{LastWill, MqttOptions, QoS, TlsConfiguration, Transport};
 use tokio_rustls::rustls::crypto::ring;
 use tokio_rustls::rustls::pki_types::pem::PemObject;
 use tokio_rustls::rustls::pki_types::{CertificateDer, ServerName};
 use tokio_rustls::rustls::{ClientConfig, RootCertStore};
 
+use crate::peer_address::BrokerAddress;
 use crate::settings::MqttSettings;
 
 /// Largest message that is taken: a picture of a camera of many pixels.
@@ -20,9 +19,6 @@ pub(super) const MAX_PACKET_BYTES: usize = 16 << 20;
 const MAX_SENT_BYTES: usize = 1 << 20;
 /// A broker that says nothing for one and a half times as long counts as gone, and so do we to it.
 const KEEP_ALIVE: Duration = Duration::from_secs(30);
-/// As in the broker's own documentation.
-const PORT: u16 = 1883;
-const TLS_PORT: u16 = 8883;
 
 /// A broker to connect to.
 pub(super) struct Address {
@@ -52,26 +48,10 @@ pub(super) fn address(
 /// # Errors
 /// If the address is none, or the certificates cannot be read; names the value and the file.
 pub(super) fn reached(settings: &MqttSettings, password: Option<&str>) -> Result<Address> {
-    let given = &settings.broker;
-    let wanted = || format!("{given:?} is no address such as mqtt://host:1883");
-    let uri: Uri = given.parse().with_context(wanted)?;
-    let host = uri.host().filter(|host| !host.is_empty());
-    let host = host.with_context(wanted)?;
-    let tls = match uri.scheme().map(Scheme::as_str) {
-        Some("mqtt" | "tcp") => false,
-        Some("mqtts" | "ssl") => true,
-        _ => bail!(wanted()),
-    };
-    let has_login = uri.authority().is_some_and(|a| a.as_str().contains('@'));
-    // The address is in messages, which a password must not be.
-    ensure!(
-        !has_login,
-        "the address of the broker holds a user; put it into `user`, and the password into a file"
-    );
-    ensure!(matches!(uri.path(), "" | "/"), wanted());
-    let port = uri.port_u16().unwrap_or(if tls { TLS_PORT } else { PORT });
+    let broker = BrokerAddress::parse(&settings.broker)?;
+    let host = &*broker.host;
     ensure!(!settings.client_id.is_empty(), "client_id is empty");
-    let mut options = MqttOptions::new(&settings.client_id, host, port);
+    let mut options = MqttOptions::new(&settings.client_id, host, broker.port);
     options
         .set_keep_alive(KEEP_ALIVE)
         .set_max_packet_size(MAX_PACKET_BYTES, MAX_SENT_BYTES);
@@ -82,20 +62,18 @@ pub(super) fn reached(settings: &MqttSettings, password: Option<&str>) -> Result
         (None, Some(_)) => bail!("a password for the broker is given and no `user`"),
         (None, None) => {}
     }
-    if tls {
-        let name = host.trim_matches(['[', ']']);
-        ServerName::try_from(name.to_owned()).with_context(wanted)?;
+    if broker.tls {
+        let named = !host.starts_with('[') && ServerName::try_from(host).is_ok();
         ensure!(
-            !host.starts_with('['),
-            "{given:?}: TLS needs the broker's name, or its IPv4 address"
+            named,
+            "{broker}: TLS needs the broker's name, or its IPv4 address"
         );
         let config = TlsConfiguration::Rustls(Arc::new(client_config(settings)?));
         options.set_transport(Transport::tls_with_config(config));
     }
-    let scheme = if tls { "mqtts" } else { "mqtt" };
     Ok(Address {
         options,
-        shown: format!("{scheme}://{host}:{port}"),
+        shown: broker.to_string(),
     })
 }
 
@@ -136,36 +114,19 @@ fn client_config(settings: &MqttSettings) -> Result<ClientConfig> {
 mod tests {
     use super::*;
 
-    fn shown(broker: &str, user: Option<&str>, password: Option<&str>) -> Result<String> {
-        let settings = MqttSettings {
-            broker: broker.into(),
-            user: user.map(str::to_owned),
-            ..MqttSettings::default()
-        };
-        address(&settings, password, "fusiform/available").map(|address| address.shown)
-    }
-
     #[test]
-    fn brokers_are_named_with_scheme_and_port_and_hold_no_password() {
-        for (given, expected) in [
-            ("mqtt://broker", "mqtt://broker:1883"),
-            ("mqtt://10.0.0.2:1884/", "mqtt://10.0.0.2:1884"),
-            ("mqtt://[::1]:1883", "mqtt://[::1]:1883"),
-        ] {
-            assert_eq!(shown(given, None, None).unwrap(), expected);
-        }
-        for given in [
-            "broker:1883",
-            "http://broker",
-            "mqtt://",
-            "",
-            "mqtt://ida:secret@broker",
-            "mqtt://broker/path",
-            "mqtts://[::1]",
-        ] {
-            assert!(shown(given, None, None).is_err(), "{given:?}");
-        }
-        assert!(shown("mqtt://a", None, Some("secret")).is_err());
-        assert!(shown("mqtt://a", Some("ida"), Some("secret")).is_ok());
+    fn a_password_needs_a_user_and_tls_a_name() {
+        let taken = |broker: &str, user: Option<&str>, password: Option<&str>| {
+            let settings = MqttSettings {
+                broker: broker.into(),
+                user: user.map(str::to_owned),
+                ..MqttSettings::default()
+            };
+            address(&settings, password, "fusiform/available").is_ok()
+        };
+        assert!(taken("mqtt://a", Some("ida"), Some("secret")));
+        assert!(!taken("mqtt://a", None, Some("secret")));
+        assert!(!taken("mqtts://[::1]", None, None));
+        assert!(taken("mqtt://[::1]", None, None));
     }
 }

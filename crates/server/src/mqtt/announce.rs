@@ -15,7 +15,7 @@ use super::home_assistant::{Discovery, state_of};
 use super::outbox::{Message, Outbox};
 use super::own_messages::{OwnTopics, cleared};
 use super::sighting::{News, Sighting};
-use super::sweep::Present;
+use super::sweep::{Enrolled, Present};
 use super::timestamp::now_ms;
 use super::topics::double_take_level;
 
@@ -26,6 +26,8 @@ const AWAY_AFTER: Duration = Duration::from_secs(30 * 60);
 /// Of more people than these each is announced when they are first recognised: Home Assistant makes
 /// two entities of everybody.
 const MAX_ANNOUNCED: usize = 500;
+/// Cameras of which something was said.
+const MAX_CAMERAS: usize = 256;
 /// Between two pictures of one person.
 const HEAD_EVERY: Duration = Duration::from_secs(5);
 
@@ -42,7 +44,7 @@ pub(super) struct Announcer {
 #[derive(Default)]
 struct State {
     /// Who is enrolled.
-    people: BTreeSet<String>,
+    people: Enrolled,
     /// Whose entities Home Assistant was told of.
     announced: BTreeSet<String>,
     /// Cameras heard of, and what was said of each.
@@ -126,12 +128,11 @@ impl Announcer {
     /// Something that the broker had kept.
     pub(super) fn kept(&self, topic: &str, payload: &Bytes) {
         let mut state = self.state();
-        let cameras = state.cameras.keys().map(|camera| camera.to_lowercase());
         let present = Present {
             own: &self.own,
             discovery: self.discovery.as_ref(),
             people: &state.people,
-            cameras: &cameras.collect(),
+            cameras: &state.cameras,
         };
         self.say(present.stale(topic, payload));
         // Somebody who came home before this start leaves half an hour after it.
@@ -145,10 +146,7 @@ impl Announcer {
         let Some(level) = tracked.map(|t| t.trim_start_matches('/')) else {
             return;
         };
-        let mut people = state.people.iter();
-        let person = people
-            .find(|name| double_take_level(name) == level)
-            .cloned();
+        let person = state.people.of_double_take(level).map(str::to_owned);
         if let (Some(person), b"home") = (person, &payload[..]) {
             let away_at = Instant::now() + AWAY_AFTER;
             state.double_take.away_at.entry(person).or_insert(away_at);
@@ -159,10 +157,14 @@ impl Announcer {
     pub(super) fn people(&self, names: Vec<String>) -> Vec<String> {
         let names: BTreeSet<String> = names.into_iter().collect();
         let mut state = self.state();
-        let left: Vec<String> = state.people.difference(&names).cloned().collect();
-        let came: Vec<String> = names.difference(&state.people).cloned().collect();
-        state.people = names;
-        if state.people.len() <= MAX_ANNOUNCED {
+        let known = state.people.names();
+        let left: Vec<String> = known.difference(&names).cloned().collect();
+        let came: Vec<String> = names.difference(known).cloned().collect();
+        if left.is_empty() && came.is_empty() {
+            return left;
+        }
+        state.people = Enrolled::new(names, self.discovery.as_ref());
+        if state.people.names().len() <= MAX_ANNOUNCED {
             came.iter().for_each(|name| self.announce(&mut state, name));
         }
         for name in &left {
@@ -198,11 +200,7 @@ impl Announcer {
         double_take.away_at.remove(name);
         let level = double_take_level(name);
         // Two names may have one topic there.
-        if !state
-            .people
-            .iter()
-            .any(|other| double_take_level(other) == level)
-        {
+        if state.people.of_double_take(&level).is_none() {
             for config in discovery.double_take_configs(name) {
                 self.say([state_of(&config), config].map(cleared));
             }
@@ -222,7 +220,7 @@ impl Announcer {
         for person in people {
             let mut state = self.state();
             // Enrolled since the last look at who is there.
-            state.people.insert(person.name.clone());
+            state.people.add(&person.name, self.discovery.as_ref());
             self.announce(&mut state, &person.name);
             drop(state);
             self.say(
@@ -262,10 +260,7 @@ impl Announcer {
                 let away_at = Instant::now() + AWAY_AFTER;
                 known.away_at.insert((*name).to_owned(), away_at);
             }
-            let says_unknown = messages
-                .iter()
-                .any(|m| m.topic.ends_with("/matches/unknown"));
-            if says_unknown && known.announced.insert("/unknown".into()) {
+            if answer.has_unknown() && known.announced.insert("/unknown".into()) {
                 self.say([discovery.double_take_unknown()]);
             }
             let key = format!("/{}", camera.camera());
@@ -284,12 +279,41 @@ impl Announcer {
     pub(super) fn camera(&self, camera: &str, now: InCamera) {
         let mut state = self.state();
         let is_new = !state.cameras.contains_key(camera);
-        if let (true, Some(discovery)) = (is_new, &self.discovery) {
-            self.say(discovery.camera(camera));
+        if is_new {
+            self.make_room(&mut state);
+            let discovery = self.discovery.iter();
+            discovery.for_each(|d| self.say(d.camera(camera)));
         }
         if state.cameras.get(camera) != Some(&now) {
             self.say(self.own.camera_now(camera, &now, now_ms()));
             state.cameras.insert(camera.to_owned(), now);
+        }
+    }
+
+    /// Room for one more camera: one at which nothing goes on is forgotten, here and at the broker.
+    fn make_room(&self, state: &mut State) {
+        if state.cameras.len() < MAX_CAMERAS {
+            return;
+        }
+        let quiet = state.cameras.iter().find(|(_, now)| now.n_events == 0);
+        let Some(gone) = quiet.or(state.cameras.iter().next()) else {
+            return;
+        };
+        let gone = gone.0.clone();
+        state.cameras.remove(&gone);
+        self.say(self.own.camera_counts(&gone).map(cleared));
+        if let Some(discovery) = &self.discovery {
+            self.say(discovery.camera_configs(&gone).map(cleared));
+        }
+        let (known, gone) = (&mut state.double_take, gone.to_lowercase());
+        if known.cameras.remove(&gone).is_some() {
+            self.say([cleared(double_take::person_count(&gone, 0).topic)]);
+        }
+        if let Some(discovery) = &self.discovery
+            && known.announced.remove(&format!("/{gone}"))
+        {
+            let config = discovery.double_take_camera_config(&gone);
+            self.say([state_of(&config), config].map(cleared));
         }
     }
 
@@ -311,7 +335,7 @@ impl Announcer {
 
     /// The picture of a recognition.
     pub(super) fn head(&self, name: &str, jpeg: Vec<u8>) {
-        if self.state().people.contains(name) {
+        if self.state().people.names().contains(name) {
             self.say([self.own.head(name, jpeg)]);
         }
     }
@@ -429,6 +453,32 @@ mod tests {
             find(&away, "ha/device_tracker/double-take/David/state"),
             Some("not_home")
         );
+    }
+
+    #[test]
+    fn whoever_invents_cameras_leaves_no_more_than_their_room() {
+        let (announcer, outbox) = announcer();
+        let busy = InCamera {
+            n_events: 1,
+            ..InCamera::default()
+        };
+        announcer.camera("a_busy_one", busy);
+        let mut kept = BTreeSet::new();
+        for n in 0..MAX_CAMERAS + 50 {
+            announcer.camera(&format!("Camera{n}"), InCamera::default());
+            while let Some(message) = outbox.hand_over() {
+                match message.retain && !message.payload.is_empty() {
+                    true => drop(kept.insert(message.topic)),
+                    false => drop(kept.remove(&message.topic)),
+                }
+                outbox.sent(0);
+            }
+        }
+        let cameras = announcer.cameras();
+        assert_eq!(cameras.len(), MAX_CAMERAS);
+        assert!(cameras.iter().any(|camera| camera == "a_busy_one"));
+        // Two numbers and two entities of each.
+        assert_eq!(kept.len(), 4 * MAX_CAMERAS);
     }
 
     #[test]

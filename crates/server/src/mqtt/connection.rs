@@ -9,8 +9,8 @@ use std::time::{Duration, Instant};
 
 use axum::body::Bytes;
 use rumqttc::{
-    AsyncClient, ConnectionError, Event, MqttOptions, NetworkOptions, Outgoing, Packet, Publish,
-    QoS, StateError, SubAck, SubscribeFilter, SubscribeReasonCode,
+    AsyncClient, ConnectionError, Event, EventLoop, MqttOptions, NetworkOptions, Outgoing, Packet,
+    Publish, QoS, StateError, SubAck, SubscribeFilter, SubscribeReasonCode,
 };
 use tokio::sync::watch;
 
@@ -86,11 +86,7 @@ impl<L: Listener> Connection<L> {
 
     /// One connection, to its end: why it ended, or `None` if the server stops.
     async fn session(self: Arc<Self>, mut stop: watch::Receiver<bool>) -> Option<String> {
-        let (client, mut events) = AsyncClient::new(self.options.clone(), REQUESTS);
-        let mut network = NetworkOptions::new();
-        network.set_tcp_nodelay(true);
-        network.set_connection_timeout(CONNECT_TIMEOUT_S);
-        events.set_network_options(network);
+        let (client, mut events) = client(self.options.clone());
         let mut link = Link::default();
         loop {
             // The library's wait is never broken off, which could lose a part of a packet; what is
@@ -191,6 +187,16 @@ impl<L: Listener> Connection<L> {
         }
         Ok(())
     }
+}
+
+/// A client, and what drives it; nothing is connected yet.
+pub(super) fn client(options: MqttOptions) -> (AsyncClient, EventLoop) {
+    let (client, mut events) = AsyncClient::new(options, REQUESTS);
+    let mut network = NetworkOptions::new();
+    network.set_tcp_nodelay(true);
+    network.set_connection_timeout(CONNECT_TIMEOUT_S);
+    events.set_network_options(network);
+    (client, events)
 }
 
 /// What is known of a connection.

@@ -159,15 +159,20 @@ impl Dispatch {
                 (false, true) => camera.lane.look(&id, now),
                 (false, false) => 0,
             };
-            (0..n_dropped).for_each(|_| self.counts.picture("dropped"));
-            if let Some(n) = self.dropped.add(n_dropped, now) {
-                tracing::warn!(
-                    "mqtt: {n} pictures are left out: a camera has more events than are got through"
-                );
-            }
+            self.drop_looks(n_dropped, now);
             camera.added.notify_one();
         }
         heard
+    }
+
+    /// Counts looks for which there was no time.
+    fn drop_looks(&self, n: usize, now: Instant) {
+        (0..n).for_each(|_| self.counts.picture("dropped"));
+        if let Some(n) = self.dropped.add(n, now) {
+            tracing::warn!(
+                "mqtt: {n} pictures are left out: a camera has more events than are got through"
+            );
+        }
     }
 
     /// Takes in a picture that came as a message: it is of the newest event of its camera.
@@ -178,6 +183,11 @@ impl Dispatch {
             let known = state.events.get(*id).map(|(_, sighting)| sighting);
             known.is_some_and(|s| s.camera == camera && !s.is_over)
         });
+        let may_look = |id: &&String| {
+            let known = state.events.get(*id);
+            known.is_some_and(|(_, sighting)| sighting.may_look(self.settings.attempts))
+        };
+        let newest = newest.filter(may_look);
         let (Some(id), Some(known)) = (newest, state.cameras.get_mut(camera)) else {
             return self.counts.picture("passed_over");
         };
@@ -192,8 +202,9 @@ impl Dispatch {
         }
         state.picture_bytes += picture.len();
         known.picture = Some((id.clone(), picture));
-        known.lane.look(id, now);
+        let n_dropped = known.lane.look(id, now);
         known.added.notify_one();
+        self.drop_looks(n_dropped, now);
     }
 
     /// What to do next for a camera. An event in which nobody is recognised is looked at again
@@ -213,8 +224,10 @@ impl Dispatch {
         let sightings = state.events.values().map(|(_, sighting)| sighting);
         let mut running = sightings.filter(running).peekable();
         if running.peek().is_none() {
-            let picture = known.take_picture(None);
-            state.picture_bytes -= picture.as_ref().map_or(0, Bytes::len);
+            if let Some(picture) = known.take_picture(None) {
+                state.picture_bytes -= picture.len();
+                self.counts.picture("dropped");
+            }
             state.cameras.remove(camera);
             return Next::Nothing;
         }
@@ -460,5 +473,10 @@ mod tests {
         let next = dispatch.next("door", now);
         assert!(matches!(next, Next::Work(job, Some(p)) if job.event == "1-a" && p == picture));
         assert_eq!(dispatch.state().picture_bytes, 0);
+        // As many are looked at as of those that are fetched.
+        let attempts = dispatch.settings.attempts;
+        dispatch.with("1-a", |s| s.n_pictures = attempts).unwrap();
+        dispatch.hear_picture("door", picture, now);
+        assert!(matches!(dispatch.next("door", now), Next::Wait(..)));
     }
 }

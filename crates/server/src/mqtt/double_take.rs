@@ -121,6 +121,11 @@ impl Answer {
         }
     }
 
+    /// Whether a face is among them to which nobody is near.
+    pub(super) fn has_unknown(&self) -> bool {
+        !self.unknowns.is_empty()
+    }
+
     fn is_empty(&self) -> bool {
         self.matches.is_empty() && self.misses.is_empty() && self.unknowns.is_empty()
     }

@@ -4,9 +4,9 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use anyhow::{Result, ensure};
+use anyhow::Result;
 use axum::body::{Body, Bytes};
-use axum::http::{Request, StatusCode, Uri, header};
+use axum::http::{Request, StatusCode, header};
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
@@ -14,6 +14,7 @@ use serde::Serialize;
 
 use super::backoff::Backoff;
 use super::status::Status;
+use crate::peer_address::http_address;
 
 /// Largest picture that is taken.
 const MAX_PICTURE_BYTES: usize = 16 << 20;
@@ -69,25 +70,15 @@ struct SubLabel<'a> {
 
 impl Frigate {
     /// # Errors
-    /// If it is not an `http` address.
+    /// As [`http_address`].
     pub(super) fn new(url: &str, status: Arc<Status>) -> Result<Frigate> {
-        let base = url.trim_end_matches('/');
-        let uri: Option<Uri> = base.parse().ok();
-        let is_http = |uri: &Uri| {
-            let has_login = uri.authority().is_some_and(|a| a.as_str().contains('@'));
-            uri.scheme_str() == Some("http") && uri.host().is_some() && !has_login
-        };
-        let is_plain = |uri: &Uri| is_http(uri) && uri.query().is_none();
-        ensure!(
-            uri.as_ref().is_some_and(is_plain),
-            "{url:?} is not an address such as http://frigate:5000 (plain HTTP, without a login)"
-        );
+        http_address(url, "http://frigate:5000")?;
         let mut connector = HttpConnector::new();
         connector.set_connect_timeout(Some(CONNECT_TIMEOUT));
         connector.set_nodelay(true);
         Ok(Frigate {
             client: Client::builder(TokioExecutor::new()).build(connector),
-            base: base.to_owned(),
+            base: url.trim_end_matches('/').to_owned(),
             status,
             away: Mutex::new(AwayUntil {
                 backoff: Backoff::new(LONGEST_PAUSE),
@@ -208,22 +199,6 @@ pub(super) fn sub_label<'a>(names: impl Iterator<Item = &'a str>) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn only_plain_addresses_of_http_servers_are_taken() {
-        for (url, good) in [
-            ("http://frigate:5000", true),
-            ("http://[::1]:5000/frigate/", true),
-            ("https://frigate:8971", false),
-            ("http://ida:secret@frigate:5000", false),
-            ("frigate:5000", false),
-            ("http://a/?x=1", false),
-            ("", false),
-        ] {
-            let status = Arc::new(Status::new("", None));
-            assert_eq!(Frigate::new(url, status).is_ok(), good, "{url:?}");
-        }
-    }
 
     #[test]
     fn a_label_has_at_most_a_hundred_characters() {

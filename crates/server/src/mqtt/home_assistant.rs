@@ -12,7 +12,7 @@ use serde::Serialize;
 
 use super::double_take::{self, sensors, trackers};
 use super::outbox::Message;
-use super::own_messages::{OwnTopics, json};
+use super::own_messages::{OwnTopics, json, message};
 use super::topics::{double_take_id, double_take_level, object_id};
 
 /// By this an entity is known as ours.
@@ -125,13 +125,7 @@ impl Discovery {
             ..Entity::default()
         });
         let entities = [sensor, image].into_iter().zip(topics);
-        let kept = |(entity, topic): (Entity, String)| Message {
-            topic,
-            payload: json(&entity),
-            retain: true,
-            confirmed: true,
-            about: about.to_vec(),
-        };
+        let kept = |(entity, topic)| message(topic, json(&entity), true, &about);
         entities.map(kept).collect()
     }
 
@@ -147,32 +141,35 @@ impl Discovery {
         topic.starts_with(&cameras)
     }
 
+    /// Where a camera's entities are announced.
+    pub(super) fn camera_configs(&self, camera: &str) -> [String; 2] {
+        let (prefix, node, id) = (&self.prefix, &self.node, object_id(camera));
+        ["people", "unknown"]
+            .map(|what| format!("{prefix}/sensor/{node}/camera_{id}_{what}/config"))
+    }
+
     /// A camera's entities.
     pub(super) fn camera(&self, camera: &str) -> Vec<Message> {
-        let (prefix, node) = (&self.prefix, &self.node);
-        let topic = self.own.camera(camera);
-        let count = |what: &str| {
+        let node = &self.node;
+        let count = |what: &str, counts: String| {
             let id = format!("camera_{}_{what}", object_id(camera));
-            let entity = self.entity(Entity {
+            self.entity(Entity {
                 name: format!("{camera} {what}"),
                 object_id: Some(format!("{node}_{id}")),
                 icon: Some(CAMERA_ICON),
-                state_topic: Some(format!("{topic}/{what}")),
-                json_attributes_topic: Some(topic.clone()),
+                state_topic: Some(counts),
+                json_attributes_topic: Some(self.own.camera(camera)),
                 unit_of_measurement: Some("people"),
                 availability_topic: Some(self.own.available()),
                 unique_id: format!("{node}_{id}"),
                 ..Entity::default()
-            });
-            Message {
-                topic: format!("{prefix}/sensor/{node}/{id}/config"),
-                payload: json(&entity),
-                retain: true,
-                confirmed: true,
-                about: Vec::new(),
-            }
+            })
         };
-        vec![count("people"), count("unknown")]
+        let [people, unknown] = self.own.camera_counts(camera);
+        let entities = [count("people", people), count("unknown", unknown)];
+        let configs = self.camera_configs(camera);
+        let kept = |(entity, config)| message(config, json(&entity), true, &[]);
+        entities.into_iter().zip(configs).map(kept).collect()
     }
 
     /// Double Take's entities of a person: a sensor and a tracker.
@@ -213,9 +210,14 @@ impl Discovery {
         double_take::message(topic, true, json(&self.entity(entity)), &[])
     }
 
+    /// Where Double Take's entity of a camera is announced.
+    pub(super) fn double_take_camera_config(&self, camera: &str) -> String {
+        format!("{}/{camera}/config", sensors(&self.prefix))
+    }
+
     /// Double Take's entity of a camera, whose name is in small letters.
     pub(super) fn double_take_camera(&self, camera: &str) -> Message {
-        let topic = format!("{}/{camera}/config", sensors(&self.prefix));
+        let topic = self.double_take_camera_config(camera);
         let entity = Entity {
             object_id: None,
             icon: Some(CAMERA_ICON),

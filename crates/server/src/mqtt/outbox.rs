@@ -70,10 +70,7 @@ impl Outbox {
     pub(super) fn push(&self, message: Message) {
         let mut state = self.state();
         if message.retain {
-            let same = |(_, old): &&(u64, Message)| old.retain && old.topic == message.topic;
-            if let Some(number) = state.waiting.iter().find(same).map(|(number, _)| *number) {
-                state.take_waiting(|n, _| n == number);
-            }
+            state.take_waiting(|old| old.retain && old.topic == message.topic);
         }
         state.bytes += message.size();
         let number = state.next;
@@ -166,7 +163,7 @@ impl Outbox {
         let mut state = self.state();
         let state = &mut *state;
         let is_about = |message: &Message| message.about.iter().any(|about| about == name);
-        state.take_waiting(|_, message| is_about(message));
+        state.take_waiting(is_about);
         let under_way = state.handed.iter().chain(state.sent.values());
         let about = under_way.filter(|(_, message)| is_about(message));
         state.forgotten.extend(about.map(|(number, _)| *number));
@@ -183,10 +180,10 @@ impl State {
         self.waiting.len() + self.handed.len() + self.sent.len()
     }
 
-    fn take_waiting(&mut self, is_taken: impl Fn(u64, &Message) -> bool) {
+    fn take_waiting(&mut self, is_taken: impl Fn(&Message) -> bool) {
         let bytes = &mut self.bytes;
-        self.waiting.retain(|(number, message)| {
-            let taken = is_taken(*number, message);
+        self.waiting.retain(|(_, message)| {
+            let taken = is_taken(message);
             *bytes -= if taken { message.size() } else { 0 };
             !taken
         });

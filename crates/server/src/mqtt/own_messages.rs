@@ -196,16 +196,18 @@ impl OwnTopics {
             events: now.n_events,
             at: iso_ms(at_ms),
         });
-        let topic = self.camera(camera);
-        let number = |what: &str, n: usize| {
-            let payload = Bytes::from(n.to_string());
-            message(format!("{topic}/{what}"), payload, true, &[])
-        };
+        let number = |topic, n: usize| message(topic, n.to_string().into(), true, &[]);
+        let [people, unknown] = self.camera_counts(camera);
         vec![
-            message(topic.clone(), payload, false, &now.people),
-            number("people", now.people.len()),
-            number("unknown", now.n_unknown),
+            message(self.camera(camera), payload, false, &now.people),
+            number(people, now.people.len()),
+            number(unknown, now.n_unknown),
         ]
+    }
+
+    /// Where the numbers of a camera are kept.
+    pub(super) fn camera_counts(&self, camera: &str) -> [String; 2] {
+        ["people", "unknown"].map(|what| format!("{}/{what}", self.camera(camera)))
     }
 
     /// The picture of a recognition.
@@ -214,7 +216,7 @@ impl OwnTopics {
     }
 }
 
-fn message(topic: String, payload: Bytes, retain: bool, about: &[String]) -> Message {
+pub(super) fn message(topic: String, payload: Bytes, retain: bool, about: &[String]) -> Message {
     Message {
         topic,
         payload,

@@ -1,20 +1,24 @@
 //! Who is in a picture of a camera. In: its bytes. Out: faces with the nearest enrolled person, and
 //! what of it may be shown. Work waits its turn like everybody's, as one holder.
 
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
 
+use anyhow::{Context, Result};
 use axum::body::Bytes;
 use fusiform::engine::Engine;
 use fusiform::geometry::{BoundingBox, Size};
-use fusiform::image::{Image, encode_jpeg};
+use fusiform::image::{encode_jpeg, surroundings};
 use fusiform::models::Threshold;
-use fusiform_gallery::{Action, Kind, Match, Service, Uuid, is_guessable};
+use fusiform_gallery::{Action, Kind, Match, Service, Uuid};
 
 use crate::admission::Holder;
+use crate::analysis::threshold_at_most;
 use crate::compreface::Scale;
 use crate::problem::Problem;
 use crate::service::{Recognition, embeddings};
+use crate::start_error::StartError;
 
 /// Side of the picture of a recognition, in pixels.
 const HEAD_PX: u32 = 320;
@@ -26,8 +30,11 @@ const JPEG_QUALITY: u8 = 85;
 pub(crate) struct Recogniser {
     recognition: Arc<Recognition>,
     key: Uuid,
+    /// What the key opened at the start; a key never comes to open another.
+    service: Service,
     /// From here on a face is somebody's.
     pub(crate) threshold: Threshold,
+    /// Loosest first.
     stated: Vec<Threshold>,
     scale: Scale,
 }
@@ -64,38 +71,39 @@ pub(crate) struct Nearest {
 }
 
 impl Recogniser {
-    /// Matches at the loosest threshold that the pack states of at most `fmr`, else at its
-    /// strictest.
+    /// Matches at [`threshold_at_most`] `fmr`.
     ///
     /// # Errors
-    /// If the pack states no thresholds.
-    pub(crate) fn new(
+    /// [`StartError::UnknownKey`] of `program` and its `key_file` if the key opens no collection of
+    /// people; if the pack states no thresholds.
+    pub(crate) fn open(
         recognition: &Arc<Recognition>,
         key: Uuid,
         fmr: f64,
-    ) -> Result<Recogniser, fusiform::Error> {
-        let thresholds = recognition.engine().thresholds()?;
-        let scale = Scale::fit(thresholds)?;
-        let mut stated = thresholds.stated().to_vec();
-        stated.sort_by(|a, b| a.similarity.total_cmp(&b.similarity));
-        // Rates pass through text, so they are compared with a tolerance.
-        let strict = |t: &&Threshold| t.fmr <= fmr * (1.0 + 1e-6);
-        let threshold = stated.iter().find(strict).or(stated.last()).copied();
-        let threshold = threshold.map_or_else(|| thresholds.at_fmr(fmr), Ok)?;
+        (program, key_file): (&'static str, Option<&Path>),
+    ) -> Result<Recogniser> {
+        let opened = recognition.opened_by(&[Kind::Recognition], &key);
+        let service = opened.ok_or_else(|| StartError::UnknownKey {
+            program,
+            file: key_file.unwrap_or(Path::new("")).display().to_string(),
+        })?;
+        let engine = recognition.engine();
+        let uncalibrated = "the pack cannot serve recognition; calibrate it first";
+        let thresholds = engine.thresholds().context(uncalibrated)?;
         Ok(Recogniser {
             recognition: Arc::clone(recognition),
             key,
-            threshold,
-            stated,
-            scale,
+            service,
+            threshold: threshold_at_most(engine, fmr).context(uncalibrated)?,
+            stated: thresholds.stated().to_vec(),
+            scale: Scale::fit(thresholds).context(uncalibrated)?,
         })
     }
 
-    /// The collection that the key opens now.
+    /// The collection, while the key opens it; the key does not count as used by that.
     pub(crate) fn service(&self) -> Option<Service> {
-        let gallery = self.recognition.gallery();
-        let service = gallery.service(Kind::Recognition, &self.key);
-        service.filter(|_| !is_guessable(&self.key))
+        let opens = self.recognition.gallery().is_key(&self.key);
+        opens.then_some(self.service)
     }
 
     /// Names of the people whose consent has not ended.
@@ -127,7 +135,8 @@ impl Recogniser {
         let found = self.recognition.analyse(Holder::FRIGATE, picture).await?;
         let (size, mut faces) = (found.size, found.faces);
         faces.retain(|face| !face.is_unclear());
-        let nearest = match self.service() {
+        let opened = self.recognition.opened_by(&[Kind::Recognition], &self.key);
+        let nearest = match opened {
             Some(service) if !faces.is_empty() => {
                 let (holder, probes) = (Holder::FRIGATE, embeddings(&faces)?);
                 let recognition = &self.recognition;
@@ -155,7 +164,8 @@ impl Recogniser {
     /// The nearest person of each probe, however far; recorded before it is answered. Blocks.
     #[cfg(feature = "cameras")]
     pub(crate) fn nearest(&self, probes: &[Vec<f32>]) -> Result<Vec<Option<Nearest>>, Problem> {
-        let Some(service) = self.service().filter(|_| !probes.is_empty()) else {
+        let opened = self.recognition.opened_by(&[Kind::Recognition], &self.key);
+        let Some(service) = opened.filter(|_| !probes.is_empty()) else {
             return Ok(vec![None; probes.len()]);
         };
         let gallery = self.recognition.gallery();
@@ -203,7 +213,7 @@ impl Recogniser {
     ) -> Result<Option<Vec<u8>>, Problem> {
         let work = move |engine: &Engine, bytes: &Bytes| {
             let image = engine.decode(bytes)?.image;
-            let Some((mut head, kept)) = surroundings(&image, &bbox) else {
+            let Some((mut head, kept)) = surroundings(&image, &bbox, HEAD_MARGIN) else {
                 return Ok(None);
             };
             if !engine.cover_faces(&mut head, &[], &[kept])?.is_empty() {
@@ -214,47 +224,5 @@ impl Recogniser {
         };
         let holder = Holder::FRIGATE;
         self.recognition.with_picture(holder, picture, work).await
-    }
-}
-
-/// A square around a face, and the face's box in it.
-fn surroundings(image: &Image, bbox: &BoundingBox) -> Option<(Image, BoundingBox)> {
-    let (width, height) = (image.width(), image.height());
-    let side = bbox.width().max(bbox.height()) * HEAD_MARGIN;
-    if !side.is_finite() || side < 1.0 {
-        return None;
-    }
-    let span = |center: f32, end: u32| {
-        let start = (center - side / 2.0).max(0.0).round() as u32;
-        let start = start.min(end.saturating_sub(1));
-        (start, (start + side.round() as u32).clamp(start + 1, end))
-    };
-    let center = bbox.center();
-    let ((x, x_end), (y, y_end)) = (span(center.x, width), span(center.y, height));
-    let rows = (y..y_end).flat_map(|row| {
-        let start = (row as usize * width as usize + x as usize) * 3;
-        let n_bytes = (x_end - x) as usize * 3;
-        image.rgb()[start..start + n_bytes].iter().copied()
-    });
-    let cut = Image::new(x_end - x, y_end - y, rows.collect()).ok()?;
-    let [x_min, y_min, x_max, y_max] = bbox.as_array();
-    let (x, y) = (x as f32, y as f32);
-    let kept = BoundingBox::from_array([x_min - x, y_min - y, x_max - x, y_max - y]);
-    Some((cut, kept))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_head_is_cut_inside_the_picture_with_its_box() {
-        let image = Image::new(100, 60, vec![7; 100 * 60 * 3]).unwrap();
-        let bbox = BoundingBox::from_array([80.0, 10.0, 110.0, 50.0]);
-        let (cut, kept) = surroundings(&image, &bbox).unwrap();
-        assert_eq!((cut.width(), cut.height()), (45, 60));
-        assert_eq!(kept.as_array(), [25.0, 10.0, 55.0, 50.0]);
-        let broken = BoundingBox::from_array([f32::NAN; 4]);
-        assert!(surroundings(&image, &broken).is_none());
     }
 }

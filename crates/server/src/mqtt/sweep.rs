@@ -2,25 +2,65 @@
 //! messages that take out whatever is of people who left, also while nobody was connected, and
 //! counts of cameras at which nobody is any more. What others published is left alone.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use axum::body::Bytes;
 use serde_json::Value;
 
+use super::dispatch::InCamera;
 use super::double_take;
 use super::home_assistant::{CAMERA_ICON, Discovery, ORIGIN, state_of};
 use super::outbox::Message;
-use super::own_messages::{OwnTopics, cleared};
+use super::own_messages::{OwnTopics, cleared, message};
 use super::topics::{double_take_level, level};
+
+/// Who is enrolled, by each word that stands for them in topics: thousands of messages that the
+/// broker kept are looked up in it.
+#[derive(Debug, Default)]
+pub(super) struct Enrolled {
+    names: BTreeSet<String>,
+    /// Levels of our own topics.
+    levels: HashSet<String>,
+    /// Topics at which Home Assistant is told of them.
+    configs: HashSet<String>,
+    /// Levels of Double Take's topics, each with one of the names that have it.
+    double_take: HashMap<String, String>,
+}
+
+impl Enrolled {
+    pub(super) fn new(names: BTreeSet<String>, discovery: Option<&Discovery>) -> Enrolled {
+        let mut enrolled = Enrolled::default();
+        names.iter().for_each(|name| enrolled.add(name, discovery));
+        enrolled
+    }
+
+    pub(super) fn add(&mut self, name: &str, discovery: Option<&Discovery>) {
+        if self.names.insert(name.to_owned()) {
+            self.levels.insert(level(name));
+            let configs = discovery.map(|d| d.person_configs(name));
+            self.configs.extend(configs.into_iter().flatten());
+            let level = double_take_level(name);
+            self.double_take.entry(level).or_insert(name.to_owned());
+        }
+    }
+
+    pub(super) fn names(&self) -> &BTreeSet<String> {
+        &self.names
+    }
+
+    /// Somebody whom Double Take's topics call so.
+    pub(super) fn of_double_take(&self, level: &str) -> Option<&str> {
+        self.double_take.get(level).map(String::as_str)
+    }
+}
 
 /// What is true now.
 pub(super) struct Present<'a> {
     pub(super) own: &'a OwnTopics,
     pub(super) discovery: Option<&'a Discovery>,
-    /// Names of all who are enrolled.
-    pub(super) people: &'a BTreeSet<String>,
-    /// Cameras, in small letters, that were heard of since the start.
-    pub(super) cameras: &'a BTreeSet<String>,
+    pub(super) people: &'a Enrolled,
+    /// Cameras that were heard of since the start.
+    pub(super) cameras: &'a BTreeMap<String, InCamera>,
 }
 
 impl Present<'_> {
@@ -31,11 +71,9 @@ impl Present<'_> {
         }
         if let Some(rest) = below(topic, &format!("{}/people", self.own.prefix)) {
             let person = rest.split('/').next().unwrap_or_default();
-            let known = self.people.iter().any(|name| level(name) == person);
-            return if known {
-                vec![]
-            } else {
-                vec![cleared(topic.to_owned())]
+            return match self.people.levels.contains(person) {
+                true => vec![],
+                false => vec![cleared(topic.to_owned())],
             };
         }
         let is_count = |what: &str| topic.ends_with(&format!("/{what}")) && &payload[..] != b"0";
@@ -53,7 +91,10 @@ impl Present<'_> {
 
     fn is_alive(&self, below_cameras: &str) -> bool {
         let camera = below_cameras.split('/').next().unwrap_or_default();
-        self.cameras.contains(&camera.to_lowercase())
+        let camera = camera.to_lowercase();
+        self.cameras
+            .keys()
+            .any(|known| known.to_lowercase() == camera)
     }
 
     fn stale_entity(&self, discovery: &Discovery, topic: &str, payload: &[u8]) -> Vec<Message> {
@@ -67,19 +108,16 @@ impl Present<'_> {
             topics.map(cleared).collect()
         };
         let Some(rest) = of_double_take else {
-            let mut people = self.people.iter();
-            let mut is_known = |topic: &str| {
-                people.any(|name| discovery.person_configs(name).iter().any(|t| t == topic))
-            };
-            let stale = is_ours && !discovery.is_of_a_camera(topic) && !is_known(topic);
+            let is_known = self.people.configs.contains(topic);
+            let stale = is_ours && !discovery.is_of_a_camera(topic) && !is_known;
             return if stale { clear(&[topic]) } else { vec![] };
         };
         let (entity, what) = rest.split_once('/').unwrap_or((rest, ""));
-        let known = |entity: &str| self.people.iter().any(|n| double_take_level(n) == entity);
         match what {
             "config" => {
                 let of_nobody = said["icon"] == CAMERA_ICON || entity == "unknown";
-                match is_ours && !of_nobody && !known(entity) {
+                let is_known = self.people.of_double_take(entity).is_some();
+                match is_ours && !of_nobody && !is_known {
                     true => clear(&[&state_of(topic), topic]),
                     false => vec![],
                 }
@@ -91,7 +129,7 @@ impl Present<'_> {
                 // Double Take itself states no rate.
                 let ours = found.filter(|found| found.get("false_match_rate").is_some());
                 let mut names = ours.filter_map(|found| found["name"].as_str());
-                match names.any(|name| !self.people.contains(name)) {
+                match names.any(|name| !self.people.names.contains(name)) {
                     true => clear(&[topic]),
                     false => vec![],
                 }
@@ -107,10 +145,7 @@ fn below<'a>(topic: &'a str, parent: &str) -> Option<&'a str> {
 }
 
 fn zero(topic: &str) -> Message {
-    Message {
-        payload: Bytes::from_static(b"0"),
-        ..cleared(topic.to_owned())
-    }
+    message(topic.to_owned(), Bytes::from_static(b"0"), true, &[])
 }
 
 #[cfg(test)]
@@ -126,7 +161,8 @@ mod tests {
         };
         let discovery = Discovery::new("ha", &own, true);
         let people = BTreeSet::from(["Zoë".to_owned()]);
-        let cameras = BTreeSet::from(["door".to_owned()]);
+        let people = Enrolled::new(people, Some(&discovery));
+        let cameras = BTreeMap::from([("Door".to_owned(), InCamera::default())]);
         let present = Present {
             own: &own,
             discovery: Some(&discovery),

@@ -1,5 +1,7 @@
 //! Names in topics. In: names of people and cameras. Out: levels of topics and ids of Home
-//! Assistant's entities. Knows nothing of messages.
+//! Assistant's entities. Knows nothing of messages. A name that cannot stand there as it is has a
+//! digest in its place or behind it, so that two names have two topics; Double Take has its own
+//! rules, by which they may have one.
 
 use deunicode::deunicode;
 
@@ -12,8 +14,8 @@ pub(super) fn is_prefix(text: &str) -> bool {
     text.len() <= 200 && text.split('/').all(|level| !level.is_empty()) && text.chars().all(plain)
 }
 
-/// A name as one level of a topic, each name another: what a level cannot hold is written as `%`
-/// and two hexadecimal digits.
+/// A name as one level of a topic: what a level cannot hold is written as `%` and two hexadecimal
+/// digits; a name of which that makes more than a level may have is its digest.
 pub(super) fn level(name: &str) -> String {
     let mut level = String::with_capacity(name.len());
     for c in name.chars() {
@@ -61,8 +63,8 @@ fn joined(name: &str, with: char) -> String {
     out
 }
 
-/// A name as a part of Home Assistant's ids, which hold small letters, digits and `_`; each name
-/// another.
+/// A name as a part of Home Assistant's ids, which hold small letters, digits and `_`: `ida`, but
+/// `ann_smith_` and a digest.
 pub(super) fn object_id(name: &str) -> String {
     let plain = |c: char| match c.to_ascii_lowercase() {
         c if c.is_ascii_alphanumeric() => c,
@@ -76,7 +78,7 @@ pub(super) fn object_id(name: &str) -> String {
     }
 }
 
-/// Stands for a name that has no letters of its own.
+/// Stands for a name that cannot be written out.
 fn digest(name: &str) -> String {
     blake3::hash(name.as_bytes()).to_hex()[..8].to_owned()
 }

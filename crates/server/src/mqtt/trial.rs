@@ -4,16 +4,14 @@
 
 use std::time::Duration;
 
-use rumqttc::{AsyncClient, Event, MqttOptions, Outgoing, Packet};
+use rumqttc::{Event, MqttOptions, Outgoing, Packet};
 
 use super::address::reached;
-use super::connection::reason;
+use super::connection::{client, reason};
 use crate::settings::MqttSettings;
 
 /// How long the broker may take.
 const PATIENCE: Duration = Duration::from_secs(10);
-/// Requests that the library holds.
-const REQUESTS: usize = 4;
 
 /// Connects to a broker once, says goodbye, and tells why it did not let us in if it did not.
 ///
@@ -41,7 +39,7 @@ pub fn try_broker(settings: &MqttSettings, password: Option<&str>) -> Result<(),
 }
 
 async fn connect(options: MqttOptions) -> Result<(), String> {
-    let (client, mut events) = AsyncClient::new(options, REQUESTS);
+    let (client, mut events) = client(options);
     loop {
         match events.poll().await {
             Ok(Event::Incoming(Packet::ConnAck(_))) => drop(client.try_disconnect()),

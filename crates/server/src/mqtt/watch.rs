@@ -94,9 +94,14 @@ impl Watch {
         loop {
             match self.dispatch.next(&camera, Instant::now()) {
                 Next::Work(job, picture) => {
-                    let done = AssertUnwindSafe(self.run(job, picture));
-                    if done.catch_unwind().await.is_err() {
-                        tracing::error!("mqtt: an event is given up, as looking at it panicked");
+                    let seen = AssertUnwindSafe(self.see(&job, picture))
+                        .catch_unwind()
+                        .await;
+                    // Whatever became of its picture, an event ends.
+                    let end = AssertUnwindSafe(|| self.end(&job));
+                    if seen.is_err() | std::panic::catch_unwind(end).is_err() {
+                        tracing::error!("mqtt: a picture is given up, as looking at it panicked");
+                        self.counts.picture("failed");
                     }
                     self.say_camera(&camera);
                 }
@@ -116,33 +121,51 @@ impl Watch {
         self.announcer.camera(camera, now);
     }
 
-    async fn run(&self, job: Job, picture: Option<Bytes>) {
-        if job.task != Task::EndUnseen {
-            let given = picture.map(|picture| (picture, Source::Mqtt));
-            let picture = match given {
-                Some(given) => Some(given),
-                None => self.fetch(&job).await,
+    async fn see(&self, job: &Job, picture: Option<Bytes>) {
+        if job.task == Task::EndUnseen {
+            picture.iter().for_each(|_| self.counts.picture("dropped"));
+        } else {
+            let picture = match picture {
+                Some(picture) => self.unseen(job, picture, Source::Mqtt),
+                None => self.fetch(job).await,
             };
             if let Some((picture, source)) = picture {
-                self.look(&job, picture, source).await;
+                self.look(job, picture, source).await;
             }
             let now = Instant::now();
             self.dispatch
                 .with(&job.event, |sighting| sighting.last_look = Some(now));
         }
-        if job.task != Task::Look {
-            // Frigate may have been away when its name was found.
-            if let Some(sighting) = self.dispatch.with(&job.event, |s| s.clone()) {
-                self.label(&sighting).await;
-            }
-            let end = |sighting: &mut Sighting| {
-                sighting.is_done = true;
-                sighting.clone()
-            };
-            if let Some(sighting) = self.dispatch.with(&job.event, end) {
-                self.announcer.ended(&sighting);
-            }
+        // Frigate may have been away when its name was found.
+        if job.task != Task::Look
+            && let Some(sighting) = self.dispatch.with(&job.event, |s| s.clone())
+        {
+            self.label(&sighting).await;
         }
+    }
+
+    /// Says what came of an event, if its end is what the work was about.
+    fn end(&self, job: &Job) {
+        if job.task == Task::Look {
+            return;
+        }
+        let end = |sighting: &mut Sighting| {
+            sighting.is_done = true;
+            sighting.clone()
+        };
+        if let Some(sighting) = self.dispatch.with(&job.event, end) {
+            self.announcer.ended(&sighting);
+        }
+    }
+
+    /// The picture, unless the event's last ones have the same bytes.
+    fn unseen(&self, job: &Job, picture: Bytes, source: Source) -> Option<(Bytes, Source)> {
+        let has_seen = |sighting: &mut Sighting| sighting.has_seen(&picture);
+        if self.dispatch.with(&job.event, has_seen)? {
+            self.counts.picture("same");
+            return None;
+        }
+        Some((picture, source))
     }
 
     /// A picture that was not looked at yet, if there is one: the event's best frame, else the
@@ -161,14 +184,11 @@ impl Watch {
             1
         };
         for (picture, source) in pictures.into_iter().take(n) {
-            let Some(bytes) = self.ask(frigate, picture, job.asked).await else {
-                continue;
-            };
-            let is_new = |s: &mut Sighting| !s.has_seen(&bytes);
-            if self.dispatch.with(&job.event, is_new)? {
-                return Some((bytes, source));
+            let bytes = self.ask(frigate, picture, job.asked).await;
+            let found = bytes.and_then(|bytes| self.unseen(job, bytes, source));
+            if found.is_some() {
+                return found;
             }
-            self.counts.picture("same");
         }
         None
     }
@@ -280,7 +300,8 @@ impl Watch {
 
     /// Looks at who is enrolled, at the key and at the time, again and again.
     pub(super) async fn keep_house(self: Arc<Self>) {
-        let mut ticks = tokio::time::interval(TICK);
+        // Once was before the connection.
+        let mut ticks = tokio::time::interval_at(tokio::time::Instant::now() + TICK, TICK);
         loop {
             ticks.tick().await;
             let this = Arc::clone(&self);

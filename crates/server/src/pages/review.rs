@@ -50,7 +50,11 @@ pub(super) async fn ask(
             Some(person) => faces(album, person, question.candidate_cover)?,
             None => Vec::new(),
         };
-        let photo = album.face(question.face)?.photo;
+        // Nobody to show: the photo that a file names them in.
+        let photo = match candidate.is_empty() {
+            true => Some(album.face(question.face)?.photo),
+            false => None,
+        };
         Ok((Some((question, subject, candidate, photo)), questions.total))
     };
     let (question, total) = pages.album(read).await?;
@@ -87,10 +91,9 @@ pub(super) async fn ask(
                     h2 #ask { "Is this " (name) "?" }
                     div.sides {
                         (side(group, subject))
-                        @if candidate.is_empty() {
-                            (in_photo(name, *photo))
-                        } @else {
-                            (side(name, candidate))
+                        @match photo {
+                            Some(photo) => (in_photo(question, *photo)),
+                            None => (side(name, candidate)),
                         }
                     }
                     p.soft {
@@ -139,12 +142,18 @@ fn faces(
     Ok(first.into_iter().chain(others).take(N_SHOWN).collect())
 }
 
-/// The photo of which a file names somebody whom nobody here is called yet.
-fn in_photo(name: String, photo: PhotoId) -> Markup {
+/// The photo of which a file names somebody of whom there is no face yet.
+fn in_photo(question: &Question, photo: PhotoId) -> Markup {
+    let name = question.candidate_called();
     html! {
         section.side {
             h2 { (name) }
-            p.soft { "Nobody is called " (name) " yet." }
+            p.soft {
+                @match question.candidate {
+                    Some(_) => { "There is no face of " (name) " yet." }
+                    None => { "Nobody is called " (name) " yet." }
+                }
+            }
             a href={ "/photos/" (photo) } aria-label={ "The photo of which " (name) " is stated" } {
                 img src={ "/photos/" (photo) "/small.jpg" } alt="The photo" width="224";
             }
@@ -184,14 +193,8 @@ pub(super) async fn answer(
     // Grouping may change who is in a group: an answer counts only for the face that was shown.
     let _held = pages.hold_grouping().await;
     let is_open = move |album: &mut Album| {
-        let open = album
-            .questions(Page {
-                offset: 0,
-                limit: 1000,
-            })?
-            .items;
-        let is = |q: &Question| q.id == id && q.face == shown;
-        Ok(open.iter().any(is))
+        let question = album.question(id)?;
+        Ok(question.is_some_and(|question| question.face == shown))
     };
     if !pages.album(is_open).await? {
         return Ok(Redirect::to("/review?settled=true").into_response());

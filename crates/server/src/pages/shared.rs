@@ -205,9 +205,9 @@ fn row(frame: &Frame, link: &SharedLink, words: &str, times: &(String, String)) 
                     "made " (times.0)
                     @if link.with_names { ", with names" } @else { ", without names" }
                     @match (link.revoked_at_ms, open) {
-                        (Some(_), _) => { ", revoked" }
-                        (None, true) => { ", open until " (times.1) }
-                        (None, false) => { ", ended " (times.1) }
+                        (Some(at), _) if at < link.expires_at_ms => { ", revoked" }
+                        (_, true) => { ", open until " (times.1) }
+                        (_, false) => { ", ended " (times.1) }
                     }
                 }
             }

@@ -38,9 +38,8 @@ pub(super) struct Part {
 pub(super) async fn show(
     State(recognition): State<Arc<Recognition>>,
     Extension(service): Extension<Service>,
-    part: Result<Query<Part>, Problem>,
+    Query(part): Query<Part>,
 ) -> Result<Json<Log>, Problem> {
-    let Query(part) = part?;
     let (after, limit) = (part.after.unwrap_or(0), part.limit.unwrap_or(USUAL_LIMIT));
     if !(1..=MAX_LIMIT).contains(&limit) || after < 0 {
         let detail = format!(

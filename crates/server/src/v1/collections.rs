@@ -145,9 +145,8 @@ pub(super) async fn make(
 pub(super) async fn remove(
     State(recognition): State<Arc<Recognition>>,
     Extension(admin): Extension<Service>,
-    number: Result<Path<i64>, Problem>,
+    Path(number): Path<i64>,
 ) -> Result<Json<Removed>, Problem> {
-    let Path(number) = number?;
     let mut all = recognition.gallery().services().into_iter();
     let unknown = || Problem::new(Code::NotFound, "There is no such collection");
     let (service, _) = all.find(|(s, _)| s.id == number).ok_or_else(unknown)?;

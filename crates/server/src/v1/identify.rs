@@ -36,10 +36,10 @@ pub(super) struct Strictness {
 pub(super) async fn identify(
     State(recognition): State<Arc<Recognition>>,
     Extension(service): Extension<Service>,
-    strictness: Result<Query<Strictness>, Problem>,
+    Query(strictness): Query<Strictness>,
     image: Result<Bytes, BytesRejection>,
 ) -> Result<Json<Identified>, Problem> {
-    let (Query(strictness), image) = (strictness?, image?);
+    let image = image?;
     let fmr = strictness.fmr.unwrap_or(SAME_FMR);
     let threshold = recognition.engine().thresholds();
     let threshold = threshold.and_then(|t| t.at_fmr(fmr));

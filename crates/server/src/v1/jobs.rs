@@ -284,9 +284,8 @@ impl Jobs {
 pub(super) async fn show(
     State(jobs): State<Arc<Jobs>>,
     Extension(service): Extension<Service>,
-    id: Result<Path<String>, Problem>,
+    Path(id): Path<String>,
 ) -> Result<Json<Job>, Problem> {
-    let Path(id) = id?;
     let id = Uuid::parse_str(&id).ok();
     let table = jobs.table();
     let found = table

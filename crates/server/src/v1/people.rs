@@ -39,9 +39,9 @@ pub(super) async fn list(
 pub(super) async fn show(
     State(recognition): State<Arc<Recognition>>,
     Extension(service): Extension<Service>,
-    name: Result<Path<String>, Problem>,
+    Path(name): Path<String>,
 ) -> Result<Json<Person>, Problem> {
-    let name = named(name)?;
+    let name = normalized(&name);
     let found = recognition.gallery().person(service, &name);
     let (person, n_faces) = found.ok_or_else(unknown_person)?;
     Ok(Json(Person {
@@ -57,10 +57,10 @@ pub(super) async fn show(
 pub(super) async fn set(
     State(recognition): State<Arc<Recognition>>,
     Extension(service): Extension<Service>,
-    name: Result<Path<String>, Problem>,
+    Path(name): Path<String>,
     Parsed(given): Parsed<ConsentGiven>,
 ) -> Result<Json<Person>, Problem> {
-    let name = named(name)?;
+    let name = normalized(&name);
     check_name(&name)?;
     given.check()?;
     let consent = Consent {
@@ -90,9 +90,9 @@ pub(super) async fn set(
 pub(super) async fn erase(
     State(recognition): State<Arc<Recognition>>,
     Extension(service): Extension<Service>,
-    name: Result<Path<String>, Problem>,
+    Path(name): Path<String>,
 ) -> Result<Json<Erased>, Problem> {
-    let name = named(name)?;
+    let name = normalized(&name);
     let erase = recognition.stored(move |gallery| {
         let erased = gallery.erase_subject(service, &name)?;
         Ok(erased.map(|(name, n_faces)| Erased {
@@ -115,10 +115,10 @@ pub(super) async fn erase(
 pub(super) async fn enrol(
     State(recognition): State<Arc<Recognition>>,
     Extension(service): Extension<Service>,
-    name: Result<Path<String>, Problem>,
+    Path(name): Path<String>,
     image: Result<Bytes, BytesRejection>,
 ) -> Result<Json<Enrolled>, Problem> {
-    let (name, image) = (named(name)?, image?);
+    let (name, image) = (normalized(&name), image?);
     check_consent(&recognition, service, &name)?;
     let found = recognition.analyse(service, image.clone()).await?;
     let vector = enrolled_embedding(&recognition, &found.faces)?.to_vec();
@@ -136,11 +136,6 @@ fn check_name(name: &str) -> Result<(), Problem> {
         return Err(Problem::invalid(format!("{name:?}: {detail}")));
     }
     Ok(())
-}
-
-/// A name of a path, in the form in which names are kept.
-fn named(name: Result<Path<String>, Problem>) -> Result<String, Problem> {
-    Ok(normalized(&name?.0))
 }
 
 fn unknown_person() -> Problem {

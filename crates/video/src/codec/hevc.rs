@@ -21,6 +21,7 @@ pub(super) struct Decoder {
     length_size: Option<u8>,
     /// Times of samples whose pictures have not been shown: the first shown has the least.
     times: BinaryHeap<Reverse<u64>>,
+    max_pixels: u64,
 }
 
 impl Decoder {
@@ -31,6 +32,7 @@ impl Decoder {
             decoder: Box::new(limited(limits).with_display_order()),
             length_size: Some(length_size),
             times: BinaryHeap::new(),
+            max_pixels: limits.max_pixels,
         };
         for unit in units.iter().filter_map(|unit| rust_h265::parse_nal(unit)) {
             decoder.unit(&unit, &mut Vec::new())?;
@@ -44,6 +46,7 @@ impl Decoder {
             decoder: Box::new(limited(limits)),
             length_size: None,
             times: BinaryHeap::new(),
+            max_pixels: limits.max_pixels,
         }
     }
 
@@ -93,7 +96,9 @@ impl Decoder {
                 return Ok(true);
             }
             Err(DecodeError::Unsupported(what)) => what.to_string(),
-            Err(error @ DecodeError::ResourceLimit(_)) => error.to_string(),
+            Err(DecodeError::ResourceLimit(_)) => {
+                return Err(VideoError::TooManyPixels(self.max_pixels));
+            }
             Err(_) => return Ok(false),
         };
         Err(VideoError::Unsupported {

@@ -1,7 +1,7 @@
 //! Matroska and WebM (RFC 9559).
 
 use std::fs::File;
-use std::io::BufReader;
+use std::io::{self, BufReader, Read, Seek, SeekFrom};
 
 use fusiform_face::image::{Orientation, contain};
 use matroska_demuxer::{Frame, MatroskaFile as Demuxer, TrackType};
@@ -12,7 +12,7 @@ use crate::error::VideoError;
 use crate::limits::VideoLimits;
 
 pub(crate) struct MatroskaFile {
-    demuxer: Demuxer<BufReader<File>>,
+    demuxer: Demuxer<Near>,
     track: Track,
     number: u64,
     /// Nanoseconds of one unit of time.
@@ -28,7 +28,12 @@ impl MatroskaFile {
         file: BufReader<File>,
         limits: &VideoLimits,
     ) -> Result<MatroskaFile, VideoError> {
-        let demuxer = contained(|| Demuxer::open(file))?;
+        let near = Near {
+            size: file.get_ref().metadata()?.len(),
+            file,
+            most: limits.max_sample_bytes,
+        };
+        let demuxer = contained(|| Demuxer::open(near))?;
         let scale_ns = demuxer.info().timestamp_scale().get();
         let mut others = Vec::new();
         let mut chosen = None;
@@ -57,6 +62,7 @@ impl MatroskaFile {
             config: config.unwrap_or_default().to_vec(),
             orientation: Orientation::Upright,
             duration_ms: (duration_ns / 1e6) as u64,
+            shown_ms: 0..u64::MAX,
         };
         Ok(MatroskaFile {
             demuxer,
@@ -93,6 +99,48 @@ impl MatroskaFile {
             }));
         }
         Ok(None)
+    }
+}
+
+/// A file of which the demultiplexer, which allocates as much as is left of it, sees no more than
+/// the largest sample: a sparse file is as long as it says, whatever it holds.
+struct Near {
+    file: BufReader<File>,
+    size: u64,
+    most: u64,
+}
+
+impl Read for Near {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.file.read(buffer)
+    }
+}
+
+impl Seek for Near {
+    fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
+        let here = self.file.stream_position()?;
+        let to = match to {
+            SeekFrom::Start(to) => to,
+            SeekFrom::Current(ahead) => here.saturating_add_signed(ahead),
+            SeekFrom::End(ahead) => {
+                let end = self.size.saturating_add_signed(ahead);
+                end.min(here.saturating_add(self.most))
+            }
+        };
+        // The demultiplexer goes behind an element first and back into it then; one of unknown size
+        // (RFC 8794, 6.2), as live streams have, ends farther than a system can seek.
+        let to = to.min(self.size);
+        let ahead = i128::from(to) - i128::from(here);
+        match i64::try_from(ahead) {
+            // Keeps what is in the buffer.
+            Ok(ahead) => self.file.seek_relative(ahead)?,
+            Err(_) => _ = self.file.seek(SeekFrom::Start(to))?,
+        }
+        Ok(to)
+    }
+
+    fn stream_position(&mut self) -> io::Result<u64> {
+        self.file.stream_position()
     }
 }
 

@@ -3,6 +3,7 @@
 
 use std::fs::File;
 use std::io::{BufReader, Read, Seek, SeekFrom};
+use std::ops::Range;
 
 use fusiform_face::image::{Orientation, contain};
 use re_mp4::{Mp4, StsdBoxContent, TrackKind};
@@ -33,8 +34,18 @@ impl Mp4File {
         let parsed = contain(|| Mp4::read(&mut file, whole))
             .map_err(|why| VideoError::Container(format!("its tables contradict: {why}")))?
             .map_err(|error| VideoError::Container(error.to_string()))?;
-        let (track, samples) = video_track(&parsed)?;
-        let first = samples.iter().map(|s| s.composition_timestamp).min();
+        let (mut track, edit, samples) = video_track(&parsed)?;
+        let times = || samples.iter().map(|s| s.composition_timestamp);
+        let first = times().min();
+        if let (Some(edit), Some(first), Some(sample)) = (edit, first, samples.first()) {
+            let ms = |time: i64| milliseconds(time.abs_diff(first), sample.timescale);
+            // What is shown first counts, where the edit begins between two frames.
+            let shown = times().filter(|time| edit.contains(time)).min();
+            if let Some(shown) = shown {
+                let end = (edit.end > shown && edit.end < i64::MAX).then(|| ms(edit.end));
+                track.shown_ms = ms(shown)..end.unwrap_or(u64::MAX);
+            }
+        }
         Ok(Mp4File {
             file,
             track,
@@ -69,16 +80,63 @@ impl Mp4File {
             ));
         }
         let time = sample.composition_timestamp.abs_diff(self.first);
-        let time_ms = u128::from(time) * 1000 / u128::from(sample.timescale.max(1));
         Ok(Some(Sample {
             bytes,
-            time_ms: u64::try_from(time_ms).unwrap_or(u64::MAX),
+            time_ms: milliseconds(time, sample.timescale),
         }))
     }
 }
 
-/// The first track of moving pictures, and its samples.
-fn video_track(parsed: &Mp4) -> Result<(Track, Vec<re_mp4::Sample>), VideoError> {
+fn milliseconds(time: u64, timescale: u64) -> u64 {
+    let time_ms = u128::from(time) * 1000 / u128::from(timescale.max(1));
+    u64::try_from(time_ms).unwrap_or(u64::MAX)
+}
+
+/// Which times of a track are shown, by its edit list (ISO/IEC 14496-12, 8.6.6), in the track's
+/// units. Edits that only delay it change nothing here; of several the whole span counts.
+fn edited(parsed: &Mp4, trak: &re_mp4::TrakBox, track: &re_mp4::Track) -> Option<Range<i64>> {
+    let list = trak.edts.as_ref()?.elst.as_ref()?;
+    // The reader made the first time zero: edits count from the first sample's decoding, before the
+    // offsets of `ctts`. In fragments that is not known, and all is shown.
+    let first = track.samples.first().filter(|_| parsed.moofs.is_empty())?;
+    let offsets = trak
+        .mdia
+        .minf
+        .stbl
+        .ctts
+        .iter()
+        .flat_map(|ctts| &ctts.entries);
+    let least = offsets.map(|entry| i64::from(entry.sample_offset)).min();
+    let start_of_zero = -first.decode_timestamp - (-least.unwrap_or(0)).max(0);
+    let mut shown: Option<Range<i64>> = None;
+    for edit in &list.entries {
+        // -1, in 32 or 64 bits: nothing is shown for that long.
+        if edit.media_time == u64::MAX || edit.media_time == u64::from(u32::MAX) {
+            continue;
+        }
+        let start = i64::try_from(edit.media_time)
+            .ok()?
+            .checked_sub(start_of_zero)?;
+        // Zero, in fragmented files: to the end.
+        let length = u128::from(edit.segment_duration) * u128::from(track.timescale)
+            / u128::from(parsed.moov.mvhd.timescale.max(1));
+        let end = match length {
+            0 => i64::MAX,
+            length => start.saturating_add(i64::try_from(length).unwrap_or(i64::MAX)),
+        };
+        shown = Some(match shown {
+            None => start..end,
+            Some(known) => known.start.min(start)..known.end.max(end),
+        });
+    }
+    shown
+}
+
+/// A track, which of its times are shown, and its samples.
+type Chosen = (Track, Option<Range<i64>>, Vec<re_mp4::Sample>);
+
+/// The first track of moving pictures.
+fn video_track(parsed: &Mp4) -> Result<Chosen, VideoError> {
     let mut others = Vec::new();
     for found in parsed.tracks().values() {
         let trak = found.trak(parsed);
@@ -113,15 +171,17 @@ fn video_track(parsed: &Mp4) -> Result<(Track, Vec<re_mp4::Sample>), VideoError>
             (0, -1, 1, 0) => 8,
             _ => 1,
         };
-        let duration = u128::from(found.duration) * 1000 / u128::from(found.timescale.max(1));
         let track = Track {
             codec,
             config: found.raw_codec_config(parsed).unwrap_or_default(),
             orientation: Orientation::from_exif(orientation).unwrap_or(Orientation::Upright),
-            duration_ms: u64::try_from(duration).unwrap_or(u64::MAX),
+            duration_ms: milliseconds(found.duration, found.timescale),
+            shown_ms: 0..u64::MAX,
         };
-        return Ok((track, found.samples.clone()));
+        let edit = edited(parsed, trak, found);
+        return Ok((track, edit, found.samples.clone()));
     }
+    others.retain(|name| !name.is_empty());
     Err(VideoError::NoVideo(match others.is_empty() {
         true => "an empty list of tracks".to_owned(),
         false => others.join(", "),

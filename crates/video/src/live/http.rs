@@ -9,10 +9,10 @@ use hyper::body::Incoming;
 use hyper::header::CONTENT_TYPE;
 use hyper::{Response, StatusCode};
 
-use super::LiveOptions;
 use super::address::Address;
 use super::client::{Client, chain};
 use super::error::LiveError;
+use super::options::LiveOptions;
 use super::parts::{MalformedParts, Parts};
 use super::sink::Sink;
 

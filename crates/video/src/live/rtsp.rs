@@ -7,9 +7,9 @@ use futures_util::StreamExt;
 use retina::client::{Credentials, PlayOptions, Session, SessionOptions, SetupOptions};
 use retina::codec::{CodecItem, FrameFormat};
 
-use super::LiveOptions;
 use super::address::Address;
 use super::error::LiveError;
+use super::options::LiveOptions;
 use super::sink::Sink;
 use crate::codec::Codec;
 

@@ -10,8 +10,9 @@ use fusiform_face::image::contain;
 use tokio::sync::watch;
 
 use super::error::LiveError;
+use super::options::LiveOptions;
 use super::picture::{LivePicture, Pixels};
-use super::{LiveOptions, Shared};
+use super::state::Shared;
 use crate::codec::{Codec, Decoder};
 use crate::error::VideoError;
 use crate::limits::VideoLimits;
@@ -197,8 +198,8 @@ impl Decoding {
             received,
         } = coded;
         let known = self.decoder.take().filter(|(known, _)| known == codec);
-        let fresh = || (*codec, Decoder::live(*codec, &self.limits));
-        let (_, decoder) = self.decoder.insert(known.unwrap_or_else(fresh));
+        let fresh = || Ok::<_, VideoError>((*codec, Decoder::live(*codec, &self.limits)?));
+        let (_, decoder) = self.decoder.insert(known.map_or_else(fresh, Ok)?);
         let pictures = decoder.decode(bytes, 0)?;
         let n_damaged = decoder.damaged();
         let new = n_damaged.saturating_sub(self.n_damaged);

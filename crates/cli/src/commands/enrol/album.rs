@@ -6,10 +6,10 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use anyhow::{Context as _, Result, bail, ensure};
+use fusiform::Face;
 use fusiform::album::{Album, MAX_PAGE, Page, PeopleFilter, PersonId, PersonPhoto};
 use fusiform::image::encode_png;
 use fusiform::verify::SAME_FMR;
-use fusiform::{AnalyseOptions, Face};
 use rayon::prelude::*;
 
 use super::answer::{Answer, Problem, Row};
@@ -18,7 +18,6 @@ use crate::args::EnrolArgs;
 use crate::commands::scan::stop_on_ctrl_c;
 use crate::context::shown;
 use crate::question::Questions;
-use crate::remedy::explain;
 
 /// Shared area over joint area from which on a face found now is the one in the album.
 const SAME_IOU: f32 = 0.5;
@@ -160,16 +159,7 @@ fn take(
                 path.unwrap_or_default(),
                 face.quality
             );
-            let taken = looked.and_then(|looked| enrolment.take(&mut row, &picture, looked));
-            match taken {
-                Ok(_) => {}
-                Err(e) if e.is::<fusiform_gallery::Error>() => return Err(e.context(picture)),
-                Err(e) => answer.problems.push(Problem {
-                    person: row.name.clone(),
-                    picture: Some(picture),
-                    problem: explain(&e),
-                }),
-            }
+            enrolment.record(&mut row, picture, looked, answer)?;
         }
     }
     if row.enrolled + row.there == 0 && !stop.load(Ordering::Relaxed) {
@@ -189,9 +179,8 @@ fn look(enrolment: &Enrolment<'_>, wanted: &PersonPhoto) -> Result<Looked> {
     let bytes = paths.map(|path| enrolment.context.read_photo(path));
     let bytes = bytes.reduce(|first, next| first.or(next));
     let bytes = bytes.context("its photo has no file")??;
-    let photo = enrolment
-        .engine
-        .analyse(&bytes, &AnalyseOptions::default())?;
+    let options = enrolment.engine.usual_options();
+    let photo = enrolment.engine.analyse(&bytes, &options)?;
     let iou = |face: &&Face| face.bbox.iou(&wanted.bbox);
     let by_iou = |a: &&Face, b: &&Face| iou(a).total_cmp(&iou(b));
     let face = photo.faces.iter().max_by(by_iou);

@@ -147,8 +147,10 @@ impl fmt::Display for Shown<'_> {
             None => f.write_str("until erased"),
             Some(end) => {
                 // The end of a day is the first instant of the next.
-                let (year, month, day) = date_of(end - 1);
-                write!(f, "to {year:04}-{month:02}-{day:02}")
+                match date_of(end.saturating_sub(1)) {
+                    Some(day) => write!(f, "to {day}"),
+                    None => f.write_str("to a day beyond the year 9999"),
+                }
             }
         }
     }

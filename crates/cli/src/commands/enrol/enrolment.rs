@@ -2,14 +2,16 @@
 //! examples that are there once, or why not.
 
 use anyhow::{Result, ensure};
-use fusiform::{AnalyseOptions, Engine, one_clear_face};
+use fusiform::{Engine, one_clear_face};
 use fusiform_gallery::{Consent, Gallery, Lock, Service, Uuid, name_key};
 
 use super::answer::{Answer, Problem, Row, Shown};
 use crate::context::Context;
+use crate::remedy::explain;
 
 /// What names may hold that the service's own API takes.
 const MAX_NAME_CHARS: usize = 50;
+
 /// A picture that shows one face.
 pub(super) struct Picture {
     /// None in a dry run.
@@ -120,7 +122,8 @@ impl Enrolment<'_> {
         if let Some(holder) = holder {
             return Ok(Looked::There(holder));
         }
-        let photo = self.engine.analyse(&bytes, &AnalyseOptions::default())?;
+        let options = self.engine.usual_options();
+        let photo = self.engine.analyse(&bytes, &options)?;
         let take_largest = self.context.config.serve.enrol_largest;
         let face = one_clear_face(&photo.faces, take_largest)?;
         Ok(Looked::Shows(Picture {
@@ -130,8 +133,33 @@ impl Enrolment<'_> {
         }))
     }
 
-    /// Stores what was seen and counts it in the person's row; `true` if a face was added.
-    pub(super) fn take(&self, row: &mut Row, shown: &str, looked: Looked) -> Result<bool> {
+    /// Stores what was seen and counts it in the person's row; what cannot be stored is a problem of
+    /// its picture.
+    ///
+    /// # Errors
+    /// If the vault fails: the picture is not to blame, and the next one would fail alike.
+    pub(super) fn record(
+        &self,
+        row: &mut Row,
+        picture: String,
+        looked: Result<Looked>,
+        answer: &mut Answer,
+    ) -> Result<()> {
+        match looked.and_then(|looked| self.take(row, &picture, looked)) {
+            Ok(()) => Ok(()),
+            Err(e) if e.is::<fusiform_gallery::Error>() => Err(e.context(picture)),
+            Err(e) => {
+                answer.problems.push(Problem {
+                    person: row.name.clone(),
+                    picture: Some(picture),
+                    problem: explain(&e),
+                });
+                Ok(())
+            }
+        }
+    }
+
+    fn take(&self, row: &mut Row, shown: &str, looked: Looked) -> Result<()> {
         let elsewhere = |name: &str| {
             ensure!(
                 name_key(name) == name_key(&row.name),
@@ -144,7 +172,7 @@ impl Enrolment<'_> {
             Looked::There(holder) => {
                 elsewhere(&holder)?;
                 row.there += 1;
-                return Ok(false);
+                return Ok(());
             }
             Looked::Shows(picture) => picture,
         };
@@ -159,11 +187,11 @@ impl Enrolment<'_> {
                     elsewhere(&example.subject)?;
                 }
                 row.there += 1;
-                return Ok(false);
+                return Ok(());
             }
         }
         row.enrolled += 1;
         row.pictures.push(shown.to_owned());
-        Ok(true)
+        Ok(())
     }
 }

@@ -18,7 +18,6 @@ use super::enrolment::Enrolment;
 use crate::args::{EnrolArgs, FolderOf};
 use crate::commands::scan::stop_on_ctrl_c;
 use crate::context::shown;
-use crate::remedy::explain;
 
 /// Pictures in memory at once, for each thread.
 const PICTURES_PER_THREAD: usize = 4;
@@ -76,17 +75,7 @@ pub(super) fn enrol(
         })?;
         for ((row, path), looked) in batch.iter().zip(looked) {
             let (row, picture) = (&mut rows[*row], shown(path));
-            let taken = looked.and_then(|looked| enrolment.take(row, &picture, looked));
-            match taken {
-                Ok(_) => {}
-                // The picture is not to blame, and the next one would fail alike.
-                Err(e) if e.is::<fusiform_gallery::Error>() => return Err(e.context(picture)),
-                Err(e) => answer.problems.push(Problem {
-                    person: row.name.clone(),
-                    picture: Some(picture),
-                    problem: explain(&e),
-                }),
-            }
+            enrolment.record(row, picture, looked, answer)?;
         }
     }
     bar.finish_and_clear();

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, ensure};
-use fusiform_server::{ImmichSettings, Settings};
+use fusiform_server::{BrokerAddress, ImmichSettings, Settings, http_address};
 use toml::{Table, Value};
 
 use crate::args::SetupArgs;
@@ -238,7 +238,7 @@ impl Answers {
             let password = questions.ask(question, "")?;
             self.broker_password = Some(password).filter(|password| !password.is_empty());
         }
-        if broker.starts_with("mqtts:") {
+        if BrokerAddress::parse(&broker).is_ok_and(|broker| broker.tls) {
             let file = usual(self, "serve.mqtt.ca_file", "");
             let question = "File with the certificate of your own authority (empty: a public one)";
             let file = questions.ask(question, &file)?;
@@ -332,17 +332,8 @@ fn socket_address(text: &str) -> Result<SocketAddr, String> {
 
 /// An address of a server on this machine or its network, without a slash at its end.
 fn plain_url(text: &str) -> Result<String, String> {
-    let host = text.strip_prefix("http://").unwrap_or_default();
-    let host = host.trim_end_matches('/');
-    match host.is_empty() || host.contains(|c: char| c.is_whitespace() || c == '@') {
-        true if text.starts_with("https://") => Err(format!(
-            "{text:?}: http is wanted; both are on this machine or its network"
-        )),
-        true => Err(format!(
-            "{text:?} is not an address such as http://host:5000"
-        )),
-        false => Ok(text.trim_end_matches('/').to_owned()),
-    }
+    let good = http_address(text, "http://host:5000").map_err(|e| e.to_string());
+    good.map(|_| text.trim_end_matches('/').to_owned())
 }
 
 /// As [`plain_url`], or nothing.
@@ -354,17 +345,8 @@ fn forward_url(text: &str) -> Result<String, String> {
 }
 
 fn broker_url(text: &str) -> Result<String, String> {
-    let wrong = || format!("{text:?} is not an address such as mqtt://host:1883");
-    let (scheme, host) = text.split_once("://").ok_or_else(wrong)?;
-    let host = host.trim_end_matches('/');
-    let good = !host.is_empty() && !host.contains(|c: char| c.is_whitespace() || c == '/');
-    match scheme {
-        "mqtt" | "mqtts" if good && !host.contains('@') => Ok(format!("{scheme}://{host}")),
-        "mqtt" | "mqtts" if host.contains('@') => Err(format!(
-            "{scheme}://…@…: user and password are given apart from the address"
-        )),
-        _ => Err(wrong()),
-    }
+    let good = BrokerAddress::parse(text).map_err(|e| e.to_string());
+    good.map(|_| text.trim_end_matches('/').to_owned())
 }
 
 #[cfg(test)]

@@ -5,7 +5,9 @@ use std::io;
 use std::net::{SocketAddr, TcpListener, TcpStream, ToSocketAddrs};
 use std::time::Duration;
 
-use fusiform_server::{MqttSettings, Settings, try_broker};
+use fusiform_server::{
+    BrokerAddress, MqttSettings, Settings, http_address, try_broker, without_login,
+};
 use serde::Serialize;
 
 use crate::secret_file::first_line;
@@ -44,19 +46,23 @@ impl Check {
 pub(super) fn try_all(settings: &Settings, server_runs: bool) -> Vec<Check> {
     let mut checks = Vec::new();
     if !server_runs {
+        // All at once, as the server has them.
+        let mut held = Vec::new();
         for (what, listen) in listeners(settings) {
-            checks.push(Check::of(what, listen.to_string(), free(listen)));
+            let free = hold(what, listen, &mut held);
+            checks.push(Check::of(what, listen.to_string(), free));
         }
     }
     let forward = settings.immich.as_ref().and_then(|i| i.forward.as_deref());
     if let Some(url) = forward {
         let what = "Immich's machine learning";
-        checks.push(Check::of(what, url, immich(url)));
+        checks.push(Check::of(what, without_login(url), immich(url)));
     }
     if let Some(mqtt) = &settings.mqtt {
-        checks.push(Check::of("MQTT broker", &mqtt.broker, broker(mqtt)));
+        let at = without_login(&mqtt.broker);
+        checks.push(Check::of("MQTT broker", at, broker(mqtt)));
         if let Some(url) = &mqtt.frigate.url {
-            checks.push(Check::of("Frigate", url, frigate(url)));
+            checks.push(Check::of("Frigate", without_login(url), frigate(url)));
         }
     }
     checks
@@ -86,23 +92,38 @@ fn listeners(settings: &Settings) -> Vec<(&'static str, SocketAddr)> {
     all
 }
 
-fn free(listen: SocketAddr) -> Result<String, String> {
+fn hold(
+    what: &'static str,
+    listen: SocketAddr,
+    held: &mut Vec<(&'static str, TcpListener)>,
+) -> Result<String, String> {
+    let port = listen.port();
     match TcpListener::bind(listen) {
-        Ok(_) => Ok("free".into()),
+        Ok(listener) => {
+            held.push((what, listener));
+            Ok("free".into())
+        }
         Err(e) => Err(match e.kind() {
-            io::ErrorKind::AddrInUse => format!(
-                "another program listens on port {} already: end it, or give another port",
-                listen.port()
-            ),
+            io::ErrorKind::AddrInUse => {
+                let of_port = |(_, listener): &&(_, TcpListener)| {
+                    listener.local_addr().is_ok_and(|at| at.port() == port)
+                };
+                match held.iter().find(of_port) {
+                    Some((other, _)) => format!("{other} have port {port}: give another port"),
+                    None => format!(
+                        "another program listens on port {port} already: end it, or give another \
+                         port"
+                    ),
+                }
+            }
             io::ErrorKind::AddrNotAvailable => format!(
                 "{} is no address of this machine: 127.0.0.1 is this machine alone, 0.0.0.0 all of \
                  its addresses",
                 listen.ip()
             ),
-            io::ErrorKind::PermissionDenied => format!(
-                "port {} may not be used by this user: give one from 1024 on",
-                listen.port()
-            ),
+            io::ErrorKind::PermissionDenied => {
+                format!("port {port} may not be used by this user: give one from 1024 on")
+            }
             _ => e.to_string(),
         }),
     }
@@ -139,10 +160,10 @@ fn frigate(url: &str) -> Result<String, String> {
 
 /// Status and beginning of an answer.
 fn get(url: &str) -> Result<(u16, String), String> {
-    let (scheme, rest) = url.split_once("://").unwrap_or(("http", url));
-    let host = rest.split('/').next().unwrap_or_default();
+    let uri = http_address(url, "http://host:5000").map_err(|e| e.to_string())?;
     // The client would say in the system's words that there is no such host.
-    addresses(host, if scheme == "https" { 443 } else { 80 })?;
+    let host = uri.host().unwrap_or_default();
+    addresses(host, uri.port_u16().unwrap_or(80))?;
     let settings = ureq::Agent::config_builder()
         .timeout_global(Some(PATIENCE))
         .http_status_as_error(false)
@@ -164,7 +185,8 @@ fn get(url: &str) -> Result<(u16, String), String> {
 
 /// Whether a broker lets this user in.
 fn broker(mqtt: &MqttSettings) -> Result<String, String> {
-    reach(&mqtt.broker)?;
+    let address = BrokerAddress::parse(&mqtt.broker).map_err(|e| e.to_string())?;
+    reach(&address)?;
     let password = mqtt.password_file.as_deref().map(first_line).transpose();
     let password = password.map_err(|e| format!("{e:#}"))?;
     try_broker(mqtt, password.as_deref()).map_err(|why| {
@@ -181,10 +203,8 @@ fn broker(mqtt: &MqttSettings) -> Result<String, String> {
 }
 
 /// Whether anything listens where a broker should be.
-fn reach(broker: &str) -> Result<(), String> {
-    let (scheme, host) = broker.split_once("://").unwrap_or(("mqtt", broker));
-    let usual_port = if scheme == "mqtts" { 8883 } else { 1883 };
-    let addresses = addresses(host, usual_port)?;
+fn reach(broker: &BrokerAddress) -> Result<(), String> {
+    let addresses = addresses(&broker.host, broker.port)?;
     let mut problem = unknown_host();
     for address in addresses {
         match TcpStream::connect_timeout(&address, PATIENCE) {
@@ -196,15 +216,9 @@ fn reach(broker: &str) -> Result<(), String> {
 }
 
 /// What a name and port stand for.
-fn addresses(host: &str, usual_port: u16) -> Result<Vec<SocketAddr>, String> {
-    let port = |text: &str| text.parse::<u16>().is_ok();
-    let has_port = host.rsplit_once(':').is_some_and(|(_, last)| port(last));
-    let with_port = match has_port {
-        true => host.to_owned(),
-        false => format!("{host}:{usual_port}"),
-    };
-    let found = with_port.to_socket_addrs().map_err(|_| unknown_host())?;
-    Ok(found.collect())
+fn addresses(host: &str, port: u16) -> Result<Vec<SocketAddr>, String> {
+    let found = format!("{host}:{port}").to_socket_addrs();
+    Ok(found.map_err(|_| unknown_host())?.collect())
 }
 
 fn unknown_host() -> String {

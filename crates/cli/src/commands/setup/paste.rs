@@ -6,8 +6,6 @@ use std::net::SocketAddr;
 use fusiform_server::Settings;
 use serde::Serialize;
 
-use super::answers::Answers;
-
 /// What to do in one program.
 #[derive(Debug, Serialize)]
 pub(super) struct Paste {
@@ -18,21 +16,21 @@ pub(super) struct Paste {
 /// Keys that are typed into other programs.
 #[derive(Debug, Default)]
 pub(super) struct Keys {
-    pub(super) recognition: Option<String>,
+    pub(super) recognition: Vec<String>,
     pub(super) nextcloud: Option<String>,
 }
 
 /// In the order in which they are done.
-pub(super) fn paste(
-    settings: &Settings,
-    answers: &Answers,
-    keys: &Keys,
-    distance: Option<(f64, f64)>,
-) -> Vec<Paste> {
+pub(super) fn paste(settings: &Settings, keys: &Keys, distance: Option<(f64, f64)>) -> Vec<Paste> {
     let mut all = Vec::new();
     let mut add = |program, lines| all.push(Paste { program, lines });
     if settings.pages {
-        add("browser", vec![format!("open {}/", url(settings.listen))]);
+        let scheme = match settings.tls_cert {
+            Some(_) => "https",
+            None => "http",
+        };
+        let at = format!("{scheme}://{}/", at(settings.listen));
+        add("browser", vec![format!("open {at}")]);
     }
     if let Some(immich) = &settings.immich {
         let mut lines = vec![format!(
@@ -67,21 +65,22 @@ pub(super) fn paste(
         ];
         add("DeepStack's client", lines);
     }
-    if let Some(broker) = answers.text("serve.mqtt.broker") {
-        let mut lines = vec![format!("nothing: names come as fusiform/... at {broker}")];
-        if answers.text("serve.mqtt.compat").is_some() {
+    if let Some(mqtt) = &settings.mqtt {
+        let (prefix, broker) = (&mqtt.topic_prefix, &mqtt.broker);
+        let mut lines = vec![format!("nothing: names come as {prefix}/... at {broker}")];
+        if mqtt.double_take {
             lines.push("Double Take's topics go on; stop Double Take itself".into());
         }
-        if answers.text("serve.mqtt.home_assistant") != Some("") {
+        if mqtt.home_assistant.is_some() {
             lines.push("Home Assistant finds people and cameras by itself (MQTT discovery)".into());
         }
         add("Frigate, Home Assistant", lines);
     }
-    if let Some(key) = &keys.recognition {
-        let lines = vec![
-            format!("x-api-key: {key}"),
-            "fusiform enrol DIR --basis consent --expires 365d   # a folder per person".into(),
-        ];
+    if !keys.recognition.is_empty() {
+        let each = keys.recognition.iter();
+        let mut lines: Vec<String> = each.map(|key| format!("x-api-key: {key}")).collect();
+        let enrol = "fusiform enrol DIR --basis consent --expires 365d   # a folder per person";
+        lines.push(enrol.into());
         add("people to recognise", lines);
     }
     add("this machine", vec!["fusiform serve".into()]);
@@ -90,7 +89,11 @@ pub(super) fn paste(
 
 /// What a program can be given as the address of this one.
 fn url(listen: SocketAddr) -> String {
-    format!("http://{}:{}", host(listen), listen.port())
+    format!("http://{}", at(listen))
+}
+
+fn at(listen: SocketAddr) -> String {
+    format!("{}:{}", host(listen), listen.port())
 }
 
 fn host(listen: SocketAddr) -> String {

@@ -5,7 +5,7 @@ use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Context as _, Result};
 use toml::{Table, Value};
 
 const HEAD: &str = "\
@@ -164,10 +164,9 @@ pub(super) fn in_the_way(file: &Path) -> String {
 }
 
 /// Writes the file in one step. One that is there is kept beside it, under the name that is
-/// returned, and only replaced by force.
-pub(super) fn write(file: &Path, text: &str, force: bool) -> Result<Option<PathBuf>> {
+/// returned.
+pub(super) fn write(file: &Path, text: &str) -> Result<Option<PathBuf>> {
     let of_file = || file.display().to_string();
-    ensure!(force || !file.exists(), in_the_way(file));
     if let Some(dir) = file.parent().filter(|dir| !dir.as_os_str().is_empty()) {
         fs::create_dir_all(dir).with_context(|| dir.display().to_string())?;
     }

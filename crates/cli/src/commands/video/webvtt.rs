@@ -48,13 +48,14 @@ fn escaped(name: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::commands::known_people::Who;
 
     #[test]
     fn names_are_text_and_times_have_hours() {
         let seen = Seen {
             start_ms: 3_723_004,
             end_ms: 3_723_004,
-            person: 1,
+            who: Who::Catalogue(1),
             name: "Ida --> <b>\nX".to_owned(),
             similarity: 0.7,
             best_ms: 0,

@@ -1,121 +1,11 @@
-//! Frames of clips that ffmpeg wrote, compared with ffmpeg's own decoding: to the bit as stored,
-//! within one level as RGB. Needs ffmpeg with libx264 and libx265.
+//! H.264 and H.265, decoded here.
 
-use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::path::Path;
 use std::time::Duration;
 
-use fusiform_video::{Codec, Picture, Video, VideoError, VideoInfo, VideoLimits};
+use fusiform_video::{Codec, Video, VideoError, VideoLimits};
 
-/// Runs ffmpeg; `None` where there is none, and the calling test is listed as skipped.
-#[track_caller]
-fn ffmpeg(arguments: &[&str]) -> Option<Vec<u8>> {
-    let done = Command::new("ffmpeg")
-        .args(["-v", "error", "-y", "-nostdin"])
-        .args(arguments)
-        .output();
-    let done = match done {
-        Ok(done) => done,
-        Err(_) => {
-            fusiform_skips::skip("no ffmpeg", "install Debian's package ffmpeg");
-            return None;
-        }
-    };
-    let said = String::from_utf8_lossy(&done.stderr);
-    assert!(done.status.success(), "ffmpeg {arguments:?}: {said}");
-    Some(done.stdout)
-}
-
-fn open(path: &Path) -> (VideoInfo, Vec<Picture>) {
-    let video = Video::open(path, &VideoLimits::default()).expect("a video");
-    let info = video.info().clone();
-    let mut pictures = video.pictures();
-    let all = pictures.by_ref().map(|p| p.expect("a picture")).collect();
-    assert_eq!(pictures.damaged(), 0);
-    (info, all)
-}
-
-fn as_text(path: &Path) -> &str {
-    path.to_str().expect("a path in UTF-8")
-}
-
-/// Planes and times are ffmpeg's.
-fn compare(path: &Path, pictures: &[Picture]) -> Option<()> {
-    let stored = [
-        "-noautorotate",
-        "-i",
-        as_text(path),
-        "-map",
-        "0:v:0",
-        "-fps_mode",
-        "passthrough",
-    ];
-    let raw = ffmpeg(&[&stored[..], &["-pix_fmt", "yuv420p", "-f", "rawvideo", "-"]].concat())?;
-    let first = &pictures[0].planes;
-    let size = first.y.len() + first.cb.len() + first.cr.len();
-    assert_eq!(raw.len(), size * pictures.len(), "{}", path.display());
-    for (n, (picture, wanted)) in pictures.iter().zip(raw.chunks(size)).enumerate() {
-        let found = [
-            &picture.planes.y[..],
-            &picture.planes.cb,
-            &picture.planes.cr,
-        ]
-        .concat();
-        assert!(found == wanted, "{}: picture {n}", path.display());
-    }
-    let times = Command::new("ffprobe")
-        .args([
-            "-v",
-            "error",
-            "-select_streams",
-            "v:0",
-            "-show_entries",
-            "frame=pts_time",
-        ])
-        .args(["-of", "csv=p=0", as_text(path)])
-        .output()
-        .expect("ffprobe");
-    let times: Vec<f64> = String::from_utf8_lossy(&times.stdout)
-        .lines()
-        .filter(|line| !line.is_empty())
-        .map(|line| line.trim_matches(',').parse().expect("a time"))
-        .collect();
-    let found: Vec<f64> = pictures.iter().map(|p| p.time_ms as f64 / 1000.0).collect();
-    let wanted: Vec<f64> = times.iter().map(|time| time - times[0]).collect();
-    let off = found.iter().zip(&wanted).map(|(a, b)| (a - b).abs());
-    let is_near = found.len() == wanted.len() && off.fold(0.0, f64::max) < 0.002;
-    assert!(is_near, "{}: {found:?} and not {wanted:?}", path.display());
-    Some(())
-}
-
-/// A moving test picture, written by ffmpeg.
-#[track_caller]
-fn clip(folder: &Path, name: &str, coding: &[&str]) -> Option<PathBuf> {
-    let path = folder.join(name);
-    let source = "testsrc2=size=324x244:rate=25:duration=2";
-    let input = [
-        "-f",
-        "lavfi",
-        "-i",
-        source,
-        "-f",
-        "lavfi",
-        "-i",
-        "sine=duration=2",
-    ];
-    ffmpeg(&[&input[..], coding, &[as_text(&path)]].concat())?;
-    Some(path)
-}
-
-const X264: [&str; 4] = ["-c:v", "libx264", "-pix_fmt", "yuv420p"];
-const X265: [&str; 6] = [
-    "-c:v",
-    "libx265",
-    "-x265-params",
-    "log-level=none",
-    "-pix_fmt",
-    "yuv420p",
-];
+use super::clips::{X264, X265, as_text, clip, compare, compare_stored, ffmpeg, open};
 
 #[test]
 fn frames_are_ffmpegs_to_the_bit() {
@@ -150,6 +40,12 @@ fn frames_are_ffmpegs_to_the_bit() {
             with(&X265, &["-tag:v", "hev1", "-bf", "4"]),
         ),
         ("main.mkv", Codec::H265, with(&X265, &[])),
+        // Segment and clusters of unknown size.
+        (
+            "live.mkv",
+            Codec::H264,
+            with(&X264, &["-f", "matroska", "-live", "1"]),
+        ),
     ] {
         let Some(path) = clip(folder.path(), name, &coding) else {
             return;
@@ -159,6 +55,136 @@ fn frames_are_ffmpegs_to_the_bit() {
         assert_eq!(pictures.len(), 50, "{name}");
         compare(&path, &pictures);
     }
+}
+
+#[test]
+fn depths_colours_and_orders_are_ffmpegs_to_the_bit() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let x264 = ["-c:v", "libx264", "-pix_fmt"];
+    let x265 = [
+        "-c:v",
+        "libx265",
+        "-x265-params",
+        "log-level=none",
+        "-pix_fmt",
+    ];
+    let with = |coding: &[&'static str], more: &[&'static str]| [coding, more].concat();
+    // Every other frame 40 ms later than it would be.
+    let uneven = "setpts=N/25/TB+mod(N\\,2)*0.02/TB";
+    for (name, pixels, coding) in [
+        ("deep.mp4", "yuv420p10le", with(&x264, &["yuv420p10le"])),
+        ("wide.mp4", "yuv422p", with(&x264, &["yuv422p"])),
+        (
+            "wide-deep.mkv",
+            "yuv422p10le",
+            with(&x264, &["yuv422p10le"]),
+        ),
+        ("deep-5.mp4", "yuv420p10le", with(&x265, &["yuv420p10le"])),
+        ("full-5.mkv", "yuv444p", with(&x265, &["yuv444p"])),
+        (
+            "open.mp4",
+            "yuv420p",
+            with(
+                &x264,
+                &[
+                    "yuv420p",
+                    "-g",
+                    "12",
+                    "-bf",
+                    "4",
+                    "-x264-params",
+                    "open-gop=1",
+                ],
+            ),
+        ),
+        (
+            "uneven.mp4",
+            "yuv420p",
+            with(&x264, &["yuv420p", "-vf", uneven, "-vsync", "0"]),
+        ),
+        (
+            "uneven.mkv",
+            "yuv420p",
+            with(&x265, &["yuv420p", "-vf", uneven, "-vsync", "0"]),
+        ),
+        (
+            "odd.mp4",
+            "yuv420p",
+            with(&x264, &["yuv420p", "-vf", "scale=318:242"]),
+        ),
+        (
+            "faststart.mov",
+            "yuv420p",
+            with(&x265, &["yuv420p", "-movflags", "+faststart"]),
+        ),
+    ] {
+        let Some(path) = clip(folder.path(), name, &coding) else {
+            return;
+        };
+        let (_, pictures) = open(&path);
+        assert_eq!(pictures.len(), 50, "{name}");
+        compare_stored(&path, &pictures, pixels);
+    }
+}
+
+#[test]
+fn what_an_edit_list_leaves_out_is_not_shown() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let coding = [&X264[..], &["-g", "10", "-bf", "2"]].concat();
+    let Some(whole) = clip(folder.path(), "whole.mp4", &coding) else {
+        return;
+    };
+    for (name, from, length) in [("a.mp4", "0.7", "0.8"), ("b.mov", "1.24", "0.5")] {
+        let cut = folder.path().join(name);
+        let copy = [
+            "-ss",
+            from,
+            "-i",
+            as_text(&whole),
+            "-t",
+            length,
+            "-c",
+            "copy",
+        ];
+        ffmpeg(&[&copy[..], &[as_text(&cut)]].concat()).expect("ffmpeg was here before");
+        let (_, pictures) = open(&cut);
+        compare(&cut, &pictures);
+        assert!(pictures.len() < 30, "{name}: {}", pictures.len());
+    }
+}
+
+#[test]
+fn a_sparse_file_takes_no_more_memory_than_its_limits() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let Some(path) = clip(folder.path(), "good.mkv", &X264) else {
+        return;
+    };
+    let mut bytes = std::fs::read(&path).expect("a file");
+    // The last block in a cluster of unknown size, of 8 TB, in a file that is as long: more than any
+    // machine has.
+    let size = 8u64 << 40;
+    bytes.extend([
+        0x1f, 0x43, 0xb6, 0x75, 0x01, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff,
+    ]);
+    bytes.extend([0xe7, 0x81, 0x00, 0xa3]);
+    bytes.extend((1 << 56 | size).to_be_bytes());
+    bytes.extend([0x81, 0x00, 0x00, 0x80]);
+    let sparse = folder.path().join("sparse.mkv");
+    std::fs::write(&sparse, &bytes).expect("a file");
+    let file = std::fs::OpenOptions::new().write(true).open(&sparse);
+    let grown = file.and_then(|file| file.set_len(bytes.len() as u64 + size));
+    if grown.is_err() {
+        fusiform_skips::skip("no sparse files of 8 TB", "use a file system that has them");
+        return;
+    }
+    let video = Video::open(&sparse, &VideoLimits::default()).expect("a video");
+    let seen: Vec<_> = video.pictures().collect();
+    assert_eq!(seen.iter().filter(|p| p.is_ok()).count(), 50);
+    let last = seen.last().map(|p| p.as_ref().map(|p| p.time_ms));
+    assert!(
+        matches!(last, Some(Err(VideoError::Container(_)))),
+        "{last:?}"
+    );
 }
 
 #[test]
@@ -249,6 +275,11 @@ fn what_is_not_decoded_is_named() {
         said,
         "a frame of so many pixels: 86016 is more than the limit of 76800"
     );
+    let five = clip(folder.path(), "five.mp4", &X265).expect("a clip");
+    assert!(matches!(
+        refused(&five, &small),
+        VideoError::TooManyPixels(76800)
+    ));
     let few = VideoLimits {
         max_samples: 49,
         ..VideoLimits::default()
