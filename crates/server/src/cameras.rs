@@ -28,7 +28,7 @@ use fusiform_gallery::Uuid;
 use prometheus_client::registry::Registry;
 use tokio::sync::watch;
 
-pub(crate) use camera::{Camera, CameraState};
+pub(crate) use camera::{Camera, CameraState, is_live};
 pub(crate) use diary::{Diary, Entry};
 pub use hours::{Hours, MalformedHours};
 
@@ -43,6 +43,8 @@ use webhook::{Sender, Webhook};
 
 /// How often people, keys and the time are looked at.
 const TICK: Duration = Duration::from_secs(2);
+/// How long the first picture of a view is waited for.
+const FIRST_STILL: Duration = Duration::from_secs(4);
 /// Longest side of the copy of a picture in which faces are searched.
 const SEARCHED_PX: u32 = 640;
 
@@ -204,9 +206,13 @@ impl Cameras {
         self.camera(camera)?.view.watch()
     }
 
-    /// The last picture for the live view, and a wish for more.
-    pub(crate) fn still(&self, camera: &str) -> Option<Bytes> {
-        self.camera(camera)?.view.now()
+    /// The last picture for the live view, or the first that comes within seconds.
+    pub(crate) async fn still(&self, camera: &str) -> Option<Bytes> {
+        let view = &self.camera(camera)?.view;
+        match view.now() {
+            Some(jpeg) => Some(jpeg),
+            None => view.next(FIRST_STILL).await,
+        }
     }
 
     pub(crate) fn has(&self, camera: &str) -> bool {

@@ -27,11 +27,14 @@ export const axe = readFileSync(
     "utf8",
 );
 
-/** A server, a page on it, and what tests do with it; pictures of pages go to `shots`. */
-export async function open(binary, shots) {
+/**
+ * A server, a page on it, and what tests do with it; pictures of pages go to `shots`. The server
+ * has a home of its own, or `home`, which is made ready.
+ */
+export async function open(binary, shots, home = null) {
     if (shots) mkdirSync(shots, { recursive: true });
     const browser = await browse();
-    const server = await serve(binary);
+    const server = await serve(binary, [], home && { home });
     const context = await browser.newContext({
         baseURL: server.url,
         viewport: { width: 1280, height: 860 },

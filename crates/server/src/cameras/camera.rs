@@ -9,9 +9,9 @@ use tokio::sync::watch;
 
 use super::counts::Counts;
 use super::hours::Hours;
-use super::look::{Eyes, Looked};
+use super::look::{Eyes, Looked, RECORD_EVERY};
 use super::view::View;
-use crate::admission::Holder;
+use crate::admission::{Holder, blocking};
 use crate::mqtt::{News, Recogniser, Seen, Sighting, Source, now_ms};
 use crate::problem::Problem;
 
@@ -19,7 +19,7 @@ use crate::problem::Problem;
 const TICK: Duration = Duration::from_secs(1);
 /// A visit is over when nobody was in view for so long.
 const VISIT_ENDS_AFTER: Duration = Duration::from_secs(5);
-/// How often the log repeats that looking fails.
+/// How often the log repeats that there is no stream, and that looking fails.
 const REPEAT: Duration = Duration::from_secs(600);
 /// What a picture of eight bits and three channels, its copies and its planes take.
 const BYTES_PER_PIXEL: u64 = 12;
@@ -46,13 +46,20 @@ pub(crate) enum CameraState {
     Stream(LiveState),
 }
 
+/// Whether pictures come.
+pub(crate) fn is_live(state: &CameraState) -> bool {
+    matches!(state, CameraState::Stream(LiveState::Receiving { .. }))
+}
+
 /// What changes while a camera is looked at.
 pub(super) struct State {
     stream: CameraState,
     live: LiveCounts,
     visit: Option<Visit>,
-    /// When the log had it last that looking fails.
+    /// When the log had it last that looking fails, and that there is no stream.
     said_failing: Option<Instant>,
+    said_away: Option<Instant>,
+    is_said_live: bool,
 }
 
 struct Visit {
@@ -77,6 +84,8 @@ impl State {
             live: LiveCounts::default(),
             visit: None,
             said_failing: None,
+            said_away: None,
+            is_said_live: false,
         }
     }
 }
@@ -104,6 +113,7 @@ impl Camera {
             self.streams(CameraState::OutOfHours, LiveCounts::default());
             self.end_visit(true, &tell);
             self.view.clear();
+            self.record_all().await;
             tokio::select! {
                 _ = stop.changed() => {}
                 () = tokio::time::sleep(TICK) => {}
@@ -138,6 +148,17 @@ impl Camera {
                 .collect();
             gone.iter().for_each(|name| visit.sighting.forget(name));
         }
+    }
+
+    /// Puts into the audit log what is not in it yet.
+    async fn record_all(&self) {
+        let (eyes, people) = (Arc::clone(&self.eyes), Arc::clone(&self.people));
+        let record = move || {
+            let mut eyes = eyes.lock().unwrap_or_else(PoisonError::into_inner);
+            eyes.record(&people, Duration::ZERO)
+        };
+        // A failure is in the log, and tried again.
+        drop(blocking(record).await);
     }
 
     async fn see(&self, picture: Arc<LivePicture>, tell: &impl Fn(&Camera, Told<'_>, Instant)) {
@@ -176,6 +197,7 @@ impl Camera {
             let mut eyes = eyes.lock().unwrap_or_else(PoisonError::into_inner);
             let engine = people.engine();
             if !eyes.wants(engine, &picture, is_watched)? {
+                eyes.record(&people, RECORD_EVERY)?;
                 return Ok(None);
             }
             eyes.look(engine, &people, &picture, is_watched).map(Some)
@@ -252,29 +274,25 @@ impl Camera {
         };
         self.counts.stream(before, live);
         state.live = live;
-        let receives =
-            |state: &CameraState| matches!(state, CameraState::Stream(LiveState::Receiving { .. }));
-        if receives(&state.stream) != receives(&now) {
-            self.counts.receiving(receives(&now));
+        if is_live(&state.stream) != is_live(&now) {
+            self.counts.receiving(is_live(&now));
         }
-        let kind = std::mem::discriminant::<LiveState>;
-        let is_same = match (&state.stream, &now) {
-            (CameraState::OutOfHours, CameraState::OutOfHours) => true,
-            (CameraState::Stream(before), CameraState::Stream(now)) => kind(before) == kind(now),
-            _ => false,
-        };
-        if !is_same {
-            let (name, address) = (&self.name, &self.address);
-            match &now {
-                CameraState::OutOfHours => tracing::info!("camera {name}: out of its hours"),
-                CameraState::Stream(LiveState::Connecting) => {}
-                CameraState::Stream(LiveState::Receiving { codec, .. }) => {
-                    tracing::info!("camera {name}: {codec} from {address}");
-                }
-                CameraState::Stream(LiveState::Away { why, .. }) => {
+        let (name, address) = (&self.name, &self.address);
+        match &now {
+            CameraState::Stream(LiveState::Receiving { codec, .. }) if !state.is_said_live => {
+                tracing::info!("camera {name}: {codec} from {address}");
+                state.is_said_live = true;
+            }
+            CameraState::Stream(LiveState::Away { why, .. }) => {
+                // One that comes and goes is not a line each time.
+                let was_said = state.said_away.is_some_and(|at| at.elapsed() < REPEAT);
+                if !was_said {
                     tracing::warn!("camera {name}: {address}: {why}; tried again and again");
+                    state.said_away = Some(Instant::now());
+                    state.is_said_live = false;
                 }
             }
+            _ => {}
         }
         state.stream = now;
     }

@@ -76,6 +76,20 @@ impl View {
         self.shown.borrow().clone()
     }
 
+    /// What is shown next; `None` if nothing is within a time, or too many watch.
+    pub(super) async fn next(&self, within: Duration) -> Option<Bytes> {
+        let mut seen = self.watch()?;
+        let next = async {
+            while seen.changed().await.is_ok() {
+                if let Some(jpeg) = seen.borrow_and_update().clone() {
+                    return Some(jpeg);
+                }
+            }
+            None
+        };
+        tokio::time::timeout(within, next).await.ok().flatten()
+    }
+
     /// Takes in a picture, and shows those that have waited for long enough.
     pub(super) fn push(&self, now: Instant, mut picture: ForView) -> Result<(), ImageError> {
         let is_kept = |bbox: &BoundingBox| picture.kept.iter().any(|k| k.iou(bbox) >= SAME_FACE);

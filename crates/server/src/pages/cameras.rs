@@ -15,7 +15,7 @@ use maud::{Markup, html};
 use super::frame::{MenuItem, counted, thousands};
 use super::guard::Login;
 use super::state::Pages;
-use crate::cameras::{Cameras, Entry, words};
+use crate::cameras::{Cameras, Entry, is_live, words};
 use crate::problem::{Code, Problem};
 
 /// Entries that a page shows.
@@ -32,10 +32,13 @@ pub(super) async fn list(
         html! {
             li.camera {
                 a href={ "/cameras/" (name) } {
-                    img src={ "/cameras/" (name) "/still.jpg" } alt="" data-refresh
-                        width="320" height="180";
+                    @if is_live(&state) {
+                        img src={ "/cameras/" (name) "/still.jpg" } alt="" data-refresh
+                            width="320" height="180";
+                    }
                     strong { (name) }
                 }
+                " "
                 small.soft { (words(&state)) }
                 (in_view(cameras, name))
             }
@@ -125,7 +128,7 @@ fn rate(fmr: f64) -> String {
     format!("1 in {}", thousands((1.0 / fmr).round() as usize))
 }
 
-/// The last picture; 204 while none is ready.
+/// The last picture; 204 if none comes.
 pub(super) async fn still(
     State(pages): State<Pages>,
     Path(name): Path<String>,
@@ -134,7 +137,7 @@ pub(super) async fn still(
     if !cameras.has(&name) {
         return Err(Problem::not_found("this camera"));
     }
-    Ok(match cameras.still(&name) {
+    Ok(match cameras.still(&name).await {
         Some(jpeg) => ([(header::CONTENT_TYPE, "image/jpeg")], jpeg).into_response(),
         None => StatusCode::NO_CONTENT.into_response(),
     })

@@ -103,7 +103,7 @@ impl Client {
         let request = request.map_err(|e| LiveError::Connect(e.to_string()))?;
         let answer = tokio::time::timeout(self.timeout, self.inner.request(request)).await;
         let answer = answer.map_err(|_| LiveError::Stalled(self.timeout))?;
-        answer.map_err(|e| LiveError::Connect(chain(&e)))
+        answer.map_err(|e| LiveError::Connect(cause(&e)))
     }
 
     /// All of an answer.
@@ -115,14 +115,13 @@ impl Client {
         let body = Limited::new(answer.into_body(), max_bytes).collect();
         let body = tokio::time::timeout(self.timeout, body).await;
         let body = body.map_err(|_| LiveError::Stalled(self.timeout))?;
-        let body = body.map_err(|e| LiveError::Protocol(chain(&*e)))?;
+        let body = body.map_err(|e| LiveError::Protocol(cause(&*e)))?;
         Ok(body.to_bytes())
     }
 }
 
-/// An error with its causes.
-pub(super) fn chain(error: &(dyn std::error::Error + 'static)) -> String {
+/// The cause of an error; what is around it names parts of libraries.
+pub(super) fn cause(error: &(dyn std::error::Error + 'static)) -> String {
     let causes = std::iter::successors(Some(error), |error| error.source());
-    let causes: Vec<String> = causes.map(ToString::to_string).collect();
-    causes.join(": ")
+    causes.last().map(ToString::to_string).unwrap_or_default()
 }

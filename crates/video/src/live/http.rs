@@ -10,7 +10,7 @@ use hyper::header::CONTENT_TYPE;
 use hyper::{Response, StatusCode};
 
 use super::address::Address;
-use super::client::{Client, chain};
+use super::client::{Client, cause};
 use super::error::LiveError;
 use super::options::LiveOptions;
 use super::parts::{MalformedParts, Parts};
@@ -72,7 +72,7 @@ async fn receive_parts(
         let frame = tokio::time::timeout(left, body.frame()).await;
         let frame = frame.map_err(|_| LiveError::Stalled(options.stall))?;
         let frame = frame.ok_or(LiveError::Ended)?;
-        let frame = frame.map_err(|e| LiveError::Protocol(chain(&e)))?;
+        let frame = frame.map_err(|e| LiveError::Protocol(cause(&e)))?;
         let Ok(bytes) = frame.into_data() else {
             continue;
         };
