@@ -21,6 +21,7 @@ ROOT = pathlib.Path(__file__).resolve().parents[1]
 PHOTO = ROOT / "samples/album/23-group.jpg"
 MODELS = ROOT / "../shared/models"
 CALLS = int(os.environ.get("CALLS", "60"))
+PER_CALL = os.environ.get("PER_CALL", str(ROOT / "target/release/examples/per_call"))
 
 
 def timed(work, calls=CALLS):
@@ -117,7 +118,7 @@ def per_call():
     Image.fromarray(rgb).save(photo)
     rust, c, python = [], [], []
     for _ in range(5):
-        said = subprocess.run([ROOT / "target/release/examples/per_call", photo, str(CALLS)], capture_output=True, check=True)
+        said = subprocess.run([PER_CALL, photo, str(CALLS)], capture_output=True, check=True)
         row = json.loads(said.stdout)
         rust.append(row["rust_ms"])
         c.append(row["c_ms"])

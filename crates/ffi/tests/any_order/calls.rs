@@ -47,7 +47,7 @@ impl<'a> Choices<'a> {
     }
 
     fn is(&mut self, one_in: u8) -> bool {
-        self.byte() % one_in == 0
+        self.byte().is_multiple_of(one_in)
     }
 }
 
@@ -82,7 +82,7 @@ fn engine() -> FusiformEngine {
 /// Makes up to twelve calls as the bytes say.
 ///
 /// Pointers that are not NULL lead into memory as large as is said.
-pub fn run(bytes: &[u8]) {
+pub(crate) fn run(bytes: &[u8]) {
     let mut choices = Choices(bytes);
     let mut open = Handles(vec![engine().id]);
     let mut error = FusiformError {
