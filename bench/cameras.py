@@ -63,6 +63,23 @@ class Hook(http.server.BaseHTTPRequestHandler):
         pass
 
 
+def home_with_ida(folder, binary):
+    """A home in which Ida is enrolled by one photo; `rec.key` and `hook.secret` lie in it."""
+    home, people = folder / "home", folder / "people/Ida"
+    home.mkdir()
+    people.mkdir(parents=True)
+    (people / "1.jpg").write_bytes((ALBUM / "02-portrait.jpg").read_bytes())
+    env = dict(os.environ, FUSIFORM_HOME=str(home))
+    key = subprocess.run([binary, "key", "recognition"], env=env, capture_output=True, text=True, check=True)
+    for name, text in (("rec.key", key.stdout.split()[-1]), ("hook.secret", "secret")):
+        (home / name).write_text(text)
+        (home / name).chmod(0o600)
+    enrol = [binary, "enrol", str(people.parent), "--basis", "consent", "--no-expiry", "--key-file",
+             str(home / "rec.key"), "--quiet"]
+    subprocess.run(enrol, env=env, check=True, stdout=subprocess.DEVNULL)
+    return home
+
+
 def settings(home, clip, cameras, looks_per_s, rtsp):
     text = [f'[serve]\nlisten = "127.0.0.1:{PORT}"\n[serve.cameras]\nkey_file = "{home}/rec.key"\nagain_after_s = 5',
             f'webhook = "http://127.0.0.1:{HOOK}/"\nwebhook_secret_file = "{home}/hook.secret"']
@@ -138,18 +155,7 @@ def main():
     threading.Thread(target=hook.serve_forever, daemon=True).start()
     with tempfile.TemporaryDirectory() as folder:
         folder = pathlib.Path(folder)
-        home, people = folder / "home", folder / "people/Ida"
-        home.mkdir()
-        people.mkdir(parents=True)
-        (people / "1.jpg").write_bytes((ALBUM / "02-portrait.jpg").read_bytes())
-        env = dict(os.environ, FUSIFORM_HOME=str(home))
-        key = subprocess.run([binary, "key", "recognition"], env=env, capture_output=True, text=True, check=True)
-        for name, text in (("rec.key", key.stdout.split()[-1]), ("hook.secret", "secret")):
-            (home / name).write_text(text)
-            (home / name).chmod(0o600)
-        enrol = [binary, "enrol", str(people.parent), "--basis", "consent", "--no-expiry", "--key-file",
-                 str(home / "rec.key"), "--quiet"]
-        subprocess.run(enrol, env=env, check=True, stdout=subprocess.DEVNULL)
+        home = home_with_ida(folder, binary)
         clips(folder, args.seconds + 30)
         script = ROOT / "crates/video/tests/rtsp_server.py"
         mounts = [f"{name}={folder}/{name}.mp4" for name in ("nobody", "two")]

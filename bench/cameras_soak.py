@@ -22,7 +22,7 @@ import tempfile
 import threading
 import time
 
-from cameras import ALBUM, HOOK, PORT, ROOT, Hook, cpu_s, memory_mb, metrics
+from cameras import ALBUM, HOOK, PORT, ROOT, Hook, cpu_s, home_with_ida, memory_mb, metrics
 
 HTTP = 8793
 FAULTS = ("hang up", "cut", "garbage", "500", "silence", "small", "html", "huge", "none")
@@ -131,18 +131,8 @@ def main():
     stop = threading.Event()
     with tempfile.TemporaryDirectory() as folder:
         folder = pathlib.Path(folder)
-        home, people = folder / "home", folder / "people/Ida"
-        home.mkdir()
-        people.mkdir(parents=True)
-        (people / "1.jpg").write_bytes((ALBUM / "02-portrait.jpg").read_bytes())
+        home = home_with_ida(folder, binary)
         env = dict(os.environ, FUSIFORM_HOME=str(home))
-        key = subprocess.run([binary, "key", "recognition"], env=env, capture_output=True, text=True, check=True)
-        for name, text in (("rec.key", key.stdout.split()[-1]), ("hook.secret", "secret")):
-            (home / name).write_text(text)
-            (home / name).chmod(0o600)
-        enrol = [binary, "enrol", str(people.parent), "--basis", "consent", "--no-expiry", "--key-file",
-                 str(home / "rec.key"), "--quiet"]
-        subprocess.run(enrol, env=env, check=True, stdout=subprocess.DEVNULL)
         Camera.pictures = jpegs(folder)
         names = clips(folder)
         servers = [http.server.ThreadingHTTPServer(("127.0.0.1", port), handler)

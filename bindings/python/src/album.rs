@@ -118,7 +118,8 @@ impl Album {
         let photos = self.with(py, |album| Ok(album.photos_of(PersonId(person_id))?))?;
         let row = |p: PersonPhoto| {
             let bbox = results::bounding_box(py, &p.bbox)?;
-            let values = (p.face.0, p.paths, p.taken_at, bbox, p.similarity, p.quality);
+            let taken_at = p.date.map(|date| date.local);
+            let values = (p.face.0, p.paths, taken_at, bbox, p.similarity, p.quality);
             results::tuple(py, "PersonPhoto", values)
         };
         photos.into_iter().map(row).collect()

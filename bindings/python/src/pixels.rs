@@ -50,9 +50,8 @@ impl Source {
             return Ok(Source::Bytes(bytes.cast_into::<PyBytes>()?.into()));
         }
         let numpy = || PyModule::import(py, "numpy");
-        // A PIL image: its modes are many, and it knows how each becomes RGB.
         if image.hasattr("convert")? && image.hasattr("mode")? {
-            let rgb = image.call_method1("convert", ("RGB",))?;
+            let rgb = image.call_method1("convert", (pil_mode(image)?,))?;
             let array = numpy()?.call_method1("asarray", (rgb,))?;
             return pixels(array.cast::<PyUntypedArray>()?, false, limits).map(Source::Pixels);
         }
@@ -89,6 +88,24 @@ impl Source {
             Source::Pixels(image) => Ok(image),
         }
     }
+}
+
+/// What a PIL image is converted to: its modes are many, and it knows how each becomes RGB.
+fn pil_mode(image: &Bound<'_, PyAny>) -> PyResult<&'static str> {
+    let mode: String = image.getattr("mode")?.extract()?;
+    // Converting these would cut off all that is brighter than 255.
+    if mode.starts_with(['I', 'F']) {
+        let message = format!(
+            "a PIL image of mode {mode:?} has more than 8 bits; scale it to mode \"L\", or give the \
+             bytes of its file"
+        );
+        return Err(bad_option(image.py(), &message));
+    }
+    let is_transparent = mode.ends_with(['A', 'a']) || {
+        let info = image.getattr("info")?;
+        info.contains("transparency")?
+    };
+    Ok(if is_transparent { "RGBA" } else { "RGB" })
 }
 
 /// The pixels of an array, copied once: what the caller writes into it later has no effect.

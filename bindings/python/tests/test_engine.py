@@ -70,6 +70,10 @@ def test_every_form_of_an_image_gives_the_same_faces(engine: fusiform.Engine) ->
     by_file = engine.analyse(PORTRAIT)
     for same in (str(PORTRAIT), data, bytearray(data), memoryview(data)):
         assert engine.analyse(same) == by_file
+    clear = PIL.Image.fromarray(np.dstack([rgb, np.where(rgb[..., 0] > 128, 255, 0).astype(np.uint8)]))
+    assert engine.analyse(clear) == engine.analyse(np.asarray(clear))
+    with pytest.raises(fusiform.OptionError, match="I;16"):
+        engine.analyse(PIL.Image.fromarray(rgb[..., 0].astype(np.uint16)))
     grey = np.asarray(PIL.Image.fromarray(rgb).convert("L"))
     assert engine.analyse(grey) == engine.analyse(np.dstack([grey] * 3))
     assert engine.analyse(grey[:, :, None]) == engine.analyse(grey)

@@ -42,6 +42,9 @@ def test_max_num_and_modules(app: FaceAnalysis, engine: fusiform.Engine) -> None
     bgr = engine.decode(GROUP)[:, :, ::-1]
     faces = app.get(bgr)
     assert len(faces) > 2 and len(app.get(bgr, max_num=2)) == 2
+    (largest,) = app.get(bgr, max_num=1, det_metric="max")
+    areas = [(f.bbox[2] - f.bbox[0]) * (f.bbox[3] - f.bbox[1]) for f in faces]
+    assert np.array_equal(largest.bbox, faces[int(np.argmax(areas))].bbox)
     detector = FaceAnalysis(allowed_modules=["detection"])
     with pytest.raises(ValueError, match="prepare"):
         detector.get(bgr)

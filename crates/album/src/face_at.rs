@@ -165,7 +165,8 @@ impl Album {
     }
 
     /// The time that a file which is written now states, in the form of [`Album::utc_text`]. The
-    /// album keeps it: what is decided afterwards counts as later, also by a clock that was put back.
+    /// album keeps it: what is decided afterwards counts as later, also by a clock that was put
+    /// back.
     ///
     /// # Errors
     /// [`Error::Sqlite`].

@@ -185,8 +185,8 @@ typedef struct {
 // the files under way. It must return, and must not use the album.
 typedef bool (*FusiformProgress)(void *context, size_t n_done, size_t n_files);
 
-// Is told of a file that could not be used, and why; both texts end with the call. It must return, and
-// must not use the album.
+// Is told of a file that could not be used, and why; both texts end with the call. It must return,
+// and must not use the album.
 typedef void (*FusiformProblem)(void *context, const char *path, const char *why);
 
 // What a scan did.
@@ -239,8 +239,8 @@ typedef struct {
   float y_max;
 } FusiformBox;
 
-// Is told of a photo of a person; the path ends with the call. It must return, and must not use the
-// album.
+// Is told of a photo of a person; the path ends with the call. It must return, and must not use
+// the album.
 typedef void (*FusiformVisitPhoto)(void *context, const char *path, FusiformBox bbox);
 
 // A file of a pack in memory.
@@ -420,7 +420,8 @@ FusiformCode fusiform_album_open(const char *path,
                                  FusiformError *error);
 
 // Records every new or changed photo below the folders, on all cores; fusiform_album_group makes
-// people. Known photos that did not change are not read again. `progress` and `problem` may be NULL.
+// people. Known photos that did not change are not read again. `progress` and `problem` may be
+// NULL.
 FusiformCode fusiform_album_scan(FusiformAlbum album,
                                  const char *const *folders,
                                  size_t n_folders,
@@ -478,8 +479,8 @@ FusiformCode fusiform_engine_open_folder(const char *path,
                                          FusiformEngine *engine,
                                          FusiformError *error);
 
-// Opens a pack in memory: the text of its manifest, and the files that it names. Their bytes may go
-// when this returns.
+// Opens a pack in memory: the text of its manifest, and the files that it names. Their bytes may
+// go when this returns.
 FusiformCode fusiform_engine_open_memory(const char *manifest,
                                          const FusiformPackFile *files,
                                          size_t n_files,
@@ -547,8 +548,8 @@ FusiformCode fusiform_gallery_enrol(FusiformGallery gallery,
                                     const FusiformConsent *consent,
                                     FusiformError *error);
 
-// Who a face is, at a false-match rate that the pack states, such as 1e-3. The name is written into
-// `name`, which may be NULL with a capacity of 0.
+// Who a face is, at a false-match rate that the pack states, such as 1e-3. The name is written
+// into `name`, which may be NULL with a capacity of 0.
 FusiformCode fusiform_gallery_identify(FusiformGallery gallery,
                                        FusiformPhoto photo,
                                        size_t face_index,
@@ -563,8 +564,8 @@ FusiformCode fusiform_gallery_count(FusiformGallery gallery,
                                     size_t *n_people,
                                     FusiformError *error);
 
-// The name of an enrolled person, numbered from 0 in the order in which they came; the number of its
-// bytes without the zero is `name_bytes`.
+// The name of an enrolled person, numbered from 0 in the order in which they came; the number of
+// its bytes without the zero is `name_bytes`.
 FusiformCode fusiform_gallery_person_name(FusiformGallery gallery,
                                           size_t person_index,
                                           char *name,
@@ -602,8 +603,8 @@ FusiformCode fusiform_photo_face(FusiformPhoto photo,
                                  FusiformFace *face,
                                  FusiformError *error);
 
-// The template of a face: `fusiform_engine_dimensions` numbers of unit length. With a `capacity` that
-// is too small nothing is written and FUSIFORM_CODE_BAD_OPTION says how many there are.
+// The template of a face: `fusiform_engine_dimensions` numbers of unit length. With a `capacity`
+// that is too small nothing is written and FUSIFORM_CODE_BAD_OPTION says how many there are.
 FusiformCode fusiform_photo_template(FusiformPhoto photo,
                                      size_t face_index,
                                      float *template_values,

@@ -181,7 +181,9 @@ impl<E: Into<Error>> From<E> for Failure {
 pub(crate) fn shortened(text: &str, max_bytes: usize) -> &str {
     // A zero would end it for C.
     let text = text.split('\0').next().unwrap_or_default();
-    &text[..text.floor_char_boundary(max_bytes)]
+    let whole = |end: &usize| text.is_char_boundary(*end);
+    let end = (0..=max_bytes.min(text.len())).rev().find(whole);
+    &text[..end.unwrap_or(0)]
 }
 
 #[cfg(test)]

@@ -54,20 +54,30 @@ enum Open {
     Album(Arc<Mutex<OpenAlbum>>),
 }
 
-/// Everything that is open, with the process that opened it.
-static OPEN: RwLock<(u64, BTreeMap<u64, (u32, Open)>)> = RwLock::new((0, BTreeMap::new()));
+/// Everything that is open.
+static OPEN: RwLock<Table> = RwLock::new(Table {
+    last: 0,
+    open: BTreeMap::new(),
+});
+
+struct Table {
+    /// The number that was given out last.
+    last: u64,
+    /// By number, with the process that opened it.
+    open: BTreeMap<u64, (u32, Open)>,
+}
 
 fn insert(object: Open) -> u64 {
-    let mut open = OPEN.write().unwrap_or_else(PoisonError::into_inner);
-    open.0 += 1;
-    let id = open.0;
-    open.1.insert(id, (process::id(), object));
+    let mut table = OPEN.write().unwrap_or_else(PoisonError::into_inner);
+    table.last += 1;
+    let id = table.last;
+    table.open.insert(id, (process::id(), object));
     id
 }
 
 fn get(id: u64, what: &str) -> Result<Open, Failure> {
-    let open = OPEN.read().unwrap_or_else(PoisonError::into_inner);
-    let why = match open.1.get(&id) {
+    let table = OPEN.read().unwrap_or_else(PoisonError::into_inner);
+    let why = match table.open.get(&id) {
         Some((owner, object)) if *owner == process::id() => return Ok(object.clone()),
         Some(_) => "was opened by another process; open it in this one",
         None if id == 0 => "is 0, which is none",
@@ -100,10 +110,10 @@ pub(crate) trait Handle: Copy {
     fn close(self) -> Result<(), Failure> {
         // Checked first, so that a handle of another kind or process is left open.
         self.object()?;
-        let mut open = OPEN.write().unwrap_or_else(PoisonError::into_inner);
-        let closed = open.1.remove(&self.id());
+        let mut table = OPEN.write().unwrap_or_else(PoisonError::into_inner);
+        let closed = table.open.remove(&self.id());
         // Freed after the table, which others wait for.
-        drop(open);
+        drop(table);
         closed
             .map(drop)
             .ok_or_else(|| bad(Self::WHAT, self.id(), "is closed, or never was one"))

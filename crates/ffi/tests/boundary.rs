@@ -120,10 +120,8 @@ fn handles_that_are_none_are_errors_and_nothing_worse() {
     // The photo outlives the engine that made it.
     let handle = photo(engine, "ida.jpg");
     // SAFETY: no pointer but NULL for the error.
-    assert_eq!(
-        unsafe { fusiform_engine_close(engine, null_mut()) },
-        FusiformCode::Ok
-    );
+    let code = unsafe { fusiform_engine_close(engine, null_mut()) };
+    assert_eq!(code, FusiformCode::Ok);
     assert_eq!(c!(fusiform_photo_info, handle).unwrap().n_faces, 1);
 }
 
@@ -421,10 +419,8 @@ fn people_are_enrolled_identified_and_erased() {
     let busy = c!(fusiform_gallery_open, file.as_ptr(), engine).unwrap_err();
     assert_eq!(busy.0, FusiformCode::Busy);
     // SAFETY: no pointer but NULL for the error.
-    assert_eq!(
-        unsafe { fusiform_gallery_close(people, null_mut()) },
-        FusiformCode::Ok
-    );
+    let code = unsafe { fusiform_gallery_close(people, null_mut()) };
+    assert_eq!(code, FusiformCode::Ok);
     assert!(c!(fusiform_gallery_open, file.as_ptr(), engine).is_ok());
 }
 

@@ -1,5 +1,6 @@
-//! Addresses of other programs. In: text of the settings. Out: what is connected to, or what is wrong
-//! with it. A login in an address is refused and never repeated: addresses are in messages and logs.
+//! Addresses of other programs. In: text of the settings. Out: what is connected to, or what is
+//! wrong with it. A login in an address is refused and never repeated: addresses are in messages
+//! and logs.
 
 use std::borrow::Cow;
 

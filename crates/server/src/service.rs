@@ -139,8 +139,8 @@ impl Recognition {
         self.stored(record).await
     }
 
-    /// The service that a key opens, if it is of one of these kinds, as far as it is known in memory;
-    /// the key counts as used. Keys that are published or can be guessed open nothing.
+    /// The service that a key opens, if it is of one of these kinds, as far as memory knows; the
+    /// key counts as used. Keys that are published or can be guessed open nothing.
     pub(crate) fn opened_by(&self, kinds: &[Kind], key: &Uuid) -> Option<Service> {
         if is_guessable(key) {
             return None;
@@ -149,9 +149,9 @@ impl Recognition {
         kinds.find_map(|kind| self.gallery.service(*kind, key))
     }
 
-    /// The service of a client's key, if it is of one of these kinds. Keys made since the start are read
-    /// from the file. An address that sends many wrong keys is logged, and then has to wait before
-    /// the file is read for it again; a right key is never made to wait.
+    /// The service of a client's key, if it is of one of these kinds. Keys made since the start are
+    /// read from the file. An address that sends many wrong keys is logged, and then has to wait
+    /// before the file is read for it again; a right key is never made to wait.
     pub(crate) async fn service(
         &self,
         client: Client,

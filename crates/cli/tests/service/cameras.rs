@@ -326,6 +326,9 @@ fn who_is_enrolled_is_said_and_strangers_are_neither_said_nor_shown_nor_kept() {
         );
     }
 
+    #[cfg(target_os = "linux")]
+    assert!(memory_mb(&server) < 300, "{} MB", memory_mb(&server));
+
     // Erased: forgotten at once, and covered from now on.
     let path = "/api/v1/recognition/subjects/Ida";
     assert_eq!(server.ask("DELETE", path, &home.key, None).status, 200);
@@ -347,6 +350,15 @@ fn template_of(server: &Server, key: &str, number: usize) -> Vec<u8> {
     assert!(numbers.len() >= 128, "{answer}");
     let numbers = numbers.iter().map(|n| n.as_f64().unwrap() as f32);
     numbers.flat_map(f32::to_le_bytes).collect()
+}
+
+/// The most memory that the server had.
+#[cfg(target_os = "linux")]
+fn memory_mb(server: &Server) -> u64 {
+    let status = std::fs::read_to_string(format!("/proc/{}/status", server.id())).unwrap();
+    let (_, most) = status.split_once("VmHWM:").unwrap();
+    let kb: u64 = most.split_whitespace().next().unwrap().parse().unwrap();
+    kb / 1024
 }
 
 fn holds(bytes: &[u8], part: &[u8]) -> bool {
@@ -390,7 +402,7 @@ fn a_camera_that_hangs_up_again_and_again_is_one_visit_and_zones_and_hours_are_k
     // Her face's middle is at a quarter of the width.
     let zone = format!("{source}\nignore = [[0.0, 0.0, 0.5, 1.0]]");
     // An hour that is not now.
-    let hour = jiff_hour();
+    let hour = hour_now();
     let (from, to) = ((hour + 10) % 24, (hour + 11) % 24);
     let closed = format!("{source}\nhours = \"{from:02}:00-{to:02}:00\"");
     let cameras = [("door", &*source), ("zone", &zone), ("closed", &closed)];
@@ -426,7 +438,7 @@ fn a_camera_that_hangs_up_again_and_again_is_one_visit_and_zones_and_hours_are_k
 }
 
 /// The hour of this machine's clock and time zone, by `date`.
-fn jiff_hour() -> u32 {
+fn hour_now() -> u32 {
     let said = std::process::Command::new("date")
         .arg("+%H")
         .output()

@@ -9,9 +9,9 @@ use tokio::sync::watch;
 
 use super::counts::Counts;
 use super::hours::Hours;
-use super::look::{Eyes, Looked};
+use super::look::{Eyes, Looked, RECORD_EVERY};
 use super::view::View;
-use crate::admission::Holder;
+use crate::admission::{Holder, blocking};
 use crate::mqtt::{News, Recogniser, Seen, Sighting, Source, now_ms};
 use crate::problem::Problem;
 
@@ -113,6 +113,7 @@ impl Camera {
             self.streams(CameraState::OutOfHours, LiveCounts::default());
             self.end_visit(true, &tell);
             self.view.clear();
+            self.record_all().await;
             tokio::select! {
                 _ = stop.changed() => {}
                 () = tokio::time::sleep(TICK) => {}
@@ -147,6 +148,17 @@ impl Camera {
                 .collect();
             gone.iter().for_each(|name| visit.sighting.forget(name));
         }
+    }
+
+    /// Puts into the audit log what is not in it yet.
+    async fn record_all(&self) {
+        let (eyes, people) = (Arc::clone(&self.eyes), Arc::clone(&self.people));
+        let record = move || {
+            let mut eyes = eyes.lock().unwrap_or_else(PoisonError::into_inner);
+            eyes.record(&people, Duration::ZERO)
+        };
+        // A failure is in the log, and tried again.
+        drop(blocking(record).await);
     }
 
     async fn see(&self, picture: Arc<LivePicture>, tell: &impl Fn(&Camera, Told<'_>, Instant)) {
@@ -185,6 +197,7 @@ impl Camera {
             let mut eyes = eyes.lock().unwrap_or_else(PoisonError::into_inner);
             let engine = people.engine();
             if !eyes.wants(engine, &picture, is_watched)? {
+                eyes.record(&people, RECORD_EVERY)?;
                 return Ok(None);
             }
             eyes.look(engine, &people, &picture, is_watched).map(Some)

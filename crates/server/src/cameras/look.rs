@@ -2,7 +2,7 @@
 //! who they are, and the picture with everybody covered who is not enrolled. Blocks; works on the
 //! thread of its caller. What it knows of strangers is in memory and gone when they are.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use fusiform::detect::DetectOptions;
 use fusiform::engine::Engine;
@@ -22,6 +22,8 @@ const HOLD_MS: u64 = 2000;
 const AT_REST_EVERY_MS: u64 = 5000;
 /// The same while somebody watches the live view.
 const WATCHED_EVERY_MS: u64 = 1000;
+/// Comparisons of so long are one entry of the audit log; a kill loses them at most.
+pub(super) const RECORD_EVERY: Duration = Duration::from_secs(10);
 
 /// What is known of the pictures before.
 pub(super) struct Eyes {
@@ -32,6 +34,9 @@ pub(super) struct Eyes {
     looked_ms: Option<u64>,
     size: Option<Size>,
     settings: EyeSettings,
+    /// Faces that were compared and are not in the audit log yet.
+    n_compared: usize,
+    recorded: Option<Instant>,
 }
 
 /// How a camera's pictures are looked at.
@@ -71,6 +76,8 @@ impl Eyes {
             looked_ms: None,
             size: None,
             settings,
+            n_compared: 0,
+            recorded: None,
         }
     }
 
@@ -106,6 +113,21 @@ impl Eyes {
         Ok(within(self.moved_ms, HOLD_MS)
             || !self.passing.is_empty()
             || !within(self.looked_ms, at_rest_ms))
+    }
+
+    /// Puts into the audit log how many faces were compared, as one entry for a while.
+    pub(super) fn record(
+        &mut self,
+        people: &Recogniser,
+        at_most_every: Duration,
+    ) -> Result<(), Problem> {
+        let is_due = self.recorded.is_none_or(|at| at.elapsed() >= at_most_every);
+        if self.n_compared > 0 && is_due {
+            people.record(self.n_compared)?;
+            self.n_compared = 0;
+            self.recorded = Some(Instant::now());
+        }
+        Ok(())
     }
 
     /// Looks at a picture.
@@ -190,7 +212,7 @@ impl Eyes {
     /// Who the faces are of which something new is known; and the boxes of those who are
     /// recognised by this picture alone.
     fn recognise(
-        &self,
+        &mut self,
         people: &Recogniser,
         in_picture: &[InPicture],
         size: Size,
@@ -205,7 +227,9 @@ impl Eyes {
             probes.extend([mean.vector, alone.template()?.vector.clone()]);
             of.push(seen);
         }
-        let nearest = people.nearest(&probes)?;
+        let nearest = people.nearest(&probes);
+        self.n_compared += of.len();
+        self.record(people, RECORD_EVERY)?;
         let mut faces = Vec::new();
         let mut kept = Vec::new();
         for (seen, nearest) in of.into_iter().zip(nearest.chunks_exact(2)) {

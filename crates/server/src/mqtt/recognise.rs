@@ -161,19 +161,26 @@ impl Recogniser {
         })
     }
 
-    /// The nearest person of each probe, however far; recorded before it is answered. Blocks.
+    /// The nearest person of each probe, however far. Blocks; [`Recogniser::record`] it.
     #[cfg(feature = "cameras")]
-    pub(crate) fn nearest(&self, probes: &[Vec<f32>]) -> Result<Vec<Option<Nearest>>, Problem> {
+    pub(crate) fn nearest(&self, probes: &[Vec<f32>]) -> Vec<Option<Nearest>> {
         let opened = self.recognition.opened_by(&[Kind::Recognition], &self.key);
         let Some(service) = opened.filter(|_| !probes.is_empty()) else {
-            return Ok(vec![None; probes.len()]);
+            return vec![None; probes.len()];
         };
-        let gallery = self.recognition.gallery();
         let slices: Vec<&[f32]> = probes.iter().map(Vec::as_slice).collect();
-        let nearest = gallery.nearest(service, &slices, 1).into_iter();
-        gallery.record(Action::Identify, Some(service), None, probes.len())?;
-        let nearest = nearest.map(|mut found| found.pop().map(|found| self.judged(found)));
-        Ok(nearest.collect())
+        let nearest = self.recognition.gallery().nearest(service, &slices, 1);
+        let nearest = nearest.into_iter();
+        nearest
+            .map(|mut found| found.pop().map(|found| self.judged(found)))
+            .collect()
+    }
+
+    /// Puts into the audit log that so many faces were compared. Blocks.
+    #[cfg(feature = "cameras")]
+    pub(crate) fn record(&self, count: usize) -> Result<(), Problem> {
+        let gallery = self.recognition.gallery();
+        Ok(gallery.record(Action::Identify, self.service(), None, count)?)
     }
 
     /// The networks.

@@ -129,7 +129,6 @@ def _line(path: str, name: str, distance: Optional[float], with_distance: bool) 
 def _print_all(
     images: Sequence[str], lines: Callable[[str], list[str]], n_threads: int
 ) -> int:
-    _shared_engine.use(Engine())
     n_failed = 0
     for path, found in _each(images, lines, n_threads):
         if isinstance(found, Error):
@@ -155,6 +154,8 @@ def _each(
 
 
 def _n_threads(parser: argparse.ArgumentParser, asked: int) -> int:
+    # Photos are worked on side by side; so each of them takes one core.
+    _shared_engine.use(Engine())
     if asked == -1:
         return os.cpu_count() or 1
     if not 1 <= asked <= 1024:

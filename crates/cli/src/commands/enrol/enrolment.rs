@@ -133,8 +133,8 @@ impl Enrolment<'_> {
         }))
     }
 
-    /// Stores what was seen and counts it in the person's row; what cannot be stored is a problem of
-    /// its picture.
+    /// Stores what was seen and counts it in the person's row; what cannot be stored is a problem
+    /// of its picture.
     ///
     /// # Errors
     /// If the vault fails: the picture is not to blame, and the next one would fail alike.

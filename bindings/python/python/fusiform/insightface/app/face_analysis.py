@@ -95,9 +95,11 @@ class FaceAnalysis:
         self.det_thresh = det_thresh
         self.det_size = det_size
 
-    def get(self, img: NDArray[Any], max_num: int = 0) -> list[Face]:
+    def get(
+        self, img: NDArray[Any], max_num: int = 0, det_metric: str = "default"
+    ) -> list[Face]:
         """The faces of a BGR array, best score first; with ``max_num`` that many of the largest and
-        nearest to the middle."""
+        nearest to the middle, or with ``det_metric="max"`` of the largest alone."""
         if self.det_size is None:
             raise OptionError("prepare(ctx_id) comes before get", "bad_option", 3)
         photo = self.engine.analyse(
@@ -106,7 +108,8 @@ class FaceAnalysis:
         found = photo.faces
         if 0 < max_num < len(found):
             middle = (photo.width_px / 2, photo.height_px / 2)
-            found = sorted(found, key=lambda face: -_prominence(face, middle))[:max_num]
+            weight = 0.0 if det_metric == "max" else 2.0
+            found = sorted(found, key=lambda face: -_prominence(face, middle, weight))[:max_num]
         return [self._face(face) for face in found]
 
     def _face(self, face: FusiformFace) -> Face:
@@ -145,7 +148,7 @@ class FaceAnalysis:
         return drawn
 
 
-def _prominence(face: FusiformFace, middle: tuple[float, float]) -> float:
+def _prominence(face: FusiformFace, middle: tuple[float, float], weight: float) -> float:
     box = face.bbox
     x, y = (box.x_min + box.x_max) / 2 - middle[0], (box.y_min + box.y_max) / 2 - middle[1]
-    return box.width * box.height - 2.0 * (x * x + y * y)
+    return box.width * box.height - weight * (x * x + y * y)
