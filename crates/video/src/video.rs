@@ -156,13 +156,12 @@ impl Video {
                     }
                 }
                 ended = end;
-                if let (Some(Err(VideoError::Unsupported { .. })), Some((path, limits))) =
-                    (&ended, instead.take_if(|_| ended.is_some()))
+                if matches!(ended, Some(Err(VideoError::Unsupported { .. })))
+                    && let Some((path, limits)) = instead.take()
+                    && let Ok(other) = Transcoded::open(&path, false, &limits)
                 {
-                    if let Ok(other) = Transcoded::open(&path, false, &limits) {
-                        source = Source::Transcoded(Box::new(other));
-                        ended = None;
-                    }
+                    source = Source::Transcoded(Box::new(other));
+                    ended = None;
                 }
             }
             let damaged = source.damaged();

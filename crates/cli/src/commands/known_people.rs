@@ -1,11 +1,13 @@
 //! Whom a face is compared with. In: a template. Out: the person it is most like, of the catalogue
 //! and, if that was asked for, of those who are enrolled in the vault; and how sure that is.
 
-use anyhow::{Context as _, Result};
-use fusiform::album::{Album, Index, PersonId};
+use anyhow::Result;
+use fusiform::album::{Album, Index};
 use fusiform::verify::Verdict;
 use fusiform::{AlbumError, Engine, Error, Similarity, Template};
-use fusiform_gallery::{Action, Gallery, Service};
+#[cfg(feature = "video")]
+use fusiform_gallery::Action;
+use fusiform_gallery::{Gallery, Service};
 use serde::Serialize;
 
 use super::{collection, vault};
@@ -30,6 +32,7 @@ pub(super) enum Who {
 /// The person a face is most like.
 pub(super) struct Nearest {
     pub(super) who: Who,
+    #[cfg_attr(not(feature = "video"), allow(dead_code))]
     pub(super) similarity: Similarity,
     pub(super) verdict: Verdict,
 }
@@ -94,11 +97,16 @@ impl<'a> KnownPeople<'a> {
     }
 
     /// The name of a person, if the person has one.
+    #[cfg(feature = "video")]
     pub(super) fn name(&self, who: Who) -> Result<Option<String>> {
         Ok(match who {
             Who::Catalogue(number) => {
-                let album = self.catalogue().context("no catalogue is open")?;
-                album.person(PersonId(number))?.name
+                let person = fusiform::album::PersonId(number);
+                let album = self.catalogue();
+                album
+                    .map(|album| album.person(person))
+                    .transpose()?
+                    .and_then(|p| p.name)
             }
             Who::Vault(number) => self.vault.as_ref().and_then(|(gallery, service)| {
                 let mut people = gallery.people(*service).into_iter();

@@ -37,13 +37,16 @@ pub(super) struct Timed<T> {
     shared: Arc<Shared>,
 }
 
+/// A process, the pipe to it if it is fed, the pipe from it.
+type Started = (Process, Option<Timed<ChildStdin>>, Timed<ChildStdout>);
+
 impl Process {
     /// Starts ffmpeg with a pipe to it if `is_fed`, and one from it.
     pub(super) fn start(
         arguments: &[OsString],
         is_fed: bool,
         max_wait: Duration,
-    ) -> Result<(Process, Option<Timed<ChildStdin>>, Timed<ChildStdout>), VideoError> {
+    ) -> Result<Started, VideoError> {
         let mut command = Command::new("ffmpeg");
         command
             .args(["-hide_banner", "-nostdin", "-v", "error"])
