@@ -48,8 +48,8 @@ pub enum VideoError {
     },
     /// Frames that were not decoded whole, where all are needed.
     #[error(
-        "{0} of its coded frames are damaged or missing, and what cannot be seen cannot be \
-         searched for faces; repair the file first"
+        "it is damaged in {0} places, and what is not decoded whole cannot be searched for faces; \
+         repair the file first"
     )]
     Damaged(u64),
     /// The other program that is needed is not there.

@@ -11,7 +11,7 @@ mod transcoded;
 use std::ffi::OsString;
 use std::path::Path;
 
-pub use encoder::{Encoder, EncoderOptions, start_ms};
+pub use encoder::{Encoder, EncoderOptions, checked_start_ms};
 pub(crate) use transcoded::Transcoded;
 
 /// Formats that hold their own pictures; those that name other files are not among them.

@@ -36,7 +36,7 @@ pub use coverage::{
     Coverage, CoverageOptions, FaceSeen, FrameCover, FrameSeen, Likeness, coverage,
 };
 pub use error::VideoError;
-pub use ffmpeg::{Encoder, EncoderOptions, start_ms};
+pub use ffmpeg::{Encoder, EncoderOptions, checked_start_ms};
 pub use limits::VideoLimits;
 pub use motion::MotionGate;
 pub use picture::{Colour, Picture, Planes};

@@ -15,7 +15,7 @@ use std::time::Duration;
 use fusiform_face::redact::redact;
 use fusiform_video::{
     Coverage, CoverageOptions, Encoder, EncoderOptions, FaceSeen, Frame, FrameSeen, Likeness,
-    Video, VideoError, VideoLimits, coverage, start_ms,
+    Video, VideoError, VideoLimits, checked_start_ms, coverage,
 };
 
 use crate::cover::COVER_SCORE;
@@ -117,8 +117,8 @@ impl Engine {
             path: from.to_owned(),
             source,
         };
-        // That ffmpeg is missing is known before hours of work.
-        let start_ms = start_ms(from, &options.limits).map_err(of_file)?;
+        // That ffmpeg is missing, or the file damaged, is known before hours of work.
+        let start_ms = checked_start_ms(from, &options.limits).map_err(of_file)?;
         let Some(looked) = self.look_at(from, options, likeness, &mut goes_on)? else {
             return Ok(None);
         };

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use fusiform_face::image::Image;
-use fusiform_video::{Encoder, EncoderOptions, Video, VideoError, VideoLimits, start_ms};
+use fusiform_video::{Encoder, EncoderOptions, Video, VideoError, VideoLimits, checked_start_ms};
 
 use super::clips::{X264, as_text, clip, compare, compare_times, ffmpeg, times};
 
@@ -156,6 +156,27 @@ fn damage_is_told() {
     let mut pictures = opened(&path).pictures();
     let n_errors = pictures.by_ref().filter(Result::is_err).count() as u64;
     assert!(n_errors + pictures.damaged() > 0);
+    // Within one large frame, where a decoder may take any bits for a picture.
+    let large = clip(
+        folder.path(),
+        "large.mp4",
+        &[&X264[..], &["-crf", "1", "-g", "50"]].concat(),
+    );
+    let large = large.expect("ffmpeg was here before");
+    let limits = VideoLimits::default();
+    assert!(checked_start_ms(&large, &limits).is_ok());
+    let mut bytes = std::fs::read(&large).expect("a file");
+    let data = bytes
+        .windows(4)
+        .position(|name| name == b"mdat")
+        .expect("data");
+    bytes[data + 4000..][..500].fill(0xa5);
+    std::fs::write(&large, bytes).expect("a file");
+    let refused = checked_start_ms(&large, &limits);
+    assert!(
+        matches!(refused, Err(VideoError::Damaged(n)) if n > 0),
+        "{refused:?}"
+    );
 }
 
 /// Frames of one colour each, at uneven times.
@@ -274,9 +295,9 @@ fn a_video_that_begins_after_its_sound_keeps_its_distance() {
     let choice = ["-map", "0:v", "-map", "1:a", "-c", "copy", as_text(&late)];
     ffmpeg(&[&input[..], &choice].concat()).expect("ffmpeg was here before");
     let limits = VideoLimits::default();
-    let start = start_ms(&late, &limits).expect("a time");
+    let start = checked_start_ms(&late, &limits).expect("a time");
     assert!((499..=525).contains(&start), "{start}");
-    assert!(start_ms(&whole, &limits).expect("a time") <= 25);
+    assert!(checked_start_ms(&whole, &limits).expect("a time") <= 25);
     assert_eq!(times(&late).len(), 50);
 }
 
