@@ -21,6 +21,7 @@ fuzz_target!(|bytes: &[u8]| {
         max_pixels: 1 << 20,
         max_samples: 1000,
         max_sample_bytes: 1 << 20,
+        ..VideoLimits::default()
     };
     if let Ok(video) = Video::open(&path, &limits) {
         for picture in video.pictures().flatten() {

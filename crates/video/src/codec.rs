@@ -16,17 +16,14 @@ pub enum Codec {
     H264,
     /// H.265, also called HEVC: ITU-T H.265.
     H265,
-    /// One that ffmpeg decodes.
-    Other,
 }
 
 impl Codec {
-    /// `H.264`, `H.265` or `other`.
+    /// `H.264` or `H.265`.
     pub fn name(self) -> &'static str {
         match self {
             Codec::H264 => "H.264",
             Codec::H265 => "H.265",
-            Codec::Other => "other",
         }
     }
 }
@@ -53,7 +50,6 @@ impl Decoder {
         let inner = match codec {
             Codec::H264 => Inner::H264(avc::Decoder::new(config, limits)?),
             Codec::H265 => Inner::H265(hevc::Decoder::new(config, limits)?),
-            Codec::Other => return Err(VideoError::Codec(codec.name().to_owned())),
         };
         Ok(Decoder { inner, damaged: 0 })
     }

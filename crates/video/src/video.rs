@@ -39,9 +39,9 @@ enum Source {
 /// What a video's head says.
 #[derive(Debug, Clone, PartialEq)]
 pub struct VideoInfo {
-    /// How it is coded.
-    pub codec: Codec,
-    /// The name of that, as far as the file says it.
+    /// How it is coded; `None` if ffmpeg decodes it.
+    pub codec: Option<Codec>,
+    /// The name of that, as far as it is known.
     pub codec_name: String,
     /// How its frames are turned to be upright.
     pub orientation: Orientation,
@@ -70,7 +70,7 @@ impl Video {
         let track = container.track();
         let decoder = Decoder::new(track.codec, &track.config, limits)?;
         let info = VideoInfo {
-            codec: track.codec,
+            codec: Some(track.codec),
             codec_name: track.codec.name().to_owned(),
             orientation: track.orientation,
             duration_ms: track.duration_ms,
@@ -104,13 +104,13 @@ impl Video {
         };
         let codec_name = match &refused {
             VideoError::Codec(name) | VideoError::NoVideo(name) => name.clone(),
-            VideoError::Container(_) | VideoError::Unsupported { .. } => Codec::Other.name().into(),
+            VideoError::Container(_) | VideoError::Unsupported { .. } => "other".to_owned(),
             _ => return Err(refused),
         };
         match Transcoded::open(path, true, limits) {
             Ok(source) => Ok(Video {
                 info: VideoInfo {
-                    codec: Codec::Other,
+                    codec: None,
                     codec_name,
                     orientation: Orientation::Upright,
                     duration_ms: source.duration_ms(),

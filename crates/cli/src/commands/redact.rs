@@ -157,6 +157,7 @@ fn one(engine: &Engine, keep: Option<&Keep>, photo: &Path, args: &RedactArgs) ->
         true => image::encode_png(&image)?,
         false => image::encode_jpeg(&image, JPEG_QUALITY)?,
     };
+    fs::create_dir_all(&args.out).with_context(|| shown(&args.out))?;
     fs::write(&copy, bytes).with_context(|| shown(&copy))?;
     Ok(Redacted {
         photo: shown(photo),

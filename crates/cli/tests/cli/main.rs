@@ -16,6 +16,8 @@ mod messages;
 mod models;
 mod one_road;
 mod pictures;
+#[cfg(feature = "video")]
+mod redact_video;
 mod review;
 mod scales_and_turns;
 mod scan;
