@@ -1,5 +1,5 @@
-//! Any bytes as coded frames of H.264 or H.265 in a container that is well-formed, so that they reach
-//! the decoders: an error or pictures within the limits, never a panic. The first byte chooses the
+//! Any bytes as coded frames of H.264 or H.265 in a well-formed container, so that they reach the
+//! decoders: an error or pictures within the limits, never a panic. The first byte chooses the
 //! codec; then come the codec's record and the samples, each with its length before it.
 
 #![no_main]

@@ -316,8 +316,8 @@ fusiform together --words holiday --from 2020 --to 2020"
         after_help = "Examples: fusiform redact party.jpg --keep 'Aunt Ida' -o to-share\n\
           fusiform redact party.mp4 --keep 'Aunt Ida' -o to-share.mp4\n\n\
 Videos need ffmpeg 5.1 or newer for coding. Every frame is looked at; where a face is not found\n\
-between or shortly before and after frames where it is, it is covered all the same, and whoever is\n\
-kept is covered in frames where that is in doubt. Sound is copied."
+between, or shortly before and after, frames where it is, it is covered all the same, and whoever\n\
+is kept is covered in frames where that is in doubt. Sound is copied."
     )]
     Redact(RedactArgs),
     /// Who of the catalogue, and of the vault, appears when in videos

@@ -4,6 +4,8 @@
 
 use fusiform::image::ImageError;
 use fusiform::models::PackError;
+#[cfg(feature = "video")]
+use fusiform::video::VideoError;
 use fusiform::{AlbumError, Error};
 use fusiform_gallery::Error as GalleryError;
 use fusiform_server::StartError;
@@ -60,8 +62,27 @@ fn of_library(error: &Error) -> Option<String> {
         Error::Uncalibrated { .. } => {
             "`fusiform calibrate DIR --pack DIR --write` does that".into()
         }
+        #[cfg(feature = "video")]
+        Error::Video { source, .. } => return of_video(source),
         Error::NoFace => "a smaller --min-face finds smaller faces".into(),
         Error::Image(why) | Error::Photo { source: why, .. } => return of_limit(why),
+        _ => return None,
+    })
+}
+
+#[cfg(feature = "video")]
+fn of_video(error: &VideoError) -> Option<String> {
+    let has = |said: &str, words: [&str; 2]| words.iter().any(|word| said.contains(word));
+    Some(match error {
+        VideoError::NoFfmpeg | VideoError::Codec(_) => {
+            "Debian's package ffmpeg has it, version 5.1 or newer".into()
+        }
+        VideoError::Ffmpeg(said) if has(said, ["Unrecognized option", "Option not found"]) => {
+            "ffmpeg 5.1 or newer is needed".into()
+        }
+        VideoError::Ffmpeg(said) if has(said, ["find tag for codec", "codec not currently"]) => {
+            "a copy whose name ends in .mkv takes any sound; -o names it".into()
+        }
         _ => return None,
     })
 }

@@ -58,13 +58,12 @@ impl Decoder {
     /// start codes, and is shown as soon as it is decoded. A camera that reorders its pictures
     /// (B-frames) shows them out of order.
     #[cfg(feature = "live")]
-    pub(crate) fn live(codec: Codec, limits: &VideoLimits) -> Result<Decoder, VideoError> {
+    pub(crate) fn live(codec: Codec, limits: &VideoLimits) -> Decoder {
         let inner = match codec {
             Codec::H264 => Inner::H264(avc::Decoder::live(limits)),
             Codec::H265 => Inner::H265(hevc::Decoder::live(limits)),
-            Codec::Other => return Err(VideoError::Codec(codec.name().to_owned())),
         };
-        Ok(Decoder { inner, damaged: 0 })
+        Decoder { inner, damaged: 0 }
     }
 
     /// The pictures that a sample completes, in the order in which they are shown.

@@ -3,9 +3,9 @@
 //! Knows nothing of pixels, and of who anybody is.
 //!
 //! A detector misses faces in some frames, and in those they must not be seen. So faces are joined
-//! to tracks, forwards and backwards in time; between two frames of a track where the face was found
-//! it is covered where it must have been; and before the first and after the last of them for a
-//! while, wherever it may have moved.
+//! to tracks, forwards and backwards in time; between two frames of a track where the face was
+//! found it is covered where it must have been; and before the first and after the last of them for
+//! a while, wherever it may have moved.
 
 use fusiform_face::geometry::{BoundingBox, Point};
 
@@ -123,8 +123,8 @@ const COVERED_IOU: f32 = 0.9;
 /// Overlap (IoU) of two faces in a frame, from which on neither is beyond doubt.
 const CROSSING_IOU: f32 = 0.1;
 
-/// What is to be covered. A face is kept in the frames alone in which it was found, is like somebody
-/// to keep, and the frames around agree.
+/// What is to be covered. A face is kept only in frames in which it was found and is like somebody
+/// to keep, and with which the frames around agree.
 ///
 /// Where a scene ends, tracks end and nothing is covered beyond it; unless one of the two scenes is
 /// shorter than the margin: what looks like a cut may be a flash, and a face that is lost in it is

@@ -126,7 +126,7 @@ fn strangers_are_covered_in_every_frame_and_who_is_kept_is_seen() {
         if BO_S.contains(&seconds) {
             let face = truth(&bo, seconds - BO_S.start);
             let share = changed(before, after, &face.bbox);
-            assert!(share > 0.8, "frame {n}: {share} of the face is covered");
+            assert!(share > 0.6, "frame {n}: {share} of the face is covered");
             let left = engine.embed_at(after, &face).unwrap();
             n_bo += 1;
             n_under += i32::from(similarity(&own.vector, &left).0 < limit);
@@ -158,7 +158,7 @@ fn strangers_are_covered_in_every_frame_and_who_is_kept_is_seen() {
     let mut one = before[85].clone();
     assert_eq!(changed(&before[85], &one, &face.bbox), 0.0);
     redact(&mut one, &[face.bbox], &[]);
-    assert!(changed(&before[85], &one, &face.bbox) > 0.8);
+    assert!(changed(&before[85], &one, &face.bbox) > 0.6);
 }
 
 #[test]

@@ -20,7 +20,8 @@ pub(crate) fn clip(stage: &Stage, name: &str, filter: &str, coding: &[&str]) -> 
     let path = stage.path(name);
     let view = "scale=480:-2,crop=400:360:'t*20':'60+t*15',fps=25,format=yuv420p,setsar=1";
     let graph = format!(
-        "[0]{view}[a];[1]{view},{filter}[b];color=gray:s=400x360:r=25:d=1,format=yuv420p,setsar=1[c];\
+        "[0]{view}[a];[1]{view},{filter}[b];\
+         color=gray:s=400x360:r=25:d=1,format=yuv420p,setsar=1[c];\
          [2]{view}[d];[a][b][c][d]concat=n=4"
     );
     let mut ffmpeg = Command::new("ffmpeg");

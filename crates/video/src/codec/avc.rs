@@ -5,7 +5,7 @@ use rust_h264::decoder::{self, Frame, OrderedDecoder};
 use rust_h264::error::DecodeError;
 use rust_h264::nal::{self, NalUnit, NalUnitType, SpsInfo};
 
-use super::pictures::{MAX_REORDERED, rounded, whole};
+use super::pictures::{MAX_REORDERED, is_filled, rounded, whole};
 use crate::error::VideoError;
 use crate::limits::VideoLimits;
 use crate::picture::{Colour, Picture, Planes};
@@ -69,7 +69,10 @@ impl Decoder {
             Inner::Shown { length_size, .. } => nal::parse_avcc(sample, *length_size),
             Inner::Live(_) => nal::parse_annex_b(sample),
         };
-        let mut is_whole = true;
+        let mut is_whole = match &self.inner {
+            Inner::Shown { length_size, .. } => is_filled(sample, *length_size),
+            Inner::Live(_) => true,
+        };
         for unit in units {
             is_whole &= self.unit(&unit, time_ms, shown)?;
         }

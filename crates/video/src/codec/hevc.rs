@@ -6,7 +6,7 @@ use std::collections::BinaryHeap;
 
 use rust_h265::{DecodeError, DecodeLimits, Frame, NalUnit, PixelData};
 
-use super::pictures::{MAX_REORDERED, rounded, whole};
+use super::pictures::{MAX_REORDERED, is_filled, rounded, whole};
 use crate::error::VideoError;
 use crate::limits::VideoLimits;
 use crate::picture::{Colour, Picture, Planes};
@@ -62,7 +62,10 @@ impl Decoder {
         while self.times.len() > 4 * MAX_REORDERED {
             self.times.pop();
         }
-        let mut is_whole = true;
+        let mut is_whole = match self.length_size {
+            Some(length_size) => is_filled(sample, length_size.into()),
+            None => true,
+        };
         let units = match self.length_size {
             Some(length_size) => rust_h265::parse_hvcc(sample, length_size),
             None => rust_h265::parse_annex_b(sample),

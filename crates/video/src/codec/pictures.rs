@@ -24,3 +24,40 @@ pub(super) fn whole(planes: Planes, time_ms: u64) -> Result<Picture, VideoError>
         )),
     }
 }
+
+/// Whether the units of a sample, each after its length, fill it: one that is cut or hit has a
+/// length that leads beyond it, and what follows is lost. Zeros may fill up the end.
+pub(super) fn is_filled(sample: &[u8], length_size: usize) -> bool {
+    let mut rest = sample;
+    while let Some((length, after)) = rest.split_at_checked(length_size) {
+        let length = length
+            .iter()
+            .fold(0u64, |sum, byte| sum << 8 | u64::from(*byte));
+        let unit = usize::try_from(length).ok();
+        let Some((_, after)) = unit.and_then(|unit| after.split_at_checked(unit)) else {
+            return false;
+        };
+        rest = after;
+    }
+    rest.iter().all(|byte| *byte == 0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_sample_is_filled_by_its_units() {
+        for (sample, wanted) in [
+            (&[0, 2, 7, 7, 0, 1, 7][..], true),
+            (&[], true),
+            (&[0, 2, 7, 7, 0], true),
+            (&[0, 2, 7, 7, 0, 0, 0, 0], true),
+            (&[0, 2, 7, 7, 0, 9, 7], false),
+            (&[0, 2, 7], false),
+            (&[0, 2, 7, 7, 9], false),
+        ] {
+            assert_eq!(is_filled(sample, 2), wanted, "{sample:?}");
+        }
+    }
+}

@@ -1,3 +1,6 @@
+//! Faces whose way is known, lost here and there. In: frames made up. Out: whether the plan covers
+//! them.
+
 use super::*;
 
 /// 25 frames a second.

@@ -28,8 +28,8 @@ pub struct EncoderOptions {
     pub rate_factor: u8,
 }
 
-/// A running encoder. Dropped before [`Encoder::finish`], it is ended, and what it has written is no
-/// video.
+/// A running encoder. Dropped before [`Encoder::finish`], it is ended, and what it has written is
+/// no video.
 pub struct Encoder {
     /// `None` after an error.
     running: Option<Running>,

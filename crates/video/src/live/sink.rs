@@ -198,8 +198,8 @@ impl Decoding {
             received,
         } = coded;
         let known = self.decoder.take().filter(|(known, _)| known == codec);
-        let fresh = || Ok::<_, VideoError>((*codec, Decoder::live(*codec, &self.limits)?));
-        let (_, decoder) = self.decoder.insert(known.map_or_else(fresh, Ok)?);
+        let fresh = || (*codec, Decoder::live(*codec, &self.limits));
+        let (_, decoder) = self.decoder.insert(known.unwrap_or_else(fresh));
         let pictures = decoder.decode(bytes, 0)?;
         let n_damaged = decoder.damaged();
         let new = n_damaged.saturating_sub(self.n_damaged);

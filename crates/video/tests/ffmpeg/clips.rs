@@ -1,5 +1,5 @@
-//! Clips that ffmpeg writes, and what it says of them. In: how they are coded. Out: files, planes and
-//! times.
+//! Clips that ffmpeg writes, and what it says of them. In: how they are coded. Out: files, planes
+//! and times.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;

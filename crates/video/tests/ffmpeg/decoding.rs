@@ -160,8 +160,8 @@ fn a_sparse_file_takes_no_more_memory_than_its_limits() {
         return;
     };
     let mut bytes = std::fs::read(&path).expect("a file");
-    // The last block in a cluster of unknown size, of 8 TB, in a file that is as long: more than any
-    // machine has.
+    // The last block, in a cluster of unknown size, has 8 TB, in a file that is as long: more than
+    // any machine has.
     let size = 8u64 << 40;
     bytes.extend([
         0x1f, 0x43, 0xb6, 0x75, 0x01, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff,
