@@ -158,11 +158,10 @@ impl Video {
                 ended = end;
                 if let (Some(Err(VideoError::Unsupported { .. })), Some((path, limits))) =
                     (&ended, instead.take_if(|_| ended.is_some()))
+                    && let Ok(other) = Transcoded::open(&path, false, &limits)
                 {
-                    if let Ok(other) = Transcoded::open(&path, false, &limits) {
-                        source = Source::Transcoded(Box::new(other));
-                        ended = None;
-                    }
+                    source = Source::Transcoded(Box::new(other));
+                    ended = None;
                 }
             }
             let damaged = source.damaged();

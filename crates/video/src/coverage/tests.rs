@@ -69,7 +69,7 @@ fn a_face_that_is_lost_for_half_a_second_is_covered_all_the_time() {
         let truth = |t: f32| face_at((x + vx * t + sway * (pace * t).sin(), y + vy * t), side);
         // Half a second is lost again and again, at other times each seed; found between for as
         // short as three frames.
-        let mut lost = vec![false; 150];
+        let mut lost = [false; 150];
         let mut at = between(5.0, 20.0) as usize;
         while at + 13 < lost.len() {
             lost[at..at + 13].fill(true);

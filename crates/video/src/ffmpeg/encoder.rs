@@ -97,7 +97,7 @@ impl Encoder {
         let mut name = OsString::from("file:");
         name.push(to);
         arguments.push(name);
-        let (process, pipe, _) = Process::start(&arguments, true, limits.max_wait)?;
+        let (process, (pipe, _)) = Process::start(&arguments, true, limits.max_wait)?;
         let pipe = pipe.ok_or_else(|| std::io::Error::other("ffmpeg has no pipe"))?;
         let pipe = BufWriter::with_capacity(1 << 16, pipe);
         let mut encoder = Encoder {
@@ -262,7 +262,7 @@ pub fn start_ms(path: &Path, limits: &VideoLimits) -> Result<u64, VideoError> {
     let rest = "-map 0:V:0 -frames:v 1 -fps_mode passthrough -enc_time_base 1/1000 -f framecrc \
                 pipe:1";
     arguments.extend(rest.split_whitespace().map(OsString::from));
-    let (process, _, pipe) = Process::start(&arguments, false, limits.max_wait)?;
+    let (process, (_, pipe)) = Process::start(&arguments, false, limits.max_wait)?;
     let mut text = String::new();
     pipe.take(1 << 16).read_to_string(&mut text)?;
     process.finish()?;

@@ -37,13 +37,16 @@ pub(super) struct Timed<T> {
     shared: Arc<Shared>,
 }
 
+/// What is written to it, if it is fed, and what is read from it.
+pub(super) type Pipes = (Option<Timed<ChildStdin>>, Timed<ChildStdout>);
+
 impl Process {
     /// Starts ffmpeg with a pipe to it if `is_fed`, and one from it.
     pub(super) fn start(
         arguments: &[OsString],
         is_fed: bool,
         max_wait: Duration,
-    ) -> Result<(Process, Option<Timed<ChildStdin>>, Timed<ChildStdout>), VideoError> {
+    ) -> Result<(Process, Pipes), VideoError> {
         let mut command = Command::new("ffmpeg");
         command
             .args(["-hide_banner", "-nostdin", "-v", "error"])
@@ -83,7 +86,7 @@ impl Process {
             shared: Arc::clone(&shared),
         };
         let stdin = stdin.map(|pipe| Timed { pipe, shared });
-        Ok((process, stdin, stdout))
+        Ok((process, (stdin, stdout)))
     }
 
     /// Waits for its end. Gives what it said if it went well.
