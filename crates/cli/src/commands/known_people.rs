@@ -1,8 +1,12 @@
 //! Whom a face is compared with. In: a template. Out: the person it is most like, of the catalogue
 //! and, if that was asked for, of those who are enrolled in the vault; and how sure that is.
 
-use anyhow::{Context as _, Result};
-use fusiform::album::{Album, Index, PersonId};
+#[cfg(feature = "video")]
+use anyhow::Context as _;
+use anyhow::Result;
+#[cfg(feature = "video")]
+use fusiform::album::PersonId;
+use fusiform::album::{Album, Index};
 use fusiform::verify::Verdict;
 use fusiform::{AlbumError, Engine, Error, Similarity, Template};
 use fusiform_gallery::{Action, Gallery, Service};
@@ -30,6 +34,7 @@ pub(super) enum Who {
 /// The person a face is most like.
 pub(super) struct Nearest {
     pub(super) who: Who,
+    #[cfg(feature = "video")]
     pub(super) similarity: Similarity,
     pub(super) verdict: Verdict,
 }
@@ -94,7 +99,8 @@ impl<'a> KnownPeople<'a> {
     }
 
     /// The name of a person, if the person has one.
-    pub(super) fn name(&self, who: Who) -> Result<Option<String>> {
+    #[cfg(feature = "video")]
+    fn name(&self, who: Who) -> Result<Option<String>> {
         Ok(match who {
             Who::Catalogue(number) => {
                 let album = self.catalogue().context("no catalogue is open")?;
@@ -125,6 +131,7 @@ impl<'a> KnownPeople<'a> {
             let verdict = self.engine.thresholds()?.judge(similarity)?.verdict;
             Ok(Nearest {
                 who,
+                #[cfg(feature = "video")]
                 similarity,
                 verdict,
             })
@@ -145,7 +152,6 @@ impl<'a> KnownPeople<'a> {
     }
 
     /// Notes in the vault's log that so many faces were compared with its people.
-    #[cfg(feature = "video")]
     pub(super) fn note(&self, n_faces: usize) -> Result<()> {
         if let Some((gallery, service)) = &self.vault {
             gallery.record(Action::Identify, Some(*service), None, n_faces)?;
