@@ -2,7 +2,8 @@
 //! structs, error codes. Knows nothing that the library does not; the words are in the header.
 //!
 //! Everything that C can get wrong and a program can notice is an error code: see the head of
-//! `include/fusiform.h`. All work with pointers is in [`pointer`].
+//! `include/fusiform.h`. All work with pointers is in
+//! `src/pointer.rs`.
 
 #![deny(unsafe_op_in_unsafe_fn)]
 // The head of the header says once, for all functions, what a caller promises of pointers.

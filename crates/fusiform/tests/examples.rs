@@ -1,4 +1,5 @@
-//! Runs the six examples as a user would. In: the sample album of the repository, or in a packaged
+//! Runs the six narrated examples as a user would; the three that other languages have too are
+//! compared with them by `.ci/examples`. In: the sample album of the repository, or in a packaged
 //! crate the two photos under `tests/data`. Out: that each ends well and finds who is there.
 
 use std::path::{Path, PathBuf};

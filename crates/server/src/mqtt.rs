@@ -53,9 +53,9 @@ use frigate::Frigate;
 use home_assistant::Discovery;
 use outbox::Outbox;
 use own_messages::OwnTopics;
+pub(crate) use recognise::Recogniser;
 #[cfg(feature = "cameras")]
-pub(crate) use recognise::Nearest;
-pub(crate) use recognise::{Recogniser, Seen, SeenFace};
+pub(crate) use recognise::{Nearest, Seen, SeenFace};
 use seldom::Seldom;
 #[cfg(feature = "cameras")]
 pub(crate) use sighting::{News, Sighting, Source};

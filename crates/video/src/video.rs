@@ -156,8 +156,8 @@ impl Video {
                     }
                 }
                 ended = end;
-                if matches!(ended, Some(Err(VideoError::Unsupported { .. })))
-                    && let Some((path, limits)) = instead.take()
+                if let (Some(Err(VideoError::Unsupported { .. })), Some((path, limits))) =
+                    (&ended, instead.take_if(|_| ended.is_some()))
                     && let Ok(other) = Transcoded::open(&path, false, &limits)
                 {
                     source = Source::Transcoded(Box::new(other));

@@ -1,13 +1,15 @@
 //! Whom a face is compared with. In: a template. Out: the person it is most like, of the catalogue
 //! and, if that was asked for, of those who are enrolled in the vault; and how sure that is.
 
+#[cfg(feature = "video")]
+use anyhow::Context as _;
 use anyhow::Result;
+#[cfg(feature = "video")]
+use fusiform::album::PersonId;
 use fusiform::album::{Album, Index};
 use fusiform::verify::Verdict;
 use fusiform::{AlbumError, Engine, Error, Similarity, Template};
-#[cfg(feature = "video")]
-use fusiform_gallery::Action;
-use fusiform_gallery::{Gallery, Service};
+use fusiform_gallery::{Action, Gallery, Service};
 use serde::Serialize;
 
 use super::{collection, vault};
@@ -32,7 +34,7 @@ pub(super) enum Who {
 /// The person a face is most like.
 pub(super) struct Nearest {
     pub(super) who: Who,
-    #[cfg_attr(not(feature = "video"), allow(dead_code))]
+    #[cfg(feature = "video")]
     pub(super) similarity: Similarity,
     pub(super) verdict: Verdict,
 }
@@ -98,15 +100,11 @@ impl<'a> KnownPeople<'a> {
 
     /// The name of a person, if the person has one.
     #[cfg(feature = "video")]
-    pub(super) fn name(&self, who: Who) -> Result<Option<String>> {
+    fn name(&self, who: Who) -> Result<Option<String>> {
         Ok(match who {
             Who::Catalogue(number) => {
-                let person = fusiform::album::PersonId(number);
-                let album = self.catalogue();
-                album
-                    .map(|album| album.person(person))
-                    .transpose()?
-                    .and_then(|p| p.name)
+                let album = self.catalogue().context("no catalogue is open")?;
+                album.person(PersonId(number))?.name
             }
             Who::Vault(number) => self.vault.as_ref().and_then(|(gallery, service)| {
                 let mut people = gallery.people(*service).into_iter();
@@ -133,6 +131,7 @@ impl<'a> KnownPeople<'a> {
             let verdict = self.engine.thresholds()?.judge(similarity)?.verdict;
             Ok(Nearest {
                 who,
+                #[cfg(feature = "video")]
                 similarity,
                 verdict,
             })
@@ -153,7 +152,6 @@ impl<'a> KnownPeople<'a> {
     }
 
     /// Notes in the vault's log that so many faces were compared with its people.
-    #[cfg(feature = "video")]
     pub(super) fn note(&self, n_faces: usize) -> Result<()> {
         if let Some((gallery, service)) = &self.vault {
             gallery.record(Action::Identify, Some(*service), None, n_faces)?;

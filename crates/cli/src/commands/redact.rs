@@ -143,6 +143,9 @@ fn one(engine: &Engine, keep: Option<&Keep>, photo: &Path, args: &RedactArgs) ->
             false => covered.push(bbox),
         }
     }
+    if let Some(keep) = keep {
+        keep.note(faces.len())?;
+    }
     // Faces that only the catalogue has: a human drew them, or another detector found them.
     for card in known.iter().filter(|card| !is_found(&faces, card)) {
         match keep.is_some_and(|keep| keep.keeps_card(card)) {

@@ -1,7 +1,7 @@
 //! H.264. In: samples of length-prefixed units, or of units after start codes. Out: pictures. Over
 //! `rust_h264`.
 
-use rust_h264::decoder::{self, Frame, OrderedDecoder};
+use rust_h264::decoder::{Frame, OrderedDecoder};
 use rust_h264::error::DecodeError;
 use rust_h264::nal::{self, NalUnit, NalUnitType, SpsInfo};
 
@@ -25,11 +25,13 @@ enum Inner {
         length_size: usize,
     },
     /// Of a live stream: each picture as soon as its sample is decoded.
-    Live(Box<decoder::Decoder>),
+    #[cfg(feature = "live")]
+    Live(Box<rust_h264::decoder::Decoder>),
 }
 
 impl Decoder {
     /// For samples of whole pictures with start codes (ITU-T H.264, annex B).
+    #[cfg(feature = "live")]
     pub(super) fn live(limits: &VideoLimits) -> Decoder {
         Decoder {
             inner: Inner::Live(Box::default()),
@@ -67,15 +69,18 @@ impl Decoder {
     ) -> Result<bool, VideoError> {
         let units = match &self.inner {
             Inner::Shown { length_size, .. } => nal::parse_avcc(sample, *length_size),
+            #[cfg(feature = "live")]
             Inner::Live(_) => nal::parse_annex_b(sample),
         };
         let mut is_whole = match &self.inner {
             Inner::Shown { length_size, .. } => is_filled(sample, *length_size),
+            #[cfg(feature = "live")]
             Inner::Live(_) => true,
         };
         for unit in units {
             is_whole &= self.unit(&unit, time_ms, shown)?;
         }
+        #[cfg(feature = "live")]
         if let Inner::Live(decoder) = &mut self.inner
             && let Some(frame) = decoder.flush()
         {
@@ -85,10 +90,11 @@ impl Decoder {
     }
 
     pub(super) fn flush(&mut self) -> Result<Vec<Picture>, VideoError> {
-        let Inner::Shown { decoder, .. } = &mut self.inner else {
-            return Ok(Vec::new());
+        let held = match &mut self.inner {
+            Inner::Shown { decoder, .. } => decoder.flush_with_meta().into_iter(),
+            #[cfg(feature = "live")]
+            Inner::Live(_) => return Ok(Vec::new()),
         };
-        let held = decoder.flush_with_meta().into_iter();
         held.map(|(frame, time_ms)| picture(frame, self.colour, time_ms))
             .collect()
     }
@@ -111,6 +117,7 @@ impl Decoder {
         }
         let decoded = match &mut self.inner {
             Inner::Shown { decoder, .. } => decoder.decode_nal_with_meta(unit, time_ms),
+            #[cfg(feature = "live")]
             Inner::Live(decoder) => decoder
                 .decode_nal(unit)
                 .map(|frame| frame.map(|frame| (frame, time_ms)).into_iter().collect()),

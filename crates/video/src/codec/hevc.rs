@@ -41,6 +41,7 @@ impl Decoder {
     }
 
     /// For samples of whole pictures with start codes (ITU-T H.265, annex B).
+    #[cfg(feature = "live")]
     pub(super) fn live(limits: &VideoLimits) -> Decoder {
         Decoder {
             decoder: Box::new(limited(limits)),

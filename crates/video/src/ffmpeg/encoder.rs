@@ -97,7 +97,7 @@ impl Encoder {
         let mut name = OsString::from("file:");
         name.push(to);
         arguments.push(name);
-        let (process, pipe, _) = Process::start(&arguments, true, limits.max_wait)?;
+        let (process, (pipe, _)) = Process::start(&arguments, true, limits.max_wait)?;
         let pipe = pipe.ok_or_else(|| std::io::Error::other("ffmpeg has no pipe"))?;
         let pipe = BufWriter::with_capacity(1 << 16, pipe);
         let mut encoder = Encoder {
@@ -261,7 +261,7 @@ pub fn checked_start_ms(path: &Path, limits: &VideoLimits) -> Result<u64, VideoE
     let mut arguments = reading(path);
     let rest = "-map 0:V:0 -fps_mode passthrough -enc_time_base 1/1000 -f framecrc pipe:1";
     arguments.extend(rest.split_whitespace().map(OsString::from));
-    let (process, _, pipe) = Process::start(&arguments, false, limits.max_wait)?;
+    let (process, (_, pipe)) = Process::start(&arguments, false, limits.max_wait)?;
     let mut start_ms = None;
     for line in BufReader::new(pipe).lines() {
         // `stream, dts, pts, …`, after lines with a number sign.

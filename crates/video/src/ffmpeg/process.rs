@@ -37,8 +37,8 @@ pub(super) struct Timed<T> {
     shared: Arc<Shared>,
 }
 
-/// A process, the pipe to it if it is fed, the pipe from it.
-type Started = (Process, Option<Timed<ChildStdin>>, Timed<ChildStdout>);
+/// What is written to it, if it is fed, and what is read from it.
+pub(super) type Pipes = (Option<Timed<ChildStdin>>, Timed<ChildStdout>);
 
 impl Process {
     /// Starts ffmpeg with a pipe to it if `is_fed`, and one from it.
@@ -46,7 +46,7 @@ impl Process {
         arguments: &[OsString],
         is_fed: bool,
         max_wait: Duration,
-    ) -> Result<Started, VideoError> {
+    ) -> Result<(Process, Pipes), VideoError> {
         let mut command = Command::new("ffmpeg");
         command
             .args(["-hide_banner", "-nostdin", "-v", "error"])
@@ -86,7 +86,7 @@ impl Process {
             shared: Arc::clone(&shared),
         };
         let stdin = stdin.map(|pipe| Timed { pipe, shared });
-        Ok((process, stdin, stdout))
+        Ok((process, (stdin, stdout)))
     }
 
     /// Waits for its end. Gives what it said if it went well.

@@ -79,7 +79,7 @@ impl Transcoded {
         let rest = "-map 0:V:0 -an -sn -dn -c:v rawvideo -pix_fmt yuv420p -fps_mode passthrough \
                     -enc_time_base 1/1000 -f matroska pipe:1";
         arguments.extend(rest.split_whitespace().map(OsString::from));
-        let (process, _, pipe) = Process::start(&arguments, false, limits.max_wait)?;
+        let (process, (_, pipe)) = Process::start(&arguments, false, limits.max_wait)?;
         let mut opened = Transcoded {
             process: Some(process),
             pipe: BufReader::with_capacity(1 << 16, pipe),

@@ -81,7 +81,7 @@ impl<'a> Keep<'a> {
         Ok(best.map(|n| n.verdict))
     }
 
-    #[cfg(feature = "video")]
+    /// As [`KnownPeople::note`].
     pub(super) fn note(&self, n_faces: usize) -> Result<()> {
         self.known.note(n_faces)
     }
