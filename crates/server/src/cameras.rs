@@ -147,7 +147,6 @@ impl Cameras {
                 self.counts.answered_after(received.elapsed());
                 if let Some(announcer) = &self.announcer {
                     announcer.looked(sighting, &news, camera.people.n_examples());
-                    announcer.camera(name, camera.in_view());
                 }
             }
             Told::Still(person, similarity) => {
@@ -162,6 +161,10 @@ impl Cameras {
             Told::Ended(sighting) => {
                 if let Some(announcer) = &self.announcer {
                     announcer.ended(sighting);
+                }
+            }
+            Told::InView => {
+                if let Some(announcer) = &self.announcer {
                     announcer.camera(name, camera.in_view());
                 }
             }

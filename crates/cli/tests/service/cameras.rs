@@ -464,6 +464,13 @@ fn a_visit_is_published_as_frigates_events_are() {
     );
     let source = format!("source = \"http://127.0.0.1:{}/video\"", camera.port);
     let server = serve(&home, &shared, &[("door", &source)]);
+    camera.sees(&[(STRANGER, 380, 120)]);
+    heard.find("one unknown at the door", |all| {
+        let mut of = all
+            .iter()
+            .filter(|t| t.topic == "fusiform/cameras/door/unknown");
+        of.find(|told| told.text() == "1").map(|_| ())
+    });
     camera.sees(&[(IDA, 60, 120)]);
     let told = heard.nth("fusiform/matches/Ida", 0).json();
     assert_eq!(

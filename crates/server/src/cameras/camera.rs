@@ -73,6 +73,8 @@ pub(super) enum Told<'a> {
     News(&'a Sighting, News),
     /// Somebody is still there: name and similarity.
     Still(&'a str, f32),
+    /// Who is in view may have changed.
+    InView,
     /// The visit is over.
     Ended(&'a Sighting),
 }
@@ -104,9 +106,13 @@ impl Camera {
                     tokio::select! {
                         _ = stop.changed() => {}
                         picture = live.next() => self.see(picture, &tell).await,
-                        () = tokio::time::sleep(TICK) => self.view.clear(),
+                        () = tokio::time::sleep(TICK) => {}
                     }
-                    self.streams(CameraState::Stream(live.state()), live.counts());
+                    let state = CameraState::Stream(live.state());
+                    if !is_live(&state) {
+                        self.view.clear();
+                    }
+                    self.streams(state, live.counts());
                     self.end_visit(false, &tell);
                 }
             }
@@ -239,6 +245,7 @@ impl Camera {
             took_s: received.elapsed().as_secs_f64(),
         };
         let news = visit.sighting.take(seen, Source::Camera, now_ms());
+        visit.sighting.saw(looked.n_clear);
         let sighting = visit.sighting.clone();
         drop(state);
         if !news.first.is_empty() || !news.better.is_empty() {
@@ -247,6 +254,7 @@ impl Camera {
         for (name, similarity) in there {
             tell(self, Told::Still(&name, similarity), received);
         }
+        tell(self, Told::InView, received);
     }
 
     /// Ends the visit if nobody was in view for a while, or at once.
@@ -261,6 +269,7 @@ impl Camera {
         if let Some(Visit { mut sighting, .. }) = ended {
             sighting.end_s = Some(now_ms() as f64 / 1e3);
             tell(self, Told::Ended(&sighting), Instant::now());
+            tell(self, Told::InView, Instant::now());
         }
     }
 

@@ -55,6 +55,8 @@ pub(super) struct Looked {
     pub(super) size: Size,
     /// Faces in view, clear or not, seen in this picture or about to be seen again.
     pub(super) n_in_view: usize,
+    /// Those of them by whom somebody could be recognised.
+    pub(super) n_clear: usize,
     pub(super) view: Option<ForView>,
 }
 
@@ -170,6 +172,7 @@ impl Eyes {
             faces,
             size,
             n_in_view,
+            n_clear: self.passing.n_clear(),
             view,
         })
     }

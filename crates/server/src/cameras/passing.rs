@@ -112,6 +112,14 @@ impl Passing {
         self.faces.get(&track)?.mean.mean()
     }
 
+    /// Faces in view by which somebody could be recognised.
+    pub(super) fn n_clear(&self) -> usize {
+        self.faces
+            .values()
+            .filter(|face| face.last.is_some())
+            .count()
+    }
+
     /// Where faces should be that the picture of that time does not show.
     pub(super) fn unseen(&self, time_ms: u64) -> impl Iterator<Item = BoundingBox> + '_ {
         self.tracker.unseen(time_ms).map(|(_, bbox)| bbox)

@@ -254,6 +254,12 @@ impl Sighting {
         news
     }
 
+    /// So many faces were in view at once, if not all in one picture.
+    #[cfg(feature = "cameras")]
+    pub(crate) fn saw(&mut self, n_faces: usize) {
+        self.most_faces = self.most_faces.max(n_faces);
+    }
+
     /// Faces of its fullest picture that are nobody's.
     pub(crate) fn n_unknown(&self) -> usize {
         self.most_faces.saturating_sub(self.people.len())
