@@ -7,6 +7,7 @@ use fusiform_server::{CameraSettings, CamerasSettings, Hours};
 use serde::Deserialize;
 
 use super::error::ConfigError;
+use super::mqtt::fmr;
 
 /// `[serve.cameras]`: what all cameras share; each is described with its field of
 /// [`CamerasSettings`] and [`CameraSettings`].
@@ -80,47 +81,44 @@ impl CameraLayer {
         let plain = |b: u8| b.is_ascii_alphanumeric() || b == b'_' || b == b'-';
         if name.is_empty() || name.len() > 64 || !name.bytes().all(plain) {
             let wanted = "a name of letters, digits, _ and -";
-            return Err(wrong("serve.camera", &name, wanted));
+            return Err(ConfigError::setting("serve.camera", name, wanted));
         }
+        let at = |setting: &str| format!("serve.camera.{name}.{setting}");
+        let wrong = |setting: &str, value: String, wanted: &'static str| {
+            Err(ConfigError::setting(at(setting), value, wanted))
+        };
         let source = self.source.unwrap_or_default();
         if source.is_empty() {
             let wanted = "the rtsp or http address of a camera";
-            return Err(wrong("serve.camera.….source", "", wanted));
+            return wrong("source", source, wanted);
         }
-        let fmr = self.fmr.or(shared.fmr).unwrap_or(usual.fmr);
-        if !(fmr > 0.0 && fmr < 1.0) {
-            let wanted = "a rate between 0 and 1";
-            return Err(wrong("serve.camera.….fmr", &fmr.to_string(), wanted));
-        }
+        let fmr = fmr(at("fmr"), self.fmr.or(shared.fmr), usual.fmr)?;
         let looks_per_s = self.looks_per_s.unwrap_or(usual.looks_per_s);
         if !(0.1..=30.0).contains(&looks_per_s) {
-            let (value, wanted) = (looks_per_s.to_string(), "a number from 0.1 to 30");
-            return Err(wrong("serve.camera.….looks_per_s", &value, wanted));
+            let value = looks_per_s.to_string();
+            return wrong("looks_per_s", value, "a number from 0.1 to 30");
         }
         let min_face_px = self.min_face_px.unwrap_or(usual.min_face_px);
         if !(8.0..=2000.0).contains(&min_face_px) {
-            let (value, wanted) = (min_face_px.to_string(), "a number of pixels from 8 to 2000");
-            return Err(wrong("serve.camera.….min_face_px", &value, wanted));
+            let value = min_face_px.to_string();
+            return wrong("min_face_px", value, "a number of pixels from 8 to 2000");
         }
         let ignore = self.ignore.unwrap_or_default();
-        let is_part = |[left, top, right, bottom]: &[f32; 4]| {
-            let inside = [left, top, right, bottom]
-                .iter()
-                .all(|v| (0.0..=1.0).contains(*v));
-            inside && left < right && top < bottom
+        let is_part = |part: &[f32; 4]| {
+            let [left, top, right, bottom] = part;
+            part.iter().all(|v| (0.0..=1.0).contains(v)) && left < right && top < bottom
         };
         if let Some(part) = ignore.iter().find(|part| !is_part(part)) {
             let wanted = "left, top, right, bottom, each from 0 to 1";
-            let value = format!("{part:?}");
-            return Err(wrong("serve.camera.….ignore", &value, wanted));
+            return wrong("ignore", format!("{part:?}"), wanted);
         }
-        let hours = match self.hours.as_deref() {
-            None | Some("") => Hours::default(),
-            Some(text) => {
-                let wanted = "hours such as 07:00-22:00";
-                let hours = text.parse();
-                hours.map_err(|_| wrong("serve.camera.….hours", text, wanted))?
-            }
+        let hours: Hours = match self.hours {
+            None => Hours::default(),
+            Some(text) if text.is_empty() => Hours::default(),
+            Some(text) => match text.parse() {
+                Ok(hours) => hours,
+                Err(_) => return wrong("hours", text, "hours such as 07:00-22:00"),
+            },
         };
         Ok(CameraSettings {
             name,
@@ -134,13 +132,5 @@ impl CameraLayer {
             ignore,
             hours,
         })
-    }
-}
-
-fn wrong(name: &'static str, value: &str, wanted: &'static str) -> ConfigError {
-    ConfigError::Setting {
-        name,
-        value: value.to_owned(),
-        wanted,
     }
 }

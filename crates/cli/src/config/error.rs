@@ -1,6 +1,7 @@
 //! What can be wrong with settings. In: causes. Out: messages that name file, variable, value and
 //! remedy.
 
+use std::borrow::Cow;
 use std::ffi::OsString;
 use std::io;
 use std::path::PathBuf;
@@ -38,8 +39,8 @@ pub(crate) enum ConfigError {
     /// A setting has a value that cannot be used.
     #[error("{name}: {value:?} is not {wanted}")]
     Setting {
-        /// The setting.
-        name: &'static str,
+        /// The setting, with the tables it is in.
+        name: Cow<'static, str>,
         /// Its value.
         value: String,
         /// What it should be.
@@ -51,4 +52,19 @@ pub(crate) enum ConfigError {
     /// No home folder is known and no path was given.
     #[error("no home folder is known; set FUSIFORM_HOME or give --catalogue and --models-dir")]
     NoHome,
+}
+
+impl ConfigError {
+    /// [`ConfigError::Setting`] of a value as text.
+    pub(super) fn setting(
+        name: impl Into<Cow<'static, str>>,
+        value: impl Into<String>,
+        wanted: &'static str,
+    ) -> ConfigError {
+        ConfigError::Setting {
+            name: name.into(),
+            value: value.into(),
+            wanted,
+        }
+    }
 }

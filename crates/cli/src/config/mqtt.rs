@@ -1,6 +1,7 @@
 //! Settings of MQTT: the broker, what is published, and Frigate, whose events are looked at. In: a
 //! table of the file, variables. Out: settings; `None` if neither names a broker.
 
+use std::borrow::Cow;
 use std::env;
 use std::path::PathBuf;
 
@@ -72,13 +73,12 @@ impl MqttLayer {
         let double_take = match self.compat.as_deref() {
             None | Some("") => false,
             Some("double-take") => true,
-            Some(other) => return Err(wrong("serve.mqtt.compat", other, "\"double-take\"")),
+            Some(other) => {
+                let (name, wanted) = ("serve.mqtt.compat", "\"double-take\"");
+                return Err(ConfigError::setting(name, other, wanted));
+            }
         };
-        let fmr = self.fmr.unwrap_or(usual.fmr);
-        if !(fmr > 0.0 && fmr < 1.0) {
-            let value = fmr.to_string();
-            return Err(wrong("serve.mqtt.fmr", &value, "a rate between 0 and 1"));
-        }
+        let fmr = fmr("serve.mqtt.fmr", self.fmr, usual.fmr)?;
         Ok(MqttSettings {
             broker: self.broker.unwrap_or(usual.broker),
             user: self.user.filter(|user| !user.is_empty()),
@@ -125,11 +125,20 @@ impl FrigateLayer {
     }
 }
 
-fn wrong(name: &'static str, value: &str, wanted: &'static str) -> ConfigError {
-    ConfigError::Setting {
-        name,
-        value: value.to_owned(),
-        wanted,
+/// A false-match rate, `usual` if none is given.
+pub(super) fn fmr(
+    name: impl Into<Cow<'static, str>>,
+    given: Option<f64>,
+    usual: f64,
+) -> Result<f64, ConfigError> {
+    let fmr = given.unwrap_or(usual);
+    match fmr > 0.0 && fmr < 1.0 {
+        true => Ok(fmr),
+        false => Err(ConfigError::setting(
+            name,
+            fmr.to_string(),
+            "a rate between 0 and 1",
+        )),
     }
 }
 

@@ -167,22 +167,15 @@ fn at_least_1(given: Option<u32>, usual: u32) -> u32 {
 fn network(text: &str) -> Result<IpNet, ConfigError> {
     let one = || text.parse::<IpAddr>().ok().map(IpNet::from);
     let network = text.parse().ok().or_else(one);
-    network.ok_or_else(|| ConfigError::Setting {
-        name: "trusted_proxies",
-        value: text.to_owned(),
-        wanted: NETWORK,
-    })
+    network.ok_or_else(|| ConfigError::setting("trusted_proxies", text, NETWORK))
 }
 
 fn base_path(text: String) -> Result<String, ConfigError> {
     if text.is_empty() || fusiform_server::is_base_path(&text) {
         return Ok(text);
     }
-    Err(ConfigError::Setting {
-        name: "base_path",
-        value: text,
-        wanted: "a plain path such as /faces",
-    })
+    let wanted = "a plain path such as /faces";
+    Err(ConfigError::setting("base_path", text, wanted))
 }
 
 /// The vault's key and passphrase, where the environment gives one: `FUSIFORM_VAULT_KEY` (64

@@ -100,30 +100,31 @@ impl Camera {
         tell: impl Fn(&Camera, Told<'_>, Instant),
     ) {
         while !*stop.borrow() {
-            if self.hours.are_now() {
-                let mut live = Live::start(self.address.clone(), self.options.clone());
-                while self.hours.are_now() && !*stop.borrow() {
-                    tokio::select! {
-                        _ = stop.changed() => {}
-                        picture = live.next() => self.see(picture, &tell).await,
-                        () = tokio::time::sleep(TICK) => {}
-                    }
-                    let state = CameraState::Stream(live.state());
-                    if !is_live(&state) {
-                        self.view.clear();
-                    }
-                    self.streams(state, live.counts());
-                    self.end_visit(false, &tell);
+            if !self.hours.are_now() {
+                self.streams(CameraState::OutOfHours, LiveCounts::default());
+                tokio::select! {
+                    _ = stop.changed() => {}
+                    () = tokio::time::sleep(TICK) => {}
                 }
+                continue;
             }
-            self.streams(CameraState::OutOfHours, LiveCounts::default());
+            let mut live = Live::start(self.address.clone(), self.options.clone());
+            while self.hours.are_now() && !*stop.borrow() {
+                tokio::select! {
+                    _ = stop.changed() => {}
+                    picture = live.next() => self.see(picture, &tell).await,
+                    () = tokio::time::sleep(TICK) => {}
+                }
+                let state = CameraState::Stream(live.state());
+                if !is_live(&state) {
+                    self.view.clear();
+                }
+                self.streams(state, live.counts());
+                self.end_visit(false, &tell);
+            }
             self.end_visit(true, &tell);
             self.view.clear();
             self.record_all().await;
-            tokio::select! {
-                _ = stop.changed() => {}
-                () = tokio::time::sleep(TICK) => {}
-            }
         }
     }
 

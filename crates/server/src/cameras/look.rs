@@ -8,11 +8,11 @@ use fusiform::detect::DetectOptions;
 use fusiform::engine::Engine;
 use fusiform::geometry::{BoundingBox, Size};
 use fusiform::image::Image;
-use fusiform::video::MotionGate;
 use fusiform::video::live::LivePicture;
+use fusiform::video::{MotionGate, Seen};
 use fusiform::{Face, FoundFace};
 
-use super::passing::{Passing, Seen};
+use super::passing::Passing;
 use crate::mqtt::{Nearest, Recogniser, SeenFace};
 use crate::problem::Problem;
 
@@ -160,7 +160,7 @@ impl Eyes {
             .collect();
         let seen = self.passing.step(time_ms, &found);
         let described = self.describe(engine, time_ms, found, &seen, is_watched)?;
-        let (faces, kept) = self.recognise(people, &described, size)?;
+        let (faces, kept) = self.recognise(people, &described, size, is_watched)?;
         covered.extend(self.passing.unseen(time_ms));
         let n_in_view = seen.len() + self.passing.unseen(time_ms).count();
         let view = is_watched.then_some(ForView {
@@ -193,13 +193,14 @@ impl Eyes {
             let Some(face) = found[seen.face].take() else {
                 continue;
             };
+            let (track, quality) = (seen.track, face.quality());
             in_picture.push(InPicture {
-                track: seen.track,
+                track,
                 bbox: *face.bbox(),
-                quality: face.quality(),
+                quality,
                 face: None,
             });
-            if all || seen.wants_embedding {
+            if all || self.passing.wants_embedding(track, time_ms, quality) {
                 places.push(in_picture.len() - 1);
                 wanted.push(face);
             }
@@ -212,44 +213,42 @@ impl Eyes {
         Ok(in_picture)
     }
 
-    /// Who the faces are of which something new is known; and the boxes of those who are
-    /// recognised by this picture alone.
+    /// Who the faces are of which something new is known; and for the live view the boxes of
+    /// those who are recognised by this picture alone, too.
     fn recognise(
         &mut self,
         people: &Recogniser,
         in_picture: &[InPicture],
         size: Size,
+        is_watched: bool,
     ) -> Result<(Vec<SeenFace>, Vec<BoundingBox>), Problem> {
-        let mut probes = Vec::new();
-        let mut of = Vec::new();
+        let (mut of, mut means, mut alone) = (Vec::new(), Vec::new(), Vec::new());
         for seen in in_picture {
-            let alone = seen.face.as_ref().filter(|face| !face.is_unclear());
-            let Some((alone, mean)) = alone.zip(self.passing.template(seen.track)) else {
+            let clear = seen.face.as_ref().filter(|face| !face.is_unclear());
+            let Some((face, mean)) = clear.zip(self.passing.template(seen.track)) else {
                 continue;
             };
-            probes.extend([mean.vector, alone.template()?.vector.clone()]);
             of.push(seen);
+            means.push(mean.vector);
+            if is_watched {
+                alone.push(face.template()?.vector.clone());
+            }
         }
-        let nearest = people.nearest(&probes);
+        let (means, alone) = (people.nearest(&means), people.nearest(&alone));
         self.n_compared += of.len();
         self.record(people, RECORD_EVERY)?;
-        let mut faces = Vec::new();
-        let mut kept = Vec::new();
-        for (seen, nearest) in of.into_iter().zip(nearest.chunks_exact(2)) {
-            let is_match = |near: &&Nearest| near.is_match;
-            let [mean, alone] = [0, 1].map(|n| nearest[n].as_ref().filter(is_match));
-            if let (Some(mean), Some(alone)) = (mean, alone)
-                && mean.name == alone.name
-            {
-                kept.push(seen.bbox);
-            }
-            faces.push(SeenFace {
-                bbox: seen.bbox.clipped(size),
-                quality: seen.quality,
-                nearest: nearest[0].clone(),
-            });
-        }
-        Ok((faces, kept))
+        let by_both = of.iter().zip(means.iter().zip(&alone));
+        let kept = by_both.filter(|(_, (mean, alone))| {
+            let (mean, alone) = (matched(mean), matched(alone));
+            mean.is_some() && mean == alone
+        });
+        let kept = kept.map(|(seen, _)| seen.bbox).collect();
+        let faces = of.iter().zip(means).map(|(seen, nearest)| SeenFace {
+            bbox: seen.bbox.clipped(size),
+            quality: seen.quality,
+            nearest,
+        });
+        Ok((faces.collect(), kept))
     }
 
     fn is_ignored(&self, bbox: &BoundingBox, size: Size) -> bool {
@@ -268,6 +267,12 @@ impl Eyes {
         let since = picture.received.saturating_duration_since(self.start);
         u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
     }
+}
+
+/// The name of who is near enough.
+fn matched(nearest: &Option<Nearest>) -> Option<&str> {
+    let near = nearest.as_ref().filter(|near| near.is_match);
+    near.map(|near| &*near.name)
 }
 
 /// A face of the picture.

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use fusiform::geometry::BoundingBox;
 use fusiform::template::{MeanTemplate, Template};
-use fusiform::video::{Tracker, TrackerOptions};
+use fusiform::video::{Seen, Tracker, TrackerOptions};
 use fusiform::{Face, FoundFace};
 
 /// Embeddings of a face at the beginning, one each so often if it is about as good as the best.
@@ -37,16 +37,6 @@ struct InView {
     last: Option<Template>,
 }
 
-/// A face of the picture, and which of those in view it is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Seen {
-    /// Its place among the faces given.
-    pub(super) face: usize,
-    pub(super) track: u64,
-    /// Whether it is worth an embedding.
-    pub(super) wants_embedding: bool,
-}
-
 impl Passing {
     pub(super) fn new(apart: f32) -> Passing {
         Passing {
@@ -61,7 +51,7 @@ impl Passing {
         *self = Passing::new(self.apart);
     }
 
-    /// Takes in the sure faces of a picture.
+    /// Takes in the sure faces of a picture. Gives which of those in view each is.
     pub(super) fn step(&mut self, time_ms: u64, found: &[FoundFace]) -> Vec<Seen> {
         let boxes: Vec<_> = found.iter().map(|face| (*face.bbox(), 1.0)).collect();
         let seen = self.tracker.step(time_ms, &boxes);
@@ -71,15 +61,16 @@ impl Passing {
             .chain(self.tracker.unseen(time_ms).map(|(track, _)| track))
             .collect();
         self.faces.retain(|track, _| open.contains(track));
-        let worth = |seen: fusiform::video::Seen| {
-            let in_view = self.faces.entry(seen.track).or_default();
-            Seen {
-                face: seen.face,
-                track: seen.track,
-                wants_embedding: in_view.wants(time_ms, found[seen.face].quality()),
-            }
-        };
-        seen.into_iter().map(worth).collect()
+        for track in open {
+            self.faces.entry(track).or_default();
+        }
+        seen
+    }
+
+    /// Whether a face in view, as good as this now, is worth an embedding.
+    pub(super) fn wants_embedding(&self, track: u64, time_ms: u64, quality: f32) -> bool {
+        let in_view = self.faces.get(&track);
+        in_view.is_some_and(|in_view| in_view.wants(time_ms, quality))
     }
 
     /// Takes in the embedding of a face in view. If it is somebody else's than those before it,

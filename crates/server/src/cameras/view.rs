@@ -95,6 +95,12 @@ impl View {
         let is_kept = |bbox: &BoundingBox| picture.kept.iter().any(|k| k.iou(bbox) >= SAME_FACE);
         picture.covered.retain(|bbox| !is_kept(bbox));
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let size = picture.image.size();
+        let is_other = |(_, before): &(Instant, ForView)| before.image.size() != size;
+        if state.waiting.back().is_some_and(is_other) {
+            // Places in another picture mean nothing in this one.
+            *state = Delayed::default();
+        }
         state.waiting.push_back((now, picture));
         let mut ready = None;
         while let Some((at, _)) = state.waiting.front()

@@ -114,8 +114,36 @@ pub(crate) struct Sighting {
 }
 
 impl Sighting {
+    /// One of Frigate's events.
     pub(crate) fn new(event: FrigateEvent, now: Instant) -> Sighting {
         Sighting {
+            mark: event.mark,
+            // Before we knew of it, so not ours, or of an earlier run.
+            has_foreign_label: event.sub_label.is_some(),
+            current_zones: event.current_zones,
+            entered_zones: event.entered_zones,
+            end_s: event.end_time,
+            ..Sighting::begin(event.id, event.camera, event.start_time, now)
+        }
+    }
+
+    /// A visit to a camera that is looked at by the server itself. Its id says when it began, and
+    /// of whom nothing.
+    #[cfg(feature = "cameras")]
+    pub(crate) fn of_camera(camera: &str, start_ms: i64, now: Instant) -> Sighting {
+        let start_s = start_ms as f64 / 1e3;
+        let id = format!("{start_s:.3}-{camera}");
+        Sighting::begin(id, camera.to_owned(), start_s, now)
+    }
+
+    fn begin(id: String, camera: String, start_s: f64, now: Instant) -> Sighting {
+        Sighting {
+            id,
+            camera,
+            current_zones: Vec::new(),
+            entered_zones: Vec::new(),
+            start_s,
+            end_s: None,
             begun: now,
             heard: now,
             n_pictures: 0,
@@ -125,43 +153,13 @@ impl Sighting {
             is_done: false,
             last_look: None,
             n_unprompted: 0,
-            mark: event.mark,
+            mark: 0,
             n_fetched: 0,
             pictures: VecDeque::new(),
             most_faces: 0,
             our_labels: Vec::new(),
-            // Before we knew of it, so not ours, or of an earlier run.
-            has_foreign_label: event.sub_label.is_some(),
-            id: event.id,
-            camera: event.camera,
-            current_zones: event.current_zones,
-            entered_zones: event.entered_zones,
-            start_s: event.start_time,
-            end_s: event.end_time,
+            has_foreign_label: false,
         }
-    }
-
-    /// A visit to a camera that is looked at by the server itself. Its id says when it began, and
-    /// of whom nothing.
-    #[cfg(feature = "cameras")]
-    pub(crate) fn of_camera(camera: &str, start_ms: i64, now: Instant) -> Sighting {
-        let start_s = start_ms as f64 / 1e3;
-        let event = FrigateEvent {
-            kind: super::event::EventKind::New,
-            id: format!("{start_s:.3}-{camera}"),
-            camera: camera.to_owned(),
-            label: "person".to_owned(),
-            sub_label: None,
-            sub_label_before: None,
-            current_zones: Vec::new(),
-            entered_zones: Vec::new(),
-            start_time: start_s,
-            end_time: None,
-            mark: 0,
-            area: 0.0,
-            false_positive: false,
-        };
-        Sighting::new(event, now)
     }
 
     /// Takes in a message about it; `false` if that is only the echo of a name, or says nothing

@@ -1,7 +1,7 @@
 //! RTSP (RFC 2326) over TCP, by `retina`. In: an address. Out: coded pictures into a [`Sink`].
 
 use std::convert::Infallible;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use futures_util::StreamExt;
 use retina::client::{Credentials, PlayOptions, Session, SessionOptions, SetupOptions};
@@ -31,12 +31,16 @@ pub(super) async fn receive(
     let (mut session, coding) = tokio::time::timeout(CONNECT_TIMEOUT, play(address))
         .await
         .map_err(|_| LiveError::Stalled(CONNECT_TIMEOUT))??;
+    let mut last = Instant::now();
     loop {
-        let item = tokio::time::timeout(options.stall, session.next()).await;
+        // Reports of the connection are no pictures.
+        let left = options.stall.saturating_sub(last.elapsed());
+        let item = tokio::time::timeout(left, session.next()).await;
         let item = item.map_err(|_| LiveError::Stalled(options.stall))?;
         let CodecItem::VideoFrame(frame) = item.ok_or(LiveError::Ended)?.map_err(of_retina)? else {
             continue;
         };
+        last = Instant::now();
         match coding {
             Coding::Units(codec) => {
                 let (is_key, is_whole) = (frame.is_random_access_point(), frame.loss() == 0);

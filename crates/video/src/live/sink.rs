@@ -115,13 +115,7 @@ impl Sink {
         is_key: bool,
         is_whole: bool,
     ) -> Result<(), LiveError> {
-        VideoError::above(
-            "a picture of so many bytes:",
-            bytes.len() as u64,
-            self.max_bytes,
-        )?;
-        self.shared.receives(codec.name());
-        self.shared.received.fetch_add(1, Ordering::Relaxed);
+        self.takes_in(codec.name(), &bytes)?;
         self.waits_for_key = !is_key && (self.waits_for_key || !is_whole);
         if self.waits_for_key {
             self.shared.dropped.fetch_add(1, Ordering::Relaxed);
@@ -148,19 +142,19 @@ impl Sink {
     /// # Errors
     /// [`LiveError::Video`] if it is too large.
     pub(super) fn jpeg(&mut self, bytes: Vec<u8>) -> Result<(), LiveError> {
-        VideoError::above(
-            "a picture of so many bytes:",
-            bytes.len() as u64,
-            self.max_bytes,
-        )?;
-        self.shared.receives("JPEG");
-        self.shared.received.fetch_add(1, Ordering::Relaxed);
+        self.takes_in("JPEG", &bytes)?;
         let received = Instant::now();
         if self.rate.takes(received) {
-            let pixels = Pixels::Jpeg(bytes);
-            self.newest
-                .send_replace(Some(Arc::new(LivePicture { received, pixels })));
+            show(&self.newest, received, Pixels::Jpeg(bytes));
         }
+        Ok(())
+    }
+
+    fn takes_in(&self, codec: &'static str, bytes: &[u8]) -> Result<(), VideoError> {
+        let n_bytes = bytes.len() as u64;
+        VideoError::above("a picture of so many bytes:", n_bytes, self.max_bytes)?;
+        self.shared.receives(codec);
+        self.shared.received.fetch_add(1, Ordering::Relaxed);
         Ok(())
     }
 
@@ -170,6 +164,11 @@ impl Sink {
         let ended = || VideoError::Decoder("it has ended".to_owned());
         failed.take().unwrap_or_else(ended)
     }
+}
+
+/// Replaces the newest picture.
+fn show(newest: &Newest, received: Instant, pixels: Pixels) {
+    newest.send_replace(Some(Arc::new(LivePicture { received, pixels })));
 }
 
 /// What the decoder's thread works with.
@@ -209,10 +208,7 @@ impl Decoding {
             && new == 0
             && self.rate.takes(*received)
         {
-            let pixels = Pixels::Planes(picture.planes);
-            let received = *received;
-            self.newest
-                .send_replace(Some(Arc::new(LivePicture { received, pixels })));
+            show(&self.newest, *received, Pixels::Planes(picture.planes));
         }
         Ok(())
     }
