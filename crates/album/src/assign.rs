@@ -210,8 +210,8 @@ fn assign_faces(
     let mut found = suggestions(&groups, &people, &named, n_people as usize, options);
     found.retain(|s| s.faces.iter().any(|f| new_ids.contains(f)));
     review::insert_questions(t, &found, &assertions)?;
-    let sql = "SELECT EXISTS (SELECT 1 FROM ungrouped u JOIN faces f ON f.id = u.face \
-               JOIN stated_names s ON s.photo = f.photo)";
+    // Of a group that has grown the questions about such names were dropped, too.
+    let sql = "SELECT EXISTS (SELECT 1 FROM stated_names)";
     let is_stated: bool = t.prepare_cached(sql)?.query_row([], |row| row.get(0))?;
     if is_stated {
         review::ask_about_stated(t, &assertions)?;

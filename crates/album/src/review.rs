@@ -7,7 +7,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use rusqlite::{Row, Transaction, params};
+use rusqlite::{Connection, Row, Transaction, params};
 
 use crate::assertions::{Assertion, Assertions, faces_of, insert_assertion, insert_for_one};
 use crate::database::Album;
@@ -126,12 +126,13 @@ fn question(row: &Row) -> rusqlite::Result<Question> {
 }
 
 /// The open question of that name, and its row.
-fn open_question(t: &Transaction, id: QuestionId) -> rusqlite::Result<Option<(Question, i64)>> {
+fn open_question(db: &Connection, id: QuestionId) -> rusqlite::Result<Option<(Question, i64)>> {
     let (column, key) = match id.subject() {
         Subject::Group(group) => ("subject", group.0),
         Subject::Face(face) => ("face", face.0),
     };
-    let mut query = t.prepare_cached(&format!("{QUESTION} WHERE q.{column} = ?1 ORDER BY q.id"))?;
+    let mut query =
+        db.prepare_cached(&format!("{QUESTION} WHERE q.{column} = ?1 ORDER BY q.id"))?;
     let about = query.query_map([key], |row| Ok((question(row)?, row.get(13)?)))?;
     let about: Vec<(Question, i64)> = about.collect::<rusqlite::Result<_>>()?;
     Ok(about.into_iter().find(|(q, _)| q.id == id))
@@ -157,8 +158,8 @@ impl Album {
     ///
     /// # Errors
     /// [`Error::Sqlite`].
-    pub fn question(&mut self, id: QuestionId) -> Result<Option<Question>, Error> {
-        let found = self.transaction(|t| open_question(t, id))?;
+    pub fn question(&self, id: QuestionId) -> Result<Option<Question>, Error> {
+        let found = open_question(&self.db, id).map_err(|e| self.sqlite_error(e))?;
         Ok(found.map(|(question, _)| question))
     }
 

@@ -207,7 +207,10 @@ impl Album {
             return Ok(None);
         };
         if !link.is_open() {
-            self.close_ended()?;
+            // Once; it takes the album's write lock.
+            if link.revoked_at_ms.is_none() {
+                self.close_ended()?;
+            }
             return Ok(None);
         }
         link.photos.people = self.people_of_link(link.id)?;

@@ -88,6 +88,9 @@ impl Cameras {
                 made.with_context(|| format!("camera {}", camera.name))?,
             ));
         }
+        if let Some(announcer) = &announcer {
+            announcer.know(cameras.iter().map(|c| Arc::clone(&c.people)).collect());
+        }
         let webhook = settings.webhook.as_deref().map(|url| {
             let secret = keys.webhook_secret.as_deref().unwrap_or_default();
             Webhook::new(url, secret, &counts)
@@ -146,7 +149,7 @@ impl Cameras {
             Told::News(sighting, news) => {
                 self.counts.answered_after(received.elapsed());
                 if let Some(announcer) = &self.announcer {
-                    announcer.looked(sighting, &news, camera.people.n_examples());
+                    announcer.looked(sighting, &news, &camera.people);
                 }
             }
             Told::Still(person, similarity) => {
@@ -160,7 +163,7 @@ impl Cameras {
             }
             Told::Ended(sighting) => {
                 if let Some(announcer) = &self.announcer {
-                    announcer.ended(sighting);
+                    announcer.ended(sighting, &camera.people);
                 }
             }
             Told::InView => {
@@ -174,7 +177,9 @@ impl Cameras {
     fn tidy(&self) {
         self.diary.tidy(|entry| self.is_enrolled(entry), now_ms());
         for camera in &self.cameras {
-            camera.forget_unless(|name| camera.people.is_enrolled(name));
+            if camera.forget_unless(|name| camera.people.is_enrolled(name)) {
+                self.tell(camera, Told::InView, Instant::now());
+            }
         }
     }
 

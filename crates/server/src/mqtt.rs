@@ -30,7 +30,7 @@ mod topics;
 mod trial;
 mod watch;
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use anyhow::{Result, ensure};
 use axum::body::Bytes;
@@ -111,18 +111,13 @@ impl Mqtt {
         let discovery = discovery.map(|at| Discovery::new(at, &own, settings.double_take));
         let counts = Arc::new(Counts::default());
         let outbox = Arc::new(Outbox::new(Arc::clone(&counts)));
-        let announcer = Announcer::new(
-            &outbox,
-            own,
-            discovery,
-            settings.double_take,
-            recogniser.threshold,
-        );
+        let announcer = Announcer::new(&outbox, own, discovery, settings.double_take);
         let watch = Watch {
             dispatch: Dispatch::new(&settings.frigate, Arc::clone(&counts)),
             settings: settings.frigate.clone(),
             announcer,
             recogniser,
+            of_cameras: OnceLock::new(),
             frigate: frigate.transpose()?,
             status,
             counts,
@@ -212,14 +207,23 @@ pub(crate) struct CameraAnnouncer(Arc<Watch>);
 
 #[cfg(feature = "cameras")]
 impl CameraAnnouncer {
+    /// Whom the cameras know; what the broker keeps of them is taken out when they leave. Called
+    /// once, before anything is served.
+    pub(crate) fn know(&self, people: Vec<Arc<Recogniser>>) {
+        let _ = self.0.of_cameras.set(people);
+    }
+
     /// Somebody was recognised, for the first time in a visit or better than before.
-    pub(crate) fn looked(&self, sighting: &Sighting, news: &News, n_examples: usize) {
-        self.0.announcer.looked(sighting, news, n_examples);
+    pub(crate) fn looked(&self, sighting: &Sighting, news: &News, people: &Recogniser) {
+        let (threshold, n_examples) = (people.threshold, people.n_examples());
+        self.0
+            .announcer
+            .looked(sighting, news, threshold, n_examples);
     }
 
     /// A visit is over.
-    pub(crate) fn ended(&self, sighting: &Sighting) {
-        self.0.announcer.ended(sighting);
+    pub(crate) fn ended(&self, sighting: &Sighting, people: &Recogniser) {
+        self.0.announcer.ended(sighting, people.threshold);
     }
 
     /// Who is in view, and how many others.

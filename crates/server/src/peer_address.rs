@@ -88,16 +88,25 @@ fn has_login(address: &str) -> bool {
     matches!(without_login(address), Cow::Owned(_))
 }
 
-/// An address as messages may show it: user and password are left out.
+/// An address as messages may show it: user and password are left out, and a query, which may hold
+/// them, too.
 pub fn without_login(address: &str) -> Cow<'_, str> {
-    let (scheme, rest) = match address.find("://") {
-        Some(at) => address.split_at(at + 3),
-        None => ("", address),
+    let is_scheme = |text: &str| {
+        let plain = |b: u8| b.is_ascii_alphanumeric() || b"+.-".contains(&b);
+        !text.is_empty() && text.bytes().all(plain)
     };
+    // What stands before another `://` is part of a login.
+    let (scheme, rest) = match address.find("://") {
+        Some(at) if is_scheme(&address[..at]) => address.split_at(at + 3),
+        _ => ("", address),
+    };
+    fn plain(text: &str) -> &str {
+        text.split('?').next().unwrap_or_default()
+    }
     // A password may hold a slash that nobody has encoded.
     match rest.rsplit_once('@') {
-        Some((_, host)) => format!("{scheme}…@{host}").into(),
-        None => address.into(),
+        Some((_, host)) => format!("{scheme}…@{}", plain(host)).into(),
+        None => plain(address).into(),
     }
 }
 
@@ -152,6 +161,8 @@ mod tests {
             "http://ida:s/ecret@host",
             "mqtt://ida:secret@host",
             "ida:secret@host",
+            "ida:a://secret@host",
+            "http://host/?password=secret",
         ] {
             let http = http_address(address, "http://frigate:5000").unwrap_err();
             let broker = BrokerAddress::parse(address).unwrap_err();

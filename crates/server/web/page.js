@@ -384,10 +384,17 @@ if (stills.length > 0)
     setInterval(() => {
         if (document.hidden) return;
         for (const still of stills) {
+            // The first picture of a camera may take seconds.
+            if ("asked" in still.dataset) continue;
+            still.dataset.asked = "";
             const next = new Image();
             const address = new URL(still.src);
             address.searchParams.set("at", Date.now());
-            next.onload = () => (still.src = next.src);
+            next.onload = () => {
+                still.src = next.src;
+                delete still.dataset.asked;
+            };
+            next.onerror = () => delete still.dataset.asked;
             next.src = address.href;
         }
     }, 2000);

@@ -20,7 +20,6 @@ mkdirSync(join(people, "Ida"), { recursive: true });
 copyFileSync(join(album, "01-portrait.jpg"), join(people, "Ida", "1.jpg"));
 fusiform("enrol", people, "--basis", "consent", "--no-expiry", "--key-file", key);
 
-
 const group = readFileSync(join(album, "22-group.jpg"));
 const camera = createServer((_, answer) => {
     answer.writeHead(200, { "Content-Type": "image/jpeg" });

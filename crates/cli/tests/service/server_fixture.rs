@@ -142,10 +142,12 @@ impl Home {
         Server::start(command)
     }
 
-    /// Every file directly in the home folder, any of which could hold people.
+    /// Every file in the home folder, any of which could hold people.
     pub(crate) fn bytes(&self) -> Vec<(PathBuf, Vec<u8>)> {
-        let files = std::fs::read_dir(self.dir.path()).unwrap();
-        let paths = files.map(|f| f.unwrap().path()).filter(|p| p.is_file());
+        let files = walkdir::WalkDir::new(self.dir.path()).into_iter();
+        let paths = files
+            .map(|f| f.unwrap().into_path())
+            .filter(|p| p.is_file());
         paths
             .map(|p| (p.clone(), std::fs::read(p).unwrap()))
             .collect()

@@ -145,16 +145,16 @@ impl Camera {
         (names, visit.sighting.n_unknown())
     }
 
-    /// Takes somebody who was erased out of the visit under way.
-    pub(super) fn forget_unless(&self, is_enrolled: impl Fn(&str) -> bool) {
-        if let Some(visit) = &mut self.state().visit {
-            let people = visit.sighting.people.iter();
-            let gone: Vec<String> = people
-                .filter(|person| !is_enrolled(&person.name))
-                .map(|person| person.name.clone())
-                .collect();
-            gone.iter().for_each(|name| visit.sighting.forget(name));
-        }
+    /// Takes those who were erased out of the visit under way; whether somebody was.
+    pub(super) fn forget_unless(&self, is_enrolled: impl Fn(&str) -> bool) -> bool {
+        let mut state = self.state();
+        let Some(visit) = &mut state.visit else {
+            return false;
+        };
+        let people = visit.sighting.people.iter().map(|person| &person.name);
+        let gone: Vec<String> = people.filter(|name| !is_enrolled(name)).cloned().collect();
+        gone.iter().for_each(|name| visit.sighting.forget(name));
+        !gone.is_empty()
     }
 
     /// Puts into the audit log what is not in it yet.

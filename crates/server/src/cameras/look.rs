@@ -235,7 +235,9 @@ impl Eyes {
             }
         }
         let (means, alone) = (people.nearest(&means), people.nearest(&alone));
-        self.n_compared += of.len();
+        if people.service().is_some() {
+            self.n_compared += of.len();
+        }
         self.record(people, RECORD_EVERY)?;
         let by_both = of.iter().zip(means.iter().zip(&alone));
         let kept = by_both.filter(|(_, (mean, alone))| {

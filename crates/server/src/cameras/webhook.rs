@@ -24,6 +24,7 @@ use uuid::Uuid;
 use super::counts::Counts;
 use super::diary::Entry;
 use crate::mqtt::{Backoff, iso_ms, now_ms};
+use crate::peer_address::is_web_address;
 
 /// Messages that wait while the receiver is away; more are dropped and counted.
 const MAX_WAITING: usize = 1000;
@@ -65,9 +66,8 @@ impl Webhook {
     /// If it is no `http` or `https` address, or it has a login, which belongs nowhere in a log.
     pub(super) fn new(url: &str, secret: &str, counts: &Arc<Counts>) -> Result<(Webhook, Sender)> {
         let uri: Uri = url.parse().context("the webhook's url")?;
-        let is_plain = uri.authority().is_some_and(|a| !a.as_str().contains('@'));
         ensure!(
-            is_plain && matches!(uri.scheme_str(), Some("http" | "https")),
+            is_web_address(url),
             "the webhook's url is not an address such as https://home.example/faces, without a \
              login"
         );

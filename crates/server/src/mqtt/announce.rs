@@ -37,7 +37,6 @@ pub(super) struct Announcer {
     own: OwnTopics,
     discovery: Option<Discovery>,
     with_double_take: bool,
-    threshold: Threshold,
     state: Mutex<State>,
 }
 
@@ -70,14 +69,12 @@ impl Announcer {
         own: OwnTopics,
         discovery: Option<Discovery>,
         with_double_take: bool,
-        threshold: Threshold,
     ) -> Announcer {
         Announcer {
             outbox: Arc::clone(outbox),
             own,
             discovery,
             with_double_take,
-            threshold,
             state: Mutex::default(),
         }
     }
@@ -214,8 +211,15 @@ impl Announcer {
         }
     }
 
-    /// What a picture added to an event.
-    pub(super) fn looked(&self, sighting: &Sighting, news: &News, n_examples: usize) {
+    /// What a picture added to an event; from which similarity on a face is somebody's there, and
+    /// how many examples it was compared with.
+    pub(super) fn looked(
+        &self,
+        sighting: &Sighting,
+        news: &News,
+        threshold: Threshold,
+        n_examples: usize,
+    ) {
         let people = news.first.iter().chain(&news.better);
         for person in people {
             let mut state = self.state();
@@ -223,10 +227,7 @@ impl Announcer {
             state.people.add(&person.name, self.discovery.as_ref());
             self.announce(&mut state, &person.name);
             drop(state);
-            self.say(
-                self.own
-                    .matched(sighting, person, self.threshold, n_examples),
-            );
+            self.say(self.own.matched(sighting, person, threshold, n_examples));
         }
         // Double Take says a name once for each event.
         if self.with_double_take && !news.first.is_empty() {
@@ -237,8 +238,8 @@ impl Announcer {
     }
 
     /// What came of an event.
-    pub(super) fn ended(&self, sighting: &Sighting) {
-        self.say([self.own.ended(sighting, self.threshold)]);
+    pub(super) fn ended(&self, sighting: &Sighting, threshold: Threshold) {
+        self.say([self.own.ended(sighting, threshold)]);
         if self.with_double_take && sighting.people.is_empty() {
             let unknown: Vec<_> = sighting.unknown.iter().cloned().collect();
             let answer = Answer::new(sighting, &[], &unknown, now_ms());
@@ -281,8 +282,9 @@ impl Announcer {
         let is_new = !state.cameras.contains_key(camera);
         if is_new {
             self.make_room(&mut state);
-            let discovery = self.discovery.iter();
-            discovery.for_each(|d| self.say(d.camera(camera)));
+            if let Some(discovery) = &self.discovery {
+                self.say(discovery.camera(camera));
+            }
         }
         if state.cameras.get(camera) != Some(&now) {
             self.say(self.own.camera_now(camera, &now, now_ms()));
@@ -315,11 +317,6 @@ impl Announcer {
             let config = discovery.double_take_camera_config(&gone);
             self.say([state_of(&config), config].map(cleared));
         }
-    }
-
-    /// Cameras of which something was said.
-    pub(super) fn cameras(&self) -> Vec<String> {
-        self.state().cameras.keys().cloned().collect()
     }
 
     /// Whether it is time for another picture of a person.

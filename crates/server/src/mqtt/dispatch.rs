@@ -194,11 +194,11 @@ impl Dispatch {
         let older = known.take_picture(None);
         let freed = older.as_ref().map_or(0, Bytes::len);
         state.picture_bytes -= freed;
-        if state.picture_bytes + picture.len() > MAX_PICTURE_BYTES {
-            return self.counts.picture("dropped");
-        }
         if older.is_some() {
             self.counts.picture("dropped");
+        }
+        if state.picture_bytes + picture.len() > MAX_PICTURE_BYTES {
+            return self.counts.picture("dropped");
         }
         state.picture_bytes += picture.len();
         known.picture = Some((id.clone(), picture));
@@ -265,6 +265,11 @@ impl Dispatch {
         let mut state = self.state();
         let (_, sighting) = state.events.get_mut(id).filter(|(_, s)| !s.is_done)?;
         Some(work(sighting))
+    }
+
+    /// Cameras with running events.
+    pub(super) fn cameras(&self) -> Vec<String> {
+        self.state().cameras.keys().cloned().collect()
     }
 
     /// Running events of a camera: how many, who is in them, and how many unknown faces.

@@ -106,6 +106,11 @@ impl Recogniser {
         opens.then_some(self.service)
     }
 
+    /// As [`Recogniser::service`]; the key counts as used.
+    fn opened(&self) -> Option<Service> {
+        self.recognition.opened_by(&[Kind::Recognition], &self.key)
+    }
+
     /// Names of the people whose consent has not ended.
     pub(crate) fn names(&self) -> Vec<String> {
         let Some(service) = self.service() else {
@@ -135,8 +140,7 @@ impl Recogniser {
         let found = self.recognition.analyse(Holder::FRIGATE, picture).await?;
         let (size, mut faces) = (found.size, found.faces);
         faces.retain(|face| !face.is_unclear());
-        let opened = self.recognition.opened_by(&[Kind::Recognition], &self.key);
-        let nearest = match opened {
+        let nearest = match self.opened() {
             Some(service) if !faces.is_empty() => {
                 let (holder, probes) = (Holder::FRIGATE, embeddings(&faces)?);
                 let recognition = &self.recognition;
@@ -164,8 +168,7 @@ impl Recogniser {
     /// The nearest person of each probe, however far. Blocks; [`Recogniser::record`] it.
     #[cfg(feature = "cameras")]
     pub(crate) fn nearest(&self, probes: &[Vec<f32>]) -> Vec<Option<Nearest>> {
-        let opened = self.recognition.opened_by(&[Kind::Recognition], &self.key);
-        let Some(service) = opened.filter(|_| !probes.is_empty()) else {
+        let Some(service) = self.opened().filter(|_| !probes.is_empty()) else {
             return vec![None; probes.len()];
         };
         let slices: Vec<&[f32]> = probes.iter().map(Vec::as_slice).collect();
@@ -180,7 +183,7 @@ impl Recogniser {
     #[cfg(feature = "cameras")]
     pub(crate) fn record(&self, count: usize) -> Result<(), Problem> {
         let gallery = self.recognition.gallery();
-        Ok(gallery.record(Action::Identify, self.service(), None, count)?)
+        Ok(gallery.record(Action::Identify, Some(self.service), None, count)?)
     }
 
     /// The networks.

@@ -3,7 +3,7 @@
 //! request of it under way at most.
 
 use std::panic::AssertUnwindSafe;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use axum::body::Bytes;
@@ -35,6 +35,8 @@ pub(super) struct Watch {
     pub(super) dispatch: Dispatch,
     pub(super) announcer: Announcer,
     pub(super) recogniser: Recogniser,
+    /// The people of cameras that are looked at by the server itself.
+    pub(super) of_cameras: OnceLock<Vec<Arc<Recogniser>>>,
     pub(super) frigate: Option<Frigate>,
     pub(super) status: Arc<Status>,
     pub(super) counts: Arc<Counts>,
@@ -81,7 +83,7 @@ impl Watch {
     fn hear_event(self: &Arc<Self>, event: FrigateEvent) {
         let Heard { begin, ended } = self.dispatch.hear(event, Instant::now());
         for sighting in ended {
-            self.announcer.ended(&sighting);
+            self.announcer.ended(&sighting, self.recogniser.threshold);
             self.say_camera(&sighting.camera);
         }
         if let Some(camera) = begin {
@@ -154,7 +156,7 @@ impl Watch {
             sighting.clone()
         };
         if let Some(sighting) = self.dispatch.with(&job.event, end) {
-            self.announcer.ended(&sighting);
+            self.announcer.ended(&sighting, self.recogniser.threshold);
         }
     }
 
@@ -234,8 +236,8 @@ impl Watch {
             return;
         };
         if !news.first.is_empty() || !news.better.is_empty() {
-            let n_examples = self.recogniser.n_examples();
-            self.announcer.looked(&sighting, &news, n_examples);
+            let (threshold, n) = (self.recogniser.threshold, self.recogniser.n_examples());
+            self.announcer.looked(&sighting, &news, threshold, n);
             self.counts.answered_after(job.asked.elapsed());
             self.label(&sighting).await;
             self.heads(&news, &picture).await;
@@ -314,13 +316,21 @@ impl Watch {
         }
     }
 
+    /// Everybody who may be published: the people of Frigate's cameras and of our own.
+    fn names(&self) -> Vec<String> {
+        let mut names = self.recogniser.names();
+        let of_cameras = self.of_cameras.get().into_iter().flatten();
+        names.extend(of_cameras.flat_map(|people| people.names()));
+        names
+    }
+
     /// See [`Watch::keep_house`].
     pub(super) fn tidy(&self) {
         self.status.key_opens(self.recogniser.service().is_some());
-        let left = self.announcer.people(self.recogniser.names());
+        let left = self.announcer.people(self.names());
         if !left.is_empty() {
             left.iter().for_each(|name| self.dispatch.forget(name));
-            let cameras = self.announcer.cameras();
+            let cameras = self.dispatch.cameras();
             cameras.iter().for_each(|camera| self.say_camera(camera));
         }
         let now = Instant::now();

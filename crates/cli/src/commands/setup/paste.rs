@@ -3,7 +3,7 @@
 
 use std::net::SocketAddr;
 
-use fusiform_server::Settings;
+use fusiform_server::{Settings, without_login};
 use serde::Serialize;
 
 /// What to do in one program.
@@ -66,7 +66,7 @@ pub(super) fn paste(settings: &Settings, keys: &Keys, distance: Option<(f64, f64
         add("DeepStack's client", lines);
     }
     if let Some(mqtt) = &settings.mqtt {
-        let (prefix, broker) = (&mqtt.topic_prefix, &mqtt.broker);
+        let (prefix, broker) = (&mqtt.topic_prefix, without_login(&mqtt.broker));
         let mut lines = vec![format!("nothing: names come as {prefix}/... at {broker}")];
         if mqtt.double_take {
             lines.push("Double Take's topics go on; stop Double Take itself".into());

@@ -5,18 +5,19 @@ use super::super::sighting::Source;
 use super::super::sighting::tests::{event, seen};
 use super::*;
 
+const THRESHOLD: Threshold = Threshold {
+    fmr: 1e-4,
+    fnmr: 0.04,
+    similarity: 0.5,
+};
+
 fn announcer() -> (Announcer, Arc<Outbox>) {
     let outbox = Arc::new(Outbox::new(Arc::default()));
     let own = OwnTopics {
         prefix: "fusiform".into(),
     };
     let discovery = Discovery::new("ha", &own, true);
-    let threshold = Threshold {
-        fmr: 1e-4,
-        fnmr: 0.04,
-        similarity: 0.5,
-    };
-    let announcer = Announcer::new(&outbox, own, Some(discovery), true, threshold);
+    let announcer = Announcer::new(&outbox, own, Some(discovery), true);
     (announcer, outbox)
 }
 
@@ -42,7 +43,7 @@ fn a_name_is_said_in_both_ways_and_time_takes_it_back() {
     announcer.people(vec!["David".into()]);
     let mut sighting = Sighting::new(event("1-a", EventKind::New, 1), Instant::now());
     let news = sighting.take(seen(&[("David", 0.8)]), Source::Snapshot, 0);
-    announcer.looked(&sighting, &news, 3);
+    announcer.looked(&sighting, &news, THRESHOLD, 3);
     let first = said(&outbox);
     let own = find(&first, "fusiform/matches/David").unwrap();
     assert!(own.contains(r#""false_match_rate":0.0001"#), "{own}");
@@ -53,14 +54,14 @@ fn a_name_is_said_in_both_ways_and_time_takes_it_back() {
     );
     assert_eq!(find(&first, "double-take/cameras/door/person"), Some("1"));
     let news = sighting.take(seen(&[("David", 0.9)]), Source::Snapshot, 0);
-    announcer.looked(&sighting, &news, 3);
+    announcer.looked(&sighting, &news, THRESHOLD, 3);
     let better = said(&outbox);
     assert!(find(&better, "fusiform/matches/David").is_some());
     assert!(
         find(&better, "double-take/matches/David").is_none(),
         "once for an event"
     );
-    announcer.ended(&sighting);
+    announcer.ended(&sighting, THRESHOLD);
     let end = said(&outbox);
     assert_eq!(end.len(), 1);
     let end = find(&end, "fusiform/events").unwrap();
@@ -103,7 +104,7 @@ fn whoever_invents_cameras_leaves_no_more_than_their_room() {
             outbox.sent(0);
         }
     }
-    let cameras = announcer.cameras();
+    let cameras: Vec<String> = announcer.state().cameras.keys().cloned().collect();
     assert_eq!(cameras.len(), MAX_CAMERAS);
     assert!(cameras.iter().any(|camera| camera == "a_busy_one"));
     // Two numbers and two entities of each.
@@ -117,7 +118,7 @@ fn nothing_stays_at_the_broker_of_a_person_who_left() {
     let mut sighting = Sighting::new(event("1-a", EventKind::New, 1), Instant::now());
     let faces = [("David", 0.8), ("Ida", 0.9)];
     let news = sighting.take(seen(&faces), Source::Snapshot, 0);
-    announcer.looked(&sighting, &news, 2);
+    announcer.looked(&sighting, &news, THRESHOLD, 2);
     announcer.head("David", vec![1]);
     let mut kept = std::collections::BTreeMap::new();
     let mut keep = || {
@@ -135,7 +136,7 @@ fn nothing_stays_at_the_broker_of_a_person_who_left() {
     };
     assert!(keep() >= 8);
     // What still waits when a person leaves is not sent either.
-    announcer.looked(&sighting, &news, 2);
+    announcer.looked(&sighting, &news, THRESHOLD, 2);
     assert_eq!(announcer.people(vec!["Ida".into()]), ["David"]);
     announcer.head("David", vec![1]);
     assert_eq!(keep(), 0);
