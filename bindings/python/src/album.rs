@@ -4,7 +4,7 @@
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{RecvTimeoutError, channel};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, ThreadId};
 use std::time::Duration;
 
@@ -14,8 +14,8 @@ use fusiform::{Error, Fmr};
 use pyo3::prelude::*;
 use pyo3::types::PyTuple;
 
-use crate::engine::Engine;
-use crate::error::{OrRaise, bad_handle, busy, not_pickled};
+use crate::engine::{Engine, checked_threads};
+use crate::error::{OrRaise, busy, not_pickled};
 use crate::face::Face;
 use crate::process::{Owned, on_all_threads};
 use crate::results;
@@ -26,10 +26,26 @@ const SIGNALS_EVERY: Duration = Duration::from_millis(50);
 /// A photo library in one file: photos, faces, people, and what you decided about them.
 #[pyclass(frozen, module = "fusiform")]
 pub(crate) struct Album {
-    album: Mutex<Owned<fusiform::Album>>,
+    album: Owned<Mutex<Option<fusiform::Album>>>,
     engine: Arc<fusiform::Engine>,
     /// The thread that waits for a scan: what it calls back must not wait for the album.
     scanning: Mutex<Option<ThreadId>>,
+}
+
+/// A scan under way; it is over when this is dropped.
+struct Scanning<'a>(&'a Album);
+
+impl<'a> Scanning<'a> {
+    fn new(album: &'a Album) -> Self {
+        *album.scanning() = Some(thread::current().id());
+        Scanning(album)
+    }
+}
+
+impl Drop for Scanning<'_> {
+    fn drop(&mut self) {
+        *self.0.scanning() = None;
+    }
 }
 
 #[pymethods]
@@ -49,7 +65,7 @@ impl Album {
             .detach(|| fusiform::Album::open(&path, options))
             .or_raise(py)?;
         Ok(Album {
-            album: Mutex::new(Owned::new(album)),
+            album: Owned::new("Album", Mutex::new(Some(album))),
             engine: engine.inner.clone(),
             scanning: Mutex::new(None),
         })
@@ -72,18 +88,17 @@ impl Album {
             .iter()
             .map(|f| f.extract())
             .collect::<PyResult<_>>()?;
-        let threads =
-            threads.unwrap_or_else(|| thread::available_parallelism().map_or(1, usize::from));
+        let threads = match threads {
+            Some(threads) => checked_threads(py, threads)?,
+            None => thread::available_parallelism().map_or(1, usize::from),
+        };
         let options = ScanOptions {
-            threads: threads.max(1),
+            threads,
             exclude: Exclude::default(),
         };
         let done = self.with(py, |album| {
-            *self.scanning.lock().unwrap_or_else(PoisonError::into_inner) =
-                Some(thread::current().id());
-            let done = self.watched_scan(album, &roots, &options, progress.as_ref());
-            *self.scanning.lock().unwrap_or_else(PoisonError::into_inner) = None;
-            Ok(done)
+            let _scanning = Scanning::new(self);
+            Ok(self.watched_scan(album, &roots, &options, progress.as_ref()))
         })?;
         summary(py, done?.or_raise(py)?)
     }
@@ -152,8 +167,8 @@ impl Album {
         let threshold = threshold.at_fmr(Fmr(fmr)).or_raise(py)?;
         let probe = face.0.template().or_raise(py)?;
         let found = self.with(py, |album| {
-            let index = album.index(self.engine.embedder_id()?)?;
-            let nearest = on_all_threads(|| index.identify(probe, 1))?;
+            let model = self.engine.embedder_id()?;
+            let nearest = on_all_threads(|| album.index(model)?.identify(probe, 1))?;
             let Some(nearest) = nearest.into_iter().next() else {
                 return Ok((None, None));
             };
@@ -237,13 +252,12 @@ impl Album {
 
     /// Closes the file. Closing twice changes nothing.
     fn close(&self, py: Python<'_>) -> PyResult<()> {
-        self.refuse_within_scan(py)?;
-        py.detach(|| {
-            self.album
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner)
-                .close()
-        });
+        // In a forked child it stays the parent's.
+        if let Ok(album) = self.album.get(py) {
+            self.refuse_within_scan(py)?;
+            let lock = || album.lock().unwrap_or_else(PoisonError::into_inner).take();
+            py.detach(|| drop(lock()));
+        }
         Ok(())
     }
 
@@ -268,21 +282,21 @@ impl Album {
         py: Python<'_>,
         task: impl FnOnce(&mut fusiform::Album) -> Result<T, Error> + Send,
     ) -> PyResult<T> {
+        let album = self.album.get(py)?;
         self.refuse_within_scan(py)?;
-        let (done, is_ours) = py.detach(|| {
-            let mut album = self.album.lock().unwrap_or_else(PoisonError::into_inner);
-            let is_ours = album.is_ours();
-            (album.get_mut().map(task), is_ours)
+        let done = py.detach(|| {
+            let mut album = album.lock().unwrap_or_else(PoisonError::into_inner);
+            album.as_mut().map(task)
         });
-        let why = || match is_ours {
-            true => bad_handle(py, "the Album is closed"),
-            false => bad_handle(py, "the Album was opened by another process; open it here"),
-        };
-        done.ok_or_else(why)?.or_raise(py)
+        done.ok_or_else(|| self.album.closed(py))?.or_raise(py)
+    }
+
+    fn scanning(&self) -> MutexGuard<'_, Option<ThreadId>> {
+        self.scanning.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn refuse_within_scan(&self, py: Python<'_>) -> PyResult<()> {
-        let scanning = *self.scanning.lock().unwrap_or_else(PoisonError::into_inner);
+        let scanning = *self.scanning();
         match scanning == Some(thread::current().id()) {
             true => Err(busy(
                 py,

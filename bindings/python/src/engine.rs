@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use fusiform::models::Manifest;
-use fusiform::{AnalyseOptions, BoundingBox, DecodeLimits, DetectOptions, Fmr, Pack};
+use fusiform::{BoundingBox, DecodeLimits, Fmr, Pack};
 use numpy::{PyArray1, PyArray3, PyArrayMethods};
 use pyo3::prelude::*;
 use pyo3::pybacked::PyBackedBytes;
@@ -82,16 +82,12 @@ impl Engine {
         min_score: Option<f32>,
         longest_side_px: Option<u32>,
     ) -> PyResult<Photo> {
-        let usual = DetectOptions::default();
-        let options = AnalyseOptions {
-            detect: DetectOptions {
-                min_face_px,
-                min_score,
-                longest_side_px: longest_side_px.unwrap_or(usual.longest_side_px),
-                ..usual
-            },
-            limits: *self.inner.limits(),
-        };
+        let mut options = self.inner.usual_options();
+        options.detect.min_face_px = min_face_px;
+        options.detect.min_score = min_score;
+        if let Some(longest_side_px) = longest_side_px {
+            options.detect.longest_side_px = longest_side_px;
+        }
         let source = Source::of(image, color, &options.limits)?;
         let photo =
             py.detach(|| on_threads(self.threads, || source.analyse(&self.inner, &options)));
@@ -192,10 +188,7 @@ impl Engine {
         max_pixels: Option<u64>,
         max_bytes: Option<u64>,
     ) -> PyResult<Engine> {
-        if !(1..=MAX_THREADS).contains(&threads) {
-            let message = format!("threads={threads} is not 1 to {MAX_THREADS}");
-            return Err(bad_option(py, &message));
-        }
+        let threads = checked_threads(py, threads)?;
         let usual = *engine.limits();
         let limits = DecodeLimits {
             max_pixels: max_pixels.unwrap_or(usual.max_pixels),
@@ -211,3 +204,12 @@ impl Engine {
 
 /// More than the cores of any machine that this is for.
 const MAX_THREADS: usize = 1024;
+
+/// A number of threads that can be asked for.
+pub(crate) fn checked_threads(py: Python<'_>, threads: usize) -> PyResult<usize> {
+    if (1..=MAX_THREADS).contains(&threads) {
+        return Ok(threads);
+    }
+    let message = format!("threads={threads} is not 1 to {MAX_THREADS}");
+    Err(bad_option(py, &message))
+}

@@ -9,7 +9,7 @@ use fusiform::{Error, Fmr, Identification};
 use pyo3::prelude::*;
 
 use crate::engine::Engine;
-use crate::error::{OrRaise, bad_handle, bad_option, not_pickled};
+use crate::error::{OrRaise, bad_option, not_pickled};
 use crate::face::Face;
 use crate::process::{Owned, on_all_threads};
 use crate::results;
@@ -17,7 +17,7 @@ use crate::results;
 /// People who are recognised: names, consents and faces, sealed in a file or in memory.
 #[pyclass(frozen, module = "fusiform")]
 pub(crate) struct Gallery {
-    people: RwLock<Owned<fusiform::Gallery>>,
+    people: Owned<RwLock<Option<fusiform::Gallery>>>,
 }
 
 #[pymethods]
@@ -44,14 +44,15 @@ impl Gallery {
             }
         };
         let engine = &engine.inner;
-        let opened = py.detach(|| match (path, secret) {
+        let open = || match (path, secret) {
             (None, None) => fusiform::Gallery::in_memory(engine).map(Some),
             (Some(path), None) => fusiform::Gallery::open(path, engine).map(Some),
             (Some(path), Some(secret)) => {
                 fusiform::Gallery::open_with(path, &secret, engine).map(Some)
             }
             (None, Some(_)) => Ok(None),
-        });
+        };
+        let opened = py.detach(|| on_all_threads(open));
         let Some(people) = opened.or_raise(py)? else {
             return Err(bad_option(
                 py,
@@ -59,7 +60,7 @@ impl Gallery {
             ));
         };
         Ok(Gallery {
-            people: RwLock::new(Owned::new(people)),
+            people: Owned::new("Gallery", RwLock::new(Some(people))),
         })
     }
 
@@ -133,12 +134,16 @@ impl Gallery {
 
     /// Closes the file; another process may open it then. Closing twice changes nothing.
     fn close(&self, py: Python<'_>) {
-        py.detach(|| {
-            self.people
-                .write()
-                .unwrap_or_else(PoisonError::into_inner)
-                .close()
-        });
+        // In a forked child it stays the parent's.
+        if let Ok(people) = self.people.get(py) {
+            let lock = || {
+                people
+                    .write()
+                    .unwrap_or_else(PoisonError::into_inner)
+                    .take()
+            };
+            py.detach(|| drop(lock()));
+        }
     }
 
     fn __enter__(slf: Py<Gallery>) -> Py<Gallery> {
@@ -161,11 +166,14 @@ impl Gallery {
         py: Python<'_>,
         task: impl FnOnce(&fusiform::Gallery) -> Result<T, Error> + Send,
     ) -> PyResult<T> {
+        let people = self.people.get(py)?;
         let found = py.detach(|| {
-            let people = self.people.read().unwrap_or_else(PoisonError::into_inner);
-            people.get().map(|people| on_all_threads(|| task(people)))
+            let people = people.read().unwrap_or_else(PoisonError::into_inner);
+            people
+                .as_ref()
+                .map(|people| on_all_threads(|| task(people)))
         });
-        self.answer(py, found)
+        found.ok_or_else(|| self.people.closed(py))?.or_raise(py)
     }
 
     fn change<T: Send>(
@@ -173,22 +181,14 @@ impl Gallery {
         py: Python<'_>,
         task: impl FnOnce(&mut fusiform::Gallery) -> Result<T, Error> + Send,
     ) -> PyResult<T> {
+        let people = self.people.get(py)?;
         let done = py.detach(|| {
-            let mut people = self.people.write().unwrap_or_else(PoisonError::into_inner);
-            people.get_mut().map(task)
+            let mut people = people.write().unwrap_or_else(PoisonError::into_inner);
+            people
+                .as_mut()
+                .map(|people| on_all_threads(|| task(people)))
         });
-        self.answer(py, done)
-    }
-
-    fn answer<T>(&self, py: Python<'_>, done: Option<Result<T, Error>>) -> PyResult<T> {
-        let why = || match self.people.try_read().is_ok_and(|people| people.is_ours()) {
-            true => bad_handle(py, "the Gallery is closed"),
-            false => bad_handle(
-                py,
-                "the Gallery was opened by another process; open it here",
-            ),
-        };
-        done.ok_or_else(why)?.or_raise(py)
+        done.ok_or_else(|| self.people.closed(py))?.or_raise(py)
     }
 }
 

@@ -51,7 +51,17 @@ impl Source {
         }
         let numpy = || PyModule::import(py, "numpy");
         if image.hasattr("convert")? && image.hasattr("mode")? {
-            let rgb = image.call_method1("convert", (pil_mode(image)?,))?;
+            let mode = pil_mode(image)?;
+            // Its file is decoded by what comes next: limits go before that.
+            let (width_px, height_px): (u64, u64) = image.getattr("size")?.extract()?;
+            if width_px.saturating_mul(height_px) > limits.max_pixels {
+                let limit = limits.max_pixels;
+                let message = format!(
+                    "a PIL image of {width_px}x{height_px} pixels has more than {limit} pixels"
+                );
+                return Err(bad_option(py, &message));
+            }
+            let rgb = image.call_method1("convert", (mode,))?;
             let array = numpy()?.call_method1("asarray", (rgb,))?;
             return pixels(array.cast::<PyUntypedArray>()?, false, limits).map(Source::Pixels);
         }

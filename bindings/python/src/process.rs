@@ -5,7 +5,10 @@ use std::collections::BTreeMap;
 use std::process;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use pyo3::prelude::*;
 use rayon::{ThreadPool, ThreadPoolBuilder};
+
+use crate::error::bad_handle;
 
 /// The pools of this process by their number of threads; those of a parent have no threads here.
 static POOLS: Mutex<(u32, BTreeMap<usize, Arc<ThreadPool>>)> = Mutex::new((0, BTreeMap::new()));
@@ -43,47 +46,49 @@ pub(crate) fn on_all_threads<T: Send>(work: impl FnOnce() -> T + Send) -> T {
     }
 }
 
-/// Something that only the process that opened it may use or close.
+/// Something behind a lock that only the process that opened it may use or close: its lock too, which
+/// a thread of the parent may have held when the child was made.
 #[derive(Debug)]
-pub(crate) struct Owned<T> {
+pub(crate) struct Owned<L: Default> {
     process: u32,
-    /// `None` once it is closed.
-    value: Option<T>,
+    /// The name of its class.
+    class: &'static str,
+    /// What is in it is `None` once it is closed.
+    lock: L,
 }
 
-impl<T> Owned<T> {
-    pub(crate) fn new(value: T) -> Owned<T> {
+impl<L: Default> Owned<L> {
+    pub(crate) fn new(class: &'static str, lock: L) -> Owned<L> {
         Owned {
             process: process::id(),
-            value: Some(value),
+            class,
+            lock,
         }
     }
 
-    pub(crate) fn is_ours(&self) -> bool {
-        self.process == process::id()
-    }
-
-    pub(crate) fn get(&self) -> Option<&T> {
-        self.value.as_ref().filter(|_| self.is_ours())
-    }
-
-    pub(crate) fn get_mut(&mut self) -> Option<&mut T> {
-        let is_ours = self.is_ours();
-        self.value.as_mut().filter(|_| is_ours)
-    }
-
-    /// Closes it; in a forked child it is only let go of, because closing a database there would
-    /// take its log away from the parent.
-    pub(crate) fn close(&mut self) {
-        let value = self.value.take();
-        if !self.is_ours() {
-            std::mem::forget(value);
+    /// The lock, in the process that opened it.
+    pub(crate) fn get(&self, py: Python<'_>) -> PyResult<&L> {
+        if self.process == process::id() {
+            return Ok(&self.lock);
         }
+        let message = format!(
+            "the {} was opened by another process; open it here",
+            self.class
+        );
+        Err(bad_handle(py, &message))
+    }
+
+    /// Why there is nothing behind the lock.
+    pub(crate) fn closed(&self, py: Python<'_>) -> PyErr {
+        bad_handle(py, &format!("the {} is closed", self.class))
     }
 }
 
-impl<T> Drop for Owned<T> {
+impl<L: Default> Drop for Owned<L> {
     fn drop(&mut self) {
-        self.close();
+        if self.process != process::id() {
+            // Closing a database in a forked child would take its log away from the parent.
+            std::mem::forget(std::mem::take(&mut self.lock));
+        }
     }
 }

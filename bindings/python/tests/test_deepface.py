@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -70,6 +71,10 @@ def test_represent_and_extract_faces(engine: fusiform.Engine) -> None:
     assert boxed["face"].shape == (area["h"], area["w"], 3) and boxed["face"].dtype == np.uint8
     grey = DeepFace.extract_faces(str(PORTRAIT), grayscale=True)[0]["face"]
     assert grey.shape == (112, 112)
+    for asked in ({"grayscale": True, "color_face": "bgr"}, {"color_face": "gray"}):
+        assert np.array_equal(DeepFace.extract_faces(str(PORTRAIT), **asked)[0]["face"], grey)
+    bgr = DeepFace.extract_faces(str(PORTRAIT), color_face="bgr")[0]["face"]
+    assert np.array_equal(bgr, face[:, :, ::-1])
     grown = DeepFace.extract_faces(str(PORTRAIT), align=False, expand_percentage=20)[0]
     assert grown["facial_area"]["w"] > area["w"]
 
@@ -89,18 +94,36 @@ def test_a_picture_without_a_face(tmp_path: Path) -> None:
     assert len(skipped["embedding"]) == 128
 
 
-def test_find_lists_pictures_nearest_first(tmp_path: Path) -> None:
+def test_find_lists_pictures_nearest_first(engine: fusiform.Engine, tmp_path: Path) -> None:
     folder = tmp_path / "known"
     folder.mkdir()
     for path in sorted(ALBUM.glob("*-portrait.jpg")):
         (folder / path.name).write_bytes(path.read_bytes())
     (folder / "broken.jpg").write_bytes(b"no photo")
-    (rows,) = DeepFace.find(str(PORTRAIT), str(folder), batched=True)
+    (folder / "gone.jpg").symlink_to(tmp_path / "gone.jpg")
+    with pytest.warns(UserWarning, match="is left out") as warned:
+        (rows,) = DeepFace.find(str(PORTRAIT), str(folder), batched=True)
+    for name in ("broken.jpg", "gone.jpg"):
+        (said,) = [str(w.message) for w in warned if f"{name} is left out: " in str(w.message)]
+        assert said.startswith(str(folder / name))
+    assert len(warned) == 2 and {w.filename for w in warned} == {__file__}
+    # What is there no more is not kept in memory.
+    n_held = len(DeepFace._remembered)
+    (folder / "gone.jpg").unlink()
+    (folder / "broken.jpg").unlink()
+    (folder / "18-portrait.jpg").unlink()
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert DeepFace.find(str(PORTRAIT), str(folder), batched=True) == [rows]
+    assert len(DeepFace._remembered) == n_held - 1
+    assert all(engine.detector in key for key in DeepFace._remembered)
+    (folder / "broken.jpg").write_bytes(b"no photo")
     assert rows[0]["identity"].endswith(PORTRAIT.name) and rows[0]["distance"] < 1e-3
     assert [row["distance"] for row in rows] == sorted(row["distance"] for row in rows)
     assert any(row["identity"].endswith(SAME_PERSON.name) for row in rows)
     assert all(row["distance"] <= row["threshold"] for row in rows)
     assert sorted(path.name for path in folder.iterdir())[-1] == "broken.jpg"
+    (folder / "broken.jpg").unlink()
     frames = DeepFace.find(str(GROUP), str(folder)) if has_pandas() else []
     for frame in frames:
         assert list(frame.columns)[:2] == ["identity", "hash"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import subprocess
 from concurrent.futures import ThreadPoolExecutor
@@ -140,6 +141,17 @@ def test_errors_have_kinds(engine: fusiform.Engine, tmp_path: Path) -> None:
     assert pack.value.kind in ("io", "bad_manifest")
     with pytest.raises(fusiform.OptionError):
         fusiform.Engine(threads=0)
+
+
+def test_a_pil_image_beyond_the_limit_is_not_decoded() -> None:
+    file = io.BytesIO()
+    PIL.Image.new("RGB", (300, 200)).save(file, "PNG")
+    # Its size is known, and decoding it would fail.
+    cut = PIL.Image.open(io.BytesIO(file.getvalue()[:60]))
+    with pytest.raises(OSError):
+        fusiform.Engine().analyse(cut)
+    with pytest.raises(fusiform.OptionError, match="300x200 .* more than 59999 pixels"):
+        fusiform.Engine(max_pixels=59_999).analyse(cut)
 
 
 def test_a_pack_in_memory_is_the_pack_in_its_folder(engine: fusiform.Engine) -> None:

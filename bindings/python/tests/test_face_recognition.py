@@ -16,6 +16,7 @@ from conftest import ALBUM, GROUP, OTHER_PERSON, PORTRAIT, SAME_PERSON
 
 import fusiform
 import fusiform.face_recognition as face_recognition
+from fusiform import _shared_engine
 from fusiform.face_recognition import commands
 
 
@@ -83,6 +84,10 @@ def test_locations_are_top_right_bottom_left_inside_the_image(engine: fusiform.E
     batch = face_recognition.batch_face_locations([image, other], batch_size=2)
     assert batch == [found, face_recognition.face_locations(other)]
     assert face_recognition.face_locations(np.zeros((90, 90, 3), np.uint8)) == []
+    # A view that claims any size is refused before it is copied.
+    pixel = np.zeros((1, 1, 3), np.uint8)
+    with pytest.raises(ValueError, match="more than"):
+        face_recognition.face_locations(np.broadcast_to(pixel, (60_000, 60_000, 3)))
     for wrong in ({"model": "svm"}, {"number_of_times_to_upsample": -1}):
         with pytest.raises(ValueError):
             face_recognition.face_locations(image, **wrong)  # type: ignore[arg-type]
@@ -206,5 +211,13 @@ def test_the_commands_print_the_originals_lines(
     (unknown / "d.jpg").write_bytes(b"no photo")
     assert commands.face_detection([str(unknown)]) == 3
     assert "d.jpg" in capsys.readouterr().err
+    in_use = _shared_engine.engine()
     with pytest.raises(SystemExit):
         commands.face_detection([a, "--cpus", "0"])
+    assert _shared_engine.engine() is in_use
+    (known / "Noor.jpg").write_bytes(b"no photo")
+    (known / "Tom.jpg").symlink_to(tmp_path / "none.jpg")
+    assert commands.face_recognition([str(known), a]) == 3
+    said = capsys.readouterr()
+    assert said.out == f"{a},Mara\n"
+    assert "Noor.jpg is ignored" in said.err and "Tom.jpg is ignored" in said.err

@@ -35,6 +35,13 @@ def test_faces_have_the_originals_keys_and_attributes(
     assert similarity >= engine.threshold(1e-3).similarity
     face.name = "Mara"
     assert face["name"] == "Mara" and face.unheard_of is None
+    # It follows what the embedding is now.
+    face.embedding = same.embedding
+    assert float(face.normed_embedding @ same.normed_embedding) > 0.999
+    face.embedding[:] = np.eye(128)[0] * 7
+    assert np.array_equal(face.normed_embedding, np.eye(128)[0])
+    del face["embedding"]
+    assert face.normed_embedding is None and face.embedding_norm is None
     assert Face(embedding=np.array([3.0, 4.0])).normed_embedding.tolist() == pytest.approx([0.6, 0.8])
 
 

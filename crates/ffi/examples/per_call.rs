@@ -6,7 +6,7 @@
 //! cargo run --release -p fusiform-ffi --example per_call -- PHOTO [CALLS]
 //! ```
 
-use std::ptr::null;
+use std::ptr::{null, null_mut};
 
 use fusiform::{AnalyseOptions, Engine};
 use fusiform_ffi::*;
@@ -42,7 +42,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         planes: [plane; 3],
     };
     // SAFETY: good pointers; an error is not asked for.
-    unsafe { fusiform_engine_open_builtin(&mut c, std::ptr::null_mut()) };
+    let code = unsafe { fusiform_engine_open_builtin(&mut c, null_mut()) };
+    assert_eq!(code, FusiformCode::Ok);
     let mut times = [Vec::new(), Vec::new()];
     for _ in 0..calls {
         let began = cpu_ms();
@@ -52,12 +53,12 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
 
         let began = cpu_ms();
         // SAFETY: good pointers; the frame's memory lives until the end.
-        unsafe {
-            fusiform_analyse_frame(c, &frame, null(), &mut found, std::ptr::null_mut());
-        }
+        let code = unsafe { fusiform_analyse_frame(c, &frame, null(), &mut found, null_mut()) };
         times[1].push(cpu_ms() - began);
+        assert_eq!(code, FusiformCode::Ok);
         // SAFETY: no pointer.
-        unsafe { fusiform_photo_close(found, std::ptr::null_mut()) };
+        let code = unsafe { fusiform_photo_close(found, null_mut()) };
+        assert_eq!(code, FusiformCode::Ok);
     }
     let line = |times: &mut Vec<f64>| {
         times.sort_by(f64::total_cmp);

@@ -258,11 +258,8 @@ pub unsafe extern "C" fn fusiform_analyse_frame(
 /// # Safety
 /// `from` is NULL, or valid for reading.
 unsafe fn read_options(from: *const FusiformOptions) -> Result<Option<FusiformOptions>, Failure> {
-    match from.is_null() {
-        true => Ok(None),
-        // SAFETY: promised by the caller in the same words.
-        false => Ok(Some(unsafe { pointer::value(from, "options") }?)),
-    }
+    // SAFETY: promised by the caller in the same words.
+    pointer::optional(from, |from| unsafe { pointer::value(from, "options") })
 }
 
 fn options_for(engine: &Engine, asked: Option<FusiformOptions>) -> AnalyseOptions {

@@ -65,16 +65,27 @@ pub struct FusiformFrame {
 }
 
 impl FusiformFrame {
+    /// The library's format, and how many planes it has.
+    fn format(&self) -> Result<(PixelFormat, usize), Failure> {
+        match self.format {
+            FUSIFORM_FORMAT_RGB => Ok((PixelFormat::Rgb, 1)),
+            FUSIFORM_FORMAT_BGR => Ok((PixelFormat::Bgr, 1)),
+            FUSIFORM_FORMAT_RGBA => Ok((PixelFormat::Rgba, 1)),
+            FUSIFORM_FORMAT_BGRA => Ok((PixelFormat::Bgra, 1)),
+            FUSIFORM_FORMAT_GREY => Ok((PixelFormat::Grey, 1)),
+            FUSIFORM_FORMAT_NV12 => Ok((PixelFormat::Nv12, 2)),
+            FUSIFORM_FORMAT_NV21 => Ok((PixelFormat::Nv21, 2)),
+            FUSIFORM_FORMAT_I420 => Ok((PixelFormat::I420, 3)),
+            other => Err(Failure::option(format!("format = {other} is none"))),
+        }
+    }
+
     /// Its planes as slices.
     ///
     /// # Safety
     /// The planes that its format has are valid for reading until the call returns.
     pub(crate) unsafe fn planes(&self) -> Result<Vec<Plane<'_>>, Failure> {
-        let n_planes = match self.format {
-            FUSIFORM_FORMAT_NV12 | FUSIFORM_FORMAT_NV21 => 2,
-            FUSIFORM_FORMAT_I420 => 3,
-            _ => 1,
-        };
+        let (_, n_planes) = self.format()?;
         let plane = |plane: &FusiformPlane| {
             // SAFETY: promised by the caller.
             let bytes = unsafe { pointer::array(plane.bytes, plane.n_bytes, "bytes of a plane") }?;
@@ -88,17 +99,7 @@ impl FusiformFrame {
 
     /// The library's frame over those planes.
     pub(crate) fn over<'a>(&self, planes: &'a [Plane<'a>]) -> Result<Frame<'a>, Failure> {
-        let format = match self.format {
-            FUSIFORM_FORMAT_RGB => PixelFormat::Rgb,
-            FUSIFORM_FORMAT_BGR => PixelFormat::Bgr,
-            FUSIFORM_FORMAT_RGBA => PixelFormat::Rgba,
-            FUSIFORM_FORMAT_BGRA => PixelFormat::Bgra,
-            FUSIFORM_FORMAT_GREY => PixelFormat::Grey,
-            FUSIFORM_FORMAT_NV12 => PixelFormat::Nv12,
-            FUSIFORM_FORMAT_NV21 => PixelFormat::Nv21,
-            FUSIFORM_FORMAT_I420 => PixelFormat::I420,
-            other => return Err(Failure::option(format!("format = {other} is none"))),
-        };
+        let (format, _) = self.format()?;
         let (is_bt709, is_full_range) = match self.yuv {
             FUSIFORM_YUV_USUAL => (YuvColour::usual(self.height_px).is_bt709, false),
             FUSIFORM_YUV_BT601 => (false, false),
@@ -107,6 +108,10 @@ impl FusiformFrame {
             FUSIFORM_YUV_BT709_FULL => (true, true),
             other => return Err(Failure::option(format!("yuv = {other} is none"))),
         };
+        let rotation_deg = u16::try_from(self.rotation_deg).map_err(|_| {
+            let asked = self.rotation_deg;
+            Failure::option(format!("rotation_deg = {asked} is not 0, 90, 180 or 270"))
+        })?;
         Ok(Frame {
             format,
             width_px: self.width_px,
@@ -116,7 +121,7 @@ impl FusiformFrame {
                 is_bt709,
                 is_full_range,
             },
-            rotation_deg: u16::try_from(self.rotation_deg).unwrap_or(u16::MAX),
+            rotation_deg,
         })
     }
 }

@@ -53,7 +53,7 @@ pub unsafe extern "C" fn fusiform_gallery_open(
     // SAFETY: the caller promises what the head of the header says of pointers.
     let (path, gallery, error) = unsafe {
         (
-            pointer::optional_text(path, "path"),
+            pointer::optional(path, |path| pointer::text(path, "path")),
             Out::at(gallery, "gallery"),
             Out::at(error, "error"),
         )
@@ -250,19 +250,18 @@ pub unsafe extern "C" fn fusiform_gallery_close(
 /// # Safety
 /// `from` is NULL, or valid for reading, and so are its texts.
 unsafe fn read_consent(from: *const FusiformConsent) -> Result<Option<Consent>, Failure> {
-    if from.is_null() {
-        return Ok(None);
-    }
-    // SAFETY: promised by the caller in the same words.
-    let (basis, purpose, expires_at_ms) = unsafe {
-        let consent = pointer::value(from, "consent")?;
-        let basis = pointer::text(consent.basis, "basis of the consent")?;
-        let purpose = pointer::text(consent.purpose, "purpose of the consent")?;
-        (basis, purpose, consent.expires_at_ms)
-    };
-    Ok(Some(Consent {
-        basis: basis.into(),
-        purpose: purpose.into(),
-        expires_at_ms: (expires_at_ms != 0).then_some(expires_at_ms),
-    }))
+    pointer::optional(from, |from| {
+        // SAFETY: promised by the caller in the same words.
+        let (basis, purpose, expires_at_ms) = unsafe {
+            let consent = pointer::value(from, "consent")?;
+            let basis = pointer::text(consent.basis, "basis of the consent")?;
+            let purpose = pointer::text(consent.purpose, "purpose of the consent")?;
+            (basis, purpose, consent.expires_at_ms)
+        };
+        Ok(Consent {
+            basis: basis.into(),
+            purpose: purpose.into(),
+            expires_at_ms: (expires_at_ms != 0).then_some(expires_at_ms),
+        })
+    })
 }

@@ -126,19 +126,12 @@ pub(crate) unsafe fn text<'a>(from: *const c_char, name: &str) -> Result<&'a str
         .map_err(|_| Failure::option(format!("{name} is not UTF-8")))
 }
 
-/// As [`text`], where NULL stands for none.
-///
-/// # Safety
-/// As [`text`].
-pub(crate) unsafe fn optional_text<'a>(
-    from: *const c_char,
-    name: &str,
-) -> Result<Option<&'a str>, Failure> {
-    match from.is_null() {
-        true => Ok(None),
-        // SAFETY: promised by the caller in the same words.
-        false => Ok(Some(unsafe { text(from, name) }?)),
-    }
+/// What `read` makes of a pointer, where NULL stands for none.
+pub(crate) fn optional<T, R>(
+    from: *const T,
+    read: impl FnOnce(*const T) -> Result<R, Failure>,
+) -> Result<Option<R>, Failure> {
+    (!from.is_null()).then(|| read(from)).transpose()
 }
 
 fn checked<T>(pointer: *mut T, name: &str) -> Result<NonNull<T>, Failure> {

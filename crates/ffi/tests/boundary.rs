@@ -299,7 +299,7 @@ fn frames_of_cameras_have_the_faces_of_their_pictures() {
         ((|f| f.format = 99) as fn(&mut FusiformFrame), "format = 99"),
         (|f| f.yuv = 9, "yuv = 9"),
         (|f| f.rotation_deg = 45, "rotation_deg"),
-        (|f| f.rotation_deg = 65_536 + 90, "rotation_deg"),
+        (|f| f.rotation_deg = 65_536 + 90, "rotation_deg = 65626"),
         (|f| f.planes[0].stride_bytes = 1, "stride_bytes"),
         (|f| f.planes[0].bytes = null(), "bytes of a plane is NULL"),
         (|f| f.width_px = 0, "0x"),

@@ -14,7 +14,8 @@ class Error(Exception):
     code: int
 
     def __init__(self, message: str, kind: str = "internal", code: int = 2) -> None:
-        super().__init__(message, kind, code)
+        # Not OSError's, in FileError: it would take the message for an errno.
+        Exception.__init__(self, message, kind, code)
         self.message = message
         self.kind = kind
         self.code = code

@@ -17,9 +17,6 @@ _NAMES = {
 class RefusedError(Error, ValueError, AttributeError, KeyError):
     """Something that Fusiform does not do, and why; never wrapped in a guess."""
 
-    def __str__(self) -> str:
-        return self.message
-
 
 def refused(message: str) -> RefusedError:
     return RefusedError(message, "refused", 35)

@@ -93,9 +93,13 @@ pub(crate) fn run(bytes: &[u8]) {
         if choices.0.is_empty() {
             break;
         }
-        one_call(&mut choices, &mut open, &mut error);
+        error.code = FusiformCode::Ok;
+        let wants_error = !choices.is(5);
+        let code = one_call(&mut choices, &mut open, wants_error.then_some(&mut error));
         assert!(error.message.contains(&0));
-        assert_ne!(error.code, FusiformCode::Internal, "a panic was contained");
+        assert_ne!(code, FusiformCode::Internal, "a panic was contained");
+        let said = if wants_error { code } else { FusiformCode::Ok };
+        assert_eq!(error.code, said);
     }
     for id in open.0.into_iter().skip(1) {
         // SAFETY: no pointers; each handle is of one kind, and the others refuse it.
@@ -106,8 +110,13 @@ pub(crate) fn run(bytes: &[u8]) {
     }
 }
 
-fn one_call(choices: &mut Choices, open: &mut Handles, error: &mut FusiformError) {
-    let error: *mut FusiformError = if choices.is(5) { null_mut() } else { error };
+/// Makes the call that the bytes say: its code, or that of the last one of several.
+fn one_call(
+    choices: &mut Choices,
+    open: &mut Handles,
+    error: Option<&mut FusiformError>,
+) -> FusiformCode {
+    let error: *mut FusiformError = error.map_or(null_mut(), |error| error);
     let which = choices.byte() % 14;
     let some = |is_null: bool, pointer: *const u8| if is_null { null() } else { pointer };
     let mut photo = FusiformPhoto {
@@ -162,6 +171,7 @@ fn one_call(choices: &mut Choices, open: &mut Handles, error: &mut FusiformError
                 if done == FusiformCode::Ok {
                     open.0.push(photo.id);
                 }
+                done
             }
             1 => {
                 let bytes = choices.bytes();
@@ -175,6 +185,7 @@ fn one_call(choices: &mut Choices, open: &mut Handles, error: &mut FusiformError
                 if done == FusiformCode::Ok {
                     open.0.push(photo.id);
                 }
+                done
             }
             2 => {
                 let mut info = FusiformPhotoInfo {
@@ -188,7 +199,7 @@ fn one_call(choices: &mut Choices, open: &mut Handles, error: &mut FusiformError
                 } else {
                     &raw mut info
                 };
-                fusiform_photo_info(photo, info, error);
+                fusiform_photo_info(photo, info, error)
             }
             3 => {
                 let mut values = [0.0f32; 128];
@@ -197,14 +208,14 @@ fn one_call(choices: &mut Choices, open: &mut Handles, error: &mut FusiformError
                 } else {
                     128
                 };
-                fusiform_photo_template(photo, at, values.as_mut_ptr(), capacity, error);
+                fusiform_photo_template(photo, at, values.as_mut_ptr(), capacity, error)
             }
             4 => {
                 let mut similarity = 0.0;
                 let other = FusiformPhoto {
                     id: open.any(choices),
                 };
-                fusiform_compare(photo, at, other, other_at, &mut similarity, error);
+                fusiform_compare(photo, at, other, other_at, &mut similarity, error)
             }
             5 => {
                 let engine = FusiformEngine {
@@ -215,6 +226,7 @@ fn one_call(choices: &mut Choices, open: &mut Handles, error: &mut FusiformError
                 if done == FusiformCode::Ok {
                     open.0.push(opened.id);
                 }
+                done
             }
             6 => {
                 let consent = FusiformConsent {
@@ -227,7 +239,7 @@ fn one_call(choices: &mut Choices, open: &mut Handles, error: &mut FusiformError
                 } else {
                     &raw const consent
                 };
-                fusiform_gallery_enrol(gallery, name, photo, at, consent, error);
+                fusiform_gallery_enrol(gallery, name, photo, at, consent, error)
             }
             7 => {
                 let mut found = std::mem::MaybeUninit::uninit();
@@ -243,24 +255,20 @@ fn one_call(choices: &mut Choices, open: &mut Handles, error: &mut FusiformError
                     room.as_mut_ptr(),
                     capacity,
                     error,
-                );
+                )
             }
             8 => {
                 let mut is_erased = false;
-                fusiform_gallery_erase(gallery, name, &mut is_erased, error);
+                fusiform_gallery_erase(gallery, name, &mut is_erased, error)
             }
             9 => {
                 let (mut room, mut n_bytes) = ([0 as c_char; 24], 0);
                 let capacity = choices.size() % 25;
                 let room = room.as_mut_ptr();
-                fusiform_gallery_person_name(gallery, at, room, capacity, &mut n_bytes, error);
+                fusiform_gallery_person_name(gallery, at, room, capacity, &mut n_bytes, error)
             }
-            10 => {
-                fusiform_photo_close(photo, error);
-            }
-            11 => {
-                fusiform_gallery_close(gallery, error);
-            }
+            10 => fusiform_photo_close(photo, error),
+            11 => fusiform_gallery_close(gallery, error),
             12 => {
                 let mut opened = FusiformEngine { id: 0 };
                 let bytes = choices.bytes();
@@ -271,7 +279,7 @@ fn one_call(choices: &mut Choices, open: &mut Handles, error: &mut FusiformError
                 };
                 let manifest = choices.text();
                 let manifest = manifest.as_ptr().cast();
-                fusiform_engine_open_memory(manifest, &file, 1, &mut opened, error);
+                fusiform_engine_open_memory(manifest, &file, 1, &mut opened, error)
             }
             _ => {
                 let mut opened = FusiformAlbum { id: 0 };
@@ -283,9 +291,15 @@ fn one_call(choices: &mut Choices, open: &mut Handles, error: &mut FusiformError
                     n_members: 0,
                     n_unassigned: 0,
                 };
-                fusiform_album_group(album, &mut summary, error);
-                fusiform_album_open(null(), engine(), &mut opened, error);
-                fusiform_album_close(album, error);
+                let codes = [
+                    fusiform_album_group(album, &mut summary, error),
+                    fusiform_album_open(null(), engine(), &mut opened, error),
+                    fusiform_album_close(album, error),
+                ];
+                // No album is ever opened here.
+                assert!(codes.iter().all(|code| *code != FusiformCode::Ok));
+                assert!(!codes.contains(&FusiformCode::Internal));
+                codes[2]
             }
         }
     }

@@ -1,7 +1,9 @@
 """``verify``, ``represent``, ``find`` and ``extract_faces`` in the conventions of ``deepface``.
 
 Arrays are BGR, as OpenCV has them. ``model_name`` and ``normalization`` are accepted and have no
-effect: the one model is the pack's, and answers name it. Of the detectors only ``"skip"`` means
+effect: the one model is the pack's, and answers name it. Nor have ``silent`` and
+``refresh_database``, and, but in ``extract_faces``, ``align`` and ``expand_percentage``: faces are
+always aligned by their points. Of the detectors only ``"skip"`` means
 something: the picture is the face. The distance at which two faces are "verified" is where
 Fusiform calls them the same: one in a thousand pairs of strangers is as near.
 """
@@ -10,9 +12,12 @@ from __future__ import annotations
 
 import base64
 import binascii
+import functools
+import hashlib
 import os
 import time
-from typing import Any, BinaryIO, Callable, Iterator, NoReturn, Optional, Sequence, Union
+import warnings
+from typing import Any, BinaryIO, Callable, NoReturn, Optional, Sequence, Union
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,14 +25,11 @@ from numpy.typing import NDArray
 from .._errors import Error, OptionError
 from .._native import Face
 from .._refusals import is_guess, of_guess, refused
-from .._shared_engine import engine, use
+from .._shared_engine import engine, same_at, use
 
 __all__ = ["FaceNotDetected", "analyze", "extract_faces", "find", "represent", "use", "verify"]
 
 Picture = Union[str, "os.PathLike[str]", NDArray[Any], BinaryIO]
-
-#: The false-match rate of the distance at which two faces are verified.
-SAME_FMR = 1e-3
 
 _ENDINGS = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff", ".heic", ".avif")
 
@@ -37,10 +39,17 @@ class FaceNotDetected(Error, ValueError):
 
 
 class _Found:
-    """A face with the pixels it was found in."""
+    """A face with the picture it was found in: its width and height, and what decodes it."""
 
-    def __init__(self, face: Face, rgb: NDArray[np.uint8], is_whole: bool) -> None:
+    def __init__(
+        self,
+        face: Face,
+        size: tuple[int, int],
+        rgb: Callable[[], NDArray[np.uint8]],
+        is_whole: bool = False,
+    ) -> None:
         self.face = face
+        self.size = size
         self.rgb = rgb
         self.is_whole = is_whole
 
@@ -50,7 +59,7 @@ class _Found:
 
     def box(self, expand_percentage: int = 0) -> tuple[int, int, int, int]:
         """x, y, width and height inside the picture."""
-        height, width = self.rgb.shape[:2]
+        width, height = self.size
         x_min, y_min, x_max, y_max = self.face.bbox
         across = (x_max - x_min) * expand_percentage / 200
         down = (y_max - y_min) * expand_percentage / 200
@@ -166,11 +175,11 @@ def extract_faces(
     answer = []
     for one in _faces(img_path, detector_backend, enforce_detection):
         x, y, w, h = one.box(expand_percentage)
-        pixels: NDArray[Any] = one.face.aligned if align else one.rgb[y : y + h, x : x + w]
-        if color_face == "bgr":
-            pixels = pixels[:, :, ::-1]
-        elif grayscale or color_face == "gray":
+        pixels: NDArray[Any] = one.face.aligned if align else one.rgb()[y : y + h, x : x + w]
+        if grayscale or color_face == "gray":
             pixels = (pixels @ np.array([0.299, 0.587, 0.114])).round().astype(np.uint8)
+        elif color_face == "bgr":
+            pixels = pixels[:, :, ::-1]
         answer.append(
             {
                 "face": pixels.astype(np.float64) / 255 if normalize_face else pixels,
@@ -203,13 +212,14 @@ def find(
     (with ``batched`` a list of dictionaries), nearest first.
 
     Differs: nothing is written into the folder; pictures are remembered for as long as the program
-    runs and read again when they change. With ``similarity_search`` strangers are listed too.
+    runs and read again when they change. A file that cannot be read, or is no picture, is left out
+    with a warning. With ``similarity_search`` strangers are listed too.
     """
     _refuse_spoofing(anti_spoofing)
     if not os.path.isdir(db_path):
         raise OptionError(f"db_path={db_path!r} is no folder", "bad_option", 3)
     limit = _threshold(distance_metric) if threshold is None else threshold
-    known = list(_known(db_path, detector_backend))
+    known = _known(db_path, detector_backend)
     answers: list[list[dict[str, Any]]] = []
     for source in _faces(img_path, detector_backend, enforce_detection):
         probe = source.face.template
@@ -246,38 +256,59 @@ _COLUMNS = ["identity", "hash", "target_x", "target_y", "target_w", "target_h"] 
     *("source_x", "source_y", "source_w", "source_h", "threshold", "distance")
 ]
 
-#: Faces of known pictures by path, detector and state of the file.
-_remembered: dict[
-    tuple[str, bool, str], tuple[tuple[int, int], str, list[tuple[NDArray[np.float32], dict[str, Any]]]]
-] = {}
+_State = tuple[int, int]
+_Described = list[tuple[NDArray[np.float32], dict[str, Any]]]
+
+#: Faces of known pictures, with the state and hash of the file: by its path, whether the picture is
+#: the face, detector and model.
+_remembered: dict[tuple[str, bool, str, str], tuple[_State, str, _Described]] = {}
 
 
 def _known(
     folder: str, detector_backend: str
-) -> Iterator[tuple[str, str, NDArray[np.float32], dict[str, Any]]]:
-    import hashlib
+) -> list[tuple[str, str, NDArray[np.float32], dict[str, Any]]]:
+    """Path, hash, template and area of each face below a folder; remembers what it reads, and
+    forgets the files that are no longer there."""
 
-    for parent, _, names in sorted(os.walk(folder)):
+    def left_out(path: str, error: Exception) -> None:
+        # It hides none of the others.
+        warnings.warn(f"{path} is left out: {error}", stacklevel=4)
+
+    known: list[tuple[str, str, NDArray[np.float32], dict[str, Any]]] = []
+    seen: set[str] = set()
+    parents = os.walk(folder, onerror=lambda error: left_out(error.filename, error))
+    for parent, _, names in sorted(parents):
         for name in sorted(names):
             path = os.path.join(parent, name)
             if not name.lower().endswith(_ENDINGS):
                 continue
-            found = os.stat(path)
-            state = (found.st_mtime_ns, found.st_size)
-            key = (os.path.abspath(path), detector_backend == "skip", engine().model or "")
-            if key not in _remembered or _remembered[key][0] != state:
-                try:
-                    faces = _faces(path, detector_backend, enforce_detection=False)
-                except Error:
-                    # A file that is no picture hides none of the others.
-                    faces = []
-                with open(path, "rb") as file:
-                    digest = hashlib.sha1(file.read()).hexdigest()
-                described = [(one.face.template, one.area()) for one in faces if not one.is_whole]
-                _remembered[key] = (state, digest, described)
-            _, digest, described = _remembered[key]
-            for template, area in described:
-                yield path, digest, template, area
+            try:
+                _, digest, described = _read(path, detector_backend)
+            except (Error, OSError) as error:
+                left_out(path, error)
+                continue
+            seen.add(os.path.abspath(path))
+            known += [(path, digest, template, area) for template, area in described]
+    below = os.path.join(os.path.abspath(folder), "")
+    for key in list(_remembered):
+        if key[0].startswith(below) and key[0] not in seen:
+            _remembered.pop(key, None)
+    return known
+
+
+def _read(path: str, detector_backend: str) -> tuple[_State, str, _Described]:
+    found = os.stat(path)
+    state = (found.st_mtime_ns, found.st_size)
+    is_skip = detector_backend == "skip"
+    key = (os.path.abspath(path), is_skip, engine().detector, engine().model or "")
+    held = _remembered.get(key)
+    if held is None or held[0] != state:
+        with open(path, "rb") as file:
+            digest = hashlib.sha1(file.read()).hexdigest()
+        faces = _faces(path, detector_backend, enforce_detection=False)
+        described = [(one.face.template, one.area()) for one in faces if not one.is_whole]
+        held = _remembered[key] = (state, digest, described)
+    return held
 
 
 def _data_frame(rows: list[dict[str, Any]]) -> Any:
@@ -296,10 +327,12 @@ def _faces(picture: Picture, detector_backend: str, enforce_detection: bool) -> 
     source, color = _source(picture)
     if detector_backend == "skip":
         return [_whole(engine().decode(source, color=color))]
-    rgb = engine().decode(source, color=color)
-    faces = engine().analyse(source, color=color).faces
-    if faces:
-        return [_Found(face, rgb, False) for face in faces]
+    photo = engine().analyse(source, color=color)
+    if photo.faces:
+        # Decoded when it is asked for, and once for all faces.
+        rgb = functools.cache(lambda: engine().decode(source, color=color))
+        size = (photo.width_px, photo.height_px)
+        return [_Found(face, size, rgb) for face in photo.faces]
     if enforce_detection:
         named = picture if isinstance(picture, (str, os.PathLike)) else "the picture"
         message = (
@@ -307,12 +340,13 @@ def _faces(picture: Picture, detector_backend: str, enforce_detection: bool) -> 
             "one"
         )
         raise FaceNotDetected(message, "no_face", 14)
-    return [_whole(rgb)]
+    return [_whole(engine().decode(source, color=color))]
 
 
 def _whole(rgb: NDArray[np.uint8]) -> _Found:
     height, width = rgb.shape[:2]
-    return _Found(engine().describe(rgb, (0, 0, width, height)), rgb, True)
+    face = engine().describe(rgb, (0, 0, width, height))
+    return _Found(face, (width, height), lambda: rgb, is_whole=True)
 
 
 def _source(picture: Picture) -> tuple[Any, Any]:
@@ -378,8 +412,7 @@ def _distance(a: NDArray[np.float32], b: NDArray[np.float32], metric: str) -> fl
 
 
 def _threshold(metric: str) -> float:
-    # A hair less than measured, so that rounding never turns a "same" of the engine into a no.
-    return _of_metric(metric)(engine().threshold(SAME_FMR).similarity - 1e-6)
+    return _of_metric(metric)(same_at())
 
 
 def _of_metric(metric: str) -> Callable[[float], float]:

@@ -18,8 +18,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .._errors import OptionError
-from .._native import Engine, Face, Photo
-from .._shared_engine import engine
+from .._native import Face, Photo
+from .._shared_engine import engine, same_at
 
 Location = tuple[int, int, int, int]
 """A box in the order of CSS: top, right, bottom, left."""
@@ -28,13 +28,15 @@ Points = dict[str, list[tuple[int, int]]]
 
 #: The distance at which two faces are called the same.
 USUAL_TOLERANCE = 0.6
-#: The false-match rate of that distance.
-SAME_FMR = 1e-3
 
 #: Shorter side, in pixels, of the smallest face that is looked for with two enlargements; each
 #: further one halves it. With none or one, Fusiform's usual search is used, which finds smaller
 #: faces than the original did.
 _MIN_FACE_PX_OF_TWO = 20.0
+
+#: Larger arrays are neither copied nor remembered: a view can claim any size, and the engine refuses
+#: what is beyond its limits before it copies.
+_MOST_BYTES = 1 << 30
 
 #: Photos that are remembered, so that asking for boxes and then for encodings searches once.
 _N_REMEMBERED = 8
@@ -59,6 +61,8 @@ class _Memory:
 
     def analysed(self, image: NDArray[Any], min_face_px: Optional[float]) -> Photo:
         used = engine()
+        if image.nbytes > _MOST_BYTES:
+            return used.analyse(image, min_face_px=min_face_px)
         pixels = np.ascontiguousarray(image)
         digest = hashlib.blake2b(pixels.data if pixels.size else b"", digest_size=32).digest()
         key = (used.detector, used.model, digest, pixels.shape, str(pixels.dtype), min_face_px)
@@ -175,7 +179,7 @@ def face_encodings(
         raise OptionError(f"num_jitters={num_jitters} is below 0", "bad_option", 3)
     if model not in ("large", "small"):
         raise OptionError(f"model={model!r} is neither 'large' nor 'small'", "bad_option", 3)
-    scale = _scale(engine())
+    scale = _scale()
     faces = _faces(face_image, known_face_locations)
     return [face.template.astype(np.float64) * scale for face in faces]
 
@@ -205,12 +209,10 @@ def face_distance(
     return distances
 
 
-def _scale(used: Engine) -> float:
+def _scale() -> float:
     """What a template of unit length is multiplied by: at the similarity s of "same", the distance
     of two unit vectors is the root of 2 - 2s, and shall be 0.6."""
-    # A hair more than measured, so that rounding never turns a "same" of the engine into a no.
-    same_at = used.threshold(SAME_FMR).similarity - 1e-6
-    return float(USUAL_TOLERANCE / np.sqrt(2.0 - 2.0 * same_at))
+    return float(USUAL_TOLERANCE / np.sqrt(2.0 - 2.0 * same_at()))
 
 
 def _min_face_px(n_enlargements: int, model: str) -> Optional[float]:

@@ -43,7 +43,7 @@ def face_recognition(arguments: Optional[Sequence[str]] = None) -> int:
     n_threads = _n_threads(parser, asked.cpus)
 
     try:
-        names, encodings = _known_people(asked.known_people_folder)
+        names, encodings, n_unread = _known_people(asked.known_people_folder)
         images = _images(asked.image_to_check)
     except OSError as error:
         parser.exit(2, f"{parser.prog}: {error}\n")
@@ -63,7 +63,7 @@ def face_recognition(arguments: Optional[Sequence[str]] = None) -> int:
             answers += near or [_line(path, "unknown_person", None, asked.show_distance)]
         return answers
 
-    return _print_all(images, lines, n_threads)
+    return _print_all(images, lines, n_threads, n_unread)
 
 
 def face_detection(arguments: Optional[Sequence[str]] = None) -> int:
@@ -94,13 +94,16 @@ def face_detection(arguments: Optional[Sequence[str]] = None) -> int:
     return _print_all(images, lines, n_threads)
 
 
-def _known_people(folder: str) -> tuple[list[str], list[NDArray[np.float64]]]:
+def _known_people(folder: str) -> tuple[list[str], list[NDArray[np.float64]], int]:
+    """Names, an encoding for each, and how many portraits could not be read."""
+    n_unread = 0
     names: list[str] = []
     encodings: list[NDArray[np.float64]] = []
     for path in _images_in(folder):
         try:
             found = api.face_encodings(api.load_image_file(path))
         except Error as error:
+            n_unread += 1
             print(f"WARNING: {path} is ignored: {error}", file=sys.stderr)
             continue
         if len(found) > 1:
@@ -110,7 +113,7 @@ def _known_people(folder: str) -> tuple[list[str], list[NDArray[np.float64]]]:
             continue
         names.append(os.path.splitext(os.path.basename(path))[0])
         encodings.append(found[0])
-    return names, encodings
+    return names, encodings, n_unread
 
 
 def _images(path: str) -> list[str]:
@@ -127,9 +130,8 @@ def _line(path: str, name: str, distance: Optional[float], with_distance: bool) 
 
 
 def _print_all(
-    images: Sequence[str], lines: Callable[[str], list[str]], n_threads: int
+    images: Sequence[str], lines: Callable[[str], list[str]], n_threads: int, n_failed: int = 0
 ) -> int:
-    n_failed = 0
     for path, found in _each(images, lines, n_threads):
         if isinstance(found, Error):
             n_failed += 1
@@ -154,13 +156,11 @@ def _each(
 
 
 def _n_threads(parser: argparse.ArgumentParser, asked: int) -> int:
+    if asked != -1 and not 1 <= asked <= 1024:
+        parser.error(f"--cpus {asked} is not 1 to 1024, or -1 for all cores")
     # Photos are worked on side by side; so each of them takes one core.
     _shared_engine.use(Engine())
-    if asked == -1:
-        return os.cpu_count() or 1
-    if not 1 <= asked <= 1024:
-        parser.error(f"--cpus {asked} is not 1 to 1024, or -1 for all cores")
-    return asked
+    return os.cpu_count() or 1 if asked == -1 else asked
 
 
 def _truth(text: str) -> bool:

@@ -54,10 +54,16 @@ class Face(dict[str, Any]):
     @property
     def normed_embedding(self) -> Optional[NDArray[np.float32]]:
         """The embedding at length 1: the template, to the bit."""
-        template: Optional[NDArray[np.float32]] = self.__dict__.get("template")
-        if template is not None or self.get("embedding") is None:
+        embedding = self.get("embedding")
+        if embedding is None:
+            return None
+        made_of: Any
+        template: NDArray[np.float32]
+        made_of, template = self.__dict__.get("template", (None, None))
+        if np.array_equal(embedding, made_of):
             return template
-        return np.asarray(self["embedding"] / self.embedding_norm, dtype=np.float32)
+        # Another embedding was set.
+        return np.asarray(embedding / self.embedding_norm, dtype=np.float32)
 
 
 class FaceAnalysis:
@@ -121,9 +127,10 @@ class FaceAnalysis:
             pose=np.array([pose.pitch_deg, pose.yaw_deg, pose.roll_deg], dtype=np.float32),
         )
         if self.with_embedding and face.model is not None:
-            # Beside the keys, which are the original's.
-            described.__dict__["template"] = face.template
-            described["embedding"] = face.template * np.float32(face.embedding_length or 1.0)
+            embedding = face.template * np.float32(face.embedding_length or 1.0)
+            described["embedding"] = embedding
+            # Beside the keys, which are the original's; with what it is the template of.
+            described.__dict__["template"] = (embedding.copy(), face.template)
         return described
 
     def draw_on(self, img: NDArray[Any], faces: Sequence[Face]) -> NDArray[Any]:
