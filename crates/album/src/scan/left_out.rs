@@ -93,8 +93,7 @@ impl ScanSummary {
             let what = counted(self.emptied.len(), "folder holds", "folders hold")
                 + " nothing now; what was found there is kept, in case a disk is off";
             let line = |root: &crate::presence::MissingRoot| {
-                let photos = counted(root.n_photos, "photo", "photos");
-                format!("{}: {photos}", root.path.display())
+                format!("{}: {}", root.path.display(), root.holds())
             };
             let lines = self.emptied.iter().map(line).collect();
             add(Reason::Emptied, what, lines);
