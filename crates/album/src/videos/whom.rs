@@ -35,9 +35,12 @@ impl Whom {
     /// The person whom this one was merged into, at the end; itself if it was not merged.
     pub(super) fn root(&self, person: PersonId) -> PersonId {
         let mut root = person.0;
-        // A merge is refused for one person twice, so that there is no circle.
-        while let Some(into) = self.merged_into.get(&root) {
-            root = *into;
+        // No longer than all merges in a row: a damaged file may lead in a circle.
+        for _ in 0..self.merged_into.len() {
+            match self.merged_into.get(&root) {
+                Some(into) => root = *into,
+                None => break,
+            }
         }
         PersonId(root)
     }

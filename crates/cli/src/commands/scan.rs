@@ -407,12 +407,8 @@ fn tell_of_videos(context: &Context, videos: &Videos) -> Result<()> {
     }
     if videos.gone > 0 {
         printer.row(format_args!(
-            "{} taken out; what you decided about them is kept",
-            counted(
-                videos.gone,
-                "video is gone and was",
-                "videos are gone and were"
-            )
+            "{} taken out, gone or left out now; what you decided about them is kept",
+            counted(videos.gone, "video was", "videos were")
         ))?;
     }
     if videos.waiting > 0 {

@@ -318,6 +318,7 @@ fn look_at_videos(pages: &Pages, summary: &mut ScanSummary) -> Result<VideoSumma
     let videos = summary.take_videos();
     let update = |event| {
         scans.update(|progress| {
+            progress.in_videos = true;
             match event {
                 Event::Found(n) => progress.total = n,
                 Event::Recorded(n) => progress.done = n,

@@ -346,7 +346,7 @@ impl Pages {
                 .await
                 .is_ok()
             {}
-            if !self.0.scans.is_running()
+            if !self.0.scans.is_reading_photos()
                 && let Err(problem) = self.group().await
             {
                 tracing::warn!("faces could not be grouped: {}", problem.detail);
