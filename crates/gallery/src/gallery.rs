@@ -21,6 +21,7 @@ use crate::columns::Columns;
 use crate::consent::Consent;
 use crate::error::Error;
 use crate::key_ring::KeyRing;
+use crate::place::Place;
 use crate::read::{Read, published};
 use crate::recorder::Recorder;
 use crate::seal::Secret;
@@ -94,6 +95,14 @@ impl Gallery {
     /// As [`Gallery::open`], but for [`Error::Model`].
     pub fn open_unmatched(path: &Path, secret: &Secret) -> Result<Gallery, Error> {
         Gallery::load(Box::new(SqliteStore::open(path, secret)?), None)
+    }
+
+    /// As [`Gallery::open`] or, without a model, [`Gallery::open_unmatched`], wherever it is kept.
+    ///
+    /// # Errors
+    /// As these, and as [`Place::open`].
+    pub fn open_at(place: &Place, secret: &Secret, model: Option<&str>) -> Result<Gallery, Error> {
+        Gallery::load(place.open(secret)?, model)
     }
 
     /// An empty gallery that ends with the process.

@@ -127,6 +127,19 @@ impl PostgresStore {
         })
     }
 
+    /// Whether the database has a gallery.
+    ///
+    /// # Errors
+    /// [`Error::BadAddress`]; [`Error::Unreachable`].
+    pub fn exists(url: &str) -> Result<bool, Error> {
+        let connections = Connections::new(url)?;
+        let session = connections.session()?;
+        if !session.one::<bool>("SELECT to_regclass('fusiform.head') IS NOT NULL")? {
+            return Ok(false);
+        }
+        Ok(session.read_head("salt")?.is_some())
+    }
+
     /// Copies a gallery from a file into a database that has none, byte by byte, and proves the
     /// copy: the same secret opens it, it has the same people, and its log goes on from the same
     /// entry. The file stays as it is, but for an entry of [`Action::Backup`].
