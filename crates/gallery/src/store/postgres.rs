@@ -25,7 +25,7 @@ use uuid::Uuid;
 use zeroize::Zeroizing;
 
 use self::changes::Known;
-use self::connections::{Connections, Session, is_serialization_failure};
+use self::connections::{Connections, MAX_SESSIONS, Session, is_serialization_failure};
 use self::listen::Listener;
 use super::keys::{Keys, altered};
 use super::partial_file::PartialFile;
@@ -195,14 +195,30 @@ impl PostgresStore {
         self.in_transaction(SNAPSHOT)
     }
 
-    /// A session in a transaction. A connection that was cut off while it waited in the pool is
-    /// replaced, as nothing was asked over it yet.
+    /// A session in a transaction.
     fn in_transaction(&self, begin: &str) -> Result<Session<'_>, Error> {
+        self.first(|session| session.begin(begin))
+            .map(|(session, ())| session)
+    }
+
+    /// Asks the first question of a session. Connections that were cut off while they waited in
+    /// the pool are replaced, as nothing was asked over them yet.
+    fn first<T>(
+        &self,
+        mut ask: impl FnMut(&mut Session<'_>) -> Result<T, Error>,
+    ) -> Result<(Session<'_>, T), Error> {
+        let (mut n_cut_off, since) = (0, Instant::now());
         loop {
             let mut session = self.connections.session()?;
-            match session.begin(begin) {
-                Ok(()) => return Ok(session),
-                Err(Error::Unreachable { .. }) if session.is_closed() => {}
+            match ask(&mut session) {
+                Ok(answer) => return Ok((session, answer)),
+                // Whoever lets others wait is not asked again.
+                Err(Error::Unreachable { .. })
+                    if n_cut_off < MAX_SESSIONS && since.elapsed() < LOCK_TIMEOUT =>
+                {
+                    n_cut_off += 1;
+                    session.give_up();
+                }
                 Err(why) => return Err(why),
             }
         }
@@ -304,13 +320,8 @@ impl PostgresStore {
 
     /// The state as of now, in one question.
     fn state(&self) -> Result<State, Error> {
-        loop {
-            let session = self.connections.session()?;
-            match State::read(&session, &self.keys.sealer) {
-                Err(Error::Unreachable { .. }) if session.is_closed() => {}
-                state => return state,
-            }
-        }
+        let read = |session: &mut Session<'_>| State::read(session, &self.keys.sealer);
+        self.first(read).map(|(_, state)| state)
     }
 }
 

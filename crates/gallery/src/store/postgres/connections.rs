@@ -30,7 +30,7 @@ pub(super) const CALL_TIMEOUT: Duration = Duration::from_secs(30);
 /// How long a thread waits for a session while others use them all.
 const POOL_TIMEOUT: Duration = Duration::from_secs(10);
 /// Sessions of one process.
-const MAX_SESSIONS: usize = 12;
+pub(super) const MAX_SESSIONS: usize = 12;
 
 /// A pool of sessions.
 pub(super) struct Connections {
@@ -211,15 +211,16 @@ impl Session<'_> {
         self.client.as_ref().unwrap_or_else(|| unreachable!())
     }
 
-    /// Whether an error of a call means that nobody is at the other end.
-    pub(super) fn is_closed(&self) -> bool {
-        self.client().is_closed()
-    }
-
     /// Runs statements that have no parameters and no result.
     pub(super) fn run(&self, sql: &str) -> Result<(), Error> {
         let done = self.client().batch_execute(sql);
         self.connections.wait(CALL_TIMEOUT, done)
+    }
+
+    /// Ends the connection: nobody is at the other end.
+    pub(super) fn give_up(mut self) {
+        self.is_open = false;
+        drop(self.client.take().map(Object::take));
     }
 
     /// Begins a transaction.
