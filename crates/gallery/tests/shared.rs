@@ -170,6 +170,26 @@ fn of_many_who_take_one_name_at_a_time_one_has_it() {
 }
 
 #[test]
+fn many_servers_enrol_and_erase_at_a_time() {
+    let Some(stage) = Stage::new() else { return };
+    let first = stage.gallery();
+    let door = service(&first);
+    let servers: Vec<Gallery> = (0..3).map(|_| stage.gallery()).collect();
+    std::thread::scope(|scope| {
+        for (number, server) in servers.iter().enumerate() {
+            scope.spawn(move || {
+                for of in 0..15 {
+                    let name = format!("{number} {of}");
+                    enrol(server, door, &name, of);
+                    assert_eq!(server.erase_subject(door, &name).unwrap().unwrap().1, 1);
+                }
+            });
+        }
+    });
+    assert_eq!(first.verify_erased().unwrap().people, 0);
+}
+
+#[test]
 fn who_missed_changes_that_are_kept_no_more_reads_everything() {
     let Some(stage) = Stage::new() else { return };
     let (a, b) = (stage.gallery(), stage.gallery());

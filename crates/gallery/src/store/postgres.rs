@@ -484,7 +484,7 @@ impl Store for PostgresStore {
                 return Ok(false);
             }
         }
-        for table in ["example", "subject", "service", "head"] {
+        for table in ["example", "subject", "service"] {
             let vacuum = format!("VACUUM fusiform.{table}");
             let done = session.client().batch_execute(&vacuum);
             self.connections.wait(VACUUM_TIMEOUT, done)?;
