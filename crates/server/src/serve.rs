@@ -161,7 +161,7 @@ impl Server {
             (Some(place), Some(secret)) => {
                 let lock = place.lock()?;
                 let model = engine.embedder_id()?.to_string();
-                let gallery = Gallery::open_at(place, secret, Some(&model))?;
+                let gallery = Gallery::open_at(place, secret, Some(&model), settings.search_in)?;
                 if let Some(fault) = gallery.health().fault() {
                     tracing::error!("{place}: {fault}; nothing is recorded until that is decided");
                 }

@@ -12,13 +12,15 @@
 
 mod changes;
 mod connections;
+mod index;
 mod listen;
+mod rotation;
 mod schema;
 mod tables;
 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use uuid::Uuid;
@@ -26,6 +28,7 @@ use zeroize::Zeroizing;
 
 use self::changes::Known;
 use self::connections::{Connections, MAX_SESSIONS, Session, is_serialization_failure};
+use self::index::Index;
 use self::listen::Listener;
 use super::keys::{Keys, altered};
 use super::partial_file::PartialFile;
@@ -35,8 +38,8 @@ use super::state::State;
 use super::tables::Tables;
 use super::transfer::copy;
 use super::wrapping::{Wrapping, unwrap_key, wrapped_key};
-use super::{Change, Inventory, Ledger, Loaded, Noted, Row, ServerSeen, Store, StoredService};
-use super::{Transaction, WriteLock, audit_log};
+use super::{Change, IndexStated, Inventory, Ledger, Loaded, Near, Noted, Row, ServerSeen, Store};
+use super::{StoredService, Transaction, WriteLock, audit_log};
 use crate::audit::{Action, Entry, Verified};
 use crate::erasure_check::prove;
 use crate::error::Error;
@@ -79,6 +82,8 @@ pub struct PostgresStore {
     /// The newest transaction of this process that removed something, as PostgreSQL counts them.
     removed_by: Mutex<Option<String>>,
     listener: Mutex<Option<Listener>>,
+    /// As it was when it was looked at last.
+    index: Mutex<Option<Arc<Index>>>,
     /// Names this process among the servers of the gallery.
     id: Uuid,
 }
@@ -122,6 +127,7 @@ impl PostgresStore {
             n_removed_bytes: AtomicU64::new(0),
             removed_by: Mutex::new(None),
             listener: Mutex::new(None),
+            index: Mutex::new(None),
             id: Uuid::new_v4(),
             connections,
         })
@@ -259,6 +265,7 @@ impl PostgresStore {
                 return Err(Error::Database(what.into()));
             }
             state.version += 1;
+            self.follow_index(&session, &touched)?;
             self.write_change(&session, state.version, touched)?;
         }
         if state != before {
@@ -415,6 +422,39 @@ impl Store for PostgresStore {
                 seen_ms_ago,
             });
         Ok(seen.collect())
+    }
+
+    fn index(&self) -> Result<Option<IndexStated>, Error> {
+        let session = self.snapshot()?;
+        Ok(self.index(&session)?.map(|index| index.stated()))
+    }
+
+    fn build_index(&self, progress: &mut dyn FnMut(usize, usize)) -> Result<(), Error> {
+        self.build(progress)
+    }
+
+    fn calibrate_index(
+        &self,
+        recall: f64,
+        n_probes: usize,
+        progress: &mut dyn FnMut(usize, usize),
+    ) -> Result<Vec<IndexStated>, Error> {
+        self.calibrate(recall, n_probes, progress)
+    }
+
+    fn nearest(
+        &self,
+        service: i64,
+        probes: &[&[f32]],
+        top: usize,
+    ) -> Result<(Vec<Vec<Near>>, IndexStated), Error> {
+        self.search(service, probes, top)
+    }
+
+    fn template(&self, id: &Uuid) -> Result<Option<Vec<f32>>, Error> {
+        let row = self.snapshot()?.example(id.as_bytes())?;
+        row.map(|row| Ok(self.keys.example(row)?.vector))
+            .transpose()
     }
 
     fn image(&self, id: &Uuid) -> Result<Option<Vec<u8>>, Error> {
