@@ -1,5 +1,6 @@
 //! Measures a filled gallery. Arguments: place (a file, or `postgres://...` with the feature
-//! `postgres`), key file, model, API key, values per vector, probes, and `database` to search there.
+//! `postgres`), key file, model, API key, values per vector, probes, and `database` to search
+//! there.
 //! Out: how long opening took, peak memory, and how long it took to find the nearest of one probe,
 //! of all probes in one call, and of all probes while another thread enrols.
 

@@ -125,8 +125,7 @@ impl Gallery {
     /// [`MEMORY_TEMPLATES`], and beyond them in the store's index if it has one.
     ///
     /// # Errors
-    /// As these, and as [`Place::open`]; [`Error::Unsupported`] for a search in a store without an
-    /// index.
+    /// As these, and as [`Place::open`]; [`Error::NoIndex`].
     pub fn open_at(
         place: &Place,
         secret: &Secret,
@@ -142,9 +141,7 @@ impl Gallery {
         };
         let search_in = search_in.unwrap_or(usual);
         if search_in.is_database() && index.is_none() {
-            return Err(Error::Unsupported(
-                "the database has no index of templates yet",
-            ));
+            return Err(Error::NoIndex);
         }
         Gallery::load(store, model, search_in)
     }

@@ -39,6 +39,7 @@ mod people;
 mod person;
 mod place;
 mod private_file;
+mod proof;
 mod read;
 mod recorder;
 mod reembed;

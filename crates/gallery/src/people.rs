@@ -182,6 +182,10 @@ impl Gallery {
         let by_ms = self.clock.trusted_ms();
         self.recorder.keep_clock()?;
         for (service, _) in self.services() {
+            let (people, examples) = self.columns(service).ended(by_ms);
+            if people.is_empty() && examples.is_empty() {
+                continue;
+            }
             let _writer = self.writer()?;
             let columns = self.columns(service);
             let counted = |number| {

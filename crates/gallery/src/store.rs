@@ -222,8 +222,8 @@ pub trait Store: Send + Sync {
         work: &mut dyn FnMut(&mut dyn Transaction) -> Result<(), Error>,
     ) -> Result<(), Error>;
 
-    /// Whether several processes may use the store at a time: each then takes [`Store::lock`] before
-    /// it decides about a change, and [`Store::changes`] before it answers.
+    /// Whether several processes may use the store at a time: each then takes [`Store::lock`]
+    /// before it decides about a change, and [`Store::changes`] before it answers.
     fn is_shared(&self) -> bool {
         false
     }

@@ -11,9 +11,9 @@ use pgvector::HalfVector;
 use uuid::Uuid;
 
 use super::connections::Session;
+use super::database::{Index, PostgresStore, SNAPSHOT, VACUUM_TIMEOUT, WRITE, locked};
 use super::rotation::Rotation;
 use super::tables::{EXAMPLE, example};
-use super::{PostgresStore, SNAPSHOT, VACUUM_TIMEOUT};
 use crate::error::Error;
 use crate::store::state::take;
 use crate::store::tables::Tables;
@@ -32,18 +32,6 @@ const BATCH: usize = 2_000;
 const OVERFETCH: usize = 8;
 /// Breadths of a search that are tried; 1,000 is the most that pgvector allows.
 const BREADTHS: [u32; 9] = [40, 64, 100, 160, 250, 400, 630, 800, 1000];
-
-/// What is turned, and what is known of the index.
-pub(super) struct Index {
-    rotation: Rotation,
-    stated: IndexStated,
-}
-
-impl Index {
-    pub(super) fn stated(&self) -> IndexStated {
-        self.stated
-    }
-}
 
 impl IndexStated {
     fn to_bytes(self) -> Vec<u8> {
@@ -78,7 +66,7 @@ impl PostgresStore {
         let wrong = || Error::Tampered("what is kept of the index is not as it was written".into());
         let plain = self.keys.sealer.open(INDEX, &sealed).map_err(|_| wrong())?;
         let stated = IndexStated::from_bytes(&plain).ok_or_else(wrong)?;
-        let mut kept = super::locked(&self.index);
+        let mut kept = locked(&self.index);
         match &*kept {
             Some(index) if index.stated == stated => Ok(Some(Arc::clone(index))),
             _ => {
@@ -126,7 +114,7 @@ impl PostgresStore {
     /// See [`crate::Store::build_index`].
     pub(super) fn build(&self, progress: &mut dyn FnMut(usize, usize)) -> Result<(), Error> {
         let lock: Option<Box<dyn WriteLock + '_>> = crate::Store::lock(self)?;
-        let mut session = self.in_transaction(super::WRITE)?;
+        let mut session = self.in_transaction(WRITE)?;
         let n: i64 = session.one("SELECT count(*) FROM fusiform.example")?;
         let first = session.rows(&format!("{EXAMPLE} ORDER BY n LIMIT 1"), &[], example)?;
         let Some(first) = first.into_iter().next() else {
@@ -212,7 +200,7 @@ impl PostgresStore {
         progress: &mut dyn FnMut(usize, usize),
     ) -> Result<Vec<IndexStated>, Error> {
         let session = self.in_transaction(SNAPSHOT)?;
-        let index = self.index(&session)?.ok_or(NO_INDEX)?;
+        let index = self.index(&session)?.ok_or(Error::NoIndex)?;
         let sql = format!(
             "SELECT e.id, e.subject, e.model, e.record FROM fusiform.example e
              JOIN fusiform.template t ON t.example = e.id ORDER BY md5(e.id::text) LIMIT {n_probes}"
@@ -282,8 +270,8 @@ impl PostgresStore {
         }
         let enough = tried.iter().find(|stated| stated.recall >= recall);
         let best = tried.iter().max_by(|a, b| a.recall.total_cmp(&b.recall));
-        let chosen = *enough.or(best).ok_or(NO_INDEX)?;
-        let mut session = self.in_transaction(super::WRITE)?;
+        let chosen = *enough.or(best).ok_or(Error::NoIndex)?;
+        let mut session = self.in_transaction(WRITE)?;
         self.write_stated(&session, chosen)?;
         session.commit()?;
         Ok(tried)
@@ -297,7 +285,7 @@ impl PostgresStore {
         top: usize,
     ) -> Result<(Vec<Vec<Near>>, IndexStated), Error> {
         let mut session = self.in_transaction(SNAPSHOT)?;
-        let index = self.index(&session)?.ok_or(NO_INDEX)?;
+        let index = self.index(&session)?.ok_or(Error::NoIndex)?;
         set_breadth(&session, index.stated.ef_search)?;
         let found: Result<Vec<Vec<Near>>, Error> = probes
             .iter()
@@ -359,13 +347,12 @@ impl PostgresStore {
     }
 }
 
-const NO_INDEX: Error = Error::Unsupported("the database has no index of templates yet");
-
 fn set_breadth(session: &Session<'_>, ef_search: u32) -> Result<(), Error> {
     // A collection that shares its partition with a larger one is searched on until enough of it
-    // was met.
+    // was met. A plan for the average collection would sort the whole of a large one.
     session.run(&format!(
-        "SET LOCAL hnsw.ef_search = {ef_search}; SET LOCAL hnsw.iterative_scan = relaxed_order"
+        "SET LOCAL hnsw.ef_search = {ef_search}; SET LOCAL hnsw.iterative_scan = relaxed_order;
+         SET LOCAL plan_cache_mode = force_custom_plan"
     ))
 }
 
