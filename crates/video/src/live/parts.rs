@@ -126,6 +126,9 @@ impl Parts {
                     if part.ends_with(b"\r\n") {
                         part.truncate(part.len() - 2);
                     }
+                    if part.len() > self.max_bytes {
+                        return Err(MalformedParts::TooLong(self.max_bytes));
+                    }
                     return Ok(Some(part));
                 }
             }
@@ -208,5 +211,50 @@ mod tests {
         });
         let error = long.take(100).find_map(Result::err);
         assert_eq!(error, Some(MalformedParts::TooLong(100)));
+    }
+
+    /// The fuzz target `camera_parts` without a fuzzer: pieces of what cameras send, in any order.
+    #[test]
+    fn any_bytes_are_parts_within_the_limit_or_an_error() {
+        const PIECES: [&[u8]; 16] = [
+            b"--b",
+            b"--b--",
+            b"\r\n",
+            b"\n",
+            b"\r",
+            b"-",
+            b"Content-Length: ",
+            b"content-length:",
+            b"5",
+            b"18446744073709551615",
+            b"-1",
+            b"Content-Type: image/jpeg",
+            b"\xff\xd8",
+            b"\xff\xd9",
+            b":",
+            b"\0",
+        ];
+        let mut state = 1u64;
+        let mut random = |below: usize| {
+            state = state.wrapping_mul(6364136223846793005).wrapping_add(1);
+            (state >> 33) as usize % below
+        };
+        for _ in 0..20_000 {
+            let pieces = (0..random(40)).map(|_| PIECES[random(PIECES.len())]);
+            let stream = pieces.collect::<Vec<_>>().concat();
+            let mut parts = Parts::new("b", 64).unwrap();
+            'stream: for bytes in stream.chunks(1 + random(30)) {
+                if parts.push(bytes).is_err() {
+                    break;
+                }
+                loop {
+                    match parts.next() {
+                        Ok(Some(part)) => assert!(part.len() <= 64, "{stream:?}"),
+                        Ok(None) => break,
+                        Err(_) => break 'stream,
+                    }
+                }
+            }
+        }
     }
 }
