@@ -77,13 +77,12 @@ def row_number(example):
 def sizes(connection, table):
     """Bytes of the rows, of the primary key and of the HNSW index, partitions added up."""
     return connection.execute(
-        """SELECT sum(pg_table_size(t.relid)) FILTER (WHERE isleaf)::bigint,
-                  (SELECT coalesce(sum(pg_relation_size(indexrelid)), 0)::bigint FROM pg_index
-                   WHERE indisprimary AND indrelid IN (SELECT relid FROM pg_partition_tree(%s))),
-                  (SELECT coalesce(sum(pg_relation_size(indexrelid)), 0)::bigint FROM pg_index
-                   WHERE NOT indisprimary AND indrelid IN (SELECT relid FROM pg_partition_tree(%s)))
-           FROM pg_partition_tree(%s) t""",
-        (table, table, table),
+        """WITH part AS (SELECT %s::regclass AS id UNION SELECT relid FROM pg_partition_tree(%s))
+           SELECT (SELECT sum(pg_table_size(id)) FROM part)::bigint,
+                  coalesce(sum(pg_relation_size(indexrelid)) FILTER (WHERE indisprimary), 0)::bigint,
+                  coalesce(sum(pg_relation_size(indexrelid)) FILTER (WHERE NOT indisprimary), 0)::bigint
+           FROM pg_index JOIN part ON indrelid = id""",
+        (table, table),
     ).fetchone()
 
 
