@@ -5,7 +5,8 @@
 
 Needs numpy, faiss-cpu and psycopg. One engine after the other; each has its answers to all probes, and then the time of
 single questions at 1 and at 16 clients, in rounds, of which the median counts. What is done stands in OUT/results.json and
-is not done again (--again NAME,...). PostgreSQL's clients are threads of this program, on the same cores as the server.
+is not done again (--again NAME,...). `--build` only loads and builds, which is stated in CPU seconds too and may be done while
+others use the machine; a later call without it takes what was built and asks. PostgreSQL's clients are threads of this program, on the same cores as the server.
 
 recall@1: the answer's first is as near as the nearest by exact search (mated probes: somebody near exists; non-mated:
 nobody does, which is the harder question). FNIR and FPIR after ISO/IEC 19795-1, rank 1: the threshold is where exact
@@ -105,26 +106,33 @@ def timed(askers, probes, seconds, rounds):
 class Faiss:
     """FAISS with one of its indexes; the setting is efSearch or nprobe."""
 
-    def __init__(self, gallery, name):
+    def __init__(self, gallery, name, out, built):
         import faiss
 
         self.faiss, self.gallery, self.name = faiss, gallery, name
         n, length = gallery.templates.shape
-        before, begun = own_bytes(), time.perf_counter()
         lists = int(4 * n**0.5)
+        self.settings = {"faiss-flat": ("",), "faiss-hnsw": EFS, "faiss-ivfpq": (16, 64, 256)}[name]
+        file = out / f"{name}.index"
+        before = own_bytes()
+        if built and file.exists():
+            self.index, self.built = faiss.read_index(str(file)), built
+            return
+        begun, cpu = time.perf_counter(), time.process_time()
         if name == "faiss-flat":
-            self.index, self.settings = faiss.IndexFlatIP(length), ("",)
+            self.index = faiss.IndexFlatIP(length)
         elif name == "faiss-hnsw":
-            self.index, self.settings = faiss.IndexHNSWFlat(length, 16, faiss.METRIC_INNER_PRODUCT), EFS
+            self.index = faiss.IndexHNSWFlat(length, 16, faiss.METRIC_INNER_PRODUCT)
             self.index.hnsw.efConstruction = 128
         else:
             self.index = faiss.index_factory(length, f"IVF{lists},PQ32", faiss.METRIC_INNER_PRODUCT)
-            self.settings = (16, 64, 256)
             some = np.sort(np.random.default_rng(0).choice(n, min(n, 40 * lists), replace=False))
             self.index.train(gallery.templates[some])
         for start in range(0, n, 50_000):
             self.index.add(np.array(gallery.templates[start : start + 50_000]))
-        self.built = {"build_s": time.perf_counter() - begun, "memory_bytes": own_bytes() - before}
+        self.built = {"build_s": time.perf_counter() - begun, "build_cpu_s": time.process_time() - cpu,
+                      "memory_bytes": own_bytes() - before}  # fmt: skip
+        faiss.write_index(self.index, str(file))
 
     def set(self, setting):
         if self.name == "faiss-hnsw":
@@ -156,40 +164,39 @@ class Faiss:
 class Postgres:
     """pgvector: `pg-naive` as its page shows it, `pg-ours` in our layout, `pg-exact` that layout without the index."""
 
-    def __init__(self, gallery, name, url, ef_construction):
-        self.gallery, self.name, self.url = gallery, name, url
+    def __init__(self, gallery, name, url, ef_construction, built):
+        self.gallery, self.name, self.url, self.built = gallery, name, url, built or {}
         self.connections = []
         self.texts = [scale_pg.text(probe) for probe in gallery.probes]
-        own = scale_pg.connect(url)
+        self.connection = scale_pg.connect(url)
+        # Nothing tells pgvector's first-time user to fetch more than is wanted.
+        self.table, self.kind, self.k = ("naive", "vector", 1) if name == "pg-naive" else ("template", "halfvec", NEAREST_KEPT)
+        self.settings = {"pg-naive": (40,), "pg-ours": EFS, "pg-exact": ("",)}[name]
+        if not built and name != "pg-exact":
+            self.build(ef_construction)
+
+    def build(self, ef_construction):
+        own, table = self.connection, self.table
         own.execute("CREATE EXTENSION IF NOT EXISTS vector")
-        self.built = {}
-        if name == "pg-exact":
-            self.settings = ("",)
-            self.connection = own
-            return
-        own.execute("DROP TABLE IF EXISTS template")
-        kind = "vector" if name == "pg-naive" else "halfvec"
-        if name == "pg-naive":
-            own.execute("CREATE TABLE template (collection bigint, example uuid PRIMARY KEY, person bigint, vector vector(128))")
-            index = "CREATE INDEX ON template USING hnsw (vector vector_ip_ops)"
-            self.settings = (40,)  # the default
+        own.execute(f"DROP TABLE IF EXISTS {table}")
+        if self.name == "pg-naive":
+            own.execute("CREATE TABLE naive (collection bigint, example uuid PRIMARY KEY, person bigint, vector vector(128))")
+            index = "CREATE INDEX ON naive USING hnsw (vector vector_ip_ops)"
         else:
             own.execute(scale_pg.OURS)
             index = f"CREATE INDEX ON template USING hnsw (vector halfvec_ip_ops) WITH (m = 16, ef_construction = {ef_construction})"
-            self.settings = EFS
-        n = len(gallery.templates)
-        begun = time.perf_counter()
-        scale_pg.copy(own, "template", kind, 1, gallery.templates, gallery.persons)
-        self.built["load_per_s"] = n / (time.perf_counter() - begun)
-        own.execute("VACUUM ANALYZE template")
-        begun = time.perf_counter()
+        n = len(self.gallery.templates)
+        begun, cpu = time.perf_counter(), scale_pg.cpu_ms(own)
+        scale_pg.copy(own, table, self.kind, 1, self.gallery.templates, self.gallery.persons)
+        load_s = time.perf_counter() - begun
+        self.built.update(load_per_s=n / load_s, load_cpu_s=(scale_pg.cpu_ms(own) - cpu) / 1e3)
+        own.execute(f"VACUUM ANALYZE {table}")
+        begun, cpu = time.perf_counter(), scale_pg.cpu_ms(own, with_workers=True)
         own.execute(index)
-        self.built["build_s"] = time.perf_counter() - begun
-        own.execute("VACUUM ANALYZE template")
+        self.built.update(build_s=time.perf_counter() - begun, build_cpu_s=(scale_pg.cpu_ms(own, with_workers=True) - cpu) / 1e3)
         names = ("table_bytes", "primary_key_bytes", "hnsw_bytes")
-        self.built.update(zip(names, map(int, scale_pg.sizes(own, "template"))))
-        self.connection = own
-        self.built["enrol_ms"] = self.enrol_ms(kind)
+        self.built.update(zip(names, scale_pg.sizes(own, table)))
+        self.built["enrol_ms"] = self.enrol_ms(self.kind)
 
     def enrol_ms(self, kind):
         """Median of single inserts with the index in place, each its own transaction; taken out again."""
@@ -198,11 +205,11 @@ class Postgres:
         for i, vector in enumerate(vectors):
             begun = time.perf_counter()
             self.connection.execute(
-                f"INSERT INTO template VALUES (1, gen_random_uuid(), %s, %s::{kind})", (-1 - i, scale_pg.text(vector)), prepare=True
+                f"INSERT INTO {self.table} VALUES (1, gen_random_uuid(), %s, %s::{kind})", (-1 - i, scale_pg.text(vector)), prepare=True
             )
             times.append(time.perf_counter() - begun)
-        self.connection.execute("DELETE FROM template WHERE person < 0")
-        self.connection.execute("VACUUM template")
+        self.connection.execute(f"DELETE FROM {self.table} WHERE person < 0")
+        self.connection.execute(f"VACUUM {self.table}")
         return float(np.median(times) * 1e3)
 
     def set(self, setting):
@@ -213,6 +220,7 @@ class Postgres:
     def tell(self, connection):
         if self.name == "pg-exact":
             connection.execute("SET enable_indexscan = off")
+            connection.execute("SET max_parallel_workers_per_gather = 0")
         elif self.name == "pg-ours":
             connection.execute(f"SET hnsw.ef_search = {self.setting}")
             connection.execute("SET hnsw.iterative_scan = relaxed_order")
@@ -224,9 +232,8 @@ class Postgres:
         return [lambda probe, c=c: self.ask(probe, c) for c in [self.connection, *self.connections[: n - 1]]]
 
     def ask(self, probe, connection=None):
-        # Nothing tells pgvector's first-time user to fetch more than is wanted.
-        kind, k = ("vector", 1) if self.name == "pg-naive" else ("halfvec", NEAREST_KEPT)
-        statement = f"SELECT example, person FROM template WHERE collection = 1 ORDER BY vector <#> %s::{kind}(128) LIMIT {k}"
+        order = f"ORDER BY vector <#> %s::{self.kind}(128) LIMIT {self.k}"
+        statement = f"SELECT example, person FROM {self.table} WHERE collection = 1 {order}"
         return (connection or self.connection).execute(statement, (self.texts[probe],), prepare=True).fetchall()
 
     def answer(self, probe):
@@ -243,7 +250,7 @@ class Postgres:
 class Ours:
     """Our exact search in memory, by the example `nearest` of crates/search; 16 clients are asked for together."""
 
-    def __init__(self, gallery, name, binary, folder):
+    def __init__(self, gallery, binary, folder):
         self.gallery, self.settings = gallery, ("",)
         files = [pathlib.Path(folder) / "templates.f32", pathlib.Path(folder) / "probes.f32"]
         begun = time.perf_counter()
@@ -277,15 +284,14 @@ class Ours:
 
 def measured(engine, gallery, setting, args):
     engine.set(setting)
-    cpu, some = engine.cpu_ms(), len(gallery.probes)
-    begun = time.perf_counter()
-    answers = [engine.answer(probe) for probe in range(some)]
-    figures = {"setting": setting, **gallery.score(answers), "all_s": time.perf_counter() - begun}
+    some = len(gallery.probes)
+    figures = {"setting": setting, **gallery.score([engine.answer(probe) for probe in range(some)])}
     engine.askers(1)
+    asked = range(0, some, max(1, some // args.cpu_questions))
     cpu = engine.cpu_ms()
-    for probe in range(0, some, max(1, some // args.cpu_questions)):
+    for probe in asked:
         engine.ask(probe)
-    figures["cpu_ms"] = (engine.cpu_ms() - cpu) / len(range(0, some, max(1, some // args.cpu_questions)))
+    figures["cpu_ms"] = (engine.cpu_ms() - cpu) / len(asked)
     for clients in (1, CLIENTS):
         figures[f"clients_{clients}"] = timed(engine.askers(clients), some, args.seconds, args.rounds)
     return figures
@@ -294,15 +300,15 @@ def measured(engine, gallery, setting, args):
 def show(results):
     about = results["about"]
     print(f"\n{about['n']:,} templates, {about['machine']}, threshold {about['threshold']:.3f} (FPIR 1e-2 by exact search)\n")
-    print("| engine | load, rows/s | build, s | table MB | keys MB | index MB | memory MB | one enrolment, ms |")
-    print("|---|---|---|---|---|---|---|---|")
+    print("| engine | load, rows/s | build, s | build, CPU s | table MB | keys MB | index MB | memory MB | one enrolment, ms |")
+    print("|---|---|---|---|---|---|---|---|---|")
 
     def cell(built, name, unit, form=".0f"):
         return format(built[name] / unit, form) if name in built else "–"
 
     for name, engine in results["engines"].items():
         b = engine["built"]
-        cells = [cell(b, "load_per_s", 1, ",.0f"), cell(b, "build_s", 1, ".1f")]
+        cells = [cell(b, "load_per_s", 1, ",.0f"), cell(b, "build_s", 1, ".1f"), cell(b, "build_cpu_s", 1, ".1f")]
         cells += [cell(b, key, 1e6) for key in ("table_bytes", "primary_key_bytes", "hnsw_bytes", "memory_bytes")]
         print(f"| {name} | {' | '.join([*cells, cell(b, 'enrol_ms', 1, '.2f')])} |")
     print("\n| engine | ef or nprobe | recall@1 mated | non-mated | FNIR | FPIR | CPU ms | p50, p99 ms, 1 client | 16 clients | answers/s, 16 |")
@@ -323,6 +329,7 @@ def main():
     parser.add_argument("--nearest", help="our example `nearest`")
     parser.add_argument("--only", default="faiss-flat,faiss-hnsw,faiss-ivfpq,pg-naive,pg-ours,pg-exact,fusiform-exact")
     parser.add_argument("--again", default="")
+    parser.add_argument("--build", action="store_true", help="load and build only")
     parser.add_argument("--ef-construction", type=int, default=128)
     parser.add_argument("--memory", default="2GB", help="for PostgreSQL's index builds and, as much again, its cache")
     parser.add_argument("--rounds", type=int, default=3)
@@ -339,23 +346,23 @@ def main():
         memory = dict(shared_buffers=args.memory, maintenance_work_mem=args.memory, max_wal_size="4GB", jit="off")
         url = scale_pg.start(args.pg, 1, max_parallel_maintenance_workers=1, **memory)[0]
     for name in args.only.split(","):
-        if name in results["engines"] and name not in args.again.split(","):
+        had = results["engines"].get(name, {}) if name not in args.again.split(",") else {}
+        if had.get("settings") or args.build and (had or name in ("pg-exact", "fusiform-exact")):
             continue
         if name.startswith("pg") and not url or name == "fusiform-exact" and not args.nearest:
             print(f"{name}: left out, --pg or --nearest is not given", flush=True)
             continue
         if name.startswith("faiss"):
-            engine = Faiss(gallery, name)
+            engine = Faiss(gallery, name, path.parent, had.get("built"))
         elif name.startswith("pg"):
-            engine = Postgres(gallery, name, url, args.ef_construction)
+            engine = Postgres(gallery, name, url, args.ef_construction, had.get("built"))
         else:
-            engine = Ours(gallery, name, args.nearest, args.data)
-        done = {"built": engine.built, "settings": []}
-        for setting in engine.settings:
+            engine = Ours(gallery, args.nearest, args.data)
+        done = results["engines"][name] = {"built": engine.built, "settings": []}
+        for setting in () if args.build else engine.settings:
             done["settings"].append(measured(engine, gallery, setting, args))
             print(name, json.dumps(done["settings"][-1], default=float), flush=True)
         engine.close()
-        results["engines"][name] = done
         path.write_text(json.dumps(results, indent=1, default=float) + "\n")
     show(results)
 

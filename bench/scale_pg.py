@@ -86,7 +86,12 @@ def sizes(connection, table):
     ).fetchone()
 
 
-def cpu_ms(connection):
-    """CPU that this connection's server process has used."""
-    fields = pathlib.Path(f"/proc/{connection.info.backend_pid}/stat").read_text().rsplit(")", 1)[1].split()
-    return (int(fields[11]) + int(fields[12])) * 1e3 / os.sysconf("SC_CLK_TCK")
+def cpu_ms(connection, with_workers=False):
+    """CPU that this connection's server process has used, and if wanted other processes of the server that have ended."""
+
+    def fields(process):
+        return [int(v) for v in pathlib.Path(f"/proc/{process}/stat").read_text().rsplit(")", 1)[1].split()[1:]]
+
+    own = fields(connection.info.backend_pid)
+    ticks = own[10] + own[11] + (sum(fields(own[0])[12:14]) if with_workers else 0)
+    return ticks * 1e3 / os.sysconf("SC_CLK_TCK")
