@@ -452,8 +452,8 @@ that is enrolled already is not enrolled again, so the command can be stopped an
     /// The log of enrolments, identifications, exports and erasures
     #[command(subcommand)]
     Audit(AuditCommand),
-    /// Copy the vault, bring a copy back, change its key
-    #[command(subcommand)]
+    /// Copy the vault, bring a copy back, change its key, move it into a database
+    #[command(subcommand, visible_alias = "gallery")]
     Vault(VaultCommand),
     /// Print the completion script of a shell
     #[command(after_help = "Example: fusiform completions bash \
@@ -488,6 +488,9 @@ pub(crate) struct ServeArgs {
     /// Serve programs only, not the album's pages
     #[arg(long)]
     pub(crate) no_pages: bool,
+    /// The vault: its file, or postgres://USER:PASSWORD@HOST/DATABASE, which servers may share
+    #[arg(long, value_name = "PLACE")]
+    pub(crate) store: Option<PathBuf>,
 }
 
 /// A new service and its key.
@@ -640,6 +643,24 @@ People erased after the copy was made are back in it: erase them again."
 Names, consents and the log stay. It may be interrupted: a second run does the rest. Faces that \
 cannot be embedded are kept but not matched, and listed.")]
     Reembed,
+    /// Copy the vault from a file into a PostgreSQL database that several servers share, or back;
+    /// stop the server first
+    #[command(after_help = "Example: fusiform vault move --from vault.db --to \
+postgres://fusiform:PASSWORD@db.example/faces\n\n\
+The same key opens the copy. It is proved before anybody can see it: every row, every image, the \
+audit log. The place it came from stays as it is.")]
+    Move {
+        /// A file, or the address of a database
+        #[arg(long, value_name = "PLACE")]
+        from: String,
+        /// The other
+        #[arg(long, value_name = "PLACE")]
+        to: String,
+    },
+    /// The servers that share the vault, and which have taken in everything
+    #[command(after_help = "Example: fusiform vault servers\n\n\
+What was erased before a server was heard of with 0 changes behind is in its memory no more.")]
+    Servers,
     /// Say that this machine's clock is right, after it jumped; stop the server first
     #[command(after_help = "Example: fusiform vault trust-clock\n\n\
 After a jump of more than a day, people whose consent has ended are not matched but not erased \

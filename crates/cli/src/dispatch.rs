@@ -61,6 +61,7 @@ fn dispatch(args: Args) -> anyhow::Result<Exit> {
         Command::Completions { shell } => return shell::completions(*shell),
         Command::Man { dir } => return shell::man(dir),
         Command::Setup(_) => &Context::open_new(&args.global)?,
+        Command::Serve(serve) => &Context::open_at(&args.global, serve.store.as_deref())?,
         _ => &Context::open(&args.global)?,
     };
     match args.command {

@@ -14,6 +14,7 @@ use crate::consent::Consent;
 use crate::error::Error;
 use crate::names::name_key;
 use crate::person::{Example, Match, Person};
+use crate::store::StoredExample;
 use crate::tree::Tree;
 use segments::Segments;
 
@@ -80,6 +81,24 @@ pub(crate) struct NewColumn {
     pub(crate) vector: Vec<f32>,
     /// Its own consent; without one it has its person's.
     pub(crate) consent: Option<Arc<Consent>>,
+}
+
+impl NewColumn {
+    /// An example that is stored, if the model in use made it.
+    pub(crate) fn of(example: StoredExample, model: &str) -> Result<NewColumn, Error> {
+        if example.model != model {
+            return Err(Error::Model {
+                found: example.model,
+                wanted: model.to_owned(),
+            });
+        }
+        Ok(NewColumn {
+            id: example.id,
+            person: example.person,
+            vector: example.vector,
+            consent: example.consent.map(Arc::new),
+        })
+    }
 }
 
 /// Examples that [`Columns::add_examples`] takes best at a time: a whole segment.
@@ -326,6 +345,10 @@ impl Columns {
             subject: person.name.clone(),
         };
         Some((example, person.number, self.vectors.get(enrolled.sequence)?))
+    }
+
+    pub(crate) fn has_example(&self, id: &Uuid) -> bool {
+        self.examples.get(id).is_some()
     }
 
     pub(crate) fn n_examples(&self) -> usize {

@@ -56,7 +56,7 @@ impl Gallery {
         if consent.has_ended_by(self.clock.now_ms()) {
             return Err(Error::ConsentEnded(name));
         }
-        let _writer = self.writer();
+        let _writer = self.writer()?;
         if self.columns(service).find(&name).is_some() {
             return Ok(false);
         }
@@ -88,7 +88,7 @@ impl Gallery {
         consent: Consent,
     ) -> Result<bool, Error> {
         consent.check()?;
-        let _writer = self.writer();
+        let _writer = self.writer()?;
         let Some((mut person, _)) = self.person(service, name) else {
             return Ok(false);
         };
@@ -115,7 +115,7 @@ impl Gallery {
     /// [`Error::Name`]; [`Error::Database`].
     pub fn rename_subject(&self, service: Service, old: &str, new: &str) -> Result<bool, Error> {
         let new = checked(new)?;
-        let writer = self.writer();
+        let writer = self.writer()?;
         let Some((mut from, n)) = self.person(service, old) else {
             return Ok(false);
         };
@@ -158,7 +158,7 @@ impl Gallery {
         service: Service,
         name: &str,
     ) -> Result<Option<(String, usize)>, Error> {
-        let writer = self.writer();
+        let writer = self.writer()?;
         let Some((person, n)) = self.person(service, name) else {
             checked(name)?;
             return Ok(None);
@@ -181,7 +181,7 @@ impl Gallery {
         let by_ms = self.clock.trusted_ms();
         self.recorder.keep_clock()?;
         for (service, _) in self.services() {
-            let _writer = self.writer();
+            let _writer = self.writer()?;
             let columns = self.columns(service);
             let counted = |number| {
                 let n = columns.person(number).map_or(0, |(_, n)| n);
@@ -232,7 +232,7 @@ impl Gallery {
     /// # Errors
     /// [`Error::Database`].
     pub fn erase_all(&self, service: Service) -> Result<(usize, usize), Error> {
-        let writer = self.writer();
+        let writer = self.writer()?;
         let columns = self.columns(service);
         let n = (columns.n_people(), columns.n_examples());
         drop(columns);
@@ -255,7 +255,7 @@ impl Gallery {
     /// # Errors
     /// [`Error::Database`].
     pub fn erase_example(&self, service: Service, id: &Uuid) -> Result<Option<Example>, Error> {
-        let writer = self.writer();
+        let writer = self.writer()?;
         let columns = self.columns(service);
         let aside = self.aside.load().get(id).copied();
         let aside = aside.filter(|kept| kept.service == service.id);

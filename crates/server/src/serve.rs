@@ -158,19 +158,24 @@ impl Server {
             None
         };
         let (lock, recognition) = match (&settings.vault, &parts.secret) {
-            (Some(file), Some(secret)) => {
-                let lock = Lock::take(file)?;
-                let gallery = Gallery::open(file, secret, &engine.embedder_id()?.to_string())?;
+            (Some(place), Some(secret)) => {
+                let lock = place.lock()?;
+                let model = engine.embedder_id()?.to_string();
+                let gallery = Gallery::open_at(place, secret, Some(&model))?;
                 if let Some(fault) = gallery.health().fault() {
-                    let file = file.display();
-                    tracing::error!("{file}: {fault}; nothing is recorded until that is decided");
+                    tracing::error!("{place}: {fault}; nothing is recorded until that is decided");
                 }
+                let gallery = Arc::new(gallery);
+                gallery.follow(|failure| match failure {
+                    Some(why) => tracing::error!("nobody is recognised: {why}"),
+                    None => tracing::warn!("the database answers again"),
+                });
                 gallery.set_audit_window(Duration::from_millis(settings.audit_window_ms));
                 let grace = u64::from(settings.clock_grace_h) * 3600;
                 gallery.set_clock_grace(Duration::from_secs(grace));
                 let recognition =
                     Recognition::new(analyser.clone(), gallery, settings.enrol_largest);
-                (Some(lock), Some(Arc::new(recognition)))
+                (lock, Some(Arc::new(recognition)))
             }
             _ => (None, None),
         };

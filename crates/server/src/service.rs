@@ -37,10 +37,14 @@ pub(crate) struct Recognition {
 }
 
 impl Recognition {
-    pub(crate) fn new(analyser: Analyser, gallery: Gallery, enrol_largest: bool) -> Recognition {
+    pub(crate) fn new(
+        analyser: Analyser,
+        gallery: Arc<Gallery>,
+        enrol_largest: bool,
+    ) -> Recognition {
         Recognition {
             analyser,
-            gallery: Arc::new(gallery),
+            gallery,
             enrol_largest,
             wrong_keys: Attempts::new(FREE_WRONG_KEYS, WRONG_KEYS_WAIT),
         }
@@ -111,12 +115,22 @@ impl Recognition {
         probes: Vec<Vec<f32>>,
         top: usize,
     ) -> Result<Vec<Vec<Match>>, Problem> {
+        self.follow().await?;
         let gallery = Arc::clone(&self.gallery);
         let work = move || {
             let probes: Vec<&[f32]> = probes.iter().map(Vec::as_slice).collect();
             Ok(gallery.nearest(service, &probes, top))
         };
         self.admission().compute(holder, 0, work).await
+    }
+
+    /// Takes in what other servers of a shared gallery have changed: an answer that is begun after
+    /// this knows of everything that was acknowledged before.
+    pub(crate) async fn follow(&self) -> Result<(), Problem> {
+        match self.gallery.is_shared() {
+            true => self.stored(Gallery::catch_up).await.map(drop),
+            false => Ok(()),
+        }
     }
 
     /// Does what waits for the disk.
@@ -159,7 +173,12 @@ impl Recognition {
         key: &Uuid,
     ) -> Result<Option<Service>, Problem> {
         if let Some(service) = self.opened_by(kinds, key) {
-            return Ok(Some(service));
+            if !self.gallery.is_shared() {
+                return Ok(Some(service));
+            }
+            // Another server may have taken it back.
+            self.follow().await?;
+            return Ok(self.opened_by(kinds, key));
         }
         let guessable = is_guessable(key);
         // A right key in the wrong place is no guess.

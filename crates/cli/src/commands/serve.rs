@@ -84,7 +84,10 @@ fn bind(
             false => drop(context.catalogue()?),
         }
     }
-    let vault_exists = settings.vault.as_deref().is_some_and(Path::exists);
+    let vault_exists = match &settings.vault {
+        Some(place) => place.exists()?,
+        None => false,
+    };
     let parts = Parts {
         engine,
         secret: match vault_exists {
@@ -176,7 +179,10 @@ fn first_keys(context: &Context, settings: &Settings) -> Result<Shown> {
     #[cfg(feature = "cameras")]
     let names_people = names_people || settings.cameras.is_some();
     let is_local = settings.pages && settings.listen.ip().is_loopback() && !names_people;
-    let there = settings.vault.as_deref().is_none_or(Path::exists);
+    let there = match &settings.vault {
+        Some(place) => place.exists()?,
+        None => true,
+    };
     if is_local || there {
         return Ok(Vec::new());
     }

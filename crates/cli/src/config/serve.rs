@@ -5,6 +5,7 @@ use std::env;
 use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 
+use fusiform_gallery::Place;
 use fusiform_server::{IpNet, Settings};
 use serde::Deserialize;
 
@@ -109,8 +110,14 @@ impl ServeLayer {
     }
 
     pub(super) fn resolve(self, home: Option<&Path>) -> Result<Settings, ConfigError> {
-        let vault = self.vault.or_else(|| home.map(|h| h.join("vault.db")));
-        let beside = |vault: &PathBuf| vault.with_extension("key");
+        let usual_vault = home.map(|h| h.join("vault.db"));
+        let vault = self.vault.or_else(|| usual_vault.clone()).map(Place::from);
+        // The key of a database stands where that of a file would.
+        let file = vault
+            .as_ref()
+            .and_then(Place::file)
+            .or(usual_vault.as_deref());
+        let beside = file.map(|file| file.with_extension("key"));
         let usual = Settings::default();
         let connections = self.connections.unwrap_or(usual.connections);
         let connections = connections.clamp(1, 65_536);
@@ -118,7 +125,7 @@ impl ServeLayer {
         let proxies = self.trusted_proxies.unwrap_or_default();
         Ok(Settings {
             listen: self.listen.unwrap_or(usual.listen),
-            key_file: self.key_file.or_else(|| vault.as_ref().map(beside)),
+            key_file: self.key_file.or(beside),
             vault,
             queue: self.queue.unwrap_or(usual.queue).clamp(1, 4096),
             timeout_ms: self.timeout_ms.unwrap_or(usual.timeout_ms).max(100),

@@ -168,6 +168,10 @@ impl Recogniser {
     /// The nearest person of each probe, however far. Blocks; [`Recogniser::record`] it.
     #[cfg(feature = "cameras")]
     pub(crate) fn nearest(&self, probes: &[Vec<f32>]) -> Vec<Option<Nearest>> {
+        // Who was erased on another server is not recognised while the database is away, either.
+        if self.recognition.gallery().catch_up().is_err() {
+            return vec![None; probes.len()];
+        }
         let Some(service) = self.opened().filter(|_| !probes.is_empty()) else {
             return vec![None; probes.len()];
         };

@@ -42,7 +42,7 @@ pub(super) struct OpenVault {
     pub(super) gallery: Gallery,
     pub(super) service: Service,
     /// A server keeps its people in memory, so both at once would not see each other.
-    pub(super) _lock: Lock,
+    pub(super) _lock: Option<Lock>,
 }
 
 /// A name as it is enrolled, or why nobody can be called so in the service.
