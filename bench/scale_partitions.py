@@ -74,15 +74,16 @@ def ask_side(urls):
 def statement(parts):
     """One statement that asks these parts at once.
 
-    Each part has its own ORDER BY and LIMIT, so that its server sorts by its index and sends so many rows. MATERIALIZED keeps the
-    outer ORDER BY from the inner plan: a Merge Append would ask one server after the other.
+    Each part has its own ORDER BY and LIMIT, so that its server sorts by its index and sends so many rows, and its sort key among
+    its columns, without which it is not asked asynchronously. MATERIALIZED keeps the outer ORDER BY from the inner plan: a Merge
+    Append would ask one server after the other.
     """
     each = " UNION ALL ".join(
-        f"(SELECT example, person, vector <#> %(v)s::halfvec(128) AS distance FROM template_{i} WHERE collection = %(c)s::bigint"
+        f"(SELECT example, person, vector <#> %(v)s::halfvec(128) AS negative FROM template_{i} WHERE collection = %(c)s::bigint"
         f" ORDER BY vector <#> %(v)s::halfvec(128) LIMIT {WANTED})"
         for i in parts
     )
-    return f"WITH nearest AS MATERIALIZED ({each}) SELECT example, person, distance FROM nearest ORDER BY distance LIMIT {WANTED}"
+    return f"WITH nearest AS MATERIALIZED ({each}) SELECT example, person, -negative AS similarity FROM nearest ORDER BY negative LIMIT {WANTED}"
 
 
 def analyze(connection):
@@ -123,8 +124,8 @@ def exact(connection, vector, collection):
     with connection.transaction():
         connection.execute("SET LOCAL enable_indexscan = off")
         return connection.execute(
-            "SELECT example, person, vector <#> %(v)s::halfvec(128) AS distance FROM template WHERE collection = %(c)s"
-            f" ORDER BY distance LIMIT {WANTED}",
+            "SELECT example, person, -(vector <#> %(v)s::halfvec(128)) AS similarity FROM template WHERE collection = %(c)s"
+            f" ORDER BY similarity DESC LIMIT {WANTED}",
             {"v": scale_pg.text(vector), "c": collection},
         ).fetchall()
 
@@ -160,7 +161,7 @@ def check(folder):
 
         def union(vector, parts):
             rows = [row for i in parts for row in exact(holders[i], vector, 1)]
-            return sorted(rows, key=lambda row: row[2])[:WANTED]
+            return sorted(rows, key=lambda row: -row[2])[:WANTED]
 
         probes = [vectors[i] for i in range(0, n, 300)] + list(rng.standard_normal((10, 128)).astype(np.float32) / 11.3)
         same = 0
@@ -200,7 +201,7 @@ def check(folder):
 
         scale_pg.start(folder, PARTS)
         found, missing = identify(connection, probes[0], 1, partial=False)
-        assert not missing and found[0][2] < -0.99
+        assert not missing and found[0][2] > 0.99
         holders[2] = scale_pg.connect(urls[2])
         connection.execute("DELETE FROM template WHERE collection = 1 AND person = ANY(%s)", (list(range(50)),))
         left = sum(h.execute("SELECT count(*) FROM template WHERE collection = 1 AND person < 50").fetchone()[0] for h in holders)
