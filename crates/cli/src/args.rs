@@ -396,13 +396,7 @@ Of several faces in a photo the largest counts.")]
         after_help = "Example: fusiform calibrate ~/labelled --pack ./my-pack\n\n\
 One folder per person, named as you like. Without --write the thresholds are only printed."
     )]
-    Calibrate {
-        /// Folder with one folder of photos per person
-        images: PathBuf,
-        /// Write the thresholds into the pack's manifest (packs in a folder only)
-        #[arg(long)]
-        write: bool,
-    },
+    Calibrate(CalibrateArgs),
     /// List, show, add and check model packs
     #[command(subcommand)]
     Models(ModelsCommand),
@@ -467,6 +461,41 @@ that is enrolled already is not enrolled again, so the command can be stopped an
     Man {
         /// Folder for the pages, made if it is not there
         dir: PathBuf,
+    },
+}
+
+/// What is measured.
+#[derive(Debug, ClapArgs)]
+#[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
+pub(crate) struct CalibrateArgs {
+    #[command(subcommand)]
+    pub(crate) other: Option<CalibrateCommand>,
+    /// Folder with one folder of photos per person
+    #[arg(required = true)]
+    pub(crate) images: Option<PathBuf>,
+    /// Write the thresholds into the pack's manifest (packs in a folder only)
+    #[arg(long)]
+    pub(crate) write: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum CalibrateCommand {
+    /// Index the templates of a vault in PostgreSQL, and measure how often a search finds the
+    /// nearest
+    #[command(
+        after_help = "Example: FUSIFORM_VAULT=postgres://... fusiform calibrate index\n\n\
+The breadth of the search (ef_search) is chosen for the recall asked for; every answer says which \
+it had. Nobody can be enrolled while the index is made. `search_in = \"database\"` lets a server \
+use it; servers with up to ten million templates search in memory, exactly, unless told otherwise."
+    )]
+    Index {
+        /// How often the nearest template has to be found
+        #[arg(long, default_value_t = 0.999, value_name = "RATE")]
+        recall: f64,
+        /// Templates it is measured with
+        #[arg(long, default_value_t = 2000, value_name = "NUMBER",
+            value_parser = value_parser!(u32).range(10..=100_000))]
+        probes: u32,
     },
 }
 

@@ -333,7 +333,9 @@ fn libraries_name_no_flag_command_or_variable() {
     let mut breaches = Vec::new();
     let mut seen = 0;
     for source in rust_files() {
-        if SPEAK_TO_USERS.contains(&source.room()) || !source.is_product() {
+        // The last room says what makes a test run.
+        let speaks = SPEAK_TO_USERS.contains(&source.room()) || source.room() == "skips";
+        if speaks || !source.is_product() {
             continue;
         }
         for (line, message) in &source.strings {

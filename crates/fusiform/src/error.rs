@@ -245,7 +245,7 @@ fn gallery_kind(error: &fusiform_gallery::Error) -> ErrorKind {
         Error::BadAddress(_) => ErrorKind::BadOption,
         Error::Occupied(_) => ErrorKind::NameTaken,
         Error::File(..) => ErrorKind::Io,
-        Error::Unsupported(_) => ErrorKind::BadOption,
+        Error::Unsupported(_) | Error::NoIndex => ErrorKind::BadOption,
         Error::Random => ErrorKind::Internal,
         // Whatever else the database reports.
         _ => ErrorKind::Database,

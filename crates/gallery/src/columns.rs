@@ -34,6 +34,8 @@ pub(crate) struct Columns {
     /// When consents end, and whose: of a person, or of the example with this id.
     ends: Tree<(i64, i64, Option<Uuid>), ()>,
     vectors: Segments,
+    /// The store searches the vectors by itself; none is kept here.
+    without_vectors: bool,
     /// Sequence number of the next example: ties between equal similarities go to the earlier.
     next: u64,
 }
@@ -118,6 +120,14 @@ impl Enrolled {
 }
 
 impl Columns {
+    /// Columns for whose vectors the store searches by itself.
+    pub(crate) fn without_vectors(without_vectors: bool) -> Columns {
+        Columns {
+            without_vectors,
+            ..Columns::default()
+        }
+    }
+
     /// Everybody, in the order in which they came.
     pub(crate) fn people(&self) -> impl Iterator<Item = &Person> {
         self.people.iter().map(|(_, (person, _))| &person.0)
@@ -239,7 +249,9 @@ impl Columns {
         consent: Option<Arc<Consent>>,
     ) -> Result<(), Error> {
         let sequence = self.next;
-        self.vectors.push(sequence, vector)?;
+        if !self.without_vectors {
+            self.vectors.push(sequence, vector)?;
+        }
         self.next += 1;
         let enrolled = Enrolled {
             sequence,
@@ -257,7 +269,7 @@ impl Columns {
         if batch.is_empty() {
             return Ok(());
         }
-        let first = self.next;
+        let (first, without_vectors) = (self.next, self.without_vectors);
         let vectors = batch.iter().map(|column| &column.vector[..]);
         let Columns {
             examples,
@@ -267,7 +279,10 @@ impl Columns {
             ..
         } = self;
         let (segment, counts) = rayon::join(
-            || Segments::segment(first, vectors),
+            || match without_vectors {
+                true => Segments::segment(first, std::iter::empty()),
+                false => Segments::segment(first, vectors),
+            },
             || {
                 let mut counts = BTreeMap::new();
                 for (sequence, column) in (first..).zip(batch) {
@@ -289,7 +304,9 @@ impl Columns {
                 counts
             },
         );
-        self.vectors.append(segment?)?;
+        if !self.without_vectors {
+            self.vectors.append(segment?)?;
+        }
         self.next += batch.len() as u64;
         for (person, n) in counts {
             self.count(person, n);
@@ -332,7 +349,8 @@ impl Columns {
         (people, examples)
     }
 
-    /// An example, its person's number and its vector; none once the consent for it has ended.
+    /// An example, its person's number and its vector, which is empty if it is not kept here; none
+    /// once the consent for it has ended.
     pub(crate) fn example(&self, id: &Uuid, now_ms: i64) -> Option<(Example, i64, &[f32])> {
         let enrolled = self.examples.get(id)?;
         let (person, _) = self.person(enrolled.person)?;
@@ -344,7 +362,11 @@ impl Columns {
             id: *id,
             subject: person.name.clone(),
         };
-        Some((example, person.number, self.vectors.get(enrolled.sequence)?))
+        let vector = match self.without_vectors {
+            true => &[],
+            false => self.vectors.get(enrolled.sequence)?,
+        };
+        Some((example, person.number, vector))
     }
 
     pub(crate) fn has_example(&self, id: &Uuid) -> bool {

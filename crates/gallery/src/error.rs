@@ -105,6 +105,9 @@ pub enum Error {
         /// The person's number.
         number: i64,
     },
+    /// Faces are to be searched in a database whose templates have no index.
+    #[error("the database has no index of templates yet")]
+    NoIndex,
     /// This kind of store cannot do it.
     #[error("{0}")]
     Unsupported(&'static str),
@@ -119,7 +122,7 @@ pub enum Error {
     Database(Cause),
     /// The database server does not answer, or ended the connection. What was being changed is
     /// changed as a whole or not at all.
-    #[error("the database at {address} does not answer: {cause}")]
+    #[error("the database at {address} cannot be used: {cause}")]
     Unreachable {
         /// Host, port and name of the database.
         address: String,

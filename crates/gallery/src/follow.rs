@@ -130,7 +130,11 @@ impl Gallery {
 
     /// Reads everything again.
     fn read_all(&self) -> Result<(), Error> {
-        let read = Read::all(&*self.store, self.model.as_deref())?;
+        let read = Read::all(
+            &*self.store,
+            self.model.as_deref(),
+            self.search_in.is_database(),
+        )?;
         self.aside.store(Arc::new(read.aside));
         self.collections
             .store(Arc::new(published(read.collections)));
@@ -146,7 +150,7 @@ impl Gallery {
         changed.entry(service).or_insert_with(|| {
             let collections = self.collections.load();
             let columns = collections.get(&service).map(|c| c.load());
-            columns.map_or_else(Columns::default, |columns| Columns::clone(&columns))
+            columns.map_or_else(|| self.no_columns(), |columns| Columns::clone(&columns))
         })
     }
 

@@ -34,6 +34,24 @@ use crate::store::{Noted, Store, StoredService, Transaction, WriteLock};
 /// longer jump, unless it is set.
 const CLOCK_GRACE: Duration = Duration::from_secs(86_400);
 
+/// Templates that are searched in memory unless somebody decides otherwise: some 6 GB of them.
+pub const MEMORY_TEMPLATES: usize = 10_000_000;
+
+/// Where the nearest templates are searched.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SearchIn {
+    /// In memory, exactly; each server holds all templates.
+    Memory,
+    /// In the store's index, approximately; [`crate::Found::recall`] says how well.
+    Database,
+}
+
+impl SearchIn {
+    pub(crate) fn is_database(self) -> bool {
+        self == SearchIn::Database
+    }
+}
+
 /// Enrolled people of some services, stored and in memory.
 ///
 /// # Example
@@ -66,6 +84,7 @@ pub struct Gallery {
     /// Of each service, by its number.
     pub(crate) collections: ArcSwap<BTreeMap<i64, Arc<ArcSwap<Columns>>>>,
     seen_version: AtomicI64,
+    pub(crate) search_in: SearchIn,
 }
 
 impl std::fmt::Debug for Gallery {
@@ -94,15 +113,37 @@ impl Gallery {
     /// # Errors
     /// As [`Gallery::open`], but for [`Error::Model`].
     pub fn open_unmatched(path: &Path, secret: &Secret) -> Result<Gallery, Error> {
-        Gallery::load(Box::new(SqliteStore::open(path, secret)?), None)
+        Gallery::load(
+            Box::new(SqliteStore::open(path, secret)?),
+            None,
+            SearchIn::Memory,
+        )
     }
 
     /// As [`Gallery::open`] or, without a model, [`Gallery::open_unmatched`], wherever it is kept.
+    /// `search_in` says where faces are searched; unless it does, in memory up to
+    /// [`MEMORY_TEMPLATES`], and beyond them in the store's index if it has one.
     ///
     /// # Errors
-    /// As these, and as [`Place::open`].
-    pub fn open_at(place: &Place, secret: &Secret, model: Option<&str>) -> Result<Gallery, Error> {
-        Gallery::load(place.open(secret)?, model)
+    /// As these, and as [`Place::open`]; [`Error::NoIndex`].
+    pub fn open_at(
+        place: &Place,
+        secret: &Secret,
+        model: Option<&str>,
+        search_in: Option<SearchIn>,
+    ) -> Result<Gallery, Error> {
+        let store = place.open(secret)?;
+        let index = store.index()?;
+        let is_large = index.is_some_and(|index| index.n_templates > MEMORY_TEMPLATES);
+        let usual = match is_large {
+            true => SearchIn::Database,
+            false => SearchIn::Memory,
+        };
+        let search_in = search_in.unwrap_or(usual);
+        if search_in.is_database() && index.is_none() {
+            return Err(Error::NoIndex);
+        }
+        Gallery::load(store, model, search_in)
     }
 
     /// An empty gallery that ends with the process.
@@ -118,12 +159,16 @@ impl Gallery {
     /// # Errors
     /// [`Error::Model`] if the store holds another model's templates; those of [`Store::load`].
     pub fn with_store(store: Box<dyn Store>, model: &str) -> Result<Gallery, Error> {
-        Gallery::load(store, Some(model))
+        Gallery::load(store, Some(model), SearchIn::Memory)
     }
 
-    fn load(store: Box<dyn Store>, model: Option<&str>) -> Result<Gallery, Error> {
+    fn load(
+        store: Box<dyn Store>,
+        model: Option<&str>,
+        search_in: SearchIn,
+    ) -> Result<Gallery, Error> {
         let store: Arc<dyn Store> = store.into();
-        let read = Read::all(&*store, model)?;
+        let read = Read::all(&*store, model, search_in.is_database())?;
         let clock = Arc::new(Clock::new(read.clock, CLOCK_GRACE));
         let recorder = Recorder::new(Arc::clone(&store), Arc::clone(&clock), read.broken_at);
         Ok(Gallery {
@@ -138,6 +183,7 @@ impl Gallery {
             services: ArcSwap::from_pointee(read.services),
             collections: ArcSwap::from_pointee(published(read.collections)),
             seen_version: AtomicI64::new(0),
+            search_in,
         })
     }
 
@@ -153,6 +199,11 @@ impl Gallery {
             _lock: lock,
             _writing: writing,
         })
+    }
+
+    /// Columns of nobody.
+    pub(crate) fn no_columns(&self) -> Columns {
+        Columns::without_vectors(self.search_in.is_database())
     }
 
     pub(crate) fn writing(&self) -> MutexGuard<'_, ()> {
@@ -212,7 +263,8 @@ impl Gallery {
     pub(crate) fn set_services(&self, services: Vec<StoredService>) {
         let mut collections = BTreeMap::clone(&self.collections.load());
         for stored in &services {
-            collections.entry(stored.service.id).or_default();
+            let none = || Arc::new(ArcSwap::from_pointee(self.no_columns()));
+            collections.entry(stored.service.id).or_insert_with(none);
         }
         self.collections.store(Arc::new(collections));
         self.services.store(Arc::new(services));

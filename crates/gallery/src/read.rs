@@ -29,8 +29,14 @@ pub(crate) struct Read {
 }
 
 impl Read {
-    /// Reads everything. Without a model no example is taken into memory.
-    pub(crate) fn all(store: &dyn Store, model: Option<&str>) -> Result<Read, Error> {
+    /// Reads everything. Without a model no example is taken into memory, without vectors no
+    /// template.
+    pub(crate) fn all(
+        store: &dyn Store,
+        model: Option<&str>,
+        without_vectors: bool,
+    ) -> Result<Read, Error> {
+        let no_columns = || Columns::without_vectors(without_vectors);
         let mut services = Vec::new();
         let mut collections: BTreeMap<i64, Columns> = BTreeMap::new();
         let mut service_of = HashMap::new();
@@ -40,14 +46,19 @@ impl Read {
             stored.add_row(&row)?;
             match row {
                 Row::Service(service) => {
-                    collections.entry(service.service.id).or_default();
+                    collections
+                        .entry(service.service.id)
+                        .or_insert_with(no_columns);
                     services.push(service);
                 }
                 Row::Person {
                     service, person, ..
                 } => {
                     service_of.insert(person.number, service);
-                    collections.entry(service).or_default().set_person(person);
+                    collections
+                        .entry(service)
+                        .or_insert_with(no_columns)
+                        .set_person(person);
                 }
                 Row::Example(example) => {
                     let service = service_of.get(&example.person).ok_or(Error::Damaged)?;
@@ -58,17 +69,27 @@ impl Read {
                     let Some(model) = model else {
                         return Ok(());
                     };
+                    let mut example = example;
+                    if without_vectors {
+                        example.vector.zeroize();
+                    }
                     let batch = pending.entry(*service).or_default();
                     batch.push(NewColumn::of(example, model)?);
                     if batch.len() == BATCH {
-                        add(collections.entry(*service).or_default(), batch)?;
+                        add(
+                            collections.entry(*service).or_insert_with(no_columns),
+                            batch,
+                        )?;
                     }
                 }
             }
             Ok(())
         })?;
         for (service, mut batch) in pending {
-            add(collections.entry(service).or_default(), &mut batch)?;
+            add(
+                collections.entry(service).or_insert_with(no_columns),
+                &mut batch,
+            )?;
         }
         if let Ok(log) = &loaded.log {
             stored.compare(log)?;

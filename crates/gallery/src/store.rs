@@ -104,6 +104,33 @@ enum Touched {
     Example(Uuid),
 }
 
+/// What is known of an index of templates that a store searches by itself.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct IndexStated {
+    /// Values of each template.
+    pub dimensions: usize,
+    /// Breadth of a search: how many candidates HNSW keeps.
+    pub ef_search: u32,
+    /// How often the nearest template was found (recall@1), measured with `n_probes` templates
+    /// against a comparison with all others; 0 before that was measured.
+    pub recall: f64,
+    /// Templates it was measured with.
+    pub n_probes: usize,
+    /// Templates that there were.
+    pub n_templates: usize,
+}
+
+/// A template that a store found near a probe.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Near {
+    /// Id of the example.
+    pub id: Uuid,
+    /// Number of its person.
+    pub person: i64,
+    /// Cosine similarity with the probe.
+    pub similarity: f32,
+}
+
 /// A server that uses a shared store.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ServerSeen {
@@ -195,8 +222,8 @@ pub trait Store: Send + Sync {
         work: &mut dyn FnMut(&mut dyn Transaction) -> Result<(), Error>,
     ) -> Result<(), Error>;
 
-    /// Whether several processes may use the store at a time: each then takes [`Store::lock`] before
-    /// it decides about a change, and [`Store::changes`] before it answers.
+    /// Whether several processes may use the store at a time: each then takes [`Store::lock`]
+    /// before it decides about a change, and [`Store::changes`] before it answers.
     fn is_shared(&self) -> bool {
         false
     }
@@ -247,6 +274,65 @@ pub trait Store: Send + Sync {
     /// [`Error::Unreachable`].
     fn servers(&self) -> Result<Vec<ServerSeen>, Error> {
         Ok(Vec::new())
+    }
+
+    /// The store's own index of templates, if it has one.
+    ///
+    /// # Errors
+    /// [`Error::Unreachable`]; [`Error::Tampered`].
+    fn index(&self) -> Result<Option<IndexStated>, Error> {
+        Ok(None)
+    }
+
+    /// Makes that index anew, of everybody, and keeps it up to date from then on. Others can read
+    /// meanwhile, and not write. `progress` is told how many of how many templates are in.
+    ///
+    /// # Errors
+    /// [`Error::Unsupported`]; [`Error::Busy`]; [`Error::Unreachable`].
+    fn build_index(&self, progress: &mut dyn FnMut(usize, usize)) -> Result<(), Error> {
+        let _ = progress;
+        Err(Error::Unsupported("this store has no index"))
+    }
+
+    /// Measures with how much of a search the index finds the nearest template as often as
+    /// `recall` asks for, and searches so from then on: what was tried, the last of which is used.
+    ///
+    /// # Errors
+    /// As [`Store::build_index`].
+    fn calibrate_index(
+        &self,
+        recall: f64,
+        n_probes: usize,
+        progress: &mut dyn FnMut(usize, usize),
+    ) -> Result<Vec<IndexStated>, Error> {
+        let _ = (recall, n_probes, progress);
+        Err(Error::Unsupported("this store has no index"))
+    }
+
+    /// Templates of a service that its index finds near each probe, nearest first, more than
+    /// `top` of each where there are more; and how good the index is.
+    ///
+    /// # Errors
+    /// As [`Store::build_index`].
+    fn nearest(
+        &self,
+        service: i64,
+        probes: &[&[f32]],
+        top: usize,
+    ) -> Result<(Vec<Vec<Near>>, IndexStated), Error> {
+        let _ = (service, probes, top);
+        Err(Error::Unsupported("this store has no index"))
+    }
+
+    /// An example's template; none if there is no such example.
+    ///
+    /// # Errors
+    /// [`Error::Damaged`] if it is not what was written.
+    fn template(&self, id: &Uuid) -> Result<Option<Vec<f32>>, Error> {
+        let _ = id;
+        Err(Error::Unsupported(
+            "this store hands out no single template",
+        ))
     }
 
     /// Bytes of an example's image; none if there is no such example.

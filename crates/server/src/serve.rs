@@ -13,7 +13,7 @@ use axum::Router;
 use axum::middleware::from_fn_with_state;
 use fusiform::engine::Engine;
 use fusiform::scan::Exclude;
-use fusiform_gallery::{Gallery, Lock, Secret, Uuid};
+use fusiform_gallery::{Gallery, Lock, SearchIn, Secret, Uuid};
 use futures_util::future::OptionFuture;
 use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
@@ -161,7 +161,7 @@ impl Server {
             (Some(place), Some(secret)) => {
                 let lock = place.lock()?;
                 let model = engine.embedder_id()?.to_string();
-                let gallery = Gallery::open_at(place, secret, Some(&model))?;
+                let gallery = Gallery::open_at(place, secret, Some(&model), settings.search_in)?;
                 if let Some(fault) = gallery.health().fault() {
                     tracing::error!("{place}: {fault}; nothing is recorded until that is decided");
                 }
@@ -269,6 +269,16 @@ impl Server {
             None => "http",
         };
         format!("{scheme}://{}", self.address)
+    }
+
+    /// Where people are searched, and how often the nearest is found, if there is a vault.
+    pub fn searches(&self) -> Option<(SearchIn, f64)> {
+        let gallery = self.routes.recognition.as_ref()?.gallery();
+        let index = gallery.index().ok().flatten();
+        Some(match gallery.search_in() {
+            SearchIn::Memory => (SearchIn::Memory, 1.0),
+            SearchIn::Database => (SearchIn::Database, index.map_or(0.0, |index| index.recall)),
+        })
     }
 
     /// Whether programs can use it: there is a vault, and so an API key.

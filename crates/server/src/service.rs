@@ -8,7 +8,9 @@ use axum::body::Bytes;
 use fusiform::engine::Engine;
 use fusiform::geometry::BoundingBox;
 use fusiform::{Face, NotOneFace, one_clear_face};
-use fusiform_gallery::{Action, Gallery, Kind, Match, Service, Uuid, is_guessable};
+use fusiform_gallery::{
+    Action, Found, Gallery, Kind, Match, SearchIn, Service, Uuid, is_guessable,
+};
 
 use crate::admission::{Admission, Holder, blocking};
 use crate::analysis::{Analysed, Analyser};
@@ -115,13 +117,31 @@ impl Recognition {
         probes: Vec<Vec<f32>>,
         top: usize,
     ) -> Result<Vec<Vec<Match>>, Problem> {
+        Ok(self.search(holder, service, probes, top).await?.matches)
+    }
+
+    /// As [`Recognition::nearest_as`], and how well was searched.
+    pub(crate) async fn search(
+        &self,
+        holder: impl Into<Holder>,
+        service: Service,
+        probes: Vec<Vec<f32>>,
+        top: usize,
+    ) -> Result<Found, Problem> {
         self.follow().await?;
-        let gallery = Arc::clone(&self.gallery);
-        let work = move || {
+        let search = move |gallery: &Gallery| {
             let probes: Vec<&[f32]> = probes.iter().map(Vec::as_slice).collect();
-            Ok(gallery.nearest(service, &probes, top))
+            gallery.search(service, &probes, top)
         };
-        self.admission().compute(holder, 0, work).await
+        let gallery = Arc::clone(&self.gallery);
+        match gallery.search_in() {
+            SearchIn::Memory => {
+                let work = move || Ok(search(&gallery)?);
+                self.admission().compute(holder, 0, work).await
+            }
+            // It waits for the database, and computes next to nothing here.
+            SearchIn::Database => self.stored(search).await,
+        }
     }
 
     /// Takes in what other servers of a shared gallery have changed: an answer that is begun after

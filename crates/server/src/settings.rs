@@ -4,7 +4,7 @@
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 
-use fusiform_gallery::Place;
+use fusiform_gallery::{Place, SearchIn};
 use ipnet::IpNet;
 
 #[cfg(feature = "cameras")]
@@ -18,6 +18,8 @@ pub struct Settings {
     /// The encrypted file or shared database that holds enrolled people; `None` if no folder for
     /// it is known.
     pub vault: Option<Place>,
+    /// Where templates are searched; `None` chooses by how many there are.
+    pub search_in: Option<SearchIn>,
     /// File that holds the vault's key, 64 hexadecimal digits.
     pub key_file: Option<PathBuf>,
     /// Requests of one key that may compute, or wait for a core, at once, and a quarter of all
@@ -273,6 +275,7 @@ impl Default for Settings {
             // 8000 is the port that CompreFace's clients have in their settings.
             listen: (Ipv4Addr::LOCALHOST, 8000).into(),
             vault: None,
+            search_in: None,
             key_file: None,
             queue: 64,
             timeout_ms: 60_000,

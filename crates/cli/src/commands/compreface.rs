@@ -209,7 +209,7 @@ fn take(
     id: Uuid,
     subject: &str,
 ) -> Result<bool> {
-    if vault.example(service, &id).is_some() {
+    if vault.named_example(service, &id).is_some() {
         return Ok(false);
     }
     ensure!(is_name(subject), no_name(subject));

@@ -5,7 +5,7 @@ use std::io::Write;
 use std::path::Path;
 
 use anyhow::{Context as _, Result};
-use fusiform_gallery::{Gallery, Place, Secret, SqliteStore, private_file};
+use fusiform_gallery::{Gallery, Place, SearchIn, Secret, SqliteStore, private_file};
 use serde_json::json;
 
 use crate::args::VaultCommand;
@@ -111,6 +111,51 @@ fn empty_database(_: &str, _: &Path, _: &Secret) -> Result<Inventory, fusiform_g
     ))
 }
 
+/// Makes the index of a vault in a database, and measures it.
+pub(crate) fn index(context: &Context, recall: f64, n_probes: usize) -> Result<Exit> {
+    anyhow::ensure!(
+        recall > 0.0 && recall < 1.0,
+        "a recall of {recall} cannot be asked for; it is between 0 and 1, as 0.999"
+    );
+    let vault = existing(context)?;
+    let bar = context.printer.bar(0, "indexing");
+    let tried = vault.make_index(recall, n_probes, &mut |what, n, of| {
+        bar.set_message(what.to_owned());
+        bar.set_length(of as u64);
+        bar.set_position(n as u64);
+    });
+    bar.finish_and_clear();
+    let tried = tried?;
+    for stated in &tried {
+        context.printer.row(format_args!(
+            "ef_search {}: recall {:.4} with {} probes among {} templates",
+            stated.ef_search, stated.recall, stated.n_probes, stated.n_templates
+        ))?;
+    }
+    let rows = tried.iter().map(|stated| {
+        json!({
+            "ef_search": stated.ef_search,
+            "recall": stated.recall,
+            "probes": stated.n_probes,
+            "templates": stated.n_templates,
+        })
+    });
+    context
+        .printer
+        .record(&json!({"tried": rows.collect::<Vec<_>>()}))?;
+    let is_enough = tried.iter().any(|stated| stated.recall >= recall);
+    if !is_enough {
+        context.printer.problem(format_args!(
+            "no breadth reaches a recall of {recall}; the best is used, and answers say so"
+        ));
+    }
+    Ok(if is_enough {
+        Exit::Done
+    } else {
+        Exit::SomeProblems
+    })
+}
+
 /// Who uses a shared vault, and what each has taken in.
 fn servers(context: &Context) -> Result<()> {
     let servers = existing(context)?.servers()?;
@@ -207,7 +252,7 @@ pub(super) fn open(context: &Context, model: Option<&str>) -> Result<Gallery> {
         }
     }
     let secret = secret(context, place.exists()?)?;
-    let vault = Gallery::open_at(place, &secret, model)?;
+    let vault = Gallery::open_at(place, &secret, model, Some(SearchIn::Memory))?;
     if let Some(fault) = vault.health().fault() {
         context.printer.problem(format_args!("{place}: {fault}"));
     }

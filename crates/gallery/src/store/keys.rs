@@ -28,6 +28,11 @@ pub(super) fn altered(what: impl std::fmt::Display) -> Error {
     Error::Tampered(format!("{what} is not as it was written"))
 }
 
+/// Key of the hashes of API keys.
+pub(super) fn pepper(data_key: &[u8; 32]) -> [u8; 32] {
+    blake3::derive_key("fusiform vault 2026 api keys", data_key)
+}
+
 impl Keys {
     pub(super) fn of(data_key: &[u8; 32]) -> Keys {
         let derived = |context| blake3::derive_key(context, data_key);

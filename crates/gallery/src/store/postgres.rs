@@ -12,134 +12,45 @@
 
 mod changes;
 mod connections;
+mod database;
+mod index;
 mod listen;
+mod rotation;
 mod schema;
 mod tables;
 
-use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::path::Path;
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use uuid::Uuid;
-use zeroize::Zeroizing;
 
-use self::changes::Known;
-use self::connections::{Connections, MAX_SESSIONS, Session, is_serialization_failure};
+use self::connections::{Connections, Session, is_serialization_failure};
+pub use self::database::PostgresStore;
+use self::database::{VACUUM_TIMEOUT, WRITE, locked};
 use self::listen::Listener;
-use super::keys::{Keys, altered};
+use super::keys::altered;
 use super::partial_file::PartialFile;
 use super::sealed_transaction::SealedTransaction;
-use super::sqlite::{SqliteStore, pepper};
+use super::sqlite::SqliteStore;
 use super::state::State;
 use super::tables::Tables;
 use super::transfer::copy;
-use super::wrapping::{Wrapping, unwrap_key, wrapped_key};
-use super::{Change, Inventory, Ledger, Loaded, Noted, Row, ServerSeen, Store, StoredService};
-use super::{Transaction, WriteLock, audit_log};
+use super::wrapping::{Wrapping, wrapped_key};
+use super::{Change, IndexStated, Inventory, Ledger, Loaded, Near, Noted, Row, ServerSeen, Store};
+use super::{StoredService, Transaction, WriteLock, audit_log};
 use crate::audit::{Action, Entry, Verified};
-use crate::erasure_check::prove;
 use crate::error::Error;
 use crate::key_ring::KeyRing;
-use crate::seal::{Sealer, Secret, random};
+use crate::proof::prove;
+use crate::seal::Secret;
 
-/// How long a writer waits for one of another server.
-const LOCK_TIMEOUT: Duration = Duration::from_secs(10);
 /// How often a transaction is run again that the database gave up.
 const TRIES: usize = 5;
 /// How long it is asked whether a commit without an answer was done.
 const COMMIT_PATIENCE: Duration = Duration::from_secs(15);
-/// How long a `VACUUM` may take.
-const VACUUM_TIMEOUT: Duration = Duration::from_secs(3600);
-
-/// A read transaction as of one instant.
-const SNAPSHOT: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
-/// A transaction that holds the state until it ends, durable even where that is not the default.
-const WRITE: &str = "
-    BEGIN;
-    SET LOCAL lock_timeout = '10s';
-    SELECT set_config('synchronous_commit', 'on', true)
-        WHERE current_setting('synchronous_commit') = 'off';
-    SELECT FROM fusiform.head WHERE name = 'state' FOR UPDATE";
-
-/// A sealed PostgreSQL database.
-pub struct PostgresStore {
-    connections: Connections,
-    keys: Keys,
-    data_key: Zeroizing<[u8; 32]>,
-    pepper: [u8; 32],
-    /// The salt and the sealed data key, as they were when the store was opened or sealed anew.
-    wrapped: Mutex<[Vec<u8>; 2]>,
-    /// What this process has taken in.
-    known: Mutex<Known>,
-    /// Whether [`Store::lock`] is held.
-    is_locked: AtomicBool,
-    /// Bytes that this process removed since it ran `VACUUM` last.
-    n_removed_bytes: AtomicU64,
-    /// The newest transaction of this process that removed something, as PostgreSQL counts them.
-    removed_by: Mutex<Option<String>>,
-    listener: Mutex<Option<Listener>>,
-    /// Names this process among the servers of the gallery.
-    id: Uuid,
-}
 
 impl PostgresStore {
-    /// Opens the gallery of a database, or makes it in the schema `fusiform`.
-    ///
-    /// `url` is an address such as `postgres://user:password@host:5432/database?sslmode=require`,
-    /// as libpq has them. Of several hosts the one that takes changes is used. Certificates are
-    /// proved: by those of the system, or those in the file that `sslrootcert=FILE` names.
-    ///
-    /// # Errors
-    /// [`Error::BadAddress`]; [`Error::Unreachable`]; [`Error::WrongKey`], [`Error::NotAGallery`],
-    /// [`Error::Newer`] and [`Error::Tampered`] change nothing.
-    pub fn open(url: &str, secret: &Secret) -> Result<PostgresStore, Error> {
-        let connections = Connections::new(url)?;
-        let mut session = connections.session()?;
-        let address = PathBuf::from(&*connections.address);
-        session.begin("BEGIN; SET LOCAL lock_timeout = '60s'")?;
-        schema::migrate(&session)?;
-        schema::check(&session)?;
-        let key = if session.read_head("salt")?.is_some() {
-            unwrap_key(&session, &address, secret)?
-        } else {
-            let key = Zeroizing::new(random::<32>()?);
-            Wrapping::new(secret)?.write(&session, &key)?;
-            State::default().write(&session, &Sealer::new(&key))?;
-            key
-        };
-        let wrapped = wrapped_key(&session)?;
-        session.commit()?;
-        drop(session);
-        Ok(PostgresStore {
-            keys: Keys::of(&key),
-            pepper: pepper(&key),
-            data_key: key,
-            wrapped: Mutex::new(wrapped),
-            known: Mutex::default(),
-            is_locked: AtomicBool::new(false),
-            // What a process before this one removed may be there still.
-            n_removed_bytes: AtomicU64::new(0),
-            removed_by: Mutex::new(None),
-            listener: Mutex::new(None),
-            id: Uuid::new_v4(),
-            connections,
-        })
-    }
-
-    /// Whether the database has a gallery.
-    ///
-    /// # Errors
-    /// [`Error::BadAddress`]; [`Error::Unreachable`].
-    pub fn exists(url: &str) -> Result<bool, Error> {
-        let connections = Connections::new(url)?;
-        let session = connections.session()?;
-        if !session.one::<bool>("SELECT to_regclass('fusiform.head') IS NOT NULL")? {
-            return Ok(false);
-        }
-        Ok(session.read_head("salt")?.is_some())
-    }
-
     /// Copies a gallery from a file into a database that has none, byte by byte, and proves the
     /// copy: the same secret opens it, it has the same people, and its log goes on from the same
     /// entry. The file stays as it is, but for an entry of [`Action::Backup`].
@@ -190,40 +101,6 @@ impl PostgresStore {
         copied.inventory()
     }
 
-    /// A session in a read transaction.
-    fn snapshot(&self) -> Result<Session<'_>, Error> {
-        self.in_transaction(SNAPSHOT)
-    }
-
-    /// A session in a transaction.
-    fn in_transaction(&self, begin: &str) -> Result<Session<'_>, Error> {
-        self.first(|session| session.begin(begin))
-            .map(|(session, ())| session)
-    }
-
-    /// Asks the first question of a session. Connections that were cut off while they waited in
-    /// the pool are replaced, as nothing was asked over them yet.
-    fn first<T>(
-        &self,
-        mut ask: impl FnMut(&mut Session<'_>) -> Result<T, Error>,
-    ) -> Result<(Session<'_>, T), Error> {
-        let (mut n_cut_off, since) = (0, Instant::now());
-        loop {
-            let mut session = self.connections.session()?;
-            match ask(&mut session) {
-                Ok(answer) => return Ok((session, answer)),
-                // Whoever lets others wait is not asked again.
-                Err(Error::Unreachable { .. })
-                    if n_cut_off < MAX_SESSIONS && since.elapsed() < LOCK_TIMEOUT =>
-                {
-                    n_cut_off += 1;
-                    session.give_up();
-                }
-                Err(why) => return Err(why),
-            }
-        }
-    }
-
     /// Runs `work` in a transaction over a log whose end is as it was left.
     fn run<T>(
         &self,
@@ -259,6 +136,7 @@ impl PostgresStore {
                 return Err(Error::Database(what.into()));
             }
             state.version += 1;
+            self.follow_index(&session, &touched)?;
             self.write_change(&session, state.version, touched)?;
         }
         if state != before {
@@ -312,16 +190,6 @@ impl PostgresStore {
             return Ok(hash.is_some_and(|hash| hash == after.hash));
         }
         Ok(State::read(&session, &self.keys.sealer)? == *after)
-    }
-
-    fn known(&self) -> MutexGuard<'_, Known> {
-        locked(&self.known)
-    }
-
-    /// The state as of now, in one question.
-    fn state(&self) -> Result<State, Error> {
-        let read = |session: &mut Session<'_>| State::read(session, &self.keys.sealer);
-        self.first(read).map(|(_, state)| state)
     }
 }
 
@@ -415,6 +283,39 @@ impl Store for PostgresStore {
                 seen_ms_ago,
             });
         Ok(seen.collect())
+    }
+
+    fn index(&self) -> Result<Option<IndexStated>, Error> {
+        let session = self.snapshot()?;
+        Ok(self.index(&session)?.map(|index| index.stated))
+    }
+
+    fn build_index(&self, progress: &mut dyn FnMut(usize, usize)) -> Result<(), Error> {
+        self.build(progress)
+    }
+
+    fn calibrate_index(
+        &self,
+        recall: f64,
+        n_probes: usize,
+        progress: &mut dyn FnMut(usize, usize),
+    ) -> Result<Vec<IndexStated>, Error> {
+        self.calibrate(recall, n_probes, progress)
+    }
+
+    fn nearest(
+        &self,
+        service: i64,
+        probes: &[&[f32]],
+        top: usize,
+    ) -> Result<(Vec<Vec<Near>>, IndexStated), Error> {
+        self.search(service, probes, top)
+    }
+
+    fn template(&self, id: &Uuid) -> Result<Option<Vec<f32>>, Error> {
+        let row = self.snapshot()?.example(id.as_bytes())?;
+        row.map(|row| Ok(self.keys.example(row)?.vector))
+            .transpose()
     }
 
     fn image(&self, id: &Uuid) -> Result<Option<Vec<u8>>, Error> {
@@ -536,8 +437,4 @@ fn own_name() -> String {
     #[cfg(not(unix))]
     let host = String::from("server");
     format!("{host}, process {}", std::process::id())
-}
-
-fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

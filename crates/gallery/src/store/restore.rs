@@ -11,8 +11,8 @@ use super::partial_file::PartialFile;
 use super::sqlite::SqliteStore;
 use super::wrapping::unwrap_key;
 use crate::audit::Action;
-use crate::erasure_check::prove;
 use crate::error::Error;
+use crate::proof::prove;
 use crate::seal::Secret;
 
 /// The first bytes of every SQLite file.

@@ -3,8 +3,28 @@
 //! that stands in the clear beside it (owner, collection, kind, model, end), so that none of that
 //! can be changed or exchanged without the key.
 
-use super::state::Table;
 use crate::service::Kind;
+
+/// The tables whose rows are summed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Table {
+    Service,
+    Subject,
+    Example,
+}
+
+pub(super) const TABLES: [Table; 3] = [Table::Service, Table::Subject, Table::Example];
+
+impl Table {
+    /// What its rows are, for messages.
+    pub(super) fn rows(self) -> &'static str {
+        match self {
+            Table::Service => "the collections and keys",
+            Table::Subject => "the people",
+            Table::Example => "the faces",
+        }
+    }
+}
 
 /// A row of `service`.
 pub(super) struct ServiceRow {

@@ -6,8 +6,8 @@ use uuid::Uuid;
 
 use super::keys::{Keys, altered};
 use super::records::ExampleRecord;
-use super::rows::{ExampleRow, SubjectRow};
-use super::state::{RowSum, State, TABLES, Table};
+use super::rows::{ExampleRow, SubjectRow, TABLES, Table};
+use super::state::{RowSum, State};
 use super::tables::Tables;
 use super::{Ledger, Loaded, Row, StoredExample, StoredService, audit_log};
 use crate::error::Error;

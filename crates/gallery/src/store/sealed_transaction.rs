@@ -5,8 +5,8 @@ use uuid::Uuid;
 
 use super::keys::Keys;
 use super::records::{ExampleRecord, ImageSeal, consent_bytes};
-use super::rows::{ExampleRow, ServiceRow, SubjectRow};
-use super::state::{KEY_RING, State, Table};
+use super::rows::{ExampleRow, ServiceRow, SubjectRow, Table};
+use super::state::{KEY_RING, State};
 use super::tables::Tables;
 use super::{ClockMark, NewExample, Noted, Touched, Transaction, audit_log};
 use crate::consent::Consent;

@@ -17,7 +17,7 @@ use uuid::Uuid;
 use zeroize::Zeroizing;
 
 use super::file::{connect, is_gallery, migrate};
-use super::keys::{Keys, altered};
+use super::keys::{Keys, altered, pepper};
 use super::partial_file::PartialFile;
 use super::reserve::Reserve;
 use super::room::has_room;
@@ -343,11 +343,6 @@ impl Store for SqliteStore {
         *locked(&self.wrapped) = wrapped_key(&*self.reader())?;
         self.scrub().map(drop)
     }
-}
-
-/// Key of the hashes of API keys.
-pub(super) fn pepper(data_key: &[u8; 32]) -> [u8; 32] {
-    blake3::derive_key("fusiform vault 2026 api keys", data_key)
 }
 
 fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

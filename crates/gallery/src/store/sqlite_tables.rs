@@ -4,8 +4,7 @@ use rusqlite::{Connection, OptionalExtension, Params, Row, params};
 
 use super::Inventory;
 use super::keys::altered;
-use super::rows::{ExampleRow, ServiceRow, SubjectRow};
-use super::state::Table;
+use super::rows::{ExampleRow, ServiceRow, SubjectRow, Table};
 use super::tables::{AuditRow, Each, EachEntry, Tables};
 use crate::error::Error;
 

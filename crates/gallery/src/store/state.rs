@@ -6,6 +6,7 @@
 //! added. It changes with a row in constant time, and is sealed, so that it can be neither read nor
 //! aimed at without the key.
 
+use super::rows::Table;
 use super::tables::Tables;
 use crate::clock::ClockMark;
 use crate::error::Error;
@@ -16,27 +17,6 @@ pub(super) const STATE: &str = "state";
 /// The same of the API keys.
 pub(super) const KEY_RING: &str = "keys";
 const VERSION: u8 = 1;
-
-/// The tables whose rows are summed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Table {
-    Service,
-    Subject,
-    Example,
-}
-
-pub(super) const TABLES: [Table; 3] = [Table::Service, Table::Subject, Table::Example];
-
-impl Table {
-    /// What its rows are, for messages.
-    pub(super) fn rows(self) -> &'static str {
-        match self {
-            Table::Service => "the collections and keys",
-            Table::Subject => "the people",
-            Table::Example => "the faces",
-        }
-    }
-}
 
 /// Sum of the hashes of a table's rows.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]

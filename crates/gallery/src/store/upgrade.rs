@@ -6,9 +6,9 @@ use rusqlite::{Connection, OptionalExtension, TransactionBehavior, params};
 
 use super::keys::Keys;
 use super::records::{ExampleRecord, ImageSeal, consent_bytes};
-use super::rows::{ExampleRow, ServiceRow, SubjectRow};
+use super::rows::{ExampleRow, ServiceRow, SubjectRow, Table};
 use super::sqlite_tables::{EXAMPLE, SERVICE, SUBJECT, example, service, subject};
-use super::state::{STATE, State, Table, take};
+use super::state::{STATE, State, take};
 use super::tables::Tables;
 use super::{Noted, audit_log};
 use crate::audit::Action;

@@ -1,5 +1,5 @@
-//! The data key of a store. In: a secret. Out: the key that everything else is sealed with, which is
-//! stored sealed with the secret.
+//! The data key of a store. In: a secret. Out: the key that everything else is sealed with, which
+//! is stored sealed with the secret.
 
 use std::path::Path;
 

@@ -176,7 +176,10 @@ impl Recogniser {
             return vec![None; probes.len()];
         };
         let slices: Vec<&[f32]> = probes.iter().map(Vec::as_slice).collect();
-        let nearest = self.recognition.gallery().nearest(service, &slices, 1);
+        let found = self.recognition.gallery().search(service, &slices, 1);
+        let Ok(nearest) = found.map(|found| found.matches) else {
+            return vec![None; probes.len()];
+        };
         let nearest = nearest.into_iter();
         nearest
             .map(|mut found| found.pop().map(|found| self.judged(found)))

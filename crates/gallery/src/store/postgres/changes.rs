@@ -6,8 +6,8 @@ use std::collections::BTreeSet;
 use uuid::Uuid;
 
 use super::connections::Session;
+use super::database::{PostgresStore, SNAPSHOT};
 use super::tables::{EXAMPLE, SUBJECT, example, subject};
-use super::{PostgresStore, SNAPSHOT};
 use crate::error::Error;
 use crate::store::state::{State, take};
 use crate::store::{Change, Touched};
@@ -22,26 +22,6 @@ const CHUNK: usize = 5_000;
 const SERVICES: u8 = 0;
 const PERSON: u8 = 1;
 const EXAMPLES: u8 = 2;
-
-/// What a process has taken in.
-#[derive(Debug, Clone, Copy, Default)]
-pub(super) struct Known {
-    /// Of the state.
-    pub(super) version: i64,
-    /// Newest entry of the log.
-    seq: i64,
-}
-
-impl Known {
-    pub(super) fn take(&mut self, state: &State) {
-        (self.version, self.seq) = (state.version, state.seq);
-    }
-
-    /// Whether nothing but the log has changed since.
-    pub(super) fn is(&self, state: &State) -> bool {
-        state.version == self.version && state.seq >= self.seq
-    }
-}
 
 impl PostgresStore {
     /// Says within a transaction which rows it touched, and lets the others know at its end.

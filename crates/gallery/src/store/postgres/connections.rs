@@ -29,6 +29,8 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 pub(super) const CALL_TIMEOUT: Duration = Duration::from_secs(30);
 /// How long a thread waits for a session while others use them all.
 const POOL_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long a writer waits for one of another server.
+pub(super) const LOCK_TIMEOUT: Duration = Duration::from_secs(10);
 /// Sessions of one process.
 pub(super) const MAX_SESSIONS: usize = 12;
 
@@ -46,8 +48,8 @@ impl Connections {
     /// Reads an address such as `postgres://user@host/database`; connects to nobody yet.
     pub(super) fn new(url: &str) -> Result<Connections, Error> {
         let (url, root) = without_root_certificate(url)?;
-        let bad = |cause: Cause| Error::BadAddress(cause.to_string());
-        let mut config: Config = url.parse().map_err(|e: pg::Error| bad(e.into()))?;
+        let bad = |why: pg::Error| Error::BadAddress(with_source(&why));
+        let mut config: Config = url.parse().map_err(bad)?;
         if config.get_hosts().is_empty() {
             return Err(Error::BadAddress("it names no host".into()));
         }
@@ -150,7 +152,7 @@ impl Connections {
         match code.code() {
             "53100" => Error::DiskFull,
             "25006" => Error::ReadOnly(address()),
-            "55P03" => Error::Busy(super::LOCK_TIMEOUT.as_secs()),
+            "55P03" => Error::Busy(LOCK_TIMEOUT.as_secs()),
             // Shut down, starting, cut off, too many clients, or refused.
             code if code.starts_with("08")
                 || code.starts_with("57P")
@@ -184,15 +186,17 @@ fn said(error: &pg::Error) -> Cause {
 }
 
 fn unreachable(address: &str, cause: impl Into<Cause>) -> Error {
-    let cause = cause.into();
-    // "error connecting to server" alone helps nobody.
-    let cause = match cause.source() {
-        Some(why) => format!("{cause}: {why}").into(),
-        None => cause,
-    };
     Error::Unreachable {
         address: address.to_owned(),
-        cause,
+        cause: with_source(&*cause.into()).into(),
+    }
+}
+
+/// "error connecting to server" alone helps nobody.
+fn with_source(error: &dyn std::error::Error) -> String {
+    match error.source() {
+        Some(why) => format!("{error}: {why}"),
+        None => error.to_string(),
     }
 }
 
@@ -294,6 +298,10 @@ fn without_root_certificate(url: &str) -> Result<(String, Option<std::path::Path
                 return Err(Error::BadAddress(why.into()));
             }
             Some(file) => root = Some(file.into()),
+            // Whoever asks for TLS gets it with a certificate that is proved.
+            None if pair == "sslmode=verify-full" || pair == "sslmode=verify-ca" => {
+                kept.push("sslmode=require");
+            }
             None => kept.push(pair),
         }
     }
@@ -341,6 +349,7 @@ mod tests {
             named("postgres://ida:secret@one:6000,two:7000/faces?sslmode=require").unwrap(),
             "one:6000,two:7000/faces"
         );
+        named("postgres://ida@db/faces?sslmode=verify-full").unwrap();
         for bad in [
             "postgres://ida:secret@db/faces?nonsense=1",
             "postgres:///faces",

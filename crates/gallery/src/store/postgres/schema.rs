@@ -88,7 +88,7 @@ pub(super) fn check(session: &Session<'_>) -> Result<(), Error> {
     let sql = "
         SELECT format('the relation `%s`', c.relname) FROM pg_class c
             WHERE c.relnamespace = 'fusiform'::regnamespace AND c.relkind IN ('r','p','v','m','f')
-              AND c.relname <> ALL ($1)
+              AND c.relname <> ALL ($1) AND c.relname !~ '^template(_[0-7])?$'
         UNION ALL SELECT format('the trigger `%s`', t.tgname) FROM pg_trigger t
             JOIN pg_class c ON c.oid = t.tgrelid
             WHERE c.relnamespace = 'fusiform'::regnamespace AND NOT t.tgisinternal
