@@ -122,11 +122,14 @@ impl Album {
             };
             let options = engine.usual_options();
             let done = engine.scan_with(album, &roots, &options, &scan, &stop, tell)?;
-            let problems = done.problems.into_iter().map(|(path, unusable)| ScanProblem {
-                path: path.to_string_lossy().into_owned(),
-                kind: unusable.kind.word().into(),
-                why: unusable.why,
-            });
+            let problems = done
+                .problems
+                .into_iter()
+                .map(|(path, unusable)| ScanProblem {
+                    path: path.to_string_lossy().into_owned(),
+                    kind: unusable.kind.word().into(),
+                    why: unusable.why,
+                });
             Ok(ScanSummary {
                 n_files: done.files as u64,
                 n_analysed: done.analysed as u64,
@@ -200,7 +203,12 @@ impl Album {
 
     /// Closes the file now, whoever still holds this. Twice changes nothing.
     pub fn shut(&self) {
-        drop(self.album.lock().unwrap_or_else(PoisonError::into_inner).take());
+        drop(
+            self.album
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .take(),
+        );
     }
 }
 

@@ -16,7 +16,6 @@ pub struct Engine(pub(crate) fusiform::Engine);
 
 /// How the samples of pixels lie.
 #[derive(Clone, Copy, uniffi::Enum)]
-#[expect(missing_docs, reason = "the names say it")]
 pub enum PixelFormat {
     Rgb,
     Bgr,
@@ -68,7 +67,6 @@ pub struct Threshold {
 
 /// Whether two faces are of one person.
 #[derive(uniffi::Enum)]
-#[expect(missing_docs, reason = "the names say it")]
 pub enum Judgement {
     Same,
     Different,
@@ -99,7 +97,9 @@ impl Engine {
     /// Opens the pack in a folder.
     #[uniffi::constructor]
     pub fn from_folder(folder: String) -> Result<Arc<Engine>, FusiformError> {
-        Ok(Arc::new(Engine(fusiform::Engine::open(Pack::open(folder)?)?)))
+        Ok(Arc::new(Engine(fusiform::Engine::open(Pack::open(
+            folder,
+        )?)?)))
     }
 
     /// Opens a pack in memory: the text of its manifest, and the bytes of the files it names.
@@ -118,8 +118,8 @@ impl Engine {
     }
 
     /// The faces of a photo: the bytes of its file.
-    pub fn analyse_bytes(&self, bytes: &[u8]) -> Result<Photo, FusiformError> {
-        Ok(self.0.analyse(bytes, &self.0.usual_options())?.into())
+    pub fn analyse_bytes(&self, bytes: Vec<u8>) -> Result<Photo, FusiformError> {
+        Ok(self.0.analyse(&bytes, &self.0.usual_options())?.into())
     }
 
     /// The faces of pixels, of a camera for example.
@@ -145,7 +145,10 @@ impl Engine {
             colour: YuvColour::usual(pixels.height_px),
             rotation_deg: pixels.rotation_deg,
         };
-        Ok(self.0.analyse_frame(&frame, &self.0.usual_options())?.into())
+        Ok(self
+            .0
+            .analyse_frame(&frame, &self.0.usual_options())?
+            .into())
     }
 
     /// Whether two faces are of one person, with the thresholds and error rates that decide.

@@ -40,7 +40,10 @@ pub(crate) fn bad_option(reason: &str) -> FusiformError {
 
 /// Something that was closed.
 pub(crate) fn closed(class: &str) -> FusiformError {
-    of_kind(fusiform::ErrorKind::BadHandle, &format!("the {class} is closed"))
+    of_kind(
+        fusiform::ErrorKind::BadHandle,
+        &format!("the {class} is closed"),
+    )
 }
 
 fn of_kind(kind: fusiform::ErrorKind, reason: &str) -> FusiformError {

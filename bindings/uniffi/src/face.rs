@@ -27,7 +27,6 @@ pub struct Photo {
 
 /// An upright rectangle in pixels of the upright photo; it may reach over the photo's edge.
 #[derive(uniffi::Record)]
-#[expect(missing_docs, reason = "the names say it")]
 pub struct BoundingBox {
     pub x_min: f32,
     pub y_min: f32,
@@ -37,7 +36,6 @@ pub struct BoundingBox {
 
 /// Pixels of the upright photo.
 #[derive(uniffi::Record)]
-#[expect(missing_docs, reason = "the names say it")]
 pub struct Point {
     pub x: f32,
     pub y: f32,
@@ -47,7 +45,6 @@ pub struct Point {
 /// but `frontal`, and 0 for a face by which nobody can be recognised. Angles: turned to the
 /// subject's left, up, and clockwise in the picture are positive.
 #[derive(uniffi::Record)]
-#[expect(missing_docs, reason = "the names say it")]
 pub struct Quality {
     pub overall: f32,
     pub size: f32,
@@ -80,7 +77,7 @@ impl Face {
     /// The subject's right eye, left eye, tip of the nose, right and left corner of the mouth; empty
     /// if the detector gives boxes alone.
     pub fn landmarks(&self) -> Vec<Point> {
-        let points = self.0.landmarks.map(|l| *l.as_array());
+        let points = self.0.landmarks.map(|l| l.as_array());
         let points = points.iter().flatten();
         points.map(|p| Point { x: p.x, y: p.y }).collect()
     }

@@ -67,7 +67,9 @@ impl Gallery {
         engine: &Engine,
     ) -> Result<Arc<Gallery>, FusiformError> {
         let secret = Secret::Hex(key.into());
-        Ok(holding(fusiform::Gallery::open_with(path, &secret, &engine.0)?))
+        Ok(holding(fusiform::Gallery::open_with(
+            path, &secret, &engine.0,
+        )?))
     }
 
     /// Enrols a face under a name; a person may have several. On disk when this returns. A consent
@@ -140,7 +142,12 @@ impl Gallery {
 
     /// Closes the file now, whoever still holds this. Twice changes nothing.
     pub fn shut(&self) {
-        drop(self.0.write().unwrap_or_else(PoisonError::into_inner).take());
+        drop(
+            self.0
+                .write()
+                .unwrap_or_else(PoisonError::into_inner)
+                .take(),
+        );
     }
 }
 
