@@ -396,13 +396,7 @@ Of several faces in a photo the largest counts.")]
         after_help = "Example: fusiform calibrate ~/labelled --pack ./my-pack\n\n\
 One folder per person, named as you like. Without --write the thresholds are only printed."
     )]
-    Calibrate {
-        /// Folder with one folder of photos per person
-        images: PathBuf,
-        /// Write the thresholds into the pack's manifest (packs in a folder only)
-        #[arg(long)]
-        write: bool,
-    },
+    Calibrate(CalibrateArgs),
     /// List, show, add and check model packs
     #[command(subcommand)]
     Models(ModelsCommand),
@@ -452,8 +446,8 @@ that is enrolled already is not enrolled again, so the command can be stopped an
     /// The log of enrolments, identifications, exports and erasures
     #[command(subcommand)]
     Audit(AuditCommand),
-    /// Copy the vault, bring a copy back, change its key
-    #[command(subcommand)]
+    /// Copy the vault, bring a copy back, change its key, move it into a database
+    #[command(subcommand, visible_alias = "gallery")]
     Vault(VaultCommand),
     /// Print the completion script of a shell
     #[command(after_help = "Example: fusiform completions bash \
@@ -467,6 +461,41 @@ that is enrolled already is not enrolled again, so the command can be stopped an
     Man {
         /// Folder for the pages, made if it is not there
         dir: PathBuf,
+    },
+}
+
+/// What is measured.
+#[derive(Debug, ClapArgs)]
+#[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
+pub(crate) struct CalibrateArgs {
+    #[command(subcommand)]
+    pub(crate) other: Option<CalibrateCommand>,
+    /// Folder with one folder of photos per person
+    #[arg(required = true)]
+    pub(crate) images: Option<PathBuf>,
+    /// Write the thresholds into the pack's manifest (packs in a folder only)
+    #[arg(long)]
+    pub(crate) write: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum CalibrateCommand {
+    /// Index the templates of a vault in PostgreSQL, and measure how often a search finds the
+    /// nearest
+    #[command(
+        after_help = "Example: FUSIFORM_VAULT=postgres://... fusiform calibrate index\n\n\
+The breadth of the search (ef_search) is chosen for the recall asked for; every answer says which \
+it had. Nobody can be enrolled while the index is made. `search_in = \"database\"` lets a server \
+use it; servers with up to ten million templates search in memory, exactly, unless told otherwise."
+    )]
+    Index {
+        /// How often the nearest template has to be found
+        #[arg(long, default_value_t = 0.999, value_name = "RATE")]
+        recall: f64,
+        /// Templates it is measured with
+        #[arg(long, default_value_t = 2000, value_name = "NUMBER",
+            value_parser = value_parser!(u32).range(10..=100_000))]
+        probes: u32,
     },
 }
 
@@ -488,6 +517,9 @@ pub(crate) struct ServeArgs {
     /// Serve programs only, not the album's pages
     #[arg(long)]
     pub(crate) no_pages: bool,
+    /// The vault: its file, or postgres://USER:PASSWORD@HOST/DATABASE, which servers may share
+    #[arg(long, value_name = "PLACE")]
+    pub(crate) store: Option<PathBuf>,
 }
 
 /// A new service and its key.
@@ -640,6 +672,24 @@ People erased after the copy was made are back in it: erase them again."
 Names, consents and the log stay. It may be interrupted: a second run does the rest. Faces that \
 cannot be embedded are kept but not matched, and listed.")]
     Reembed,
+    /// Copy the vault from a file into a PostgreSQL database that several servers share, or back;
+    /// stop the server first
+    #[command(after_help = "Example: fusiform vault move --from vault.db --to \
+postgres://fusiform:PASSWORD@db.example/faces\n\n\
+The same key opens the copy. It is proved before anybody can see it: every row, every image, the \
+audit log. The place it came from stays as it is.")]
+    Move {
+        /// A file, or the address of a database
+        #[arg(long, value_name = "PLACE")]
+        from: String,
+        /// The other
+        #[arg(long, value_name = "PLACE")]
+        to: String,
+    },
+    /// The servers that share the vault, and which have taken in everything
+    #[command(after_help = "Example: fusiform vault servers\n\n\
+What was erased before a server was heard of with 0 changes behind is in its memory no more.")]
+    Servers,
     /// Say that this machine's clock is right, after it jumped; stop the server first
     #[command(after_help = "Example: fusiform vault trust-clock\n\n\
 After a jump of more than a day, people whose consent has ended are not matched but not erased \

@@ -306,7 +306,7 @@ mod tests {
         assert_eq!(config.catalogue, home.join("photos.db"));
         let folders = [home.join("Pictures"), PathBuf::from("/mnt/a")];
         assert_eq!(config.folders, folders);
-        assert_eq!(config.serve.vault, Some(home.join("vault.db")));
+        assert_eq!(config.serve.vault, Some(home.join("vault.db").into()));
         assert_eq!(config.exclude, ["*.png"]);
         let nextcloud = config.serve.nextcloud.unwrap();
         assert_eq!(nextcloud.key_file, Some(home.join("nc.key")));

@@ -35,6 +35,14 @@ impl Context {
         Context::open_with(global, Config::resolve_new)
     }
 
+    /// As [`Context::open`], with the vault that a flag names.
+    pub(crate) fn open_at(global: &Global, vault: Option<&Path>) -> Result<Context> {
+        Context::open_with(global, |file, mut flags| {
+            flags.serve.vault = vault.map(Path::to_owned);
+            Config::resolve(file, flags)
+        })
+    }
+
     fn open_with(
         global: &Global,
         resolve: impl FnOnce(Option<&Path>, Layer) -> Result<Config, ConfigError>,

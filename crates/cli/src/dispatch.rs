@@ -9,8 +9,8 @@ use fusiform::album::DateRange;
 use tracing_subscriber::EnvFilter;
 
 use crate::args::{
-    Args, Command, EvalCommand, ExportCommand, FaceCommand, FoldersCommand, ImportCommand,
-    ModelsCommand,
+    Args, CalibrateCommand, Command, EvalCommand, ExportCommand, FaceCommand, FoldersCommand,
+    ImportCommand, ModelsCommand,
 };
 #[cfg(feature = "cameras")]
 use crate::commands::cameras;
@@ -61,6 +61,7 @@ fn dispatch(args: Args) -> anyhow::Result<Exit> {
         Command::Completions { shell } => return shell::completions(*shell),
         Command::Man { dir } => return shell::man(dir),
         Command::Setup(_) => &Context::open_new(&args.global)?,
+        Command::Serve(serve) => &Context::open_at(&args.global, serve.store.as_deref())?,
         _ => &Context::open(&args.global)?,
     };
     match args.command {
@@ -204,7 +205,12 @@ fn dispatch(args: Args) -> anyhow::Result<Exit> {
             svg,
             detect,
         }) => eval_quality::run(context, &images, fmr, svg.as_deref(), detect),
-        Command::Calibrate { images, write } => calibrate::run(context, &images, write),
+        Command::Calibrate(args) => match (args.other, args.images) {
+            (Some(CalibrateCommand::Index { recall, probes }), _) => {
+                vault::index(context, recall, probes as usize)
+            }
+            (None, images) => calibrate::run(context, &images.unwrap_or_default(), args.write),
+        },
         Command::Models(ModelsCommand::List) => models::list(context),
         Command::Models(ModelsCommand::Show { name }) => models::show(context, name.as_deref()),
         Command::Models(ModelsCommand::Add { dir }) => models::add(context, &dir),

@@ -151,6 +151,15 @@ fn of_gallery(error: &GalleryError) -> Option<String> {
         GalleryError::NotAGallery(_) | GalleryError::Newer { .. } => {
             "FUSIFORM_VAULT names another file".into()
         }
+        GalleryError::Unreachable { cause, .. } if cause.to_string().contains("certificate") => {
+            "`sslrootcert=FILE` in its address names whose certificates are believed, \
+             `sslmode=disable` goes without"
+                .into()
+        }
+        GalleryError::Unreachable { .. } | GalleryError::Occupied(_) => {
+            "FUSIFORM_VAULT or --store names another".into()
+        }
+        GalleryError::NoIndex => "`fusiform calibrate index` makes one".into(),
         GalleryError::Locked(_) => {
             "FUSIFORM_VAULT names another file for a second server, and FUSIFORM_HOME another home \
              for all of its files"

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use fusiform_face::align::{ALIGNED_SIDE_PX, REFERENCE};
 use fusiform_gallery::{
-    Gallery as People, Kind, Lock, Match, Service, SqliteStore, Terms, new_key, private_file,
+    Gallery as People, Kind, Lock, Match, Place, Service, Terms, new_key, private_file,
 };
 use fusiform_search::template::{ModelId, Similarity};
 
@@ -264,12 +264,29 @@ impl Gallery {
         engine: &Engine,
         mut progress: impl FnMut(usize, usize),
     ) -> Result<Reembedded, Error> {
-        let path = path.as_ref();
+        Gallery::reembed_at(
+            &path.as_ref().to_owned().into(),
+            secret,
+            engine,
+            &mut progress,
+        )
+    }
+
+    /// As [`Gallery::reembed`], wherever the gallery is kept.
+    ///
+    /// # Errors
+    /// As [`Gallery::reembed`].
+    pub fn reembed_at(
+        place: &Place,
+        secret: &Secret,
+        engine: &Engine,
+        mut progress: impl FnMut(usize, usize),
+    ) -> Result<Reembedded, Error> {
         let model = &engine.embedder_id()?.0;
-        let _lock = Lock::take(path)?;
-        let store = SqliteStore::open(path, secret)?;
+        let _lock = place.lock()?;
+        let store = place.open(secret)?;
         let embed = |image: &[u8]| embed_stored(engine, image);
-        let done = fusiform_gallery::reembed(&store, model, &embed, &mut progress);
+        let done = fusiform_gallery::reembed(&*store, model, &embed, &mut progress);
         Ok(done?)
     }
 

@@ -1,4 +1,5 @@
-//! Fills a new gallery file with random people, for measurements. Arguments: file, key file (64
+//! Fills a new gallery with random people, for measurements. Arguments: place (a file, or
+//! `postgres://...` with the feature `postgres`), key file (64
 //! hexadecimal digits), model, API key, people, examples, values per vector.
 //!
 //! It writes through the store, a thousand examples per transaction: the same rows and audit
@@ -8,7 +9,7 @@ use std::error::Error;
 use std::fs;
 
 use fusiform_gallery::store::NewExample;
-use fusiform_gallery::{Action, Consent, Kind, Secret, SqliteStore, Store, Terms, Uuid};
+use fusiform_gallery::{Action, Consent, Kind, Place, Secret, Terms, Uuid};
 
 const PER_TRANSACTION: usize = 1000;
 
@@ -20,7 +21,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let (n_people, n_examples, dimensions): (usize, usize, usize) =
         (next()?.parse()?, next()?.parse()?, next()?.parse()?);
     let secret = Secret::Hex(fs::read_to_string(key_file)?.into());
-    let store = SqliteStore::open(path.as_ref(), &secret)?;
+    let store = Place::from(&path[..]).open(&secret)?;
     let terms = Terms {
         basis: "measurement".into(),
         purpose: "random numbers, nobody".into(),

@@ -1,4 +1,6 @@
-//! Measures a filled gallery. Arguments: file, key file, model, API key, values per vector, probes.
+//! Measures a filled gallery. Arguments: place (a file, or `postgres://...` with the feature
+//! `postgres`), key file, model, API key, values per vector, probes, and `database` to search
+//! there.
 //! Out: how long opening took, peak memory, and how long it took to find the nearest of one probe,
 //! of all probes in one call, and of all probes while another thread enrols.
 
@@ -7,7 +9,7 @@ use std::fs;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
-use fusiform_gallery::{Gallery, Kind, Secret, Uuid};
+use fusiform_gallery::{Gallery, Kind, Place, SearchIn, Secret, Uuid};
 
 fn main() -> Result<(), Box<dyn Error>> {
     let mut words = std::env::args().skip(1);
@@ -17,7 +19,12 @@ fn main() -> Result<(), Box<dyn Error>> {
     let (dimensions, n_probes): (usize, usize) = (next()?.parse()?, next()?.parse()?);
     let secret = Secret::Hex(fs::read_to_string(key_file)?.into());
     let started = Instant::now();
-    let gallery = Gallery::open(path.as_ref(), &secret, &model)?;
+    let search_in = match words.next().as_deref() {
+        Some("database") => SearchIn::Database,
+        _ => SearchIn::Memory,
+    };
+    let place = Place::from(&path[..]);
+    let gallery = Gallery::open_at(&place, &secret, Some(&model), Some(search_in))?;
     let seconds = started.elapsed().as_secs_f64();
     println!(
         "opened in {seconds:.2} s, CPU {:.2} s, {}",
@@ -41,19 +48,20 @@ fn main() -> Result<(), Box<dyn Error>> {
     };
     let probes: Vec<Vec<f32>> = (0..n_probes).map(|_| unit()).collect();
     let probes: Vec<&[f32]> = probes.iter().map(|p| &p[..]).collect();
-    let measure = |what: &str, probes: &[&[f32]]| {
+    let measure = |what: &str, probes: &[&[f32]]| -> Result<(), Box<dyn Error>> {
         for _ in 0..3 {
             let (started, cpu) = (Instant::now(), cpu_ms());
-            let found = gallery.nearest(service, probes, 1);
+            let found = gallery.search(service, probes, 1)?.matches;
             let (ms, cpu) = (started.elapsed().as_secs_f64() * 1e3, cpu_ms() - cpu);
             println!(
                 "{what}: {ms:.1} ms, CPU {cpu:.1} ms, similarity {}",
                 found[0][0].similarity
             );
         }
+        Ok(())
     };
-    measure("1 probe", &probes[..1]);
-    measure(&format!("{n_probes} probes"), &probes);
+    measure("1 probe", &probes[..1])?;
+    measure(&format!("{n_probes} probes"), &probes)?;
     let done = AtomicBool::new(false);
     let (vector, image) = (unit(), vec![0x5a; 1024]);
     std::thread::scope(|scope| -> Result<(), Box<dyn Error>> {
@@ -68,7 +76,7 @@ fn main() -> Result<(), Box<dyn Error>> {
             println!("{n} enrolled meanwhile, {ms:.2} ms each");
             gallery.erase_subject(service, "New 0")
         });
-        measure(&format!("{n_probes} probes while enrolling"), &probes);
+        measure(&format!("{n_probes} probes while enrolling"), &probes)?;
         done.store(true, Ordering::SeqCst);
         enrolling.join().map_err(|_| "the enrolling thread")??;
         Ok(())

@@ -14,6 +14,7 @@ use crate::consent::Consent;
 use crate::error::Error;
 use crate::names::name_key;
 use crate::person::{Example, Match, Person};
+use crate::store::StoredExample;
 use crate::tree::Tree;
 use segments::Segments;
 
@@ -33,6 +34,8 @@ pub(crate) struct Columns {
     /// When consents end, and whose: of a person, or of the example with this id.
     ends: Tree<(i64, i64, Option<Uuid>), ()>,
     vectors: Segments,
+    /// The store searches the vectors by itself; none is kept here.
+    without_vectors: bool,
     /// Sequence number of the next example: ties between equal similarities go to the earlier.
     next: u64,
 }
@@ -82,6 +85,24 @@ pub(crate) struct NewColumn {
     pub(crate) consent: Option<Arc<Consent>>,
 }
 
+impl NewColumn {
+    /// An example that is stored, if the model in use made it.
+    pub(crate) fn of(example: StoredExample, model: &str) -> Result<NewColumn, Error> {
+        if example.model != model {
+            return Err(Error::Model {
+                found: example.model,
+                wanted: model.to_owned(),
+            });
+        }
+        Ok(NewColumn {
+            id: example.id,
+            person: example.person,
+            vector: example.vector,
+            consent: example.consent.map(Arc::new),
+        })
+    }
+}
+
 /// Examples that [`Columns::add_examples`] takes best at a time: a whole segment.
 pub(crate) const BATCH: usize = segments::SEGMENT_VECTORS;
 
@@ -99,6 +120,14 @@ impl Enrolled {
 }
 
 impl Columns {
+    /// Columns for whose vectors the store searches by itself.
+    pub(crate) fn without_vectors(without_vectors: bool) -> Columns {
+        Columns {
+            without_vectors,
+            ..Columns::default()
+        }
+    }
+
     /// Everybody, in the order in which they came.
     pub(crate) fn people(&self) -> impl Iterator<Item = &Person> {
         self.people.iter().map(|(_, (person, _))| &person.0)
@@ -220,7 +249,9 @@ impl Columns {
         consent: Option<Arc<Consent>>,
     ) -> Result<(), Error> {
         let sequence = self.next;
-        self.vectors.push(sequence, vector)?;
+        if !self.without_vectors {
+            self.vectors.push(sequence, vector)?;
+        }
         self.next += 1;
         let enrolled = Enrolled {
             sequence,
@@ -238,7 +269,7 @@ impl Columns {
         if batch.is_empty() {
             return Ok(());
         }
-        let first = self.next;
+        let (first, without_vectors) = (self.next, self.without_vectors);
         let vectors = batch.iter().map(|column| &column.vector[..]);
         let Columns {
             examples,
@@ -248,7 +279,10 @@ impl Columns {
             ..
         } = self;
         let (segment, counts) = rayon::join(
-            || Segments::segment(first, vectors),
+            || match without_vectors {
+                true => Segments::segment(first, std::iter::empty()),
+                false => Segments::segment(first, vectors),
+            },
             || {
                 let mut counts = BTreeMap::new();
                 for (sequence, column) in (first..).zip(batch) {
@@ -270,7 +304,9 @@ impl Columns {
                 counts
             },
         );
-        self.vectors.append(segment?)?;
+        if !self.without_vectors {
+            self.vectors.append(segment?)?;
+        }
         self.next += batch.len() as u64;
         for (person, n) in counts {
             self.count(person, n);
@@ -313,7 +349,8 @@ impl Columns {
         (people, examples)
     }
 
-    /// An example, its person's number and its vector; none once the consent for it has ended.
+    /// An example, its person's number and its vector, which is empty if it is not kept here; none
+    /// once the consent for it has ended.
     pub(crate) fn example(&self, id: &Uuid, now_ms: i64) -> Option<(Example, i64, &[f32])> {
         let enrolled = self.examples.get(id)?;
         let (person, _) = self.person(enrolled.person)?;
@@ -325,7 +362,15 @@ impl Columns {
             id: *id,
             subject: person.name.clone(),
         };
-        Some((example, person.number, self.vectors.get(enrolled.sequence)?))
+        let vector = match self.without_vectors {
+            true => &[],
+            false => self.vectors.get(enrolled.sequence)?,
+        };
+        Some((example, person.number, vector))
+    }
+
+    pub(crate) fn has_example(&self, id: &Uuid) -> bool {
+        self.examples.get(id).is_some()
     }
 
     pub(crate) fn n_examples(&self) -> usize {

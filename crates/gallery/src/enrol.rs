@@ -160,7 +160,7 @@ impl Gallery {
         };
         let subject = checked(subject)?;
         let now_ms = self.clock.now_ms();
-        let _writer = self.writer();
+        let _writer = self.writer()?;
         let columns = self.columns(service);
         let expected = columns.dimensions().unwrap_or(vector.len());
         if expected != vector.len() || vector.is_empty() {

@@ -4,8 +4,7 @@
 use crate::audit::Action;
 use crate::error::Error;
 use crate::gallery::Gallery;
-use crate::ledger::Ledger;
-use crate::store::{Row, Store};
+use crate::proof::prove;
 
 /// What is stored, and what may be left elsewhere.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -20,36 +19,6 @@ pub struct ErasureCheck {
     /// Times (UTC, ms since 1970) of backups made before a later erasure; they still hold that
     /// person.
     pub copies_ms: Vec<i64>,
-}
-
-impl Ledger {
-    /// Takes a row that is stored.
-    pub(crate) fn add_row(&mut self, row: &Row) -> Result<(), Error> {
-        match row {
-            Row::Service(stored) => self.add_service(stored.service.id),
-            Row::Person {
-                service,
-                person,
-                revision,
-            } => self.add_person(*service, person.number, *revision),
-            Row::Example(example) => {
-                if !self.add_face(example.person) {
-                    let what = format!("face {} belongs to nobody", example.id);
-                    return Err(Error::Tampered(what));
-                }
-            }
-        }
-        Ok(())
-    }
-}
-
-/// Proves a whole store: every row, every image, the audit log, and that they say the same.
-pub(crate) fn prove(store: &dyn Store) -> Result<(), Error> {
-    let mut stored = Ledger::default();
-    let loaded = store.load(&mut |row| stored.add_row(&row))?;
-    let log = loaded.log.map_err(|seq| Error::Chain { seq })?;
-    stored.compare(&log)?;
-    store.verify_images()
 }
 
 impl Gallery {

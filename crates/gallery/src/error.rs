@@ -105,6 +105,9 @@ pub enum Error {
         /// The person's number.
         number: i64,
     },
+    /// Faces are to be searched in a database whose templates have no index.
+    #[error("the database has no index of templates yet")]
+    NoIndex,
     /// This kind of store cannot do it.
     #[error("{0}")]
     Unsupported(&'static str),
@@ -117,9 +120,47 @@ pub enum Error {
     /// The store's database failed.
     #[error("the vault's database: {0}")]
     Database(Cause),
+    /// The database server does not answer, or ended the connection. What was being changed is
+    /// changed as a whole or not at all.
+    #[error("the database at {address} cannot be used: {cause}")]
+    Unreachable {
+        /// Host, port and name of the database.
+        address: String,
+        /// Why.
+        cause: Cause,
+    },
+    /// The address of a database is none.
+    #[error(
+        "the address of the database: {0}; it is like \
+         postgres://user:password@host:5432/database?sslmode=require"
+    )]
+    BadAddress(String),
+    /// The database has a gallery already.
+    #[error("the database at {0} has a gallery already; nothing was changed")]
+    Occupied(String),
+    /// The database went back to an older state.
+    #[error("{0}")]
+    WentBack(String),
+    /// Another process has been changing the store for too long.
+    #[error("another server has been changing the gallery for {0} s; try again")]
+    Busy(u64),
+    /// The database takes no changes just now.
+    #[error("the database at {0} takes no changes: it is a standby, or read-only")]
+    ReadOnly(String),
     /// The schema could not be brought up to date; nothing was changed.
     #[error("{0}: the schema cannot be migrated: {1}")]
     Migration(PathBuf, Cause),
+}
+
+impl Error {
+    /// Whether the same may work a little later.
+    pub fn may_pass(&self) -> bool {
+        use Error::{Busy, Database, ReadOnly, Unreachable};
+        matches!(
+            self,
+            Database(_) | Unreachable { .. } | Busy(_) | ReadOnly(_)
+        )
+    }
 }
 
 /// An error of the library that a store rests on.

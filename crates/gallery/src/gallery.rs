@@ -13,26 +13,44 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use uuid::Uuid;
-use zeroize::Zeroize;
 
 use crate::aside::Aside;
 use crate::audit::{Action, Entry, Verified};
 use crate::clock::Clock;
-use crate::columns::{BATCH, Columns, NewColumn};
+use crate::columns::Columns;
 use crate::consent::Consent;
 use crate::error::Error;
 use crate::key_ring::KeyRing;
-use crate::ledger::Ledger;
+use crate::place::Place;
+use crate::read::{Read, published};
 use crate::recorder::Recorder;
 use crate::seal::Secret;
 use crate::service::Service;
 use crate::store::memory::MemoryStore;
 use crate::store::sqlite::SqliteStore;
-use crate::store::{Noted, Row, Store, StoredService, Transaction};
+use crate::store::{Noted, Store, StoredService, Transaction, WriteLock};
 
 /// How far the clock may jump and be believed at once, and how long it must go on evenly after a
 /// longer jump, unless it is set.
 const CLOCK_GRACE: Duration = Duration::from_secs(86_400);
+
+/// Templates that are searched in memory unless somebody decides otherwise: some 6 GB of them.
+pub const MEMORY_TEMPLATES: usize = 10_000_000;
+
+/// Where the nearest templates are searched.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SearchIn {
+    /// In memory, exactly; each server holds all templates.
+    Memory,
+    /// In the store's index, approximately; [`crate::Found::recall`] says how well.
+    Database,
+}
+
+impl SearchIn {
+    pub(crate) fn is_database(self) -> bool {
+        self == SearchIn::Database
+    }
+}
 
 /// Enrolled people of some services, stored and in memory.
 ///
@@ -66,6 +84,7 @@ pub struct Gallery {
     /// Of each service, by its number.
     pub(crate) collections: ArcSwap<BTreeMap<i64, Arc<ArcSwap<Columns>>>>,
     seen_version: AtomicI64,
+    pub(crate) search_in: SearchIn,
 }
 
 impl std::fmt::Debug for Gallery {
@@ -94,7 +113,37 @@ impl Gallery {
     /// # Errors
     /// As [`Gallery::open`], but for [`Error::Model`].
     pub fn open_unmatched(path: &Path, secret: &Secret) -> Result<Gallery, Error> {
-        Gallery::load(Box::new(SqliteStore::open(path, secret)?), None)
+        Gallery::load(
+            Box::new(SqliteStore::open(path, secret)?),
+            None,
+            SearchIn::Memory,
+        )
+    }
+
+    /// As [`Gallery::open`] or, without a model, [`Gallery::open_unmatched`], wherever it is kept.
+    /// `search_in` says where faces are searched; unless it does, in memory up to
+    /// [`MEMORY_TEMPLATES`], and beyond them in the store's index if it has one.
+    ///
+    /// # Errors
+    /// As these, and as [`Place::open`]; [`Error::NoIndex`].
+    pub fn open_at(
+        place: &Place,
+        secret: &Secret,
+        model: Option<&str>,
+        search_in: Option<SearchIn>,
+    ) -> Result<Gallery, Error> {
+        let store = place.open(secret)?;
+        let index = store.index()?;
+        let is_large = index.is_some_and(|index| index.n_templates > MEMORY_TEMPLATES);
+        let usual = match is_large {
+            true => SearchIn::Database,
+            false => SearchIn::Memory,
+        };
+        let search_in = search_in.unwrap_or(usual);
+        if search_in.is_database() && index.is_none() {
+            return Err(Error::NoIndex);
+        }
+        Gallery::load(store, model, search_in)
     }
 
     /// An empty gallery that ends with the process.
@@ -110,87 +159,54 @@ impl Gallery {
     /// # Errors
     /// [`Error::Model`] if the store holds another model's templates; those of [`Store::load`].
     pub fn with_store(store: Box<dyn Store>, model: &str) -> Result<Gallery, Error> {
-        Gallery::load(store, Some(model))
+        Gallery::load(store, Some(model), SearchIn::Memory)
     }
 
-    /// Without a model no example is taken into memory.
-    fn load(store: Box<dyn Store>, model: Option<&str>) -> Result<Gallery, Error> {
+    fn load(
+        store: Box<dyn Store>,
+        model: Option<&str>,
+        search_in: SearchIn,
+    ) -> Result<Gallery, Error> {
         let store: Arc<dyn Store> = store.into();
-        let mut services = Vec::new();
-        let mut collections: BTreeMap<i64, Columns> = BTreeMap::new();
-        let mut service_of = std::collections::HashMap::new();
-        let mut pending: BTreeMap<i64, Vec<NewColumn>> = BTreeMap::new();
-        let (mut stored, mut aside) = (Ledger::default(), BTreeMap::new());
-        let loaded = store.load(&mut |row| {
-            stored.add_row(&row)?;
-            match row {
-                Row::Service(service) => {
-                    collections.entry(service.service.id).or_default();
-                    services.push(service);
-                }
-                Row::Person {
-                    service, person, ..
-                } => {
-                    service_of.insert(person.number, service);
-                    collections.entry(service).or_default().set_person(person);
-                }
-                Row::Example(example) => {
-                    let service = service_of.get(&example.person).ok_or(Error::Damaged)?;
-                    if example.aside {
-                        aside.insert(example.id, Aside::of(*service, example));
-                        return Ok(());
-                    }
-                    let Some(model) = model else {
-                        return Ok(());
-                    };
-                    if example.model != model {
-                        return Err(Error::Model {
-                            found: example.model,
-                            wanted: model.to_owned(),
-                        });
-                    }
-                    let batch = pending.entry(*service).or_default();
-                    batch.push(NewColumn {
-                        id: example.id,
-                        person: example.person,
-                        vector: example.vector,
-                        consent: example.consent.map(Arc::new),
-                    });
-                    if batch.len() == BATCH {
-                        add(collections.entry(*service).or_default(), batch)?;
-                    }
-                }
-            }
-            Ok(())
-        })?;
-        for (service, mut batch) in pending {
-            add(collections.entry(service).or_default(), &mut batch)?;
-        }
-        if let Ok(log) = &loaded.log {
-            stored.compare(log)?;
-        }
-        let mut ring = store.key_ring()?;
-        ring.complete(&first_keys(&services));
-        let published = |(id, columns)| (id, Arc::new(ArcSwap::from_pointee(columns)));
-        let clock = Arc::new(Clock::new(loaded.clock, CLOCK_GRACE));
-        let recorder = Recorder::new(Arc::clone(&store), Arc::clone(&clock), loaded.log.err());
+        let read = Read::all(&*store, model, search_in.is_database())?;
+        let clock = Arc::new(Clock::new(read.clock, CLOCK_GRACE));
+        let recorder = Recorder::new(Arc::clone(&store), Arc::clone(&clock), read.broken_at);
         Ok(Gallery {
-            store,
             recorder,
             clock,
-            aside: ArcSwap::from_pointee(aside),
+            aside: ArcSwap::from_pointee(read.aside),
             model: model.map(str::to_owned),
             writing: Mutex::new(()),
-            ring: ArcSwap::from_pointee(ring),
+            ring: ArcSwap::from_pointee(ring_of(&*store, &read.services)?),
+            store,
             used: Mutex::default(),
-            services: ArcSwap::from_pointee(services),
-            collections: ArcSwap::from_pointee(collections.into_iter().map(published).collect()),
+            services: ArcSwap::from_pointee(read.services),
+            collections: ArcSwap::from_pointee(published(read.collections)),
             seen_version: AtomicI64::new(0),
+            search_in,
         })
     }
 
-    /// The right to change something; until it is dropped, nobody else changes anything.
-    pub(crate) fn writer(&self) -> MutexGuard<'_, ()> {
+    /// The right to change something; until it is dropped, nobody else changes anything, and what
+    /// others changed before is known here.
+    pub(crate) fn writer(&self) -> Result<Writer<'_>, Error> {
+        let writing = self.writing();
+        let lock = self.store.lock()?;
+        if self.store.is_shared() {
+            self.take_in_changes()?;
+        }
+        Ok(Writer {
+            _lock: lock,
+            _writing: writing,
+        })
+    }
+
+    /// Columns of nobody.
+    pub(crate) fn no_columns(&self) -> Columns {
+        Columns::without_vectors(self.search_in.is_database())
+    }
+
+    pub(crate) fn writing(&self) -> MutexGuard<'_, ()> {
         self.writing.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -223,23 +239,32 @@ impl Gallery {
     /// # Errors
     /// [`Error::Database`]; [`Error::Damaged`].
     pub fn learn_services(&self) -> Result<bool, Error> {
-        let _writer = self.writer();
+        if self.store.is_shared() {
+            return self.catch_up();
+        }
+        let _writing = self.writing();
         let version = self.store.version()?;
         if self.seen_version.swap(version, Ordering::SeqCst) == version {
             return Ok(false);
         }
+        self.read_services()?;
+        Ok(true)
+    }
+
+    /// Reads services and API keys again.
+    pub(crate) fn read_services(&self) -> Result<(), Error> {
         let services = self.store.services()?;
-        let mut ring = self.store.key_ring()?;
-        ring.complete(&first_keys(&services));
+        let ring = ring_of(&*self.store, &services)?;
         self.set_services(services);
         self.ring.store(Arc::new(ring));
-        Ok(true)
+        Ok(())
     }
 
     pub(crate) fn set_services(&self, services: Vec<StoredService>) {
         let mut collections = BTreeMap::clone(&self.collections.load());
         for stored in &services {
-            collections.entry(stored.service.id).or_default();
+            let none = || Arc::new(ArcSwap::from_pointee(self.no_columns()));
+            collections.entry(stored.service.id).or_insert_with(none);
         }
         self.collections.store(Arc::new(collections));
         self.services.store(Arc::new(services));
@@ -364,7 +389,7 @@ impl Gallery {
     /// # Errors
     /// [`Error::Chain`]; [`Error::Database`].
     pub fn prune_audit(&self, before_ms: i64) -> Result<i64, Error> {
-        let _writer = self.writer();
+        let _writer = self.writer()?;
         self.flush()?;
         let n = self.store.prune_audit(before_ms)?;
         self.scrub()?;
@@ -385,7 +410,7 @@ impl Gallery {
     /// # Errors
     /// [`Error::BadKey`]; [`Error::Database`]; [`Error::Unsupported`].
     pub fn rekey(&self, secret: &Secret) -> Result<(), Error> {
-        let writer = self.writer();
+        let writer = self.writer()?;
         self.flush()?;
         self.store.rekey(secret)?;
         drop(writer);
@@ -408,20 +433,26 @@ impl Gallery {
     }
 }
 
+/// See [`Gallery::writer`].
+pub(crate) struct Writer<'a> {
+    // Given back before another thread here may ask for it.
+    _lock: Option<Box<dyn WriteLock + 'a>>,
+    _writing: MutexGuard<'a, ()>,
+}
+
+/// The API keys of a store, those that its services were made with among them.
+fn ring_of(store: &dyn Store, services: &[StoredService]) -> Result<KeyRing, Error> {
+    let mut ring = store.key_ring()?;
+    ring.complete(&first_keys(services));
+    Ok(ring)
+}
+
 /// The number of each service, and the hash of the key that it was made with.
 pub(crate) fn first_keys(services: &[StoredService]) -> Vec<(i64, [u8; 32])> {
     services
         .iter()
         .map(|s| (s.service.id, s.key_hash))
         .collect()
-}
-
-/// Adds a batch of loaded examples, and overwrites what is left of them.
-fn add(columns: &mut Columns, batch: &mut Vec<NewColumn>) -> Result<(), Error> {
-    columns.add_examples(batch)?;
-    batch.iter_mut().for_each(|column| column.vector.zeroize());
-    batch.clear();
-    Ok(())
 }
 
 /// A count as the audit log has it.

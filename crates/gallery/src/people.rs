@@ -10,10 +10,11 @@ use crate::aside::Aside;
 use crate::audit::Action;
 use crate::consent::Consent;
 use crate::error::Error;
-use crate::gallery::{Gallery, saturated};
+use crate::gallery::{Gallery, SearchIn, saturated};
 use crate::names::checked;
-use crate::person::{Example, Match, Person};
+use crate::person::{Example, Found, Match, Person};
 use crate::service::Service;
+use crate::store::{IndexStated, Near};
 
 impl Gallery {
     /// Names of the people, as stored, in the order in which they came.
@@ -56,7 +57,7 @@ impl Gallery {
         if consent.has_ended_by(self.clock.now_ms()) {
             return Err(Error::ConsentEnded(name));
         }
-        let _writer = self.writer();
+        let _writer = self.writer()?;
         if self.columns(service).find(&name).is_some() {
             return Ok(false);
         }
@@ -88,7 +89,7 @@ impl Gallery {
         consent: Consent,
     ) -> Result<bool, Error> {
         consent.check()?;
-        let _writer = self.writer();
+        let _writer = self.writer()?;
         let Some((mut person, _)) = self.person(service, name) else {
             return Ok(false);
         };
@@ -115,7 +116,7 @@ impl Gallery {
     /// [`Error::Name`]; [`Error::Database`].
     pub fn rename_subject(&self, service: Service, old: &str, new: &str) -> Result<bool, Error> {
         let new = checked(new)?;
-        let writer = self.writer();
+        let writer = self.writer()?;
         let Some((mut from, n)) = self.person(service, old) else {
             return Ok(false);
         };
@@ -158,7 +159,7 @@ impl Gallery {
         service: Service,
         name: &str,
     ) -> Result<Option<(String, usize)>, Error> {
-        let writer = self.writer();
+        let writer = self.writer()?;
         let Some((person, n)) = self.person(service, name) else {
             checked(name)?;
             return Ok(None);
@@ -181,7 +182,11 @@ impl Gallery {
         let by_ms = self.clock.trusted_ms();
         self.recorder.keep_clock()?;
         for (service, _) in self.services() {
-            let _writer = self.writer();
+            let (people, examples) = self.columns(service).ended(by_ms);
+            if people.is_empty() && examples.is_empty() {
+                continue;
+            }
+            let _writer = self.writer()?;
             let columns = self.columns(service);
             let counted = |number| {
                 let n = columns.person(number).map_or(0, |(_, n)| n);
@@ -232,7 +237,7 @@ impl Gallery {
     /// # Errors
     /// [`Error::Database`].
     pub fn erase_all(&self, service: Service) -> Result<(usize, usize), Error> {
-        let writer = self.writer();
+        let writer = self.writer()?;
         let columns = self.columns(service);
         let n = (columns.n_people(), columns.n_examples());
         drop(columns);
@@ -242,7 +247,7 @@ impl Gallery {
         })?;
         self.set_aside_map(|aside| aside.retain(|_, kept| kept.service != service.id));
         self.publish(service, |columns| {
-            *columns = Default::default();
+            *columns = self.no_columns();
             Ok(())
         })?;
         drop(writer);
@@ -255,7 +260,7 @@ impl Gallery {
     /// # Errors
     /// [`Error::Database`].
     pub fn erase_example(&self, service: Service, id: &Uuid) -> Result<Option<Example>, Error> {
-        let writer = self.writer();
+        let writer = self.writer()?;
         let columns = self.columns(service);
         let aside = self.aside.load().get(id).copied();
         let aside = aside.filter(|kept| kept.service == service.id);
@@ -293,11 +298,31 @@ impl Gallery {
         self.publish(service, |columns| columns.remove_example(id))
     }
 
-    /// One example and its vector; none once the person's consent has ended.
-    pub fn example(&self, service: Service, id: &Uuid) -> Option<(Example, Vec<f32>)> {
+    /// One example and whose it is; none once the person's consent has ended.
+    pub fn named_example(&self, service: Service, id: &Uuid) -> Option<Example> {
         let columns = self.columns(service);
-        let (example, _, vector) = columns.example(id, self.clock.now_ms())?;
-        Some((example, vector.to_vec()))
+        let (example, ..) = columns.example(id, self.clock.now_ms())?;
+        Some(example)
+    }
+
+    /// One example and its vector; none once the person's consent has ended.
+    ///
+    /// # Errors
+    /// [`Error::Unreachable`] and [`Error::Damaged`] if the vector is in a database.
+    pub fn example(
+        &self,
+        service: Service,
+        id: &Uuid,
+    ) -> Result<Option<(Example, Vec<f32>)>, Error> {
+        let columns = self.columns(service);
+        let Some((example, _, vector)) = columns.example(id, self.clock.now_ms()) else {
+            return Ok(None);
+        };
+        let vector = match self.search_in {
+            SearchIn::Memory => Some(vector.to_vec()),
+            SearchIn::Database => self.store.template(id)?,
+        };
+        Ok(vector.map(|vector| (example, vector)))
     }
 
     /// How many examples there are of a service, or of one of its people by exact name, and a part
@@ -351,6 +376,66 @@ impl Gallery {
     pub fn nearest(&self, service: Service, probes: &[&[f32]], top: usize) -> Vec<Vec<Match>> {
         let now_ms = self.clock.now_ms();
         self.columns(service).nearest(probes, top, now_ms)
+    }
+
+    /// As [`Gallery::nearest`], wherever the templates are searched, and how well.
+    ///
+    /// # Errors
+    /// [`Error::Unreachable`] and [`Error::Tampered`] of a search in a database.
+    pub fn search(&self, service: Service, probes: &[&[f32]], top: usize) -> Result<Found, Error> {
+        if self.search_in == SearchIn::Memory {
+            let matches = self.nearest(service, probes, top);
+            return Ok(Found {
+                matches,
+                recall: 1.0,
+            });
+        }
+        let (near, index) = self.store.nearest(service.id, probes, top)?;
+        let (columns, now_ms) = (self.columns(service), self.clock.now_ms());
+        let named = |near: Near| {
+            let (example, number, _) = columns.example(&near.id, now_ms)?;
+            Some(Match {
+                number,
+                subject: example.subject,
+                similarity: near.similarity,
+            })
+        };
+        let of_probe = |near: Vec<Near>| near.into_iter().filter_map(named).take(top).collect();
+        Ok(Found {
+            matches: near.into_iter().map(of_probe).collect(),
+            recall: index.recall,
+        })
+    }
+
+    /// Where templates are searched.
+    pub fn search_in(&self) -> SearchIn {
+        self.search_in
+    }
+
+    /// What is known of the store's index of templates, if it has one.
+    ///
+    /// # Errors
+    /// [`Error::Unreachable`].
+    pub fn index(&self) -> Result<Option<IndexStated>, Error> {
+        self.store.index()
+    }
+
+    /// Makes the store's index of templates, and measures how it has to be searched to find the
+    /// nearest as often as `recall` asks for, with `n_probes` templates: what was tried, the last
+    /// of which is used from then on.
+    ///
+    /// # Errors
+    /// As [`crate::Store::build_index`].
+    pub fn make_index(
+        &self,
+        recall: f64,
+        n_probes: usize,
+        progress: &mut dyn FnMut(&str, usize, usize),
+    ) -> Result<Vec<IndexStated>, Error> {
+        self.flush()?;
+        let store = &self.store;
+        store.build_index(&mut |n, of| progress("indexing", n, of))?;
+        store.calibrate_index(recall, n_probes, &mut |n, of| progress("measuring", n, of))
     }
 
     pub(crate) fn n_aside_of(&self, person: i64) -> usize {

@@ -138,7 +138,7 @@ impl Recorder {
             drop(queue);
             return match shared.flush() {
                 // The entry waits with the others for the next try.
-                Err(Error::Database(_)) if self.n_pending() < MAX_PENDING => Ok(()),
+                Err(why) if why.may_pass() && self.n_pending() < MAX_PENDING => Ok(()),
                 Err(why) => {
                     shared.take_back(&entry);
                     Err(why)

@@ -33,7 +33,7 @@ impl Gallery {
         terms: Terms,
         label: &KeyLabel,
     ) -> Result<Service, Error> {
-        let _writer = self.writer();
+        let _writer = self.writer()?;
         let key_hash = self.store.key_hash(key);
         let mut services = Vec::clone(&self.services.load());
         if services.iter().any(|s| s.key_hash == key_hash) {
@@ -180,7 +180,7 @@ impl Gallery {
         &self,
         mut change: impl FnMut(&mut KeyRing, i64) -> Result<(Option<T>, Option<Noted>), Error>,
     ) -> Result<Option<T>, Error> {
-        let _writer = self.writer();
+        let _writer = self.writer()?;
         let services = self.store.services()?;
         let (mut done, mut changed) = (None, None);
         self.transact(&mut |t| {
@@ -216,7 +216,7 @@ impl Gallery {
     /// # Errors
     /// [`Error::Database`].
     pub fn remove_service(&self, service: Service) -> Result<(), Error> {
-        let writer = self.writer();
+        let writer = self.writer()?;
         self.transact(&mut |t| {
             t.remove_service(service.id)?;
             t.note(&self.noted(Action::Key, service.id, 0, -1))

@@ -4,6 +4,7 @@
 
 use std::collections::BTreeSet;
 use std::path::Path;
+use std::time::Duration;
 
 use uuid::Uuid;
 
@@ -72,6 +73,77 @@ pub struct Loaded {
     /// What was last kept of the clock.
     pub clock: Option<ClockMark>,
 }
+
+/// What another process changed in a store that several share: as it is now, or gone.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Change {
+    /// Services or API keys.
+    Services,
+    /// A person.
+    Person {
+        /// Number of the service.
+        service: i64,
+        /// The person.
+        person: Person,
+    },
+    /// A person who is no longer there, nor are their examples.
+    NoPerson(i64),
+    /// An example.
+    Example(StoredExample),
+    /// An example that is no longer there.
+    NoExample(Uuid),
+}
+
+/// A row that a transaction changed, added or removed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Touched {
+    Services,
+    /// By number.
+    Person(i64),
+    /// By id.
+    Example(Uuid),
+}
+
+/// What is known of an index of templates that a store searches by itself.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct IndexStated {
+    /// Values of each template.
+    pub dimensions: usize,
+    /// Breadth of a search: how many candidates HNSW keeps.
+    pub ef_search: u32,
+    /// How often the nearest template was found (recall@1), measured with `n_probes` templates
+    /// against a comparison with all others; 0 before that was measured.
+    pub recall: f64,
+    /// Templates it was measured with.
+    pub n_probes: usize,
+    /// Templates that there were.
+    pub n_templates: usize,
+}
+
+/// A template that a store found near a probe.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Near {
+    /// Id of the example.
+    pub id: Uuid,
+    /// Number of its person.
+    pub person: i64,
+    /// Cosine similarity with the probe.
+    pub similarity: f32,
+}
+
+/// A server that uses a shared store.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ServerSeen {
+    /// Its machine and process.
+    pub name: String,
+    /// Changes that it had not taken in when it was heard of last; 0 is none.
+    pub n_behind: i64,
+    /// How long ago that was.
+    pub seen_ms_ago: i64,
+}
+
+/// Keeps other processes from changing anything but the audit log until it is dropped.
+pub trait WriteLock {}
 
 /// An example that is to be stored.
 #[derive(Debug, Clone, Copy)]
@@ -149,6 +221,119 @@ pub trait Store: Send + Sync {
         &self,
         work: &mut dyn FnMut(&mut dyn Transaction) -> Result<(), Error>,
     ) -> Result<(), Error>;
+
+    /// Whether several processes may use the store at a time: each then takes [`Store::lock`]
+    /// before it decides about a change, and [`Store::changes`] before it answers.
+    fn is_shared(&self) -> bool {
+        false
+    }
+
+    /// Waits until no other process changes anything.
+    ///
+    /// # Errors
+    /// [`Error::Unreachable`]; [`Error::Busy`] if another process does not end.
+    fn lock(&self) -> Result<Option<Box<dyn WriteLock + '_>>, Error> {
+        Ok(None)
+    }
+
+    /// Whether [`Store::changes`] has something to hand on.
+    ///
+    /// # Errors
+    /// [`Error::Unreachable`].
+    fn has_changes(&self) -> Result<bool, Error> {
+        Ok(false)
+    }
+
+    /// Hands on what other processes changed since [`Store::load`] or the last call, people before
+    /// examples, as of one instant. `false` if that cannot be told any more: then everything has
+    /// to be loaded again. Not called by two threads at a time.
+    ///
+    /// # Errors
+    /// [`Error::Unreachable`]; those of `each`, after which the same is handed on again.
+    fn changes(&self, each: &mut dyn FnMut(Change) -> Result<(), Error>) -> Result<bool, Error> {
+        let _ = each;
+        Ok(true)
+    }
+
+    /// Waits until another process may have changed something, or for this long.
+    fn wait_for_change(&self, timeout: Duration) {
+        std::thread::sleep(timeout);
+    }
+
+    /// Says to the others what this process has taken in.
+    ///
+    /// # Errors
+    /// [`Error::Unreachable`].
+    fn report(&self) -> Result<(), Error> {
+        Ok(())
+    }
+
+    /// The processes that use the store, as they reported last.
+    ///
+    /// # Errors
+    /// [`Error::Unreachable`].
+    fn servers(&self) -> Result<Vec<ServerSeen>, Error> {
+        Ok(Vec::new())
+    }
+
+    /// The store's own index of templates, if it has one.
+    ///
+    /// # Errors
+    /// [`Error::Unreachable`]; [`Error::Tampered`].
+    fn index(&self) -> Result<Option<IndexStated>, Error> {
+        Ok(None)
+    }
+
+    /// Makes that index anew, of everybody, and keeps it up to date from then on. Others can read
+    /// meanwhile, and not write. `progress` is told how many of how many templates are in.
+    ///
+    /// # Errors
+    /// [`Error::Unsupported`]; [`Error::Busy`]; [`Error::Unreachable`].
+    fn build_index(&self, progress: &mut dyn FnMut(usize, usize)) -> Result<(), Error> {
+        let _ = progress;
+        Err(Error::Unsupported("this store has no index"))
+    }
+
+    /// Measures with how much of a search the index finds the nearest template as often as
+    /// `recall` asks for, and searches so from then on: what was tried, the last of which is used.
+    ///
+    /// # Errors
+    /// As [`Store::build_index`].
+    fn calibrate_index(
+        &self,
+        recall: f64,
+        n_probes: usize,
+        progress: &mut dyn FnMut(usize, usize),
+    ) -> Result<Vec<IndexStated>, Error> {
+        let _ = (recall, n_probes, progress);
+        Err(Error::Unsupported("this store has no index"))
+    }
+
+    /// Templates of a service that its index finds near each probe, nearest first, more than
+    /// `top` of each where there are more; and how good the index is.
+    ///
+    /// # Errors
+    /// As [`Store::build_index`].
+    fn nearest(
+        &self,
+        service: i64,
+        probes: &[&[f32]],
+        top: usize,
+    ) -> Result<(Vec<Vec<Near>>, IndexStated), Error> {
+        let _ = (service, probes, top);
+        Err(Error::Unsupported("this store has no index"))
+    }
+
+    /// An example's template; none if there is no such example.
+    ///
+    /// # Errors
+    /// [`Error::Damaged`] if it is not what was written.
+    fn template(&self, id: &Uuid) -> Result<Option<Vec<f32>>, Error> {
+        let _ = id;
+        Err(Error::Unsupported(
+            "this store hands out no single template",
+        ))
+    }
 
     /// Bytes of an example's image; none if there is no such example.
     ///
@@ -381,13 +566,21 @@ mod file;
 mod keys;
 pub(crate) mod memory;
 mod partial_file;
+#[cfg(feature = "postgres")]
+pub(crate) mod postgres;
 mod records;
 mod reserve;
 mod restore;
 pub(crate) mod room;
 mod rows;
 mod schema;
+mod sealed;
+mod sealed_transaction;
 pub(crate) mod sqlite;
-mod sqlite_transaction;
+mod sqlite_tables;
 mod state;
+mod tables;
+#[cfg(feature = "postgres")]
+mod transfer;
 mod upgrade;
+mod wrapping;

@@ -176,7 +176,7 @@ fn a_template_keeps_its_end_through_renaming_into_another_and_import() {
 
     std::thread::sleep(Duration::from_millis((end - now_ms()).max(0) as u64 + 20));
     assert_eq!(who(&gallery), 0.0, "Anna's face does not match");
-    assert!(gallery.example(of, &annas).is_none());
+    assert!(gallery.example(of, &annas).unwrap().is_none());
     assert!(gallery.image(of, &annas).unwrap().is_none());
     assert_eq!(gallery.erase_ended().unwrap(), 1);
     assert_eq!(gallery.person(of, "Staff").unwrap().1, 1);
@@ -309,7 +309,10 @@ fn names_that_clients_drop_are_refused_and_spellings_of_one_name_are_one_person(
     assert!(gallery.add_subject(of, "Zoe\u{308}", None).unwrap());
     assert!(!gallery.add_subject(of, "ZO\u{cb}", None).unwrap());
     let id = gallery.enrol(of, "zo\u{eb}", &[1.0], b"x").unwrap();
-    assert_eq!(gallery.example(of, &id).unwrap().0.subject, "Zo\u{eb}");
+    assert_eq!(
+        gallery.example(of, &id).unwrap().unwrap().0.subject,
+        "Zo\u{eb}"
+    );
 }
 
 /// What the file says of the clock, put there as a process of that time would have.

@@ -76,6 +76,8 @@ pub(crate) enum Code {
     TimedOut,
     /// The server that this one forwards to cannot be reached.
     Upstream,
+    /// The database that holds the people does not answer, or takes no changes.
+    DatabaseAway,
     /// No room is left on a disk; nothing was changed.
     DiskFull,
     /// A disk cannot be written; nothing was changed.
@@ -120,6 +122,7 @@ impl Code {
             Code::Busy => (S::SERVICE_UNAVAILABLE, "busy"),
             Code::TimedOut => (S::SERVICE_UNAVAILABLE, "timed_out"),
             Code::Upstream => (S::BAD_GATEWAY, "upstream"),
+            Code::DatabaseAway => (S::SERVICE_UNAVAILABLE, "database_away"),
             Code::DiskFull => (S::INSUFFICIENT_STORAGE, "disk_full"),
             Code::DiskFails => (S::SERVICE_UNAVAILABLE, "disk_fails"),
             Code::LogBroken => (S::SERVICE_UNAVAILABLE, "log_broken"),
@@ -216,8 +219,9 @@ impl Problem {
 
     /// Seconds to wait before the same request has a chance; `None` where waiting changes nothing.
     pub(crate) fn retry_after_s(&self) -> Option<u64> {
-        let for_load = matches!(self.code, Code::RateLimited | Code::Busy | Code::TimedOut);
-        for_load.then_some(RETRY_AFTER_S)
+        use Code::{Busy, DatabaseAway, RateLimited, TimedOut};
+        let may_pass = matches!(self.code, RateLimited | Busy | TimedOut | DatabaseAway);
+        may_pass.then_some(RETRY_AFTER_S)
     }
 }
 
@@ -231,6 +235,12 @@ impl From<fusiform_gallery::Error> for Problem {
             Error::UnknownPerson(_) => Problem::new(Code::UnknownSubject, error.to_string()),
             Error::DiskFull => Problem::unable(Code::DiskFull, &error, error.to_string()),
             Error::Chain { .. } => Problem::unable(Code::LogBroken, &error, error.to_string()),
+            Error::Unreachable { .. } | Error::ReadOnly(_) | Error::WentBack(_) => {
+                let detail = "the database that holds the people cannot be used just now; the \
+                              server's log says why";
+                Problem::unable(Code::DatabaseAway, &error, detail)
+            }
+            Error::Busy(_) => Problem::new(Code::Busy, error.to_string()),
             Error::DiskFails(why) => {
                 let what = "the disk that holds the vault cannot be written";
                 let cause = format!("{what}: {why}");

@@ -13,7 +13,7 @@ use axum::Router;
 use axum::middleware::from_fn_with_state;
 use fusiform::engine::Engine;
 use fusiform::scan::Exclude;
-use fusiform_gallery::{Gallery, Lock, Secret, Uuid};
+use fusiform_gallery::{Gallery, Lock, SearchIn, Secret, Uuid};
 use futures_util::future::OptionFuture;
 use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
@@ -158,19 +158,24 @@ impl Server {
             None
         };
         let (lock, recognition) = match (&settings.vault, &parts.secret) {
-            (Some(file), Some(secret)) => {
-                let lock = Lock::take(file)?;
-                let gallery = Gallery::open(file, secret, &engine.embedder_id()?.to_string())?;
+            (Some(place), Some(secret)) => {
+                let lock = place.lock()?;
+                let model = engine.embedder_id()?.to_string();
+                let gallery = Gallery::open_at(place, secret, Some(&model), settings.search_in)?;
                 if let Some(fault) = gallery.health().fault() {
-                    let file = file.display();
-                    tracing::error!("{file}: {fault}; nothing is recorded until that is decided");
+                    tracing::error!("{place}: {fault}; nothing is recorded until that is decided");
                 }
+                let gallery = Arc::new(gallery);
+                gallery.follow(|failure| match failure {
+                    Some(why) => tracing::error!("nobody is recognised: {why}"),
+                    None => tracing::warn!("the database answers again"),
+                });
                 gallery.set_audit_window(Duration::from_millis(settings.audit_window_ms));
                 let grace = u64::from(settings.clock_grace_h) * 3600;
                 gallery.set_clock_grace(Duration::from_secs(grace));
                 let recognition =
                     Recognition::new(analyser.clone(), gallery, settings.enrol_largest);
-                (Some(lock), Some(Arc::new(recognition)))
+                (lock, Some(Arc::new(recognition)))
             }
             _ => (None, None),
         };
@@ -264,6 +269,16 @@ impl Server {
             None => "http",
         };
         format!("{scheme}://{}", self.address)
+    }
+
+    /// Where people are searched, and how often the nearest is found, if there is a vault.
+    pub fn searches(&self) -> Option<(SearchIn, f64)> {
+        let gallery = self.routes.recognition.as_ref()?.gallery();
+        let index = gallery.index().ok().flatten();
+        Some(match gallery.search_in() {
+            SearchIn::Memory => (SearchIn::Memory, 1.0),
+            SearchIn::Database => (SearchIn::Database, index.map_or(0.0, |index| index.recall)),
+        })
     }
 
     /// Whether programs can use it: there is a vault, and so an API key.

@@ -8,7 +8,9 @@ use axum::body::Bytes;
 use fusiform::engine::Engine;
 use fusiform::geometry::BoundingBox;
 use fusiform::{Face, NotOneFace, one_clear_face};
-use fusiform_gallery::{Action, Gallery, Kind, Match, Service, Uuid, is_guessable};
+use fusiform_gallery::{
+    Action, Found, Gallery, Kind, Match, SearchIn, Service, Uuid, is_guessable,
+};
 
 use crate::admission::{Admission, Holder, blocking};
 use crate::analysis::{Analysed, Analyser};
@@ -37,10 +39,14 @@ pub(crate) struct Recognition {
 }
 
 impl Recognition {
-    pub(crate) fn new(analyser: Analyser, gallery: Gallery, enrol_largest: bool) -> Recognition {
+    pub(crate) fn new(
+        analyser: Analyser,
+        gallery: Arc<Gallery>,
+        enrol_largest: bool,
+    ) -> Recognition {
         Recognition {
             analyser,
-            gallery: Arc::new(gallery),
+            gallery,
             enrol_largest,
             wrong_keys: Attempts::new(FREE_WRONG_KEYS, WRONG_KEYS_WAIT),
         }
@@ -111,12 +117,40 @@ impl Recognition {
         probes: Vec<Vec<f32>>,
         top: usize,
     ) -> Result<Vec<Vec<Match>>, Problem> {
-        let gallery = Arc::clone(&self.gallery);
-        let work = move || {
+        Ok(self.search(holder, service, probes, top).await?.matches)
+    }
+
+    /// As [`Recognition::nearest_as`], and how well was searched.
+    pub(crate) async fn search(
+        &self,
+        holder: impl Into<Holder>,
+        service: Service,
+        probes: Vec<Vec<f32>>,
+        top: usize,
+    ) -> Result<Found, Problem> {
+        self.follow().await?;
+        let search = move |gallery: &Gallery| {
             let probes: Vec<&[f32]> = probes.iter().map(Vec::as_slice).collect();
-            Ok(gallery.nearest(service, &probes, top))
+            gallery.search(service, &probes, top)
         };
-        self.admission().compute(holder, 0, work).await
+        let gallery = Arc::clone(&self.gallery);
+        match gallery.search_in() {
+            SearchIn::Memory => {
+                let work = move || Ok(search(&gallery)?);
+                self.admission().compute(holder, 0, work).await
+            }
+            // It waits for the database, and computes next to nothing here.
+            SearchIn::Database => self.stored(search).await,
+        }
+    }
+
+    /// Takes in what other servers of a shared gallery have changed: an answer that is begun after
+    /// this knows of everything that was acknowledged before.
+    pub(crate) async fn follow(&self) -> Result<(), Problem> {
+        match self.gallery.is_shared() {
+            true => self.stored(Gallery::catch_up).await.map(drop),
+            false => Ok(()),
+        }
     }
 
     /// Does what waits for the disk.
@@ -159,7 +193,12 @@ impl Recognition {
         key: &Uuid,
     ) -> Result<Option<Service>, Problem> {
         if let Some(service) = self.opened_by(kinds, key) {
-            return Ok(Some(service));
+            if !self.gallery.is_shared() {
+                return Ok(Some(service));
+            }
+            // Another server may have taken it back.
+            self.follow().await?;
+            return Ok(self.opened_by(kinds, key));
         }
         let guessable = is_guessable(key);
         // A right key in the wrong place is no guess.

@@ -4,6 +4,7 @@
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 
+use fusiform_gallery::{Place, SearchIn};
 use ipnet::IpNet;
 
 #[cfg(feature = "cameras")]
@@ -14,8 +15,11 @@ use crate::cameras::Hours;
 pub struct Settings {
     /// Address and port to listen on.
     pub listen: SocketAddr,
-    /// The encrypted file that holds enrolled people; `None` if no folder for it is known.
-    pub vault: Option<PathBuf>,
+    /// The encrypted file or shared database that holds enrolled people; `None` if no folder for
+    /// it is known.
+    pub vault: Option<Place>,
+    /// Where templates are searched; `None` chooses by how many there are.
+    pub search_in: Option<SearchIn>,
     /// File that holds the vault's key, 64 hexadecimal digits.
     pub key_file: Option<PathBuf>,
     /// Requests of one key that may compute, or wait for a core, at once, and a quarter of all
@@ -271,6 +275,7 @@ impl Default for Settings {
             // 8000 is the port that CompreFace's clients have in their settings.
             listen: (Ipv4Addr::LOCALHOST, 8000).into(),
             vault: None,
+            search_in: None,
             key_file: None,
             queue: 64,
             timeout_ms: 60_000,

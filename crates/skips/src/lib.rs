@@ -8,11 +8,15 @@
 #![forbid(unsafe_code)]
 #![warn(missing_docs)]
 
+mod postgres;
+
 use std::collections::BTreeMap;
 use std::fs::{self, OpenOptions};
 use std::io::{self, Write};
 use std::panic::Location;
 use std::path::{Path, PathBuf};
+
+pub use postgres::Postgres;
 
 /// How to get the photos and networks that are not in the repository.
 const GET_SHARED: &str = "put the folder `shared` beside the repository as docs/test-data.md says";

@@ -3,7 +3,7 @@
 
 use std::time::SystemTime;
 
-use anyhow::Result;
+use anyhow::{Context as _, Result};
 use fusiform_gallery::{Entry, Gallery, Lock, SqliteStore};
 use serde_json::{Value, json};
 
@@ -145,7 +145,10 @@ fn say_health(context: &Context, vault: &Gallery) {
 }
 
 fn accept(context: &Context, yes: bool) -> Result<Exit> {
-    let path = vault::present(context)?;
+    let place = vault::present(context)?;
+    let path = place.file().with_context(|| {
+        format!("{place}: only a file is gone on with; `fusiform vault move` makes one of it")
+    })?;
     anyhow::ensure!(
         yes,
         "{}: what cannot be proved would be removed; copy the file first, then give --yes",

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail, ensure};
 use fusiform::Engine;
-use fusiform_gallery::{Gallery, Kind, Lock, Service, Terms, Uuid, is_name};
+use fusiform_gallery::{Gallery, Kind, Service, Terms, Uuid, is_name};
 use fusiform_server::{is_web_address, without_login};
 use rayon::prelude::*;
 use serde::Deserialize;
@@ -137,7 +137,7 @@ pub(crate) fn import(context: &Context, from: &CompreFaceArgs) -> Result<Exit> {
     let subjects: Subjects = server.json("subjects")?;
     let faces = server.faces()?;
     let vault = vault::open(context, Some(&engine.embedder_id()?.to_string()))?;
-    let _lock = Lock::take(vault::path(context)?)?;
+    let _lock = vault::place(context)?.lock()?;
     let service = match vault.service(Kind::Recognition, &key) {
         Some(service) => service,
         None => vault.add_service(Kind::Recognition, &key, Terms::from(&from.terms))?,
@@ -209,7 +209,7 @@ fn take(
     id: Uuid,
     subject: &str,
 ) -> Result<bool> {
-    if vault.example(service, &id).is_some() {
+    if vault.named_example(service, &id).is_some() {
         return Ok(false);
     }
     ensure!(is_name(subject), no_name(subject));

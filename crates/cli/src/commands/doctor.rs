@@ -43,7 +43,7 @@ impl Finding {
 }
 
 pub(crate) fn run(context: &Context) -> Result<Exit> {
-    let vault = context.config.serve.vault.as_deref();
+    let vault = context.config.serve.vault.as_ref();
     let answer = Answer {
         version: env!("CARGO_PKG_VERSION"),
         architecture: std::env::consts::ARCH,
@@ -53,8 +53,8 @@ pub(crate) fn run(context: &Context) -> Result<Exit> {
         pack: Finding::of(pack(context)),
         catalogue_file: shown(&context.config.catalogue),
         catalogue: Finding::of(catalogue(context)),
-        vault_file: vault.map(shown),
-        vault_there: vault.is_some_and(std::path::Path::exists),
+        vault_file: vault.map(ToString::to_string),
+        vault_there: vault.is_some_and(|place| place.exists().unwrap_or(false)),
     };
     let printer = context.printer;
     printer.row(format_args!(

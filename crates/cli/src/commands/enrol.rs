@@ -13,7 +13,7 @@ use std::time::SystemTime;
 
 use anyhow::{Context as _, Result, ensure};
 use fusiform::Engine;
-use fusiform_gallery::{Consent, Lock};
+use fusiform_gallery::Consent;
 
 use super::{collection, vault};
 use crate::args::EnrolArgs;
@@ -89,8 +89,8 @@ fn consent(args: &EnrolArgs) -> Result<Consent> {
 }
 
 fn open(context: &Context, args: &EnrolArgs, engine: &Engine) -> Result<OpenVault> {
-    let path = vault::present(context)?;
-    let lock = Lock::take(path).context("nobody was enrolled")?;
+    let lock = vault::present(context)?.lock();
+    let lock = lock.context("nobody was enrolled")?;
     let gallery = vault::open(context, Some(&engine.embedder_id()?.to_string()))?;
     let key_file = args.key_file.as_deref();
     let service = collection::named(context, &gallery, key_file, args.collection)?;

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use anyhow::{Context as _, Result};
 use fusiform::scan::Exclude;
-use fusiform_gallery::{Kind, Terms, Uuid};
+use fusiform_gallery::{Kind, SearchIn, Terms, Uuid};
 #[cfg(feature = "cameras")]
 use fusiform_server::{CameraKeys, CamerasSettings};
 use fusiform_server::{MqttKeys, MqttSettings, Parts, Server, Settings};
@@ -54,6 +54,11 @@ pub(crate) fn run(context: &Context, args: &ServeArgs) -> Result<Exit> {
     }
     print_secrets(context, &shown)?;
     printer.note(format_args!("serving on {url} (Ctrl-C stops)"));
+    if let Some((SearchIn::Database, recall)) = server.searches() {
+        printer.note(format_args!(
+            "people are searched in the database, which finds the nearest at a rate of {recall:.4}"
+        ));
+    }
     printer.note(if server.serves_programs() {
         "programs may use their API keys under /api/v1 and /api/fusiform/v1"
     } else {
@@ -84,7 +89,10 @@ fn bind(
             false => drop(context.catalogue()?),
         }
     }
-    let vault_exists = settings.vault.as_deref().is_some_and(Path::exists);
+    let vault_exists = match &settings.vault {
+        Some(place) => place.exists()?,
+        None => false,
+    };
     let parts = Parts {
         engine,
         secret: match vault_exists {
@@ -176,7 +184,10 @@ fn first_keys(context: &Context, settings: &Settings) -> Result<Shown> {
     #[cfg(feature = "cameras")]
     let names_people = names_people || settings.cameras.is_some();
     let is_local = settings.pages && settings.listen.ip().is_loopback() && !names_people;
-    let there = settings.vault.as_deref().is_none_or(Path::exists);
+    let there = match &settings.vault {
+        Some(place) => place.exists()?,
+        None => true,
+    };
     if is_local || there {
         return Ok(Vec::new());
     }

@@ -9,7 +9,7 @@ mod settings_file;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, ensure};
-use fusiform_gallery::{Error as GalleryError, KeyLabel, Kind, Lock, Terms, Uuid};
+use fusiform_gallery::{Error as GalleryError, KeyLabel, Kind, Lock, Place, Terms, Uuid};
 use serde::Serialize;
 use toml::Table;
 
@@ -145,7 +145,8 @@ fn write(context: &Context, args: &SetupArgs, file: &Path, mut answers: Answers)
         None => None,
     };
     let is_locked = |vault: &Path| matches!(Lock::take(vault), Err(GalleryError::Locked(_)));
-    let vault = settings.vault.as_deref().filter(|vault| vault.exists());
+    let vault = settings.vault.as_ref().and_then(Place::file);
+    let vault = vault.filter(|vault| vault.exists());
     let server_runs = vault.is_some_and(is_locked);
     let checks = match args.no_test {
         true => Vec::new(),

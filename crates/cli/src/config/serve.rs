@@ -5,6 +5,7 @@ use std::env;
 use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 
+use fusiform_gallery::{Place, SearchIn};
 use fusiform_server::{IpNet, Settings};
 use serde::Deserialize;
 
@@ -19,8 +20,39 @@ use super::other_programs::{
 /// What the text of a setting must be, for messages.
 const ADDRESS: &str = "an address and port";
 pub(super) const NUMBER: &str = "a whole number";
+const MEMORY_OR_DATABASE: &str = "memory or database";
 const YES_OR_NO: &str = "true or false";
 const NETWORK: &str = "addresses or networks such as 172.18.0.0/16";
+
+/// Where templates are searched.
+#[derive(Debug, Clone, Copy, PartialEq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+#[allow(missing_docs)]
+pub(crate) enum Where {
+    Memory,
+    Database,
+}
+
+impl From<Where> for SearchIn {
+    fn from(given: Where) -> SearchIn {
+        match given {
+            Where::Memory => SearchIn::Memory,
+            Where::Database => SearchIn::Database,
+        }
+    }
+}
+
+impl std::str::FromStr for Where {
+    type Err = ();
+
+    fn from_str(text: &str) -> Result<Where, ()> {
+        match text {
+            "memory" => Ok(Where::Memory),
+            "database" => Ok(Where::Database),
+            _ => Err(()),
+        }
+    }
+}
 
 /// One layer of the server's settings; each is described with its field of [`Settings`].
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]
@@ -29,6 +61,7 @@ const NETWORK: &str = "addresses or networks such as 172.18.0.0/16";
 pub(crate) struct ServeLayer {
     pub listen: Option<SocketAddr>,
     pub vault: Option<PathBuf>,
+    pub search_in: Option<Where>,
     pub key_file: Option<PathBuf>,
     pub queue: Option<usize>,
     pub timeout_ms: Option<u64>,
@@ -68,6 +101,7 @@ impl ServeLayer {
         ServeLayer {
             listen: self.listen.or(below.listen),
             vault: self.vault.or(below.vault),
+            search_in: self.search_in.or(below.search_in),
             key_file: self.key_file.or(below.key_file),
             queue: self.queue.or(below.queue),
             timeout_ms: self.timeout_ms.or(below.timeout_ms),
@@ -109,8 +143,14 @@ impl ServeLayer {
     }
 
     pub(super) fn resolve(self, home: Option<&Path>) -> Result<Settings, ConfigError> {
-        let vault = self.vault.or_else(|| home.map(|h| h.join("vault.db")));
-        let beside = |vault: &PathBuf| vault.with_extension("key");
+        let usual_vault = home.map(|h| h.join("vault.db"));
+        let vault = self.vault.or_else(|| usual_vault.clone()).map(Place::from);
+        // The key of a database stands where that of a file would.
+        let file = vault
+            .as_ref()
+            .and_then(Place::file)
+            .or(usual_vault.as_deref());
+        let beside = file.map(|file| file.with_extension("key"));
         let usual = Settings::default();
         let connections = self.connections.unwrap_or(usual.connections);
         let connections = connections.clamp(1, 65_536);
@@ -118,8 +158,9 @@ impl ServeLayer {
         let proxies = self.trusted_proxies.unwrap_or_default();
         Ok(Settings {
             listen: self.listen.unwrap_or(usual.listen),
-            key_file: self.key_file.or_else(|| vault.as_ref().map(beside)),
+            key_file: self.key_file.or(beside),
             vault,
+            search_in: self.search_in.map(SearchIn::from),
             queue: self.queue.unwrap_or(usual.queue).clamp(1, 4096),
             timeout_ms: self.timeout_ms.unwrap_or(usual.timeout_ms).max(100),
             rate_per_s: self.rate_per_s.unwrap_or(usual.rate_per_s),
@@ -196,6 +237,7 @@ pub(super) fn environment(
     Ok(ServeLayer {
         listen: parsed(text, "FUSIFORM_LISTEN", ADDRESS)?,
         vault: env::var_os("FUSIFORM_VAULT").map(PathBuf::from),
+        search_in: parsed(text, "FUSIFORM_SEARCH_IN", MEMORY_OR_DATABASE)?,
         key_file: env::var_os("FUSIFORM_VAULT_KEY_FILE").map(PathBuf::from),
         queue: parsed(text, "FUSIFORM_QUEUE", NUMBER)?,
         timeout_ms: parsed(text, "FUSIFORM_TIMEOUT_MS", NUMBER)?,

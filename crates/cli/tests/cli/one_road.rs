@@ -45,7 +45,7 @@ fn in_vault(home: &Home, key: &str, example: &Uuid, model: &str) -> Vec<f32> {
     let vault = Gallery::open(&home.path("vault.db"), &secret, model).unwrap();
     let key = Uuid::parse_str(key).unwrap();
     let service = vault.service(Kind::Recognition, &key).unwrap();
-    vault.example(service, example).unwrap().1
+    vault.example(service, example).unwrap().unwrap().1
 }
 
 #[test]

@@ -23,5 +23,7 @@ mod proxied;
 mod reembedding;
 mod server_fixture;
 mod setting_up;
+#[cfg(feature = "postgres")]
+mod shared_vault;
 mod starting;
 mod v1;

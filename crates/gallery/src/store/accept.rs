@@ -7,11 +7,14 @@ use std::path::Path;
 use rusqlite::{Connection, OptionalExtension, TransactionBehavior};
 
 use super::audit_log::{self, Base};
-use super::file::{Wrapping, connect, is_gallery, migrate, unwrap_key};
+use super::file::{connect, is_gallery, migrate};
 use super::keys::Keys;
-use super::rows::{EXAMPLE, ExampleRow, SERVICE, SUBJECT, ServiceRow, SubjectRow};
+use super::rows::{ExampleRow, ServiceRow, SubjectRow, Table};
 use super::sqlite::SqliteStore;
-use super::state::{KEY_RING, State, Table, read_head};
+use super::sqlite_tables::{EXAMPLE, SERVICE, SUBJECT, example, service, subject};
+use super::state::{KEY_RING, State};
+use super::tables::Tables;
+use super::wrapping::{Wrapping, unwrap_key};
 use super::{Ledger, Noted, schema, upgrade};
 use crate::audit::Action;
 use crate::error::Error;
@@ -54,9 +57,9 @@ impl SqliteStore {
         let wrap = |db: &Connection| Wrapping::again(secret)?.write(db, &key);
         upgrade::run(&mut db, &keys, wrap)?;
         let db = db.transaction_with_behavior(TransactionBehavior::Immediate)?;
-        let lost = State::read(&db, &keys.sealer).is_err();
-        let mut state = State::read(&db, &keys.sealer).unwrap_or_default();
-        let replayed = audit_log::verify(&keys.chain, &db, &keys.sealer, &state, &mut |_, _| ());
+        let lost = State::read(&*db, &keys.sealer).is_err();
+        let mut state = State::read(&*db, &keys.sealer).unwrap_or_default();
+        let replayed = audit_log::verify(&*db, &keys, &state, &mut |_, _| ());
         let log = match replayed {
             Ok((_, ledger)) if !lost => Some(ledger),
             Err(Error::Chain { seq }) => {
@@ -85,10 +88,10 @@ impl SqliteStore {
             hash: state.hash,
             ledger: stored,
         };
-        base.write(&db, &keys.sealer)?;
+        base.write(&*db, &keys.sealer)?;
         let entry = Noted::now(Action::Accept, accepted.broken_at.unwrap_or(0));
-        audit_log::append(&keys.chain, &db, &keys.sealer, &mut state, &entry)?;
-        state.write(&db, &keys.sealer)?;
+        audit_log::append(&*db, &keys, &mut state, &entry)?;
+        state.write(&*db, &keys.sealer)?;
         db.commit()?;
         Ok(accepted)
     }
@@ -104,7 +107,9 @@ fn accept_key_ring(
     if keys.read_key_ring(db, state).is_ok() {
         return Ok(());
     }
-    let sealed = read_head(db, KEY_RING)?.filter(|s| keys.sealer.open(KEY_RING, s).is_ok());
+    let sealed = db
+        .read_head(KEY_RING)?
+        .filter(|s| keys.sealer.open(KEY_RING, s).is_ok());
     match sealed {
         Some(older) => {
             state.keys = keys.rows.key_ring(&older);
@@ -130,7 +135,7 @@ fn keep_proved(
     let mut stored = Ledger::default();
     state.sums = Default::default();
     let mut query = db.prepare(&format!("SELECT {SERVICE} FROM service"))?;
-    let rows: Result<Vec<ServiceRow>, _> = query.query_map([], ServiceRow::read)?.collect();
+    let rows: Result<Vec<ServiceRow>, _> = query.query_map([], service)?.collect();
     for row in rows? {
         if keys.open_service(&row).is_ok() && log.is_none_or(|log| log.has_service(row.id)) {
             state.sum(Table::Service).add(&keys.rows.service(&row));
@@ -141,7 +146,7 @@ fn keep_proved(
         }
     }
     let mut query = db.prepare(&format!("SELECT {SUBJECT} FROM subject"))?;
-    let rows: Result<Vec<SubjectRow>, _> = query.query_map([], SubjectRow::read)?.collect();
+    let rows: Result<Vec<SubjectRow>, _> = query.query_map([], subject)?.collect();
     for row in rows? {
         let known = log.is_none_or(|log| log.has_person(row.id));
         match keys.open_subject(&row) {
@@ -160,7 +165,7 @@ fn keep_proved(
     let ids: Result<Vec<(Vec<u8>, i64)>, _> = ids.query_map([], read)?.collect();
     let one = format!("SELECT {EXAMPLE}, image FROM example WHERE rowid = ?1");
     for (id, rowid) in ids? {
-        let read = |r: &rusqlite::Row<'_>| Ok((ExampleRow::read(r)?, r.get(4)?));
+        let read = |r: &rusqlite::Row<'_>| Ok((example(r)?, r.get(4)?));
         let found: Result<(ExampleRow, Vec<u8>), _> = db.query_row(&one, [rowid], read);
         let proved = found.ok().filter(|(row, image)| {
             let record = keys.open_example(row);

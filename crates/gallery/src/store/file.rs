@@ -1,17 +1,13 @@
-//! The file itself. In: a path and a secret. Out: a connection, whose file it is, its data key; a
-//! file of an earlier version with the tables of the present one.
+//! The file itself. In: a path and a secret. Out: a connection, whose file it is; a file of
+//! an earlier version with the tables of the present one.
 
 use std::path::Path;
 use std::time::Duration;
 
 use rusqlite::Connection;
-use zeroize::Zeroizing;
 
-use super::keys::altered;
 use super::schema::{APPLICATION_ID, MIGRATIONS, NEWEST};
-use super::state::{STATE, read_head, write_head};
 use crate::error::Error;
-use crate::seal::{MasterKey, Sealer, Secret, random};
 
 /// How long a writer waits for one of another process.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -69,63 +65,4 @@ pub(super) fn migrate(db: &mut Connection, path: &Path) -> Result<(), Error> {
         db.pragma_update(None, "application_id", APPLICATION_ID)?;
     }
     Ok(())
-}
-
-/// The salt, and the data key sealed with the secret.
-pub(super) fn wrapped_key(db: &Connection) -> Result<[Vec<u8>; 2], Error> {
-    let read = |name: &str| {
-        let found = read_head(db, name)?;
-        found.ok_or_else(|| altered("the key in the vault's head"))
-    };
-    Ok([read("salt")?, read("data key")?])
-}
-
-pub(super) fn unwrap_key(
-    db: &Connection,
-    path: &Path,
-    secret: &Secret,
-) -> Result<Zeroizing<[u8; 32]>, Error> {
-    let [salt, sealed] = wrapped_key(db)?;
-    let master = secret.key(&salt)?;
-    let sealer = Sealer::of(&master);
-    let opened = match sealer.open(&wrapping_field(&salt), &sealed) {
-        // The first version did not bind the salt.
-        Err(_) if read_head(db, STATE)?.is_none() => sealer.open("data key", &sealed),
-        opened => opened,
-    };
-    let opened = opened.map_err(|_| Error::WrongKey(path.into()))?;
-    let key = opened.as_slice().try_into().map_err(|_| Error::Damaged)?;
-    Ok(Zeroizing::new(key))
-}
-
-/// What the sealed data key is bound to.
-fn wrapping_field(salt: &[u8]) -> String {
-    format!("data key with {}", hex::encode(salt))
-}
-
-/// A secret, stretched with a new salt, that seals the data key.
-pub(super) struct Wrapping {
-    salt: [u8; 16],
-    master: MasterKey,
-}
-
-impl Wrapping {
-    pub(super) fn new(secret: &Secret) -> Result<Wrapping, Error> {
-        secret.check_strength()?;
-        Wrapping::again(secret)
-    }
-
-    /// Of a secret that a file has already, however weak it is.
-    pub(super) fn again(secret: &Secret) -> Result<Wrapping, Error> {
-        let salt = random::<16>()?;
-        let master = secret.key(&salt)?;
-        Ok(Wrapping { salt, master })
-    }
-
-    pub(super) fn write(&self, db: &Connection, key: &[u8; 32]) -> Result<(), Error> {
-        let field = wrapping_field(&self.salt);
-        let sealed = Sealer::of(&self.master).seal(&field, key)?;
-        write_head(db, "salt", &self.salt)?;
-        write_head(db, "data key", &sealed)
-    }
 }

@@ -1,14 +1,14 @@
-//! The keys of one file, derived from its data key. In: rows. Out: what they say, or which of them
+//! The keys of one store, derived from its data key. In: rows. Out: what they say, or which of them
 //! is not as it was written.
 
-use rusqlite::Connection;
 use uuid::Uuid;
 use zeroize::Zeroizing;
 
 use super::StoredService;
 use super::records::{ExampleRecord, ImageSeal, parse_consent};
 use super::rows::{ExampleRow, RowHasher, ServiceRow, SubjectRow};
-use super::state::{KEY_RING, State, Table, read_head};
+use super::state::{KEY_RING, State};
+use super::tables::Tables;
 use crate::audit::Chain;
 use crate::consent::Consent;
 use crate::error::Error;
@@ -16,7 +16,7 @@ use crate::key_ring::KeyRing;
 use crate::seal::Sealer;
 use crate::service::{Kind, Service, Terms};
 
-/// What opens and proves the rows of one file.
+/// What opens and proves the rows of one store.
 pub(super) struct Keys {
     pub(super) sealer: Sealer,
     pub(super) chain: Chain,
@@ -28,15 +28,9 @@ pub(super) fn altered(what: impl std::fmt::Display) -> Error {
     Error::Tampered(format!("{what} is not as it was written"))
 }
 
-/// A row whose values are of another kind than they were written as.
-pub(super) fn unreadable(table: Table, error: rusqlite::Error) -> Error {
-    use rusqlite::Error::{FromSqlConversionFailure, IntegralValueOutOfRange, InvalidColumnType};
-    match error {
-        FromSqlConversionFailure(..) | IntegralValueOutOfRange(..) | InvalidColumnType(..) => {
-            altered(format_args!("among {} a row", table.rows()))
-        }
-        other => other.into(),
-    }
+/// Key of the hashes of API keys.
+pub(super) fn pepper(data_key: &[u8; 32]) -> [u8; 32] {
+    blake3::derive_key("fusiform vault 2026 api keys", data_key)
 }
 
 impl Keys {
@@ -94,9 +88,13 @@ impl Keys {
     }
 
     /// The API keys that belong to a state.
-    pub(super) fn read_key_ring(&self, db: &Connection, state: &State) -> Result<KeyRing, Error> {
+    pub(super) fn read_key_ring(
+        &self,
+        tables: &dyn Tables,
+        state: &State,
+    ) -> Result<KeyRing, Error> {
         let wrong = || altered("what is kept of the API keys");
-        let Some(sealed) = read_head(db, KEY_RING)? else {
+        let Some(sealed) = tables.read_head(KEY_RING)? else {
             let none_kept = state.keys == [0; 32];
             return none_kept.then(KeyRing::default).ok_or_else(wrong);
         };

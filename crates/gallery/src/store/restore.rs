@@ -6,12 +6,13 @@ use std::io::{Error as IoError, Read};
 use std::path::Path;
 
 use super::Store;
-use super::file::{connect, is_gallery, unwrap_key};
+use super::file::{connect, is_gallery};
 use super::partial_file::PartialFile;
 use super::sqlite::SqliteStore;
+use super::wrapping::unwrap_key;
 use crate::audit::Action;
-use crate::erasure_check::prove;
 use crate::error::Error;
+use crate::proof::prove;
 use crate::seal::Secret;
 
 /// The first bytes of every SQLite file.

@@ -3,10 +3,28 @@
 //! that stands in the clear beside it (owner, collection, kind, model, end), so that none of that
 //! can be changed or exchanged without the key.
 
-use rusqlite::Row;
-
-use super::state::Table;
 use crate::service::Kind;
+
+/// The tables whose rows are summed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Table {
+    Service,
+    Subject,
+    Example,
+}
+
+pub(super) const TABLES: [Table; 3] = [Table::Service, Table::Subject, Table::Example];
+
+impl Table {
+    /// What its rows are, for messages.
+    pub(super) fn rows(self) -> &'static str {
+        match self {
+            Table::Service => "the collections and keys",
+            Table::Subject => "the people",
+            Table::Example => "the faces",
+        }
+    }
+}
 
 /// A row of `service`.
 pub(super) struct ServiceRow {
@@ -33,13 +51,6 @@ pub(super) struct ExampleRow {
     pub(super) model: String,
     pub(super) record: Vec<u8>,
 }
-
-/// Columns of [`ServiceRow`], in the order in which [`ServiceRow::read`] takes them.
-pub(super) const SERVICE: &str = "id, kind, key_hash, terms, keep_days";
-/// As [`SERVICE`], of [`SubjectRow`].
-pub(super) const SUBJECT: &str = "id, service, name, consent, expires_at_ms";
-/// As [`SERVICE`], of [`ExampleRow`].
-pub(super) const EXAMPLE: &str = "id, subject, model, vector";
 
 /// Hashes rows under a key of the file.
 pub(super) struct RowHasher {
@@ -103,16 +114,6 @@ fn optional(number: Option<i64>) -> Vec<u8> {
 }
 
 impl ServiceRow {
-    pub(super) fn read(row: &Row<'_>) -> rusqlite::Result<ServiceRow> {
-        Ok(ServiceRow {
-            id: row.get(0)?,
-            kind: row.get(1)?,
-            key_hash: row.get(2)?,
-            terms: row.get(3)?,
-            keep_days: row.get(4)?,
-        })
-    }
-
     /// The name of the sealed terms.
     pub(super) fn field(&self) -> String {
         let key_hash = hex::encode(&self.key_hash);
@@ -123,16 +124,6 @@ impl ServiceRow {
 }
 
 impl SubjectRow {
-    pub(super) fn read(row: &Row<'_>) -> rusqlite::Result<SubjectRow> {
-        Ok(SubjectRow {
-            id: row.get(0)?,
-            service: row.get(1)?,
-            name: row.get(2)?,
-            consent: row.get(3)?,
-            expires_at_ms: row.get(4)?,
-        })
-    }
-
     /// The name of the sealed name, or of the sealed consent.
     pub(super) fn field(&self, of: &str) -> String {
         let (id, service, end) = (self.id, self.service, self.expires_at_ms);
@@ -141,15 +132,6 @@ impl SubjectRow {
 }
 
 impl ExampleRow {
-    pub(super) fn read(row: &Row<'_>) -> rusqlite::Result<ExampleRow> {
-        Ok(ExampleRow {
-            id: row.get(0)?,
-            subject: row.get(1)?,
-            model: row.get(2)?,
-            record: row.get(3)?,
-        })
-    }
-
     pub(super) fn uuid(&self) -> uuid::Uuid {
         uuid::Uuid::from_bytes(self.id)
     }

@@ -11,32 +11,27 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use rayon::prelude::*;
 use rusqlite::config::DbConfig;
-use rusqlite::{Connection, OptionalExtension, TransactionBehavior};
+use rusqlite::{Connection, TransactionBehavior};
 use uuid::Uuid;
 use zeroize::Zeroizing;
 
-use super::file::{Wrapping, connect, is_gallery, migrate, unwrap_key, wrapped_key};
-use super::keys::{Keys, altered, unreadable};
+use super::file::{connect, is_gallery, migrate};
+use super::keys::{Keys, altered, pepper};
 use super::partial_file::PartialFile;
-use super::records::ExampleRecord;
 use super::reserve::Reserve;
 use super::room::has_room;
-use super::rows::{EXAMPLE, ExampleRow, SERVICE, SUBJECT, ServiceRow, SubjectRow};
-use super::sqlite_transaction::SqliteTransaction;
-use super::state::{RowSum, State, TABLES, Table};
-use super::{Inventory, Ledger, Loaded, Noted, Row, Store, StoredExample, StoredService};
+use super::sealed_transaction::SealedTransaction;
+use super::state::State;
+use super::tables::Tables;
+use super::wrapping::{Wrapping, unwrap_key, wrapped_key};
+use super::{Inventory, Ledger, Loaded, Noted, Row, Store, StoredService};
 use super::{Transaction, audit_log, schema, upgrade};
 use crate::audit::{Action, Entry, Verified};
 use crate::error::Error;
 use crate::key_ring::KeyRing;
-use crate::person::Person;
 use crate::private_file::open_or_create;
 use crate::seal::{Sealer, Secret, random};
-
-/// Examples that are decrypted together when a file is opened.
-const LOAD_BATCH: usize = 4096;
 
 /// A sealed SQLite file.
 pub struct SqliteStore {
@@ -94,8 +89,8 @@ impl SqliteStore {
             let wrapping = wrapping.map_or_else(|| Wrapping::new(secret), Ok)?;
             migrate(&mut db, path)?;
             let made = db.transaction_with_behavior(TransactionBehavior::Immediate)?;
-            wrapping.write(&made, &key)?;
-            State::default().write(&made, &Sealer::new(&key))?;
+            wrapping.write(&*made, &key)?;
+            State::default().write(&*made, &Sealer::new(&key))?;
             made.commit()?;
             key
         };
@@ -113,9 +108,36 @@ impl SqliteStore {
             path: path.to_owned(),
             db: Mutex::new(db),
             keys: Keys::of(&data_key),
-            pepper: blake3::derive_key("fusiform vault 2026 api keys", &data_key[..]),
+            pepper: pepper(&data_key),
             data_key,
         })
+    }
+
+    /// Makes a file that holds what is in other tables.
+    #[cfg(feature = "postgres")]
+    pub(super) fn fill(path: &Path, from: &dyn Tables) -> Result<(), Error> {
+        drop(open_or_create(path).map_err(|e| Error::File(path.into(), e))?);
+        let mut db = connect(path)?;
+        if is_gallery(&db, path)? {
+            let why = std::io::Error::other("is a gallery already");
+            return Err(Error::File(path.into(), why));
+        }
+        migrate(&mut db, path)?;
+        let filled = db.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        super::transfer::copy(from, &*filled)?;
+        filled.commit()?;
+        db.close().map_err(|(_, e)| e.into())
+    }
+
+    /// The file as of one instant.
+    #[cfg(feature = "postgres")]
+    pub(super) fn read<T>(
+        &self,
+        work: impl FnOnce(&dyn Tables) -> Result<T, Error>,
+    ) -> Result<T, Error> {
+        let db = connect(&self.path)?;
+        let db = db.unchecked_transaction()?;
+        work(&*db)
     }
 
     /// Closes the file, with nothing left in a write-ahead log.
@@ -136,7 +158,7 @@ impl SqliteStore {
 
     /// Logs what an earlier process could only keep aside, on a full disk.
     fn replay(&self) -> Result<(), Error> {
-        let state = State::read(&self.reader(), &self.keys.sealer)?;
+        let state = State::read(&*self.reader(), &self.keys.sealer)?;
         let kept = match &mut *locked(&self.reserve) {
             Some(reserve) => reserve.read(&self.keys.sealer, &state)?,
             None => Vec::new(),
@@ -162,7 +184,7 @@ impl SqliteStore {
     /// Runs `work` in a transaction over a log whose end is as it was left.
     fn change<T>(
         &self,
-        work: impl FnOnce(&mut SqliteTransaction<'_>) -> Result<T, Error>,
+        work: impl FnOnce(&mut SealedTransaction<'_>) -> Result<T, Error>,
     ) -> Result<T, Error> {
         let mut db = self.db();
         let db = db.transaction_with_behavior(TransactionBehavior::Immediate)?;
@@ -171,70 +193,14 @@ impl SqliteStore {
             schema::check(&db)?;
             self.schema.store(version, Ordering::SeqCst);
         }
-        let state = State::read(&db, &self.keys.sealer)?;
-        audit_log::check_end(&db, &state)?;
-        let mut transaction = SqliteTransaction {
-            db: &db,
-            keys: &self.keys,
-            state,
-        };
+        let mut transaction = SealedTransaction::begin(&*db, &self.keys)?;
+        let before = transaction.state;
         let done = work(&mut transaction)?;
-        if transaction.state != state {
-            transaction.state.write(&db, &self.keys.sealer)?;
+        if transaction.state != before {
+            transaction.state.write(&*db, &self.keys.sealer)?;
         }
         db.commit()?;
         Ok(done)
-    }
-
-    fn read_services(
-        &self,
-        db: &Connection,
-        each: &mut dyn FnMut(&ServiceRow, StoredService) -> Result<(), Error>,
-    ) -> Result<(), Error> {
-        let mut rows = db.prepare(&format!("SELECT {SERVICE} FROM service ORDER BY id"))?;
-        let mut rows = rows.query([])?;
-        while let Some(row) = rows.next()? {
-            let row = ServiceRow::read(row).map_err(|e| unreadable(Table::Service, e))?;
-            each(&row, self.keys.open_service(&row)?)?;
-        }
-        Ok(())
-    }
-
-    /// Opens sealed examples on all threads and hands them on in their order.
-    fn open_examples(
-        &self,
-        batch: &mut Vec<(ExampleRow, Option<i64>)>,
-        each: &mut dyn FnMut(Row) -> Result<(), Error>,
-        sum: &mut RowSum,
-        stored: &mut Ledger,
-    ) -> Result<(), Error> {
-        let opened: Result<Vec<(ExampleRecord, [u8; 32])>, Error> = batch
-            .par_iter()
-            .map(|(row, n_bytes)| {
-                let record = self.keys.open_example(row)?;
-                if *n_bytes != Some(record.image.n_bytes) {
-                    return Err(altered(format_args!("the image of face {}", row.uuid())));
-                }
-                Ok((record, self.keys.rows.example(row)))
-            })
-            .collect();
-        for ((row, _), (mut record, hash)) in batch.drain(..).zip(opened?) {
-            sum.add(&hash);
-            if !stored.add_face(row.subject) {
-                let (id, person) = (row.uuid(), row.subject);
-                let what = format!("face {id} belongs to person {person}, who is missing");
-                return Err(Error::Tampered(what));
-            }
-            each(Row::Example(StoredExample {
-                id: row.uuid(),
-                person: row.subject,
-                model: row.model,
-                vector: std::mem::take(&mut record.vector),
-                consent: record.consent.take(),
-                aside: record.aside,
-            }))?;
-        }
-        Ok(())
     }
 }
 
@@ -244,85 +210,21 @@ impl Store for SqliteStore {
         let db = connect(&self.path)?;
         let db = db.unchecked_transaction()?;
         schema::check(&db)?;
-        if wrapped_key(&db)? != *locked(&self.wrapped) {
+        if wrapped_key(&*db)? != *locked(&self.wrapped) {
             return Err(altered("the key in the vault's head"));
         }
-        let Keys { sealer, chain, .. } = &self.keys;
-        let state = State::read(&db, sealer)?;
-        self.keys.read_key_ring(&db, &state)?;
-        let (mut sums, mut stored) = ([RowSum::default(); 3], Ledger::default());
-        let sum_of = |table: Table| table as usize;
-        self.read_services(&db, &mut |row, service| {
-            sums[sum_of(Table::Service)].add(&self.keys.rows.service(row));
-            stored.add_service(row.id);
-            each(Row::Service(service))
-        })?;
-        let mut rows = db.prepare(&format!("SELECT {SUBJECT} FROM subject ORDER BY id"))?;
-        let mut rows = rows.query([])?;
-        while let Some(row) = rows.next()? {
-            let row = SubjectRow::read(row).map_err(|e| unreadable(Table::Subject, e))?;
-            let (name, consent, revision) = self.keys.open_subject(&row)?;
-            sums[sum_of(Table::Subject)].add(&self.keys.rows.subject(&row));
-            stored.add_person(row.service, row.id, revision);
-            let person = Person {
-                number: row.id,
-                name,
-                consent,
-            };
-            each(Row::Person {
-                service: row.service,
-                person,
-                revision,
-            })?;
-        }
-        let sql = format!("SELECT {EXAMPLE}, length(image) FROM example ORDER BY rowid");
-        let mut rows = db.prepare(&sql)?;
-        let mut rows = rows.query([])?;
-        let (sum, mut batch) = (&mut sums[sum_of(Table::Example)], Vec::new());
-        while let Some(row) = rows.next()? {
-            let unreadable = |e| unreadable(Table::Example, e);
-            let example = ExampleRow::read(row).map_err(unreadable)?;
-            batch.push((example, row.get(4).map_err(unreadable)?));
-            if batch.len() == LOAD_BATCH {
-                self.open_examples(&mut batch, each, sum, &mut stored)?;
-            }
-        }
-        self.open_examples(&mut batch, each, sum, &mut stored)?;
-        let log = match audit_log::verify(chain, &db, sealer, &state, &mut |_, _| ()) {
-            Ok((_, ledger)) => Ok(ledger),
-            Err(Error::Chain { seq }) => Err(seq),
-            Err(other) => return Err(other),
-        };
-        let differing = TABLES
-            .iter()
-            .find(|t| sums[sum_of(**t)] != state.sums[sum_of(**t)]);
-        if let Some(table) = differing {
-            if let Ok(log) = &log {
-                // It can tell whom the difference is about.
-                stored.compare(log)?;
-            }
-            let rows = table.rows();
-            let what = format!("among {rows} one is missing, planted or from an older copy");
-            return Err(Error::Tampered(what));
-        }
-        let clock = state.clock;
-        Ok(Loaded { log, clock })
+        Ok(self.keys.load(&*db, each)?.0)
     }
 
     fn services(&self) -> Result<Vec<StoredService>, Error> {
-        let mut found = Vec::new();
-        self.read_services(&self.reader(), &mut |_, service| {
-            found.push(service);
-            Ok(())
-        })?;
-        Ok(found)
+        self.keys.services(&*self.reader())
     }
 
     fn key_ring(&self) -> Result<KeyRing, Error> {
         let db = self.reader();
         let db = db.unchecked_transaction()?;
-        let state = State::read(&db, &self.keys.sealer)?;
-        self.keys.read_key_ring(&db, &state)
+        let state = State::read(&*db, &self.keys.sealer)?;
+        self.keys.read_key_ring(&*db, &state)
     }
 
     fn version(&self) -> Result<i64, Error> {
@@ -341,32 +243,11 @@ impl Store for SqliteStore {
     }
 
     fn image(&self, id: &Uuid) -> Result<Option<Vec<u8>>, Error> {
-        let sql = format!("SELECT {EXAMPLE}, image FROM example WHERE id = ?1");
-        let read = |r: &rusqlite::Row<'_>| Ok((ExampleRow::read(r)?, r.get(4)?));
-        let db = self.reader();
-        let found = db.query_row(&sql, [id.as_bytes()], read).optional()?;
-        drop(db);
-        let Some((row, sealed)): Option<(ExampleRow, Option<Vec<u8>>)> = found else {
-            return Ok(None);
-        };
-        let record = self.keys.open_example(&row)?;
-        let sealed = sealed.unwrap_or_default();
-        let mut image = self.keys.open_image(id, &record, &sealed)?;
-        Ok(Some(std::mem::take(&mut *image)))
+        self.keys.image(&*self.reader(), id)
     }
 
     fn verify_images(&self) -> Result<(), Error> {
-        let db = connect(&self.path)?;
-        let mut rows = db.prepare(&format!("SELECT {EXAMPLE}, image FROM example"))?;
-        let mut rows = rows.query([])?;
-        while let Some(row) = rows.next()? {
-            let sealed: Option<Vec<u8>> = row.get(4)?;
-            let row = ExampleRow::read(row)?;
-            let record = self.keys.open_example(&row)?;
-            let sealed = sealed.unwrap_or_default();
-            self.keys.open_image(&row.uuid(), &record, &sealed)?;
-        }
-        Ok(())
+        self.keys.verify_images(&connect(&self.path)?)
     }
 
     fn key_hash(&self, key: &Uuid) -> [u8; 32] {
@@ -377,10 +258,9 @@ impl Store for SqliteStore {
         // A connection of its own: nobody waits for it. One read transaction: others may append.
         let db = connect(&self.path)?;
         let db = db.unchecked_transaction()?;
-        let Keys { sealer, chain, .. } = &self.keys;
-        let state = State::read(&db, sealer)?;
+        let state = State::read(&*db, &self.keys.sealer)?;
         let each = &mut |entry: &Entry, _: &Ledger| each(*entry);
-        Ok(audit_log::verify(chain, &db, sealer, &state, each)?.0)
+        Ok(audit_log::verify(&*db, &self.keys, &state, each)?.0)
     }
 
     fn audit_page(
@@ -390,14 +270,12 @@ impl Store for SqliteStore {
         service: Option<i64>,
     ) -> Result<Vec<Entry>, Error> {
         let db = connect(&self.path)?;
-        let Keys { sealer, chain, .. } = &self.keys;
-        audit_log::page(chain, &db, sealer, after, limit, service)
+        audit_log::page(&db, &self.keys, after, limit, service)
     }
 
     fn prune_audit(&self, before_ms: i64) -> Result<i64, Error> {
-        let Keys { sealer, chain, .. } = &self.keys;
         self.change(|t| {
-            let n = audit_log::prune(chain, t.db, sealer, &t.state, before_ms)?;
+            let n = audit_log::prune(t.tables, t.keys, &t.state, before_ms)?;
             if n > 0 {
                 t.log(Action::Prune, 0, 0, n)?;
             }
@@ -406,7 +284,7 @@ impl Store for SqliteStore {
     }
 
     fn reserve(&self, entries: &[Noted]) -> Result<i64, Error> {
-        let state = State::read(&self.reader(), &self.keys.sealer)?;
+        let state = State::read(&*self.reader(), &self.keys.sealer)?;
         match &mut *locked(&self.reserve) {
             Some(reserve) => reserve.append(&self.keys.sealer, &state, entries)?,
             None => return Err(Error::DiskFull),
@@ -419,18 +297,7 @@ impl Store for SqliteStore {
     }
 
     fn inventory(&self) -> Result<Inventory, Error> {
-        let db = self.reader();
-        let mut found = Inventory::default();
-        let mut ids = db.prepare("SELECT id FROM subject UNION SELECT subject FROM example")?;
-        for id in ids.query_map([], |r| r.get(0))? {
-            found.people.insert(id?);
-        }
-        let count = |table: &str| -> Result<usize, Error> {
-            let sql = format!("SELECT count(*) FROM {table}");
-            let n: i64 = db.query_row(&sql, [], |r| r.get(0))?;
-            Ok(usize::try_from(n).unwrap_or_default())
-        };
-        (found.n_people, found.n_examples) = (count("subject")?, count("example")?);
+        let mut found = self.reader().inventory()?;
         let mut wal = self.path.clone().into_os_string();
         wal.push("-wal");
         found.unscrubbed_bytes = std::fs::metadata(wal).map_or(0, |m| m.len());
@@ -470,10 +337,10 @@ impl Store for SqliteStore {
     fn rekey(&self, secret: &Secret) -> Result<(), Error> {
         let wrapping = Wrapping::new(secret)?;
         self.change(|t| {
-            wrapping.write(t.db, &self.data_key)?;
+            wrapping.write(t.tables, &self.data_key)?;
             t.log(Action::Rekey, 0, 0, 1)
         })?;
-        *locked(&self.wrapped) = wrapped_key(&self.reader())?;
+        *locked(&self.wrapped) = wrapped_key(&*self.reader())?;
         self.scrub().map(drop)
     }
 }

@@ -1,4 +1,4 @@
-//! The sealed head of the file. In: what each transaction leaves behind. Out: the end of the audit
+//! The sealed head of a store. In: what each transaction leaves behind. Out: the end of the audit
 //! log, a sum over all rows, and what is known of the clock, as they were after the newest
 //! transaction; so that a row or an entry that was altered, removed, planted or put back is missed.
 //!
@@ -6,8 +6,8 @@
 //! added. It changes with a row in constant time, and is sealed, so that it can be neither read nor
 //! aimed at without the key.
 
-use rusqlite::{Connection, OptionalExtension, params};
-
+use super::rows::Table;
+use super::tables::Tables;
 use crate::clock::ClockMark;
 use crate::error::Error;
 use crate::seal::Sealer;
@@ -17,27 +17,6 @@ pub(super) const STATE: &str = "state";
 /// The same of the API keys.
 pub(super) const KEY_RING: &str = "keys";
 const VERSION: u8 = 1;
-
-/// The tables whose rows are summed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Table {
-    Service,
-    Subject,
-    Example,
-}
-
-pub(super) const TABLES: [Table; 3] = [Table::Service, Table::Subject, Table::Example];
-
-impl Table {
-    /// What its rows are, for messages.
-    pub(super) fn rows(self) -> &'static str {
-        match self {
-            Table::Service => "the collections and keys",
-            Table::Subject => "the people",
-            Table::Example => "the faces",
-        }
-    }
-}
 
 /// Sum of the hashes of a table's rows.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -71,6 +50,9 @@ pub(super) struct State {
     pub(super) clock: Option<ClockMark>,
     /// Keyed hash of the sealed API keys; zeros if there are none.
     pub(super) keys: [u8; 32],
+    /// How many transactions changed rows, where several processes have to follow each other; 0
+    /// where none has to.
+    pub(super) version: i64,
 }
 
 impl State {
@@ -92,6 +74,9 @@ impl State {
         if self.keys != [0; 32] {
             bytes.extend(self.keys);
         }
+        if self.version != 0 {
+            bytes.extend(self.version.to_le_bytes());
+        }
         bytes
     }
 
@@ -110,7 +95,12 @@ impl State {
                 *word = u64::from_le_bytes(take(&mut rest)?);
             }
         }
-        // The mark has 16 bytes and the hash 32, and each may be missing.
+        // The mark has 16 bytes, the hash 32 and the version 8, and each may be missing.
+        if rest.len() % 16 == 8 {
+            let (before, version) = rest.split_last_chunk()?;
+            state.version = i64::from_le_bytes(*version);
+            rest = before;
+        }
         if rest.len() % 32 == 16 {
             let trusted_ms = i64::from_le_bytes(take(&mut rest)?);
             let doubt_ms = Some(i64::from_le_bytes(take(&mut rest)?)).filter(|d| *d != i64::MIN);
@@ -125,17 +115,22 @@ impl State {
         rest.is_empty().then_some(state)
     }
 
-    /// The state in the file.
-    pub(super) fn read(db: &Connection, sealer: &Sealer) -> Result<State, Error> {
+    /// The state as it is stored.
+    pub(super) fn read(tables: &dyn Tables, sealer: &Sealer) -> Result<State, Error> {
+        State::open(tables.read_head(STATE)?, sealer)
+    }
+
+    /// The state in the head of that name.
+    pub(super) fn open(sealed: Option<Vec<u8>>, sealer: &Sealer) -> Result<State, Error> {
         let missing = || Error::Tampered("the sealed head of the vault is not its own".into());
-        let sealed = read_head(db, STATE)?.ok_or_else(missing)?;
-        let plain = sealer.open(STATE, &sealed).map_err(|_| missing())?;
+        let plain = sealer.open(STATE, &sealed.ok_or_else(missing)?);
+        let plain = plain.map_err(|_| missing())?;
         State::from_bytes(&plain).ok_or_else(missing)
     }
 
-    /// Puts it into the file, within the transaction that it is about.
-    pub(super) fn write(&self, db: &Connection, sealer: &Sealer) -> Result<(), Error> {
-        write_head(db, STATE, &sealer.seal(STATE, &self.to_bytes())?)
+    /// Stores it, within the transaction that it is about.
+    pub(super) fn write(&self, tables: &dyn Tables, sealer: &Sealer) -> Result<(), Error> {
+        tables.write_head(STATE, &sealer.seal(STATE, &self.to_bytes())?)
     }
 }
 
@@ -144,24 +139,6 @@ pub(super) fn take<const N: usize>(rest: &mut &[u8]) -> Option<[u8; N]> {
     let (bytes, after) = rest.split_first_chunk::<N>()?;
     *rest = after;
     Some(*bytes)
-}
-
-pub(super) fn read_head(db: &Connection, name: &str) -> Result<Option<Vec<u8>>, Error> {
-    let sql = "SELECT value FROM head WHERE name = ?1";
-    let mut query = db.prepare_cached(sql)?;
-    Ok(query.query_row([name], |r| r.get(0)).optional()?)
-}
-
-pub(super) fn write_head(db: &Connection, name: &str, value: &[u8]) -> Result<(), Error> {
-    // An update leaves the index of names alone: one page less of every transaction.
-    let changed = db
-        .prepare_cached("UPDATE head SET value = ?2 WHERE name = ?1")?
-        .execute(params![name, value])?;
-    if changed == 0 {
-        db.prepare_cached("INSERT INTO head VALUES (?1, ?2)")?
-            .execute(params![name, value])?;
-    }
-    Ok(())
 }
 
 #[cfg(test)]
@@ -179,9 +156,10 @@ mod tests {
         other.add(&[250; 32]);
         other.add(&[1; 32]);
         assert_eq!(sum, other);
-        for (doubt_ms, keys) in [(None, [0; 32]), (Some(-3), [4; 32])] {
+        for (doubt_ms, keys, version) in [(None, [0; 32], 0), (Some(-3), [4; 32], 9)] {
             let state = State {
                 keys,
+                version,
                 seq: 7,
                 hash: [9; 32],
                 sums: [sum, RowSum::default(), other],

@@ -6,8 +6,10 @@ use rusqlite::{Connection, OptionalExtension, TransactionBehavior, params};
 
 use super::keys::Keys;
 use super::records::{ExampleRecord, ImageSeal, consent_bytes};
-use super::rows::{EXAMPLE, ExampleRow, SERVICE, SUBJECT, ServiceRow, SubjectRow};
-use super::state::{STATE, State, Table, read_head, take};
+use super::rows::{ExampleRow, ServiceRow, SubjectRow, Table};
+use super::sqlite_tables::{EXAMPLE, SERVICE, SUBJECT, example, service, subject};
+use super::state::{STATE, State, take};
+use super::tables::Tables;
 use super::{Noted, audit_log};
 use crate::audit::Action;
 use crate::consent::Consent;
@@ -24,7 +26,7 @@ pub(super) fn run(
     keys: &Keys,
     wrap: impl FnOnce(&Connection) -> Result<(), Error>,
 ) -> Result<(), Error> {
-    if read_head(db, STATE)?.is_some() || read_head(db, OLD_HEAD)?.is_none() {
+    if db.read_head(STATE)?.is_some() || db.read_head(OLD_HEAD)?.is_none() {
         return Ok(());
     }
     db.execute_batch("PRAGMA secure_delete = ON;")?;
@@ -35,17 +37,17 @@ pub(super) fn run(
     people(&db, keys, &mut state)?;
     examples(&db, keys, &mut state)?;
     db.execute("DELETE FROM head WHERE name = ?1", [OLD_HEAD])?;
-    if audit_log::check_end(&db, &state).is_ok() {
+    if audit_log::check_end(&*db, &state).is_ok() {
         let entry = Noted::now(Action::Upgrade, 1);
-        audit_log::append(&keys.chain, &db, &keys.sealer, &mut state, &entry)?;
+        audit_log::append(&*db, keys, &mut state, &entry)?;
     }
-    state.write(&db, &keys.sealer)?;
+    state.write(&*db, &keys.sealer)?;
     Ok(db.commit()?)
 }
 
 /// The end of the log as it was sealed; one that no log has if it does not open.
 fn end_of_log(db: &Connection, keys: &Keys) -> Result<State, Error> {
-    let sealed = read_head(db, OLD_HEAD)?.unwrap_or_default();
+    let sealed = db.read_head(OLD_HEAD)?.unwrap_or_default();
     let parse = |mut plain: &[u8]| {
         let seq = i64::from_le_bytes(take(&mut plain)?);
         let hash = if seq == 0 { [0; 32] } else { take(&mut plain)? };
@@ -76,7 +78,7 @@ fn old_consent(plain: &[u8], end: Option<i64>) -> Result<Consent, Error> {
 
 fn services(db: &Connection, keys: &Keys, state: &mut State) -> Result<(), Error> {
     let mut query = db.prepare(&format!("SELECT {SERVICE} FROM service"))?;
-    let rows: Result<Vec<ServiceRow>, _> = query.query_map([], ServiceRow::read)?.collect();
+    let rows: Result<Vec<ServiceRow>, _> = query.query_map([], service)?.collect();
     for mut row in rows? {
         let wrong = || Error::Tampered(format!("collection {} does not open", row.id));
         let kind = Kind::of(row.kind).ok_or_else(wrong)?;
@@ -97,7 +99,7 @@ fn services(db: &Connection, keys: &Keys, state: &mut State) -> Result<(), Error
 
 fn people(db: &Connection, keys: &Keys, state: &mut State) -> Result<(), Error> {
     let mut query = db.prepare(&format!("SELECT {SUBJECT} FROM subject ORDER BY id"))?;
-    let rows: Result<Vec<SubjectRow>, _> = query.query_map([], SubjectRow::read)?.collect();
+    let rows: Result<Vec<SubjectRow>, _> = query.query_map([], subject)?.collect();
     let mut free = FreeNames::default();
     for mut row in rows? {
         let id = row.id;
@@ -123,7 +125,7 @@ fn examples(db: &Connection, keys: &Keys, state: &mut State) -> Result<(), Error
     let mut ids = db.prepare("SELECT id FROM example ORDER BY rowid")?;
     let ids: Result<Vec<[u8; 16]>, _> = ids.query_map([], |r| r.get(0))?.collect();
     let one = format!("SELECT {EXAMPLE}, image FROM example WHERE id = ?1");
-    let read = |r: &rusqlite::Row<'_>| Ok((ExampleRow::read(r)?, r.get(4)?));
+    let read = |r: &rusqlite::Row<'_>| Ok((example(r)?, r.get(4)?));
     for id in ids? {
         let found: (ExampleRow, Option<Vec<u8>>) =
             db.prepare_cached(&one)?.query_row([id], read)?;

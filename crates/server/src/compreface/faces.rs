@@ -184,7 +184,7 @@ impl Faces {
 
     fn example(&self, service: Service, id: &Uuid) -> Result<(Example, Vec<f32>), Problem> {
         let unknown = || Problem::new(Code::UnknownExample, "Image Id is incorrect");
-        let found = self.recognition.gallery().example(service, id);
+        let found = self.recognition.gallery().example(service, id)?;
         found.ok_or_else(unknown)
     }
 

@@ -81,6 +81,7 @@ fn numbers(code: Code) -> (StatusCode, u16) {
         }
         Code::DiskFull => (S::INSUFFICIENT_STORAGE, 0),
         Code::Upstream => (S::BAD_GATEWAY, 0),
+        Code::DatabaseAway => (S::SERVICE_UNAVAILABLE, 0),
         Code::Malformed
         | Code::NotSignedIn
         | Code::MissingHost

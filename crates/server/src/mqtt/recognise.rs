@@ -168,11 +168,18 @@ impl Recogniser {
     /// The nearest person of each probe, however far. Blocks; [`Recogniser::record`] it.
     #[cfg(feature = "cameras")]
     pub(crate) fn nearest(&self, probes: &[Vec<f32>]) -> Vec<Option<Nearest>> {
+        // Who was erased on another server is not recognised while the database is away, either.
+        if self.recognition.gallery().catch_up().is_err() {
+            return vec![None; probes.len()];
+        }
         let Some(service) = self.opened().filter(|_| !probes.is_empty()) else {
             return vec![None; probes.len()];
         };
         let slices: Vec<&[f32]> = probes.iter().map(Vec::as_slice).collect();
-        let nearest = self.recognition.gallery().nearest(service, &slices, 1);
+        let found = self.recognition.gallery().search(service, &slices, 1);
+        let Ok(nearest) = found.map(|found| found.matches) else {
+            return vec![None; probes.len()];
+        };
         let nearest = nearest.into_iter();
         nearest
             .map(|mut found| found.pop().map(|found| self.judged(found)))

@@ -45,9 +45,10 @@ pub(super) async fn identify(
     let threshold = threshold.and_then(|t| t.at_fmr(fmr));
     let threshold = threshold.map_err(|e| Problem::invalid(e.to_string()))?;
     let faces = recognition.analyse(service, image).await?.faces;
-    let found = recognition.nearest(service, embeddings(&faces)?, 1).await?;
+    let probes = embeddings(&faces)?;
+    let found = recognition.search(service, service, probes, 1).await?;
     let mut matches = Vec::new();
-    for (face, mut found) in faces.iter().zip(found) {
+    for (face, mut found) in faces.iter().zip(found.matches) {
         let near = found.pop().filter(|m| m.similarity >= threshold.similarity);
         matches.push(Match {
             bounds: Bounds::from(&face.bbox),
@@ -65,6 +66,7 @@ pub(super) async fn identify(
         threshold: threshold.similarity,
         fmr: threshold.fmr,
         n_examples,
+        recall: found.recall,
         fpir_at_most: (threshold.fmr * n_examples as f64).min(1.0),
     }))
 }

@@ -166,6 +166,9 @@ pub(super) struct Identified {
     pub(super) fmr: f64,
     /// Examples that a face was compared with.
     pub(super) n_examples: usize,
+    /// How often the nearest example is found, where it is enrolled: 1 for an exact search, else as
+    /// `fusiform calibrate index` measured it; 0 if nobody did.
+    pub(super) recall: f64,
     /// How often a stranger is taken for a person, at most: the rate times the comparisons
     /// (ISO/IEC 19795-1 FPIR).
     pub(super) fpir_at_most: f64,

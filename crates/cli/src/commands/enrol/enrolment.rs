@@ -42,7 +42,7 @@ pub(super) struct OpenVault {
     pub(super) gallery: Gallery,
     pub(super) service: Service,
     /// A server keeps its people in memory, so both at once would not see each other.
-    pub(super) _lock: Lock,
+    pub(super) _lock: Option<Lock>,
 }
 
 /// A name as it is enrolled, or why nobody can be called so in the service.
@@ -112,8 +112,8 @@ impl Enrolment<'_> {
             return (None, None);
         };
         let id = vault.gallery.picture_id(vault.service, picture);
-        let example = vault.gallery.example(vault.service, &id);
-        (Some(id), example.map(|(example, _)| example.subject))
+        let example = vault.gallery.named_example(vault.service, &id);
+        (Some(id), example.map(|example| example.subject))
     }
 
     /// The one face of the bytes of a photo, unless the photo is enrolled already.
@@ -183,7 +183,7 @@ impl Enrolment<'_> {
             let face = (&picture.vector[..], &picture.image[..]);
             let consent = self.consent.clone();
             if !gallery.enrol_stated(*service, id, &row.name, face, consent)? {
-                if let Some((example, _)) = gallery.example(*service, &id) {
+                if let Some(example) = gallery.named_example(*service, &id) {
                     elsewhere(&example.subject)?;
                 }
                 row.there += 1;
