@@ -20,8 +20,13 @@
  *
  * Threads. Every function may be called from every thread at any time, with the same handles. Engines
  * and photos never change and are used side by side; calls that change a gallery or an album take
- * turns. No function starts threads but fusiform_album_scan and the searches of large galleries.
- * After fork, handles are of the parent alone (FUSIFORM_CODE_BAD_HANDLE in the child).
+ * turns. Every call works on the thread that makes it, but for these: fusiform_album_scan has threads
+ * that end before it returns; fusiform_gallery_open, fusiform_gallery_identify and fusiform_album_group
+ * share a pool that the first of them starts and that lasts as long as the process; a gallery has a
+ * thread that writes its log, from when it is needed until the gallery is closed.
+ * After fork a child must not use the library, but may execute a program that does: the pool is not
+ * there, and a lock may be held by a thread that is not there, so that a call would wait for ever.
+ * Handles are of the parent alone, and say so where a call gets that far (FUSIFORM_CODE_BAD_HANDLE).
  *
  * Nothing is printed but the note that Rust makes of a defect (a panic), which does not cross this
  * boundary: the call returns FUSIFORM_CODE_INTERNAL. No variable of the environment is read. */

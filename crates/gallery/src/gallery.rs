@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use arc_swap::ArcSwap;
+use arc_swap::{ArcSwap, ArcSwapOption};
 use uuid::Uuid;
 
 use crate::aside::Aside;
@@ -34,7 +34,7 @@ use crate::store::{Noted, Store, StoredService, Transaction, WriteLock};
 /// longer jump, unless it is set.
 const CLOCK_GRACE: Duration = Duration::from_secs(86_400);
 
-/// Templates that are searched in memory unless somebody decides otherwise: some 6 GB of them.
+/// Templates that are searched in memory unless somebody decides otherwise: some 7 GB of them.
 pub const MEMORY_TEMPLATES: usize = 10_000_000;
 
 /// Where the nearest templates are searched.
@@ -85,6 +85,8 @@ pub struct Gallery {
     pub(crate) collections: ArcSwap<BTreeMap<i64, Arc<ArcSwap<Columns>>>>,
     seen_version: AtomicI64,
     pub(crate) search_in: SearchIn,
+    /// Why a shared store could not be followed when it was asked last.
+    pub(crate) away: ArcSwapOption<String>,
 }
 
 impl std::fmt::Debug for Gallery {
@@ -184,6 +186,7 @@ impl Gallery {
             collections: ArcSwap::from_pointee(published(read.collections)),
             seen_version: AtomicI64::new(0),
             search_in,
+            away: ArcSwapOption::empty(),
         })
     }
 

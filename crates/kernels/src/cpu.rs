@@ -10,12 +10,14 @@ use std::sync::atomic::{AtomicU8, Ordering};
 pub enum Isa {
     /// Plain Rust; the definition of every routine.
     Scalar = 1,
+    /// WebAssembly with SIMD128.
+    Simd128 = 2,
     /// aarch64 with NEON.
-    Neon = 2,
+    Neon = 3,
     /// x86-64 with AVX2 and FMA.
-    Avx2 = 3,
+    Avx2 = 4,
     /// x86-64 with AVX-512 F and BW.
-    Avx512 = 4,
+    Avx512 = 5,
 }
 
 /// An instruction set that this CPU lacks, or an unknown name.
@@ -42,6 +44,7 @@ impl fmt::Display for Isa {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Isa::Scalar => "scalar",
+            Isa::Simd128 => "simd128",
             Isa::Neon => "neon",
             Isa::Avx2 => "avx2",
             Isa::Avx512 => "avx512",
@@ -54,9 +57,8 @@ static CHOSEN: AtomicU8 = AtomicU8::new(0);
 
 /// The instruction sets this CPU has, narrowest first.
 pub fn available() -> impl Iterator<Item = Isa> {
-    [Isa::Scalar, Isa::Neon, Isa::Avx2, Isa::Avx512]
-        .into_iter()
-        .filter(|isa| offers(*isa))
+    let all = [Isa::Scalar, Isa::Simd128, Isa::Neon, Isa::Avx2, Isa::Avx512];
+    all.into_iter().filter(|isa| offers(*isa))
 }
 
 fn offers(isa: Isa) -> bool {
@@ -71,6 +73,8 @@ fn offers(isa: Isa) -> bool {
                 && is_x86_feature_detected!("avx2")
                 && is_x86_feature_detected!("fma")
         }
+        // A program that is built with it does not start where it is missing.
+        Isa::Simd128 => cfg!(all(target_arch = "wasm32", target_feature = "simd128")),
         // NEON is part of every aarch64 CPU that Rust's targets name.
         Isa::Neon => cfg!(target_arch = "aarch64"),
         #[cfg(not(target_arch = "x86_64"))]
@@ -82,9 +86,10 @@ fn offers(isa: Isa) -> bool {
 pub fn chosen() -> Isa {
     match CHOSEN.load(Ordering::Relaxed) {
         1 => Isa::Scalar,
-        2 => Isa::Neon,
-        3 => Isa::Avx2,
-        4 => Isa::Avx512,
+        2 => Isa::Simd128,
+        3 => Isa::Neon,
+        4 => Isa::Avx2,
+        5 => Isa::Avx512,
         _ => {
             let best = available().last().unwrap_or(Isa::Scalar);
             CHOSEN.store(best as u8, Ordering::Relaxed);

@@ -113,6 +113,8 @@ macro_rules! dispatch {
                 Isa::Avx2 => crate::x86_64::dots_avx2::$routine($($argument),*),
                 #[cfg(target_arch = "aarch64")]
                 Isa::Neon => crate::aarch64::dots_neon::$routine($($argument),*),
+                #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
+                Isa::Simd128 => crate::wasm32::dots_simd128::$routine($($argument),*),
                 _ => block::plain::$routine($($argument),*),
             }
         }

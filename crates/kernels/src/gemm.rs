@@ -28,7 +28,7 @@ impl Gemm {
 
     fn of(isa: Isa) -> Gemm {
         let (mr, nr) = match isa {
-            Isa::Scalar | Isa::Neon => (4, 8),
+            Isa::Scalar | Isa::Simd128 | Isa::Neon => (4, 8),
             Isa::Avx2 => (6, 16),
             Isa::Avx512 => (8, 32),
         };

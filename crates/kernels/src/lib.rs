@@ -43,5 +43,7 @@ pub mod peak;
 pub mod planar;
 mod scalar;
 mod vector;
+#[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
+mod wasm32;
 #[cfg(target_arch = "x86_64")]
 mod x86_64;

@@ -80,6 +80,8 @@ macro_rules! dispatch {
                 Isa::Avx2 => crate::x86_64::avx2::$routine($row),
                 #[cfg(target_arch = "aarch64")]
                 Isa::Neon => crate::aarch64::neon::$routine($row),
+                #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
+                Isa::Simd128 => crate::wasm32::simd128::$routine($row),
                 _ => crate::scalar::rows::$routine($row),
             }
         }
@@ -98,7 +100,7 @@ impl KernelSet {
         // With AVX-512 a half vector takes what does not fill a whole one: 24 and 40 channels are
         // common.
         let (lanes, grain) = match isa {
-            Isa::Neon => (4, 4),
+            Isa::Simd128 | Isa::Neon => (4, 4),
             Isa::Scalar | Isa::Avx2 => (8, 8),
             Isa::Avx512 => (16, 8),
         };
@@ -269,6 +271,8 @@ impl KernelSet {
                 Int8Isa::Scalar => crate::scalar::int8_conv(row),
                 #[cfg(target_arch = "aarch64")]
                 Int8Isa::Neon => crate::aarch64::int8_conv_neon(row),
+                #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
+                Int8Isa::Simd128 => crate::wasm32::int8_conv_simd128(row),
                 #[cfg(target_arch = "x86_64")]
                 Int8Isa::Avx2 => crate::x86_64::int8_conv_avx2(row),
                 #[cfg(target_arch = "x86_64")]

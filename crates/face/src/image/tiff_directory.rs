@@ -20,6 +20,7 @@ const BYTE: u16 = 1;
 const ASCII: u16 = 2;
 const SHORT: u16 = 3;
 const LONG: u16 = 4;
+#[cfg(any(feature = "raw", feature = "tiff"))]
 const IFD: u16 = 13;
 /// BYTE, ASCII, UNDEFINED.
 const ONE_BYTE_KINDS: [u16; 3] = [BYTE, ASCII, 7];
@@ -77,6 +78,7 @@ impl<'a> Tiff<'a> {
     }
 
     /// Up to `most` BYTEs, SHORTs or LONGs.
+    #[cfg(any(feature = "raw", feature = "tiff"))]
     pub(super) fn numbers(&self, entry: &Entry, most: usize) -> Vec<u32> {
         let bytes_each = match entry.kind {
             BYTE => 1,

@@ -38,6 +38,8 @@ pub(crate) enum Int8Isa {
     Scalar,
     #[cfg(target_arch = "aarch64")]
     Neon,
+    #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
+    Simd128,
     #[cfg(target_arch = "x86_64")]
     Avx2,
     /// AVX-512 with VNNI and VL.
@@ -51,6 +53,8 @@ impl Int8Isa {
         match isa {
             #[cfg(target_arch = "aarch64")]
             Isa::Neon => Int8Isa::Neon,
+            #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
+            Isa::Simd128 => Int8Isa::Simd128,
             #[cfg(target_arch = "x86_64")]
             Isa::Avx2 => Int8Isa::Avx2,
             #[cfg(target_arch = "x86_64")]
@@ -70,6 +74,8 @@ impl Int8Isa {
             Int8Isa::Scalar => 8,
             #[cfg(target_arch = "aarch64")]
             Int8Isa::Neon => 4,
+            #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
+            Int8Isa::Simd128 => 4,
             #[cfg(target_arch = "x86_64")]
             Int8Isa::Avx2 => 8,
             #[cfg(target_arch = "x86_64")]
