@@ -43,7 +43,7 @@ names.forEach((name, at) => {
     if (!hasDate) utimesSync(file, new Date("2017-05-05"), new Date("2017-05-05"));
 });
 writeFileSync(join(photos, "broken.jpg"), "no picture");
-writeFileSync(join(photos, "film.mov"), "no picture either");
+writeFileSync(join(photos, "drawing.psd"), "no picture either");
 
 process.env.HOME = library;
 const stage = await open(binary, shots);
@@ -55,7 +55,7 @@ await test("a folder below ~ is scanned, and what was not read is said with its 
     const text = await main();
     assert.match(text, /26 photos, 25 new/);
     assert.match(text, /1 file is no photo in spite of the name/);
-    assert.match(text, /1 file of a kind that is not read: video/);
+    assert.match(text, /1 file of a kind that is not read: Photoshop file/);
     assert.match(text, /Folders scanned before/);
     await page.getByText("1 file is no photo in spite of the name").click();
     assert.match(await main(), /broken\.jpg: /);

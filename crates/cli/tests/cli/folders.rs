@@ -72,7 +72,7 @@ fn what_is_left_out_is_counted_with_its_reason_and_patterns_come_from_settings_a
 fn what_a_scan_left_out_is_told_by_reason() {
     let stage = Stage::bare();
     let dir = stage.photos(&["01-portrait.jpg", "22-group.jpg"]);
-    fs::write(dir.join("film.mov"), "x").unwrap();
+    fs::write(dir.join("drawing.psd"), "x").unwrap();
     fs::write(dir.join("notes.txt"), "Dear diary").unwrap();
     fs::write(dir.join("README"), "Dear diary").unwrap();
     fs::write(dir.join("cut.jpg"), &fs::read(portrait(3)).unwrap()[..300]).unwrap();
@@ -97,7 +97,7 @@ fn what_a_scan_left_out_is_told_by_reason() {
         ["1 file asks", "more than is allowed"],
         ["1 file is damaged", ""],
         ["none.jpg", "not an image"],
-        ["1 file of a kind that is not read", "video"],
+        ["1 file of a kind that is not read", "Photoshop file"],
         ["2 files are neither a picture nor a film", ""],
         ["22-group.jpg", "max_bytes"],
         ["--max-bytes", "FUSIFORM_MAX_BYTES"],
