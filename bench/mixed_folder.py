@@ -119,7 +119,7 @@ def main():
             image.putpixel((0, 0), (number & 255, number >> 8, 0))
             write(image, path)
     with tempfile.TemporaryDirectory() as home:
-        run = subprocess.run([program, "scan", folder, "--json"], capture_output=True, text=True,
+        run = subprocess.run([program, "scan", "--no-videos", folder, "--json"], capture_output=True, text=True,
                              env={"HOME": home, "FUSIFORM_HOME": home, "XDG_DATA_HOME": home, "PATH": "/usr/bin"})
     if not run.stdout:
         sys.exit(run.stderr)
