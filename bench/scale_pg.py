@@ -14,7 +14,7 @@ ROOT = pathlib.Path(__file__).resolve().parents[1]
 COPY_HEAD = b"PGCOPY\n\xff\r\n\0" + bytes(8)
 COPY_TAIL = b"\xff\xff"
 PARTITIONS = 8
-OURS = f"""
+OURS = """
 CREATE TABLE template (collection bigint, example uuid, person bigint NOT NULL, vector halfvec(128) NOT NULL,
                        PRIMARY KEY (collection, example)) PARTITION BY HASH (collection);
 """ + "".join(

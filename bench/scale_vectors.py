@@ -187,7 +187,7 @@ def load(out):
 
 
 def check(args):
-    about, templates, persons, probes, probe_persons = load(args.out)
+    _, templates, persons, probes, probe_persons = load(args.out)
     n = len(probes)
     strangers = np.flatnonzero(persons >= n)[:n]
     invented = np.array(templates[strangers])
