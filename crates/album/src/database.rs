@@ -17,7 +17,7 @@ use crate::error::Error;
 use crate::names;
 
 /// Step `n` makes a file of version `n + 1` of one of version `n`.
-const MIGRATIONS: [&str; 8] = [
+const MIGRATIONS: [&str; 9] = [
     include_str!("../migrations/0001_initial.sql"),
     include_str!("../migrations/0002_decisions.sql"),
     include_str!("../migrations/0003_cells.sql"),
@@ -26,6 +26,7 @@ const MIGRATIONS: [&str; 8] = [
     include_str!("../migrations/0006_shared_links.sql"),
     include_str!("../migrations/0007_dates_and_drawing.sql"),
     include_str!("../migrations/0008_questions_and_copies.sql"),
+    include_str!("../migrations/0009_videos.sql"),
 ];
 
 /// SQLite's `application_id` of an album: "FusF" in ASCII.

@@ -15,6 +15,7 @@ use crate::database::Album;
 use crate::decisions::insert_decision;
 use crate::error::Error;
 use crate::ids::{FaceId, PersonId};
+use crate::videos;
 
 /// What an erasure removed.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -24,6 +25,8 @@ pub struct Erased {
     pub faces: Vec<FaceId>,
     /// How many templates were removed.
     pub n_templates: usize,
+    /// How many appearances in videos were removed.
+    pub n_appearances: usize,
     /// Whether the write-ahead log was emptied too. If not, another process was reading; it is
     /// emptied when that process has closed the file.
     pub log_emptied: bool,
@@ -78,9 +81,11 @@ impl Album {
     pub fn erase(&mut self, person: PersonId) -> Result<Erased, Error> {
         self.person(person)?;
         let actor = self.actor().to_owned();
-        let (faces, n_templates) = self.transaction(|t| {
+        let (faces, n_templates, n_appearances) = self.transaction(|t| {
             let faces = all_faces_of(t, person)?;
             let decision = insert_decision(t, &actor, "erase", Some(person), None)?;
+            // Before it is forgotten whose faces they are.
+            let n_appearances = videos::erase(t, decision, person, &faces)?;
             let mut n_templates = 0;
             for face in &faces {
                 n_templates += t
@@ -132,12 +137,13 @@ impl Album {
             }
             // A centroid can be close to the template of one face.
             clear_cells(t)?;
-            Ok((faces, n_templates))
+            Ok((faces, n_templates, n_appearances))
         })?;
         let log_emptied = self.scrub()?;
         Ok(Erased {
             faces,
             n_templates,
+            n_appearances,
             log_emptied,
         })
     }

@@ -245,6 +245,7 @@ fn replace_members(
                AND id NOT IN (SELECT person FROM members) \
                AND id NOT IN (SELECT person FROM gone_members) \
                AND id NOT IN (SELECT person FROM assertions WHERE person IS NOT NULL) \
+               AND id NOT IN (SELECT person FROM appearances) \
                AND id NOT IN (SELECT person FROM decisions WHERE person IS NOT NULL) \
                AND id NOT IN (SELECT other FROM decisions WHERE other IS NOT NULL) \
                AND id NOT IN (SELECT merged_into FROM people WHERE merged_into IS NOT NULL)";

@@ -89,6 +89,11 @@ impl Album {
             ("questions", "id"),
             ("members", "face"),
             ("state", "key"),
+            ("video_looks", "id"),
+            ("videos", "id"),
+            ("video_files", "path"),
+            ("appearances", "id"),
+            ("video_assertions", "id"),
         ];
         let mut text = String::new();
         let mut read = || -> rusqlite::Result<()> {

@@ -11,7 +11,7 @@ use crate::error::Error;
 use crate::face_at::Stamp;
 use crate::ids::{FaceId, PersonId};
 use crate::page::{Page, Paged};
-use crate::person_stats;
+use crate::{person_stats, videos};
 
 /// One decision of the history.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -163,6 +163,7 @@ impl StoredDecision {
             ("is", Some(new)) => format!("faces said to be {new:?}, who is new: person {person}"),
             ("is", None) => format!("faces said to be person {person}"),
             ("is_not", _) => format!("faces said not to be person {person}"),
+            ("not_in_video", _) => format!("said not to be person {person} in a video"),
             ("not_a_face", _) => "said to be no face".into(),
             ("unsure", _) => format!("not sure whether it is person {person}"),
             ("hide", _) => format!("person {person} hidden"),
@@ -263,6 +264,7 @@ fn undo(t: &Transaction, decision: &StoredDecision) -> Result<(), Abort> {
         }
         _ => {}
     }
+    videos::look_again(t, decision.id)?;
     let faces = revert_assertions(t, decision.id)?;
     if decision.kind == "draw" {
         let sql = "SELECT face FROM assertions WHERE decision = ?1 AND kind = 'drawn' \

@@ -30,3 +30,11 @@ id!(
     /// Number of a person, named or not.
     PersonId
 );
+id!(
+    /// Number of a video. A video is a content: copies of one file are one video.
+    VideoId
+);
+id!(
+    /// Number of somebody's appearance in a video.
+    AppearanceId
+);

@@ -138,6 +138,8 @@ mod shared_links;
 mod stated_names;
 mod suggest;
 mod unusable;
+mod video_record;
+mod videos;
 pub mod watch;
 mod worth_asking;
 pub mod xmp;
@@ -154,7 +156,7 @@ pub use group::GroupSummary;
 pub use health::Health;
 pub use history::Decision;
 pub use home::expand_home;
-pub use ids::{FaceId, PersonId, PhotoId};
+pub use ids::{AppearanceId, FaceId, PersonId, PhotoId, VideoId};
 pub use names::is_same_name;
 pub use page::{MAX_PAGE, Page, Paged};
 pub use people::{PersonPhoto, PersonSummary};
@@ -171,6 +173,8 @@ pub use search::{Index, Match};
 pub use shared_links::{MAX_LINK_DAYS, NewLink, SharedFace, SharedLink};
 pub use stated_names::{StatedName, StatedNames};
 pub use unusable::{ProblemKind, Unusable};
+pub use video_record::{VideoRecord, VideoTrack};
+pub use videos::{PersonVideo, VideoSpan};
 
 #[cfg(test)]
 mod tests;

@@ -11,11 +11,12 @@ use std::path::{Path, PathBuf};
 use rusqlite::{Transaction, params};
 
 use crate::assertions::{assign_as_asserted, invalidate_grouping, person_of};
+use crate::counted::counted;
 use crate::database::Album;
 use crate::error::Error;
 use crate::ids::{FaceId, PersonId};
 use crate::path_bytes::{path_from_bytes, path_to_bytes};
-use crate::person_stats;
+use crate::{person_stats, videos};
 
 /// What a scan found to be gone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -33,6 +34,8 @@ pub struct MissingRoot {
     pub path: PathBuf,
     /// Photos of the album below it.
     pub n_photos: usize,
+    /// Videos of the album below it.
+    pub n_videos: usize,
     /// It is there and holds nothing: the place of a disk that is off, or everything was deleted.
     pub is_empty: bool,
 }
@@ -48,9 +51,22 @@ pub struct Pruned {
     pub n_decided: usize,
     /// How many templates are deleted.
     pub n_templates: usize,
+    /// Videos without a file, with who was found in them.
+    pub n_videos: usize,
 }
 
 impl MissingRoot {
+    /// What the album has of it: `3 photos`, `3 photos and 1 video`.
+    pub fn holds(&self) -> String {
+        let photos = counted(self.n_photos, "photo", "photos");
+        let videos = counted(self.n_videos, "video", "videos");
+        match (self.n_photos, self.n_videos) {
+            (_, 0) => photos,
+            (0, _) => videos,
+            _ => format!("{photos} and {videos}"),
+        }
+    }
+
     /// What is the matter with it: `is not there now`, `holds nothing now`.
     pub fn state(&self) -> &'static str {
         match self.is_empty {
@@ -173,11 +189,13 @@ impl Album {
                 continue;
             }
             let n_photos = self.photos_below(&path)?;
-            if n_photos > 0 {
+            let n_videos = self.videos_below(&path)?;
+            if n_photos + n_videos > 0 {
                 let is_empty = path.is_dir();
                 missing.push(MissingRoot {
                     path,
                     n_photos,
+                    n_videos,
                     is_empty,
                 });
             }
@@ -192,6 +210,17 @@ impl Album {
     pub fn photos_below(&self, root: &Path) -> Result<usize, Error> {
         let (from, to) = below(root);
         let sql = "SELECT count(DISTINCT photo) FROM files WHERE path >= ?1 AND path < ?2";
+        let n: Vec<i64> = self.query_rows(sql, params![from, to], |row| row.get(0))?;
+        Ok(n.first().copied().unwrap_or(0) as usize)
+    }
+
+    /// How many videos of the album have a file below a folder.
+    ///
+    /// # Errors
+    /// [`Error::Sqlite`].
+    pub fn videos_below(&self, root: &Path) -> Result<usize, Error> {
+        let (from, to) = below(root);
+        let sql = "SELECT count(DISTINCT video) FROM video_files WHERE path >= ?1 AND path < ?2";
         let n: Vec<i64> = self.query_rows(sql, params![from, to], |row| row.get(0))?;
         Ok(n.first().copied().unwrap_or(0) as usize)
     }
@@ -229,17 +258,7 @@ impl Album {
         found: &[PathBuf],
         unread: &[PathBuf],
     ) -> Result<Reconciled, Error> {
-        let mut vanished = Vec::new();
-        for root in roots.iter().filter(|root| is_there(root)) {
-            let (from, to) = below(root);
-            let sql = "SELECT path FROM files WHERE path >= ?1 AND path < ?2 ORDER BY path";
-            let paths = self.query_rows(sql, params![from, to], |row| {
-                row.get(0).map(path_from_bytes)
-            })?;
-            vanished.extend(paths.into_iter().filter(|path| {
-                found.binary_search(path).is_err() && !unread.iter().any(|u| path.starts_with(u))
-            }));
-        }
+        let vanished = self.vanished("files", roots, found, unread)?;
         self.transaction(|t| {
             let mut n_files = 0;
             for path in &vanished {
@@ -249,6 +268,50 @@ impl Album {
             let n_photos = retire_all(t)?;
             Ok(Reconciled { n_files, n_photos })
         })
+    }
+
+    /// As [`Album::reconcile`], for videos: gives how many have no file any more.
+    ///
+    /// # Errors
+    /// [`Error`]; then nothing has changed.
+    pub fn reconcile_videos(
+        &mut self,
+        roots: &[PathBuf],
+        found: &[PathBuf],
+        unread: &[PathBuf],
+    ) -> Result<usize, Error> {
+        let vanished = self.vanished("video_files", roots, found, unread)?;
+        self.transaction(|t| {
+            let before = videos::n_gone(t)?;
+            for path in &vanished {
+                let sql = "DELETE FROM video_files WHERE path = ?1";
+                t.prepare_cached(sql)?.execute([path_to_bytes(path)])?;
+            }
+            Ok(videos::n_gone(t)?.saturating_sub(before))
+        })
+    }
+
+    /// Files of a table that are below a root and were not found there.
+    fn vanished(
+        &self,
+        table: &str,
+        roots: &[PathBuf],
+        found: &[PathBuf],
+        unread: &[PathBuf],
+    ) -> Result<Vec<PathBuf>, Error> {
+        let mut vanished = Vec::new();
+        for root in roots.iter().filter(|root| is_there(root)) {
+            let (from, to) = below(root);
+            let sql =
+                format!("SELECT path FROM {table} WHERE path >= ?1 AND path < ?2 ORDER BY path");
+            let paths = self.query_rows(&sql, params![from, to], |row| {
+                row.get(0).map(path_from_bytes)
+            })?;
+            vanished.extend(paths.into_iter().filter(|path| {
+                found.binary_search(path).is_err() && !unread.iter().any(|u| path.starts_with(u))
+            }));
+        }
+        Ok(vanished)
     }
 
     /// What [`Album::prune`] would forget.
@@ -268,10 +331,15 @@ impl Album {
                 n_faces: count(1)?,
                 n_decided: count(2)?,
                 n_templates: count(3)?,
+                n_videos: 0,
             })
         };
         let found = self.query_rows(sql, [], row)?;
-        Ok(found.into_iter().next().unwrap_or_default())
+        let n_videos: i64 = self.query_value(videos::N_GONE)?;
+        Ok(Pruned {
+            n_videos: n_videos as usize,
+            ..found.into_iter().next().unwrap_or_default()
+        })
     }
 
     /// Forgets photos that are gone: their faces and templates, and the photos themselves. Names
@@ -282,6 +350,7 @@ impl Album {
     pub fn prune(&mut self) -> Result<Pruned, Error> {
         let pruned = self.prunable()?;
         self.transaction(|t| {
+            videos::prune(t)?;
             let of_gone = "(SELECT f.id FROM faces f JOIN photos h ON h.id = f.photo \
                            WHERE h.gone = 1)";
             t.execute(
@@ -309,6 +378,8 @@ impl Album {
         self.transaction(|t| {
             let sql = "DELETE FROM files WHERE path >= ?1 AND path < ?2";
             let n_files = t.execute(sql, params![from, to])?;
+            let sql = "DELETE FROM video_files WHERE path >= ?1 AND path < ?2";
+            t.execute(sql, params![from, to])?;
             let sql = "DELETE FROM roots WHERE path = ?1 OR (path >= ?2 AND path < ?3)";
             t.execute(sql, params![path_to_bytes(root), from, to])?;
             let n_photos = retire_all(t)?;

@@ -87,7 +87,7 @@ impl Album {
         })
     }
 
-    /// Deletes faces and templates, so that the next scan reads everything again. People and
+    /// Deletes faces, templates and appearances, so that the next scan reads everything again. People and
     /// decisions stay, and apply to the faces once they are recorded again; so do the marks by
     /// which pictures with decisions are known.
     ///
@@ -96,6 +96,10 @@ impl Album {
     pub fn clear_photos(&mut self) -> Result<(), Error> {
         self.transaction(|t| {
             let tables = [
+                "appearances",
+                "video_files",
+                "videos",
+                "video_looks",
                 "questions",
                 "person_stats",
                 "face_cells",
@@ -124,7 +128,9 @@ impl Album {
     /// [`Error::Sqlite`].
     pub fn problems(&self) -> Result<Vec<(PathBuf, String)>, Error> {
         let read = || -> rusqlite::Result<Vec<(PathBuf, String)>> {
-            let sql = "SELECT path, problem FROM files WHERE problem IS NOT NULL ORDER BY path";
+            let sql = "SELECT path, problem FROM files WHERE problem IS NOT NULL UNION ALL \
+                       SELECT path, problem FROM video_files WHERE problem IS NOT NULL \
+                       ORDER BY path";
             let mut query = self.db.prepare(sql)?;
             query
                 .query_map([], |row| Ok((path_from_bytes(row.get(0)?), row.get(1)?)))?

@@ -30,6 +30,7 @@ mod exclude;
 mod left_out;
 mod read;
 mod unread;
+mod videos;
 mod walk;
 
 use std::collections::BTreeMap;
@@ -47,6 +48,8 @@ pub use left_out::{LeftOut, Reason};
 use read::Work;
 pub use read::read_photo;
 pub(crate) use read::size_and_mtime;
+pub use unread::looks_like_video;
+pub use videos::{LookAtVideos, VideoSummary, look_at_videos};
 pub use walk::looks_like_photo;
 use walk::photos_below;
 
@@ -105,6 +108,10 @@ pub struct ScanSummary {
     pub notes: Vec<(PathBuf, String)>,
     /// Pictures and films that are not read, each with what it seems to be.
     pub unread: Vec<(PathBuf, String)>,
+    /// The films of live photos, which lie beside a photo of their name.
+    pub live_films: Vec<PathBuf>,
+    /// Videos that have no file any more.
+    pub n_gone_videos: usize,
     /// Folders and files that were left out, each with the reason.
     pub excluded: Vec<(PathBuf, String)>,
     /// How many files are neither pictures nor films, by the ending of their names.
@@ -143,6 +150,7 @@ pub fn scan(
             .collect(),
         no_pictures: found.no_pictures,
         unread: found.unread,
+        live_films: found.live_films,
         excluded: found.excluded,
         ..ScanSummary::default()
     };
@@ -152,6 +160,7 @@ pub fn scan(
 
     let listed = found.photos.clone();
     let unread: Vec<PathBuf> = summary.problems.iter().map(|(p, _)| p.clone()).collect();
+    let videos = summary.clone().take_videos();
     album.remember_roots(&found.roots)?;
     let notes = Mutex::new(Vec::new());
     thread::scope(|scope| {
@@ -233,6 +242,7 @@ pub fn scan(
         missing.retain(|missing| missing.is_empty);
         summary.emptied = missing;
         summary.gone = album.reconcile(&found.roots, &listed, &unread)?;
+        summary.n_gone_videos = album.reconcile_videos(&found.roots, &videos, &unread)?;
     }
     summary.problems.sort();
     summary.notes = notes.into_inner().unwrap_or_else(PoisonError::into_inner);

@@ -12,6 +12,7 @@ mod presence;
 mod regions;
 mod shared_links;
 mod stated;
+mod videos;
 mod walk;
 
 use std::collections::BTreeMap;

@@ -19,7 +19,7 @@ use notify::{
     Config, ErrorKind, Event, EventKind, PollWatcher, RecommendedWatcher, RecursiveMode, Watcher,
 };
 
-use crate::scan::{Exclude, ExcludeBelow, NO_MEDIA, looks_like_photo};
+use crate::scan::{Exclude, ExcludeBelow, NO_MEDIA, looks_like_photo, looks_like_video};
 
 /// Changes are handed on once it was quiet for so long …
 const QUIET: Duration = Duration::from_millis(800);
@@ -133,7 +133,7 @@ fn folder_of(path: &Path) -> Option<PathBuf> {
         return folder.parent().map(Path::to_path_buf);
     }
     // What is gone may have been a folder with photos.
-    let matters = looks_like_photo(path) || !path.exists();
+    let matters = looks_like_photo(path) || looks_like_video(path) || !path.exists();
     matters.then(|| folder.to_path_buf())
 }
 

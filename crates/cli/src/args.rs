@@ -79,10 +79,11 @@ pub(crate) enum Command {
     #[command(
         after_help = "Example: fusiform scan ~/Pictures\n\nOnly new and changed files are read. \
 Stop it at any time; a later run goes on where it stood. Folders of trash, thumbnails and previews \
-are left out, and what the setting `exclude` says."
+are left out, and what the setting `exclude` says. People with a name are looked for in videos too, \
+unless the setting `videos` is false."
     )]
     Scan {
-        /// Folders (searched through) or photos [default: the remembered folders]
+        /// Folders (searched through), photos or videos [default: the remembered folders]
         #[arg(value_name = "DIR")]
         roots: Vec<PathBuf>,
         #[command(flatten)]
@@ -185,8 +186,16 @@ The numbers of the faces are those `fusiform person` shows.")]
         /// Name or number
         person: String,
         /// Numbers of the faces
-        #[arg(required = true, value_name = "FACE")]
+        #[arg(required_unless_present = "appearances", value_name = "FACE")]
         faces: Vec<i64>,
+        /// Number of an appearance in a video, as `fusiform person` lists it, instead of a face
+        #[arg(
+            long = "appearance",
+            value_name = "N",
+            value_delimiter = ',',
+            conflicts_with = "faces"
+        )]
+        appearances: Vec<i64>,
     },
     /// Say that two people are two, so that they are never joined
     #[command(after_help = "Example: fusiform differ 'Aunt Ida' 12")]
@@ -800,6 +809,18 @@ pub(crate) struct ExcludeArgs {
     /// Leave out what this pattern of a .gitignore matches, beside what the settings say
     #[arg(long, value_name = "GLOB")]
     pub(crate) exclude: Vec<String>,
+    /// Look for nobody in videos
+    #[cfg(feature = "video")]
+    #[arg(long)]
+    pub(crate) no_videos: bool,
+}
+
+impl ExcludeArgs {
+    /// Whether people are looked for in videos, by the flag and the settings.
+    #[cfg(feature = "video")]
+    pub(crate) fn with_videos(&self, setting: bool) -> bool {
+        setting && !self.no_videos
+    }
 }
 
 /// Which part of a long list.

@@ -6,6 +6,7 @@ pub(crate) mod bench;
 pub(crate) mod calibrate;
 #[cfg(feature = "cameras")]
 pub(crate) mod cameras;
+mod clock;
 mod collection;
 pub(crate) mod compreface;
 pub(crate) mod detect;

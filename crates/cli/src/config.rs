@@ -47,6 +47,8 @@ pub(crate) struct Config {
     pub folders: Vec<PathBuf>,
     /// What scans leave out, as in a `.gitignore`.
     pub exclude: Vec<String>,
+    /// Whether scans look for people in videos.
+    pub videos: bool,
     /// What the bytes of a photo may ask for.
     pub limits: DecodeLimits,
     /// The user's home folder, which `~` stands for.
@@ -73,6 +75,8 @@ pub(crate) struct Layer {
     pub folders: Option<Vec<PathBuf>>,
     /// See [`Config::exclude`].
     pub exclude: Option<Vec<String>>,
+    /// See [`Config::videos`].
+    pub videos: Option<bool>,
     /// See [`DecodeLimits::max_pixels`].
     pub max_pixels: Option<u64>,
     /// See [`DecodeLimits::max_bytes`].
@@ -143,6 +147,7 @@ impl Config {
             threads: layer.threads,
             folders: layer.folders.unwrap_or_default(),
             exclude: layer.exclude.unwrap_or_default(),
+            videos: layer.videos.unwrap_or(true),
             limits: DecodeLimits {
                 max_pixels: layer.max_pixels.unwrap_or(DecodeLimits::DEFAULT.max_pixels),
                 max_bytes: layer.max_bytes.unwrap_or(DecodeLimits::DEFAULT.max_bytes),
@@ -165,6 +170,7 @@ impl Layer {
             threads: self.threads.or(below.threads),
             folders: self.folders.or(below.folders),
             exclude: self.exclude.or(below.exclude),
+            videos: self.videos.or(below.videos),
             max_pixels: self.max_pixels.or(below.max_pixels),
             max_bytes: self.max_bytes.or(below.max_bytes),
             serve: self.serve.over(below.serve),
@@ -257,6 +263,7 @@ fn environment() -> Result<Layer, ConfigError> {
         threads: serve::parsed(&text, "FUSIFORM_THREADS", NUMBER)?,
         folders: None,
         exclude: None,
+        videos: None,
         max_pixels: serve::parsed(&text, "FUSIFORM_MAX_PIXELS", NUMBER)?,
         max_bytes: serve::parsed(&text, "FUSIFORM_MAX_BYTES", NUMBER)?,
         serve: serve::environment(&text)?,
@@ -298,7 +305,7 @@ mod tests {
         };
         let config = resolve(
             "catalogue = \"~/photos.db\"\nfolders = [\"~/Pictures\", \"/mnt/a\"]\n\
-             exclude = [\"*.png\"]\n[serve]\nvault = \"~/vault.db\"\n\
+             exclude = [\"*.png\"]\nvideos = false\n[serve]\nvault = \"~/vault.db\"\n\
              [serve.nextcloud]\nkey_file = \"~/nc.key\"\n",
         )
         .unwrap();
@@ -308,6 +315,7 @@ mod tests {
         assert_eq!(config.folders, folders);
         assert_eq!(config.serve.vault, Some(home.join("vault.db").into()));
         assert_eq!(config.exclude, ["*.png"]);
+        assert!(!config.videos);
         let nextcloud = config.serve.nextcloud.unwrap();
         assert_eq!(nextcloud.key_file, Some(home.join("nc.key")));
         let error = resolve("catalogue = \"~ida/photos.db\"\n").unwrap_err();

@@ -69,12 +69,12 @@ fn dispatch(args: Args) -> anyhow::Result<Exit> {
             roots,
             exclude,
             detect,
-        } => scan::run(context, &roots, &exclude.exclude, detect),
+        } => scan::run(context, &roots, &exclude, detect),
         Command::Watch {
             roots,
             exclude,
             detect,
-        } => watch::run(context, &roots, &exclude.exclude, detect),
+        } => watch::run(context, &roots, &exclude, detect),
         Command::Folders(FoldersCommand::List) => folders::list(context),
         Command::Folders(FoldersCommand::Add { dir }) => folders::add(context, &dir),
         Command::Folders(FoldersCommand::Remove { dir }) => folders::remove(context, &dir),
@@ -86,7 +86,11 @@ fn dispatch(args: Args) -> anyhow::Result<Exit> {
         Command::Ignore { faces } => edit::ignore(context, &faces),
         Command::Undo { count, decision } => edit::undo(context, count, decision),
         Command::Is { person, faces } => edit::is(context, &person, &faces),
-        Command::Not { person, faces } => edit::is_not(context, &person, &faces),
+        Command::Not {
+            person,
+            faces,
+            appearances,
+        } => edit::is_not(context, &person, &faces, &appearances),
         Command::Differ { one, other } => edit::differ(context, &one, &other),
         Command::NotAFace { faces } => edit::not_a_face(context, &faces),
         Command::Face(FaceCommand::Add { photo, bbox, name }) => {

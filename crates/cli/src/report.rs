@@ -48,6 +48,8 @@ pub(crate) struct PersonStrip {
     pub(crate) id: String,
     pub(crate) n_photos: usize,
     pub(crate) n_faces: usize,
+    /// In how many videos they appear.
+    pub(crate) n_videos: usize,
     /// The faces to show, best first.
     pub(crate) crops: Vec<Crop>,
     /// How many faces are not shown.
@@ -148,6 +150,9 @@ fn person(idx: usize, strip: &PersonStrip) -> Markup {
                 (counted(strip.n_photos, "photo", "photos"))
                 @if strip.n_faces != strip.n_photos {
                     " · " (counted(strip.n_faces, "face", "faces"))
+                }
+                @if strip.n_videos > 0 {
+                    " · in " (counted(strip.n_videos, "video", "videos"))
                 }
                 @if name.is_none() {
                     " " code { "fusiform name " (visible(&strip.id)) (PreEscaped(" \"…\"")) }

@@ -2,12 +2,17 @@
 //! Everything of the room `fusiform-album` is re-exported; this file adds what needs an engine.
 //! Knows nothing of how the album stores.
 
+#[cfg(feature = "video")]
+mod videos;
+
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 pub use fusiform_album::*;
 use fusiform_face::geometry::BoundingBox;
 use fusiform_face::image::{Fingerprint, Image, ImageError, Orientation};
+#[cfg(feature = "video")]
+pub use videos::{AlbumVideoOptions, VIDEO_FMR};
 
 use crate::engine::Engine;
 use crate::photo::{AnalyseOptions, Face};

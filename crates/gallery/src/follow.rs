@@ -32,13 +32,21 @@ impl Gallery {
         if !self.is_shared() {
             return Ok(false);
         }
+        let done = self.take_in_if_changed();
+        let away = done.as_ref().err().map(ToString::to_string);
+        if away.is_some() || self.away.load().is_some() {
+            self.away.store(away.map(Arc::new));
+        }
+        done.map(|()| true)
+    }
+
+    fn take_in_if_changed(&self) -> Result<(), Error> {
         // Without the right to write, which a change that is under way here holds.
         if !self.store.has_changes()? {
-            return Ok(true);
+            return Ok(());
         }
         let _writing = self.writing();
-        self.take_in_changes()?;
-        Ok(true)
+        self.take_in_changes()
     }
 
     /// Starts a thread that takes changes in as they are announced, and tells the other servers

@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use arc_swap::ArcSwap;
+use arc_swap::{ArcSwap, ArcSwapOption};
 use uuid::Uuid;
 
 use crate::aside::Aside;
@@ -85,6 +85,8 @@ pub struct Gallery {
     pub(crate) collections: ArcSwap<BTreeMap<i64, Arc<ArcSwap<Columns>>>>,
     seen_version: AtomicI64,
     pub(crate) search_in: SearchIn,
+    /// Why a shared store could not be followed when it was asked last.
+    pub(crate) away: ArcSwapOption<String>,
 }
 
 impl std::fmt::Debug for Gallery {
@@ -184,6 +186,7 @@ impl Gallery {
             collections: ArcSwap::from_pointee(published(read.collections)),
             seen_version: AtomicI64::new(0),
             search_in,
+            away: ArcSwapOption::empty(),
         })
     }
 

@@ -10,6 +10,8 @@ pub struct Health {
     /// First entry of the audit log that does not fit. Nothing that has to be recorded is done
     /// until somebody decides to go on without the proof of what came before.
     pub broken_at: Option<i64>,
+    /// Why the database that servers share cannot be used; nobody is recognised meanwhile.
+    pub away: Option<String>,
     /// The disk is full: recognitions are recorded in the reserve until that is full too, and
     /// nothing is enrolled.
     pub disk_full: bool,
@@ -32,6 +34,10 @@ impl Health {
         if let Some(seq) = self.broken_at {
             return Some(format!("the audit log is broken at entry {seq}"));
         }
+        if self.away.is_some() {
+            let what = "the database that servers share cannot be used; the log says why";
+            return Some(what.into());
+        }
         if self.disk_fails {
             return Some("the disk that holds the vault cannot be written".into());
         }
@@ -45,6 +51,7 @@ impl Gallery {
     pub fn health(&self) -> Health {
         Health {
             broken_at: self.recorder.broken_at(),
+            away: self.away.load().as_deref().cloned(),
             disk_full: self.recorder.disk_full(),
             disk_fails: self.recorder.disk_fails(),
             bytes_pending: self.recorder.scrub_due(),

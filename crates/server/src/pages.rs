@@ -25,6 +25,7 @@ mod scan_progress;
 mod search;
 mod shared;
 mod state;
+mod videos;
 mod view;
 mod visitor_limits;
 mod visitors;
@@ -41,7 +42,7 @@ use axum::routing::{get, post};
 use crate::problem::{Problem, render_problems};
 use crate::security_headers::with_security_headers;
 pub(crate) use guard::Guard;
-pub(crate) use state::Pages;
+pub(crate) use state::{Pages, Scanning};
 
 /// The routes; call it inside a runtime.
 pub(crate) fn router(pages: &Pages) -> Router {
@@ -68,6 +69,8 @@ pub(crate) fn router(pages: &Pages) -> Router {
             get(person_edit::ask_erase).post(person_edit::erase),
         )
         .route("/people/{id}/faces", post(faces::of_person))
+        .route("/people/{id}/not-in-video", post(videos::not_in_video))
+        .route("/videos/{id}", get(videos::file))
         .route("/groups", get(groups::list).post(groups::decide))
         .route("/faces", get(groups::leftovers).post(faces::of_nobody))
         .route("/unclear", get(groups::unclear))

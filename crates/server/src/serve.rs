@@ -31,7 +31,7 @@ use crate::metrics::{self, Metrics};
 use crate::mqtt::{Mqtt, MqttKeys};
 use crate::open_connections::OpenConnections;
 use crate::other_programs::{Keys, OtherProgram, OtherPrograms};
-use crate::pages::{self, Guard, Pages};
+use crate::pages::{self, Guard, Pages, Scanning};
 use crate::service::Recognition;
 use crate::settings::Settings;
 use crate::start_error::StartError;
@@ -53,6 +53,8 @@ pub struct Parts {
     pub folders: Vec<PathBuf>,
     /// What scans leave out.
     pub exclude: Exclude,
+    /// Whether scans look for people in videos, where that is compiled in.
+    pub videos: bool,
     /// What Nextcloud sends; needed if it is answered.
     pub nextcloud_key: Option<String>,
     /// The recognition key of DeepStack's clients that send none; without it they are refused.
@@ -82,6 +84,7 @@ pub struct Parts {
 ///         threads: 2,
 ///         folders: Vec::new(),
 ///         exclude: Default::default(),
+///         videos: true,
 ///         nextcloud_key: None,
 ///         deepstack_key: None,
 ///         mqtt_keys: None,
@@ -146,8 +149,11 @@ impl Server {
             let pages = Pages::new(
                 engine,
                 parts.album,
-                parts.threads,
-                parts.exclude,
+                Scanning {
+                    threads: parts.threads,
+                    exclude: parts.exclude,
+                    with_videos: parts.videos,
+                },
                 guard,
                 admission,
                 parts.home,

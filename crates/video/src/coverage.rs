@@ -112,6 +112,9 @@ const MAX_SWEPT: usize = 12;
 const MIN_PLACES: usize = 3;
 /// So long a face must be found, if not for sure, not to be there for a moment only.
 const MOMENT_MS: u64 = 300;
+/// Time that counts between two frames, at most: also where they are far apart a face may be missed
+/// in one of them. So every time in the options is so many frames at least.
+const MAX_STEP_MS: u64 = 250;
 /// A face's motion is measured over so long.
 const MOTION_MS: u64 = 400;
 /// Sides by which a box grows in a second in which the face is not found.
@@ -134,14 +137,29 @@ pub fn coverage(frames: &[FrameSeen], options: &CoverageOptions) -> Coverage {
         frames: vec![FrameCover::default(); frames.len()],
         ..Coverage::default()
     };
+    let counted = counted(frames);
     for scene in scenes(frames, options.margin_ms) {
         Scene {
-            frames: &frames[scene.clone()],
+            frames: &counted[scene.clone()],
             options,
         }
         .cover(&mut found, scene.start);
     }
     found
+}
+
+/// The frames with the times that count.
+fn counted(frames: &[FrameSeen]) -> Vec<FrameSeen> {
+    let (mut before_ms, mut time_ms) = (0, 0);
+    let count = |frame: &FrameSeen| {
+        time_ms += frame.time_ms.saturating_sub(before_ms).min(MAX_STEP_MS);
+        before_ms = frame.time_ms;
+        FrameSeen {
+            time_ms,
+            ..frame.clone()
+        }
+    };
+    frames.iter().map(count).collect()
 }
 
 /// The frames of each scene that counts as one.

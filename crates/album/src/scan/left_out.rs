@@ -60,7 +60,7 @@ fn problems_in_words(kind: ProblemKind, n: usize) -> String {
             counted(n, "file is no photo", "files are no photos") + " in spite of the name"
         }
         ProblemKind::NotCovered => {
-            counted(n, "photo is", "photos are") + " of a kind that is not covered"
+            counted(n, "file is", "files are") + " of a kind that is not covered"
         }
         ProblemKind::Unreadable => {
             counted(n, "file or folder", "files or folders") + " could not be read"
@@ -93,8 +93,7 @@ impl ScanSummary {
             let what = counted(self.emptied.len(), "folder holds", "folders hold")
                 + " nothing now; what was found there is kept, in case a disk is off";
             let line = |root: &crate::presence::MissingRoot| {
-                let photos = counted(root.n_photos, "photo", "photos");
-                format!("{}: {photos}", root.path.display())
+                format!("{}: {}", root.path.display(), root.holds())
             };
             let lines = self.emptied.iter().map(line).collect();
             add(Reason::Emptied, what, lines);
@@ -105,7 +104,7 @@ impl ScanSummary {
             add(Reason::Unread, what, files);
         }
         if !self.notes.is_empty() {
-            let n = counted(self.notes.len(), "photo was", "photos were");
+            let n = counted(self.notes.len(), "file was", "files were");
             add(
                 Reason::Noted,
                 format!("{n} used, but not wholly"),

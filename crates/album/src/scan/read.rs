@@ -151,7 +151,7 @@ pub(crate) fn size_and_mtime(path: &Path) -> io::Result<(u64, i64)> {
 }
 
 /// The error of the operating system, with the remedy where there is one.
-fn io_problem(error: &io::Error) -> Unusable {
+pub(super) fn io_problem(error: &io::Error) -> Unusable {
     let why = match error.kind() {
         io::ErrorKind::NotFound => "vanished while scanning; scan again if it comes back".into(),
         io::ErrorKind::PermissionDenied => {

@@ -7,10 +7,13 @@ use std::path::Path;
 
 use fusiform_face::image::{Format, sniff};
 
+/// What [`kind_of`] says of a film.
+pub(super) const VIDEO: &str = "video";
+
 /// Extensions of pictures and films without a decoder here, lower-case, and what they are.
 const KINDS: &[(&str, &[&str])] = &[
     (
-        "video",
+        VIDEO,
         &[
             "mov", "mp4", "m4v", "avi", "mkv", "webm", "3gp", "3g2", "mts", "m2ts", "m2t", "mpg",
             "mpeg", "mpe", "wmv", "asf", "flv", "f4v", "ogv", "vob", "mod", "tod", "dv", "mxf",
@@ -61,8 +64,16 @@ const KINDS: &[(&str, &[&str])] = &[
 /// Bytes by which a format is told.
 const HEAD_BYTES: u64 = 4096;
 
+/// Whether a file has the name of a film.
+pub fn looks_like_video(path: &Path) -> bool {
+    let extension = path.extension().and_then(|e| e.to_str());
+    let extension = extension.map(str::to_ascii_lowercase);
+    let films = KINDS.iter().find(|(kind, _)| *kind == VIDEO);
+    extension.is_some_and(|e| films.is_some_and(|(_, all)| all.contains(&&*e)))
+}
+
 /// What a file seems to be that has not the name of a photo; `None` if it is no picture and no
-/// film. A film beside a photo of its name is part of that photo.
+/// film.
 pub(super) fn kind_of(path: &Path) -> Option<String> {
     let extension = path
         .extension()
@@ -73,7 +84,6 @@ pub(super) fn kind_of(path: &Path) -> Option<String> {
         row.map(|(kind, _)| *kind)
     });
     match known {
-        Some("video") if is_part_of_photo(path) => None,
         Some(kind) => Some(kind.into()),
         None => {
             let mut head = Vec::new();
@@ -89,7 +99,7 @@ pub(super) fn kind_of(path: &Path) -> Option<String> {
 }
 
 /// Whether a film is that of a live photo, which has its name.
-fn is_part_of_photo(film: &Path) -> bool {
+pub(super) fn is_part_of_photo(film: &Path) -> bool {
     [Format::Heic, Format::Jpeg].iter().any(|format| {
         format.extensions().iter().any(|extension| {
             [extension.to_string(), extension.to_ascii_uppercase()]
@@ -114,7 +124,10 @@ mod tests {
         assert_eq!(at("a.JP2", b"").as_deref(), Some("JPEG 2000"));
         assert_eq!(at("a.mov", b"").as_deref(), Some("video"));
         assert_eq!(at("IMG_1.heic", b""), None);
-        assert_eq!(at("IMG_1.MOV", b""), None, "the film of a live photo");
+        assert!(is_part_of_photo(&folder.path().join("IMG_1.MOV")));
+        assert!(!is_part_of_photo(&folder.path().join("a.mov")));
+        assert!(looks_like_video(Path::new("IMG_1.MOV")));
+        assert!(!looks_like_video(Path::new("IMG_1.heic")));
         let named = at("IMG_2", b"\xFF\xD8\xFF\xE0").unwrap();
         assert!(
             named.starts_with("JPEG") && named.contains(".jpg"),

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use super::exclude::Exclude;
-use super::unread;
+use super::unread::{self, VIDEO, looks_like_video};
 use crate::error::Error;
 use crate::full_path::full_path;
 use fusiform_face::image::Format;
@@ -27,6 +27,8 @@ pub(super) struct Found {
     /// Pictures and films that have not the name of a photo and are not read, each with what it
     /// seems to be; sorted.
     pub(super) unread: Vec<(PathBuf, String)>,
+    /// Films of live photos; sorted.
+    pub(super) live_films: Vec<PathBuf>,
     /// Folders and files that were left out, each with the reason; sorted.
     pub(super) excluded: Vec<(PathBuf, String)>,
     /// How many files are neither pictures nor films, by the ending of their names.
@@ -71,8 +73,13 @@ pub(super) fn photos_below(
                 }
                 Ok(entry) if entry.file_type().is_file() => {
                     if let Some(reason) = exclude.file(entry.path()).filter(|_| !named_file) {
-                        if looks_like_photo(entry.path()) {
+                        if looks_like_photo(entry.path()) || looks_like_video(entry.path()) {
                             found.excluded.push((entry.into_path(), reason.to_string()));
+                        }
+                    } else if looks_like_video(entry.path()) {
+                        match unread::is_part_of_photo(entry.path()) {
+                            true => found.live_films.push(entry.into_path()),
+                            false => found.unread.push((entry.into_path(), VIDEO.into())),
                         }
                     } else if named_file || looks_like_photo(entry.path()) {
                         found.photos.push(entry.into_path());
@@ -94,6 +101,8 @@ pub(super) fn photos_below(
     found.photos.dedup();
     found.unread.sort_unstable();
     found.unread.dedup();
+    found.live_films.sort_unstable();
+    found.live_films.dedup();
     found.excluded.sort_unstable();
     found.excluded.dedup();
     Ok(found)

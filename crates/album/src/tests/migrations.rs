@@ -107,6 +107,7 @@ fn holds_version_3(album: &Album) {
         "2024-02-03 04:05:06"
     );
     assert_eq!(history[0].at_ms, 0);
+    assert_eq!(album.videos_of(ida).unwrap(), []);
     assert!(album.health().unwrap().problems.is_empty());
 }
 

@@ -3,7 +3,7 @@
 //! them.
 
 use anyhow::{Result, bail, ensure};
-use fusiform::album::{Album, FaceId, PersonId, counted};
+use fusiform::album::{Album, AppearanceId, FaceId, PersonId, counted};
 use serde::Serialize;
 
 use crate::args::PageArgs;
@@ -107,10 +107,20 @@ pub(crate) fn is(context: &Context, person: &str, faces: &[i64]) -> Result<Exit>
     confirm(context, &catalogue, "said to be", Some(person))
 }
 
-pub(crate) fn is_not(context: &Context, person: &str, faces: &[i64]) -> Result<Exit> {
+pub(crate) fn is_not(
+    context: &Context,
+    person: &str,
+    faces: &[i64],
+    appearances: &[i64],
+) -> Result<Exit> {
     let mut catalogue = context.existing_catalogue()?;
     let person = catalogue.find_person(person)?;
-    catalogue.assert_is_not(&ids(faces), person)?;
+    if appearances.is_empty() {
+        catalogue.assert_is_not(&ids(faces), person)?;
+    } else {
+        let appearances: Vec<_> = appearances.iter().map(|id| AppearanceId(*id)).collect();
+        catalogue.not_in_video(&appearances, person)?;
+    }
     confirm(context, &catalogue, "said not to be", Some(person))
 }
 
@@ -149,6 +159,7 @@ pub(crate) fn undo(context: &Context, count: usize, decision: Option<i64>) -> Re
 struct ErasedAnswer {
     faces: Vec<i64>,
     n_templates: usize,
+    n_appearances: usize,
     log_emptied: bool,
 }
 
@@ -164,9 +175,10 @@ pub(crate) fn erase(context: &Context, person: &str, yes: bool) -> Result<Exit> 
     let erased = catalogue.erase(id)?;
     let printer = context.printer;
     printer.row(format_args!(
-        "erased: {}, {}",
+        "erased: {}, {}, {}",
         counted(erased.faces.len(), "face", "faces"),
-        counted(erased.n_templates, "template", "templates")
+        counted(erased.n_templates, "template", "templates"),
+        counted(erased.n_appearances, "appearance", "appearances") + " in videos"
     ))?;
     if !erased.log_emptied {
         printer.problem(
@@ -174,10 +186,11 @@ pub(crate) fn erase(context: &Context, person: &str, yes: bool) -> Result<Exit> 
              pages; close that process and run any command",
         );
     }
-    printer.note("not reached: the photos, exported sidecars, copies of the catalogue");
+    printer.note("not reached: the photos and videos, exported sidecars, copies of the catalogue");
     printer.record(&ErasedAnswer {
         faces: erased.faces.iter().map(|f| f.0).collect(),
         n_templates: erased.n_templates,
+        n_appearances: erased.n_appearances,
         log_emptied: erased.log_emptied,
     })?;
     Ok(Exit::Done)

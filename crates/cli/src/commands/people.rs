@@ -6,10 +6,12 @@ use std::path::Path;
 use anyhow::Result;
 use fusiform::DateSource;
 use fusiform::album::{
-    Album, DateRange, Exclusion, FaceSummary, PhotoDate, PhotoFilter, PhotoId, counted,
+    Album, DateRange, Exclusion, FaceSummary, PersonVideo, PhotoDate, PhotoFilter, PhotoId,
+    VideoSpan, counted,
 };
 use serde::Serialize;
 
+use super::clock::clock;
 use crate::args::PageArgs;
 use crate::context::{Context, corners, shown};
 use crate::exit::Exit;
@@ -20,6 +22,8 @@ struct PersonRow {
     name: Option<String>,
     n_photos: usize,
     n_faces: usize,
+    /// Videos in which they were found.
+    n_videos: usize,
 }
 
 #[derive(Serialize)]
@@ -27,6 +31,40 @@ struct PersonAnswer {
     id: i64,
     name: Option<String>,
     photos: Vec<PersonPhotoRow>,
+    videos: Vec<PersonVideoRow>,
+}
+
+#[derive(Serialize)]
+struct PersonVideoRow {
+    paths: Vec<String>,
+    duration_ms: u64,
+    spans: Vec<SpanRow>,
+}
+
+/// A while in which a person is in view.
+#[derive(Serialize)]
+struct SpanRow {
+    start_ms: u64,
+    end_ms: u64,
+    similarity: f32,
+    /// What `fusiform not PERSON --appearance` takes.
+    appearances: Vec<i64>,
+}
+
+impl PersonVideoRow {
+    fn of(video: PersonVideo) -> PersonVideoRow {
+        let span = |span: VideoSpan| SpanRow {
+            start_ms: span.start_ms,
+            end_ms: span.end_ms,
+            similarity: span.similarity,
+            appearances: span.appearances.iter().map(|id| id.0).collect(),
+        };
+        PersonVideoRow {
+            paths: video.paths.iter().map(|path| shown(path)).collect(),
+            duration_ms: video.duration_ms,
+            spans: video.spans.into_iter().map(span).collect(),
+        }
+    }
 }
 
 #[derive(Serialize)]
@@ -82,6 +120,7 @@ impl DateRow {
 
 pub(crate) fn list(context: &Context, named: bool, limit: Option<usize>) -> Result<Exit> {
     let catalogue = context.readable_catalogue()?;
+    let in_videos = catalogue.video_counts()?;
     let rows: Vec<PersonRow> = catalogue
         .people()?
         .into_iter()
@@ -92,15 +131,20 @@ pub(crate) fn list(context: &Context, named: bool, limit: Option<usize>) -> Resu
             name: p.name,
             n_photos: p.n_photos,
             n_faces: p.n_faces,
+            n_videos: in_videos.get(&p.id).copied().unwrap_or(0),
         })
         .collect();
     let printer = context.printer;
     for row in &rows {
         let name = row.name.as_deref().unwrap_or("(no name yet)");
         printer.row(format_args!(
-            "{:>6}  {name}\t{}",
+            "{:>6}  {name}\t{}{}",
             row.id,
-            counted(row.n_photos, "photo", "photos")
+            counted(row.n_photos, "photo", "photos"),
+            match row.n_videos {
+                0 => String::new(),
+                n => ", ".to_owned() + &counted(n, "video", "videos"),
+            }
         ))?;
     }
     if rows.is_empty() {
@@ -142,10 +186,26 @@ pub(crate) fn show(context: &Context, person: &str) -> Result<Exit> {
             photo.face
         ))?;
     }
+    let videos = catalogue.videos_of(id)?;
+    let videos: Vec<PersonVideoRow> = videos.into_iter().map(PersonVideoRow::of).collect();
+    for video in &videos {
+        for span in &video.spans {
+            let numbers: Vec<String> = span.appearances.iter().map(i64::to_string).collect();
+            printer.row(format_args!(
+                "  appearance {}  {:.3}\t{}-{}\t{}",
+                numbers.join(","),
+                span.similarity,
+                clock(span.start_ms),
+                clock(span.end_ms),
+                video.paths.join(", ")
+            ))?;
+        }
+    }
     printer.record(&PersonAnswer {
         id: id.0,
         name: summary.name,
         photos,
+        videos,
     })?;
     Ok(Exit::Done)
 }

@@ -17,6 +17,8 @@ struct Answer {
     faces: usize,
     decided_faces: usize,
     templates: usize,
+    /// Videos without a file, with who was found in them.
+    videos: usize,
     missing_folders: Vec<MissingFolder>,
 }
 
@@ -25,6 +27,7 @@ struct Answer {
 struct MissingFolder {
     folder: String,
     photos: usize,
+    videos: usize,
     /// The folder is there and holds nothing.
     is_empty: bool,
 }
@@ -32,9 +35,9 @@ struct MissingFolder {
 pub(crate) fn run(context: &Context, root: Option<&Path>, yes: bool) -> Result<Exit> {
     let mut catalogue = context.existing_catalogue()?;
     let root = root.map(|root| context.absolute(root)).transpose()?;
-    let below_root = match &root {
-        Some(root) => catalogue.photos_below(root)?,
-        None => 0,
+    let (below_root, videos_below_root) = match &root {
+        Some(root) => (catalogue.photos_below(root)?, catalogue.videos_below(root)?),
+        None => (0, 0),
     };
     if let (Some(root), true) = (&root, yes) {
         catalogue.forget_root(root)?;
@@ -51,6 +54,7 @@ pub(crate) fn run(context: &Context, root: Option<&Path>, yes: bool) -> Result<E
         n_faces,
         n_decided,
         n_templates,
+        n_videos,
     } = pruned;
     let missing = catalogue.missing_roots()?;
     let printer = context.printer;
@@ -61,6 +65,10 @@ pub(crate) fn run(context: &Context, root: Option<&Path>, yes: bool) -> Result<E
         counted(n_faces, "face", "faces"),
         counted(n_templates, "template", "templates")
     ))?;
+    if n_videos > 0 {
+        let gone = counted(n_videos, "video that is", "videos that are");
+        printer.row(format_args!("and {gone} gone, with who was found there"))?;
+    }
     if n_decided > 0 {
         printer.note(format_args!(
             "what you decided about {} is kept, in case they come back",
@@ -69,15 +77,16 @@ pub(crate) fn run(context: &Context, root: Option<&Path>, yes: bool) -> Result<E
     }
     if let (Some(root), false) = (&root, yes) {
         printer.row(format_args!(
-            "and {} below {}",
+            "and {}, {} below {}",
             counted(below_root, "photo", "photos"),
+            counted(videos_below_root, "video", "videos"),
             root.display()
         ))?;
     }
     for folder in &missing {
         printer.row(format_args!(
             "kept: {} below {}, which {}{}; --root forgets it",
-            counted(folder.n_photos, "photo", "photos"),
+            folder.holds(),
             folder.path.display(),
             folder.state(),
             match folder.is_empty {
@@ -86,12 +95,13 @@ pub(crate) fn run(context: &Context, root: Option<&Path>, yes: bool) -> Result<E
             }
         ))?;
     }
-    if !yes && n_photos + below_root > 0 {
+    if !yes && n_photos + below_root + n_videos + videos_below_root > 0 {
         printer.note("--yes does it");
     }
     let folder = |m: fusiform::album::MissingRoot| MissingFolder {
         folder: shown(&m.path),
         photos: m.n_photos,
+        videos: m.n_videos,
         is_empty: m.is_empty,
     };
     printer.record(&Answer {
@@ -100,6 +110,7 @@ pub(crate) fn run(context: &Context, root: Option<&Path>, yes: bool) -> Result<E
         faces: n_faces,
         decided_faces: n_decided,
         templates: n_templates,
+        videos: n_videos + if yes { 0 } else { videos_below_root },
         missing_folders: missing.into_iter().map(folder).collect(),
     })?;
     Ok(Exit::Done)

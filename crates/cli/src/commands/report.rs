@@ -54,6 +54,7 @@ pub(crate) fn run(context: &Context, out: &Path, faces: usize, people: usize) ->
             .collect(),
     };
     let missing = catalogue.missing_roots()?;
+    let in_videos = catalogue.video_counts()?;
     let (n_drawn, n_missing) = (Cell::new(0), Cell::new(0));
     check_is_page(out)?;
     // Written under another name and renamed: the page is there whole or not at all.
@@ -66,7 +67,8 @@ pub(crate) fn run(context: &Context, out: &Path, faces: usize, people: usize) ->
         .bar(shown_people.len() as u64, "cutting faces");
     let strips = shown_people.iter().map(|person| {
         bar.inc(1);
-        let (strip, n_wanted) = strip(context, &catalogue, person, faces)?;
+        let (mut strip, n_wanted) = strip(context, &catalogue, person, faces)?;
+        strip.n_videos = in_videos.get(&person.id).copied().unwrap_or(0);
         n_drawn.set(n_drawn.get() + strip.crops.len());
         n_missing.set(n_missing.get() + n_wanted - strip.crops.len());
         Ok(strip)
@@ -109,7 +111,7 @@ pub(crate) fn run(context: &Context, out: &Path, faces: usize, people: usize) ->
             "{}: {} ({}); connect its disk and write the page again",
             shown(&folder.path),
             folder.state(),
-            counted(folder.n_photos, "photo", "photos")
+            folder.holds()
         ));
     }
     printer.record(&answer)?;
@@ -160,6 +162,7 @@ fn strip(
         id: person.id.0.to_string(),
         n_photos: person.n_photos,
         n_faces: person.n_faces,
+        n_videos: 0,
         n_more: person.n_faces.saturating_sub(crops.len()),
         crops,
     };

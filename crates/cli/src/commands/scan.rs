@@ -9,11 +9,13 @@ use std::time::Instant;
 
 use anyhow::{Context as _, Result, ensure};
 use fusiform::Engine;
+#[cfg(feature = "video")]
+use fusiform::album::AlbumVideoOptions;
 use fusiform::album::{Album, GroupSummary, MissingRoot, ProblemKind, Unusable, counted};
-use fusiform::scan::{Event, Exclude, LeftOut, Reason, ScanOptions, ScanSummary};
+use fusiform::scan::{Event, Exclude, LeftOut, Reason, ScanOptions, ScanSummary, VideoSummary};
 use serde::Serialize;
 
-use crate::args::DetectArgs;
+use crate::args::{DetectArgs, ExcludeArgs};
 use crate::context::{Context, shown};
 use crate::exit::Exit;
 use crate::remedy::MORE_OF_A_PHOTO;
@@ -50,6 +52,22 @@ struct Answer {
     no_pictures_by_ending: BTreeMap<String, usize>,
     /// Folders that hold nothing now, although photos of the catalogue were there.
     emptied: Vec<Emptied>,
+    videos: Videos,
+}
+
+/// What was done with videos.
+#[derive(Serialize)]
+struct Videos {
+    files: usize,
+    /// Those that needed no look.
+    known: usize,
+    looked_at: usize,
+    /// Appearances of people with a name in those.
+    appearances: usize,
+    /// Those that wait until somebody has a name.
+    waiting: usize,
+    /// Those that have no file any more.
+    gone: usize,
 }
 
 #[derive(Serialize)]
@@ -84,12 +102,13 @@ struct Emptied {
     folder: String,
     /// Photos of the catalogue that were there; they are kept.
     photos: usize,
+    videos: usize,
 }
 
 pub(crate) fn run(
     context: &Context,
     roots: &[PathBuf],
-    exclude: &[String],
+    exclude: &ExcludeArgs,
     detect: DetectArgs,
 ) -> Result<Exit> {
     let started = Instant::now();
@@ -100,7 +119,7 @@ pub(crate) fn run(
     let roots = roots_or_remembered(context, &catalogue, roots)?;
     let options = ScanOptions {
         threads: context.threads(),
-        exclude: Exclude::new(&context.config.exclude)?.and(exclude)?,
+        exclude: Exclude::new(&context.config.exclude)?.and(&exclude.exclude)?,
     };
     let stop = stop_on_ctrl_c()?;
     let work = Work {
@@ -108,10 +127,13 @@ pub(crate) fn run(
         engine: &engine,
         options: &options,
         detect,
+        #[cfg(feature = "video")]
+        with_videos: exclude.with_videos(context.config.videos),
         stop: &stop,
     };
-    let (summary, people) = work.scan(&mut catalogue, &roots)?;
-    let answer = Answer::of(&summary, people.as_ref(), started.elapsed().as_secs_f64());
+    let scanned = work.scan(&mut catalogue, &roots)?;
+    let answer = Answer::of(&scanned, started.elapsed().as_secs_f64());
+    let summary = scanned.photos;
     let left_out = summary.left_out();
     tell(context, &answer, &left_out)?;
     context.printer.record(&answer)?;
@@ -156,25 +178,33 @@ pub(super) fn roots_or_remembered(
     Ok(roots)
 }
 
+/// What a scan did.
+pub(super) struct Scanned {
+    /// With what is to be said of videos.
+    pub(super) photos: ScanSummary,
+    /// None if the scan was stopped before.
+    pub(super) people: Option<GroupSummary>,
+    pub(super) videos: VideoSummary,
+}
+
 /// What a scan needs beside a catalogue and folders.
 pub(super) struct Work<'a> {
     pub(super) context: &'a Context,
     pub(super) engine: &'a Engine,
     pub(super) options: &'a ScanOptions,
     pub(super) detect: DetectArgs,
+    #[cfg(feature = "video")]
+    pub(super) with_videos: bool,
     pub(super) stop: &'a AtomicBool,
 }
 
 impl Work<'_> {
-    /// Scans and groups; a scan that was stopped leaves grouping to the next.
-    pub(super) fn scan(
-        &self,
-        catalogue: &mut Album,
-        roots: &[PathBuf],
-    ) -> Result<(ScanSummary, Option<GroupSummary>)> {
+    /// Scans, groups, and looks for people with a name in videos; a scan that was stopped leaves
+    /// the rest to the next.
+    pub(super) fn scan(&self, catalogue: &mut Album, roots: &[PathBuf]) -> Result<Scanned> {
         let printer = self.context.printer;
         let bar = printer.bar(0, "scanning");
-        let summary = self.engine.scan_with(
+        let photos = self.engine.scan_with(
             catalogue,
             roots,
             &self.context.analysing(self.detect),
@@ -186,19 +216,57 @@ impl Work<'_> {
             },
         )?;
         bar.finish_and_clear();
-        if summary.interrupted {
-            return Ok((summary, None));
+        let mut scanned = Scanned {
+            photos,
+            people: None,
+            videos: VideoSummary::default(),
+        };
+        if scanned.photos.interrupted {
+            return Ok(scanned);
         }
         // Grouping is cheap beside reading.
         let waiting = printer.bar(1, "grouping faces");
-        let people = self.engine.group(catalogue)?;
+        scanned.people = Some(self.engine.group(catalogue)?);
         waiting.finish_and_clear();
-        Ok((summary, Some(people)))
+        #[cfg(feature = "video")]
+        self.look_at_videos(catalogue, &mut scanned)?;
+        Ok(scanned)
+    }
+
+    #[cfg(feature = "video")]
+    fn look_at_videos(&self, catalogue: &mut Album, scanned: &mut Scanned) -> Result<()> {
+        // A pack without a stated false-match rate names nobody.
+        if !self.with_videos || self.engine.album_video_threshold().is_err() {
+            return Ok(());
+        }
+        let videos = scanned.photos.take_videos();
+        let mut options = AlbumVideoOptions::default();
+        options.video.detect = self.detect.options();
+        let bar = self.context.printer.bar(0, "looking at videos");
+        let (engine, stop) = (self.engine, self.stop);
+        let looked = self.context.on_all_threads(|| {
+            engine.look_at_videos(catalogue, &videos, &options, stop, |event| match event {
+                Event::Found(n) => bar.set_length(n as u64),
+                Event::Recorded(n) => bar.set_position(n as u64),
+            })
+        });
+        bar.finish_and_clear();
+        let looked = looked??;
+        let photos = &mut scanned.photos;
+        photos.problems.extend(looked.problems.iter().cloned());
+        photos.problems.sort();
+        photos.notes.extend(looked.notes.iter().cloned());
+        photos.notes.sort();
+        photos.interrupted |= looked.interrupted;
+        scanned.videos = looked;
+        Ok(())
     }
 }
 
 impl Answer {
-    fn of(summary: &ScanSummary, people: Option<&GroupSummary>, seconds: f64) -> Answer {
+    fn of(scanned: &Scanned, seconds: f64) -> Answer {
+        let (summary, people) = (&scanned.photos, scanned.people.as_ref());
+        let videos = &scanned.videos;
         Answer {
             photos: summary.files,
             unchanged: summary.unchanged,
@@ -220,6 +288,14 @@ impl Answer {
             excluded_now: summary.n_excluded_files,
             no_pictures_by_ending: summary.no_pictures.clone(),
             emptied: summary.emptied.iter().map(emptied).collect(),
+            videos: Videos {
+                files: videos.files,
+                known: videos.known,
+                looked_at: videos.looked_at,
+                appearances: videos.appearances,
+                waiting: videos.waiting,
+                gone: summary.n_gone_videos,
+            },
         }
     }
 }
@@ -236,6 +312,7 @@ fn emptied(root: &MissingRoot) -> Emptied {
     Emptied {
         folder: shown(&root.path),
         photos: root.n_photos,
+        videos: root.n_videos,
     }
 }
 
@@ -276,6 +353,7 @@ fn tell(context: &Context, answer: &Answer, left_out: &[LeftOut]) -> Result<()> 
         ))?;
         printer.note("they come back with their files; `fusiform prune` shows what to forget");
     }
+    tell_of_videos(context, &answer.videos)?;
     if answer.interrupted {
         printer.note("stopped; run the same command again to go on from here");
     } else {
@@ -313,6 +391,31 @@ fn tell(context: &Context, answer: &Answer, left_out: &[LeftOut]) -> Result<()> 
             ),
             _ => {}
         }
+    }
+    Ok(())
+}
+
+fn tell_of_videos(context: &Context, videos: &Videos) -> Result<()> {
+    let printer = context.printer;
+    if videos.files > 0 && videos.waiting < videos.files {
+        printer.row(format_args!(
+            "{} ({} looked at now), {} of people with a name",
+            counted(videos.files, "video", "videos"),
+            videos.looked_at,
+            counted(videos.appearances, "new appearance", "new appearances")
+        ))?;
+    }
+    if videos.gone > 0 {
+        printer.row(format_args!(
+            "{} taken out, gone or left out now; what you decided about them is kept",
+            counted(videos.gone, "video was", "videos were")
+        ))?;
+    }
+    if videos.waiting > 0 {
+        printer.note(format_args!(
+            "{} for somebody with a name to look for; name people, and scan again",
+            counted(videos.waiting, "video waits", "videos wait")
+        ));
     }
     Ok(())
 }

@@ -104,6 +104,7 @@ fn bind(
         threads: context.threads(),
         folders: context.config.folders.clone(),
         exclude: Exclude::new(&context.config.exclude)?,
+        videos: context.config.videos,
         nextcloud_key,
         deepstack_key: deepstack_key.map(secret_file::api_key).transpose()?,
         mqtt_keys,

@@ -18,7 +18,8 @@ use fusiform::video::Appearance;
 use fusiform::{Clip, VideoOptions};
 use serde::Serialize;
 
-use self::seen::{Seen, clock};
+use self::seen::Seen;
+use super::clock::clock;
 use super::known_people::{KnownPeople, Nearest};
 use super::scan::stop_on_ctrl_c;
 use super::verify::share;

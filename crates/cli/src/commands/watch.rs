@@ -10,7 +10,7 @@ use fusiform::scan::{Exclude, ScanOptions};
 use serde::Serialize;
 
 use super::scan::{Work, roots_or_remembered, stop_on_ctrl_c};
-use crate::args::DetectArgs;
+use crate::args::{DetectArgs, ExcludeArgs};
 use crate::context::{Context, shown};
 use crate::exit::Exit;
 
@@ -23,13 +23,16 @@ struct ChangeRow {
     new_faces: usize,
     gone_photos: usize,
     people: usize,
+    /// Videos that were looked at, and appearances of people with a name in them.
+    videos: usize,
+    appearances: usize,
     problems: Vec<String>,
 }
 
 pub(crate) fn run(
     context: &Context,
     roots: &[PathBuf],
-    exclude: &[String],
+    leaving_out: &ExcludeArgs,
     detect: DetectArgs,
 ) -> Result<Exit> {
     let engine = context.engine()?;
@@ -40,7 +43,7 @@ pub(crate) fn run(
         .iter()
         .map(|root| context.absolute(root))
         .collect::<Result<_>>()?;
-    let exclude = Exclude::new(&context.config.exclude)?.and(exclude)?;
+    let exclude = Exclude::new(&context.config.exclude)?.and(&leaving_out.exclude)?;
     let options = ScanOptions {
         threads: context.threads(),
         exclude: exclude.clone(),
@@ -51,6 +54,8 @@ pub(crate) fn run(
         engine: &engine,
         options: &options,
         detect,
+        #[cfg(feature = "video")]
+        with_videos: leaving_out.with_videos(context.config.videos),
         stop: &stop,
     };
     // Before the first scan, so that nothing is missed that comes while it runs.
@@ -72,7 +77,8 @@ pub(crate) fn run(
 
 /// Scans folders and says what came of it.
 fn follow(work: &Work, catalogue: &mut Album, folders: &[PathBuf]) -> Result<()> {
-    let (summary, people) = work.scan(catalogue, folders)?;
+    let scanned = work.scan(catalogue, folders)?;
+    let (summary, people) = (&scanned.photos, scanned.people);
     let row = ChangeRow {
         folders: folders.iter().map(|folder| shown(folder)).collect(),
         photos: summary.files,
@@ -80,6 +86,8 @@ fn follow(work: &Work, catalogue: &mut Album, folders: &[PathBuf]) -> Result<()>
         new_faces: summary.new_faces,
         gone_photos: summary.gone.n_photos,
         people: people.map_or(0, |p| p.n_people),
+        videos: scanned.videos.looked_at,
+        appearances: scanned.videos.appearances,
         problems: summary
             .problems
             .iter()
@@ -95,6 +103,13 @@ fn follow(work: &Work, catalogue: &mut Album, folders: &[PathBuf]) -> Result<()>
         counted(row.new_faces, "face", "faces"),
         row.gone_photos
     ))?;
+    if row.videos > 0 {
+        printer.row(format_args!(
+            "  {} looked at, {} of people with a name",
+            counted(row.videos, "video", "videos"),
+            counted(row.appearances, "appearance", "appearances")
+        ))?;
+    }
     for problem in &row.problems {
         printer.problem(format_args!("  {problem}"));
     }

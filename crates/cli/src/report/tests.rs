@@ -24,6 +24,7 @@ fn strip(name: Option<&str>, n_crops: usize) -> PersonStrip {
         n_photos: 1,
         n_faces: n_crops,
         crops,
+        n_videos: 0,
         n_more: 0,
     }
 }
@@ -154,6 +155,7 @@ fn people_keep_their_order_and_their_counts() {
     let ada = PersonStrip {
         n_photos: 1234,
         n_faces: 1,
+        n_videos: 0,
         n_more: 22,
         ..strip(Some("Ada"), 2)
     };

@@ -1,6 +1,8 @@
 //! The real binary, driven as a user would. In: fresh folders. Out: what it prints, writes and
 //! answers.
 
+#[cfg(feature = "video")]
+mod album_videos;
 mod albums;
 mod another_pack;
 mod bad_input;

@@ -360,6 +360,26 @@ fn three_servers_and_their_database_are_killed_and_nothing_acknowledged_is_lost(
         assert!(since.elapsed() < Duration::from_secs(20), "{seen}");
         std::thread::sleep(Duration::from_millis(200));
     }
+    // A server says that it is not ready while its database is away, and that it is, by itself.
+    let ready = |status: u16, word: &str| {
+        let server = servers[0].lock().unwrap();
+        let server = server.as_ref().unwrap();
+        let since = Instant::now();
+        loop {
+            let answer = server.get("/readyz", "");
+            let said = String::from_utf8_lossy(&answer.body).into_owned();
+            if answer.status == status && said.contains(word) {
+                return;
+            }
+            assert!(since.elapsed() < Duration::from_secs(20), "{answer:?}");
+            std::thread::sleep(Duration::from_millis(100));
+        }
+    };
+    ready(200, "ready");
+    database.kill();
+    ready(503, "cannot be used");
+    database.start();
+    ready(200, "ready");
     drop(servers);
     let proof = home
         .command(&["audit", "verify"])

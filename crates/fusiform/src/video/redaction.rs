@@ -178,10 +178,20 @@ impl Engine {
         let mut frames = video.frames(Duration::ZERO);
         let mut looked: Vec<Looked> = Vec::new();
         let mut thorough: Option<(u64, u64)> = None;
+        let mut first_size = None;
         loop {
             let mut batch: Vec<(Frame, bool)> = Vec::new();
             for frame in frames.by_ref().take(options.threads.get()) {
                 let frame = frame.map_err(of_file)?;
+                let size = frame.image.size();
+                let first = *first_size.get_or_insert(size);
+                if size != first {
+                    let (width_px, height_px) = (first.width_px.into(), first.height_px.into());
+                    return Err(of_file(VideoError::Resized {
+                        width_px,
+                        height_px,
+                    }));
+                }
                 let is_thorough = thorough.is_none_or(|(time_ms, scene)| {
                     frame.scene != scene || frame.time_ms - time_ms >= THOROUGH_MS
                 });

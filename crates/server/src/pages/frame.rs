@@ -87,7 +87,7 @@ impl Frame {
                         div.notice.missing role="status" {
                             p { "The folder " span.path { (root.path.display()) }
                                 " " (root.state()) ": is its disk off? "
-                                (counted(root.n_photos, "photo", "photos"))
+                                (root.holds())
                                 " below it cannot be shown; names and decisions are kept." }
                         }
                     }

@@ -14,6 +14,7 @@ use super::frame::{Frame, MenuItem, called, counted, day, month};
 use super::groups::{self, PER_PAGE, pager, part};
 use super::guard::Login;
 use super::state::Pages;
+use super::videos;
 use super::view::View;
 use crate::params::{Path, Query};
 use crate::problem::Problem;
@@ -148,16 +149,17 @@ pub(super) async fn show(
         let faces = album.faces_of_dates(card.id, &dates, part)?;
         let tiles = Tiles::of(album, &faces.items, view)?;
         let years = album.years_of(card.id)?;
-        Ok((card, faces, tiles, years, name_list(album)?))
+        let videos = album.videos_of(card.id)?;
+        Ok((card, faces, tiles, years, videos, name_list(album)?))
     };
-    let (card, faces, tiles, years, names) = pages.album(read).await?;
+    let (card, faces, tiles, years, videos, names) = pages.album(read).await?;
     let name = called(&card);
     let here = match &year {
         Some(year) => format!("/people/{id}?year={year}&"),
         None => format!("/people/{id}?"),
     };
     let content = html! {
-        (head(&frame, &card))
+        (head(&frame, &card, videos.len()))
         (names)
         (actions(&frame, &card))
         (over_the_years(&card, &years, year.as_ref()))
@@ -167,6 +169,7 @@ pub(super) async fn show(
             (pager(&here, part, faces.total))
             (toolbar(&name))
         }
+        (videos::of_person(&frame, id, &name, &videos))
     };
     let place = if card.name.is_some() {
         MenuItem::People
@@ -207,7 +210,7 @@ fn over_the_years(card: &PersonStats, years: &[PersonYear], shown: Option<&Parti
     }
 }
 
-fn head(frame: &Frame, card: &PersonStats) -> Markup {
+fn head(frame: &Frame, card: &PersonStats, n_videos: usize) -> Markup {
     let dates = match (&card.first_taken, &card.last_taken) {
         (Some(first), Some(last)) if day(first) == day(last) => Some(day(first)),
         (Some(first), Some(last)) => Some(format!("{} to {}", day(first), day(last))),
@@ -223,6 +226,11 @@ fn head(frame: &Frame, card: &PersonStats) -> Markup {
                 p.soft {
                     @if card.name.is_none() { "Person " (card.id) " · " }
                     (counted(card.n_photos, "photo", "photos"))
+                    @if n_videos > 0 {
+                        " · " a href="#videos" {
+                            "also in " (counted(n_videos, "video", "videos"))
+                        }
+                    }
                     @if let Some(dates) = dates { " · " (dates) }
                     @if card.hidden { " · hidden" }
                 }

@@ -169,12 +169,12 @@ pub(super) async fn ask_erase(
         }
         div.panel {
             p {
-                "Name, face templates and all decisions about "
+                "Name, face templates, appearances in videos and all decisions about "
                 (counted(card.n_faces, "face", "faces")) " of " (name)
                 " are removed from the catalogue and overwritten. "
                 strong { "This cannot be undone." }
             }
-            p { "Not touched are your photos themselves, pages saved with “fusiform report”, \
+            p { "Not touched are your photos and videos themselves, pages saved with “fusiform report”, \
                 sidecar files, and copies of the catalogue that you made." }
             form method="post" action={ "/people/" (id) "/erase" } {
                 (frame.token())

@@ -10,7 +10,7 @@ use axum::extract::State;
 use axum::response::sse::{Event as SseEvent, KeepAlive, Sse};
 use axum::response::{IntoResponse, Redirect, Response};
 use fusiform::album::expand_home;
-use fusiform::scan::{Event, ScanOptions};
+use fusiform::scan::{Event, ScanOptions, ScanSummary, VideoSummary};
 use futures_util::stream;
 use maud::{Markup, html};
 use serde::Deserialize;
@@ -205,11 +205,7 @@ pub(super) async fn start(
     tokio::spawn(async move {
         let worker = pages.clone();
         let scanned = blocking(move || run(&worker, &folders)).await;
-        let grouped = match scanned {
-            Ok(()) => pages.group().await,
-            Err(problem) => Err(problem),
-        };
-        pages.scans().end(grouped.err());
+        pages.scans().end(scanned.err());
     });
     Ok(Redirect::to("/scan").into_response())
 }
@@ -240,7 +236,8 @@ async fn wanted(pages: &Pages, fields: &Fields) -> Result<Vec<PathBuf>, Problem>
     Ok(vec![folder])
 }
 
-/// Scans folders, and keeps the state of the scan that was begun.
+/// Scans folders, groups faces and looks for people with a name in videos; keeps the state of the
+/// scan that was begun.
 pub(super) fn run(pages: &Pages, roots: &[PathBuf]) -> Result<(), Problem> {
     let scans = pages.scans();
     let options = ScanOptions {
@@ -260,11 +257,13 @@ pub(super) fn run(pages: &Pages, roots: &[PathBuf]) -> Result<(), Problem> {
             );
         });
     };
-    let summary = pages.with_album(|album| {
+    let mut summary = pages.with_album(|album| {
         let engine = pages.engine();
         let (analyse, stop) = (engine.usual_options(), scans.stop_flag());
         Ok(engine.scan_with(album, roots, &analyse, &options, stop, update)?)
     })?;
+    pages.group_blocking()?;
+    let videos = look_at_videos(pages, &mut summary)?;
     scans.update(|progress| {
         let stopped = if summary.interrupted {
             "Stopped; scan again to go on. "
@@ -290,9 +289,61 @@ pub(super) fn run(pages: &Pages, roots: &[PathBuf]) -> Result<(), Problem> {
             );
             progress.words += &format!(" {left} left out now; what you decided is kept.");
         }
+        if videos.looked_at > 0 {
+            progress.words += &format!(
+                " {} looked at, with {} of people with a name.",
+                counted(videos.looked_at, "video", "videos"),
+                counted(videos.appearances, "appearance", "appearances")
+            );
+        }
+        if videos.waiting > 0 {
+            let videos = counted(videos.waiting, "video waits", "videos wait");
+            progress.words += &format!(" {videos} until somebody has a name to look for.");
+        }
         progress.left_out = summary.left_out();
     });
     Ok(())
+}
+
+/// Looks for people with a name in the videos that a scan listed, unless it was stopped or the
+/// settings say otherwise. What is wrong with videos is added to the scan's summary.
+#[cfg(feature = "video")]
+fn look_at_videos(pages: &Pages, summary: &mut ScanSummary) -> Result<VideoSummary, Problem> {
+    use fusiform::album::AlbumVideoOptions;
+
+    let (scans, engine) = (pages.scans(), pages.engine());
+    if summary.interrupted || !pages.with_videos() || engine.album_video_threshold().is_err() {
+        return Ok(VideoSummary::default());
+    }
+    let videos = summary.take_videos();
+    let update = |event| {
+        scans.update(|progress| {
+            progress.in_videos = true;
+            match event {
+                Event::Found(n) => progress.total = n,
+                Event::Recorded(n) => progress.done = n,
+            }
+            progress.words = format!(
+                "{} of {} looked at",
+                progress.done,
+                counted(progress.total, "video", "videos")
+            );
+        });
+    };
+    let looked = pages.with_album(|album| {
+        let (options, stop) = (AlbumVideoOptions::default(), scans.stop_flag());
+        Ok(engine.look_at_videos(album, &videos, &options, stop, update)?)
+    })?;
+    summary.problems.extend(looked.problems.iter().cloned());
+    summary.problems.sort();
+    summary.notes.extend(looked.notes.iter().cloned());
+    summary.interrupted |= looked.interrupted;
+    Ok(looked)
+}
+
+#[cfg(not(feature = "video"))]
+fn look_at_videos(_: &Pages, _: &mut ScanSummary) -> Result<VideoSummary, Problem> {
+    Ok(VideoSummary::default())
 }
 
 pub(super) async fn stop(State(pages): State<Pages>) -> Response {

@@ -18,6 +18,9 @@ pub(super) struct Progress {
     pub(super) done: usize,
     pub(super) total: usize,
     pub(super) over: bool,
+    /// Photos are done, and videos are looked at.
+    #[serde(skip)]
+    pub(super) in_videos: bool,
     #[serde(skip)]
     pub(super) folders: Vec<PathBuf>,
     /// What was not or not wholly used, by why.
@@ -60,6 +63,12 @@ impl Scans {
 
     pub(super) fn is_running(&self) -> bool {
         self.progress.borrow().as_ref().is_some_and(|p| !p.over)
+    }
+
+    /// Whether photos are being recorded, so that a grouping would be out of date at once.
+    pub(super) fn is_reading_photos(&self) -> bool {
+        let progress = self.progress.borrow();
+        progress.as_ref().is_some_and(|p| !p.over && !p.in_videos)
     }
 
     /// The newest state; `None` before the first scan.

@@ -47,8 +47,7 @@ struct Inner {
     idle: Mutex<Vec<Album>>,
     pictures: Arc<Pictures>,
     scans: Scans,
-    threads: usize,
-    exclude: Exclude,
+    scanning: Scanning,
     /// Set when the server ends.
     ending: AtomicBool,
     /// Held for reading while a question is answered, for writing while faces are grouped and
@@ -66,13 +65,22 @@ struct Inner {
     cameras: std::sync::OnceLock<Arc<Cameras>>,
 }
 
+/// How the pages scan.
+pub(crate) struct Scanning {
+    /// Threads that computing may use.
+    pub(crate) threads: usize,
+    /// What scans leave out.
+    pub(crate) exclude: Exclude,
+    /// Whether they look for people in videos.
+    pub(crate) with_videos: bool,
+}
+
 impl Pages {
     /// Pages over the album in `file`, which must exist.
     pub(crate) fn new(
         engine: Arc<Engine>,
         file: PathBuf,
-        threads: usize,
-        exclude: Exclude,
+        scanning: Scanning,
         guard: Guard,
         admission: Arc<Admission>,
         home: Option<PathBuf>,
@@ -86,8 +94,7 @@ impl Pages {
             pictures: Arc::new(Pictures::new(Arc::clone(&admission), limits)),
             admission,
             scans: Scans::default(),
-            threads,
-            exclude,
+            scanning,
             ending: AtomicBool::new(false),
             grouping: RwLock::default(),
             decided: Notify::new(),
@@ -158,7 +165,13 @@ impl Pages {
 
     /// What a scan leaves out.
     pub(super) fn exclude(&self) -> &Exclude {
-        &self.0.exclude
+        &self.0.scanning.exclude
+    }
+
+    /// Whether scans look for people in videos.
+    #[cfg(feature = "video")]
+    pub(super) fn with_videos(&self) -> bool {
+        self.0.scanning.with_videos
     }
 
     /// Set when the server ends.
@@ -176,7 +189,7 @@ impl Pages {
 
     /// Threads that a scan may use.
     pub(super) fn threads(&self) -> usize {
-        self.0.threads
+        self.0.scanning.threads
     }
 
     /// Keeps the grouping, and so the questions' numbers, as it is while the guard is held.
@@ -333,7 +346,7 @@ impl Pages {
                 .await
                 .is_ok()
             {}
-            if !self.0.scans.is_running()
+            if !self.0.scans.is_reading_photos()
                 && let Err(problem) = self.group().await
             {
                 tracing::warn!("faces could not be grouped: {}", problem.detail);

@@ -46,7 +46,7 @@ impl Pages {
             }
             thread::sleep(WAIT_FOR_SCAN);
         }
-        let scanned = scan::run(self, folders).and_then(|()| self.group_blocking());
+        let scanned = scan::run(self, folders);
         if let Err(Problem { detail, .. }) = &scanned {
             tracing::warn!("{}: {detail}", first.display());
         }

@@ -209,3 +209,21 @@ fn no_frame_or_no_face_is_nothing_to_cover() {
     let plan = coverage(&film(1, truth, |_| true), &options);
     assert_eq!(plan.frames[0].covered, [truth(0.0)]);
 }
+
+#[test]
+fn frames_that_are_seconds_apart_are_bridged_as_those_of_a_film() {
+    // As a recorded screen or a camera at night has them: even, or a burst and then one a while.
+    for apart_ms in [[3000, 3000], [40, 5000]] {
+        let mut frames = film(9, |_| face_at((200.0, 150.0), 60.0), |n| n != 4 && n != 8);
+        let mut time_ms = 0;
+        for (n, frame) in frames.iter_mut().enumerate() {
+            frame.time_ms = time_ms;
+            time_ms += apart_ms[n % 2];
+        }
+        let plan = coverage(&frames, &CoverageOptions::default());
+        for (n, frame) in plan.frames.iter().enumerate() {
+            let covered = share(frame, &face_at((200.0, 150.0), 60.0));
+            assert!(covered > 0.99, "frame {n} of {apart_ms:?}: {covered}");
+        }
+    }
+}

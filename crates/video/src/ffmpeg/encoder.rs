@@ -3,7 +3,7 @@
 
 use std::ffi::OsString;
 use std::io::{BufRead, BufReader, BufWriter, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::ChildStdin;
 
 use fusiform_face::image::Image;
@@ -33,6 +33,7 @@ pub struct EncoderOptions {
 pub struct Encoder {
     /// `None` after an error.
     running: Option<Running>,
+    to: PathBuf,
     options: EncoderOptions,
     last_ms: Option<u64>,
 }
@@ -102,6 +103,7 @@ impl Encoder {
         let pipe = BufWriter::with_capacity(1 << 16, pipe);
         let mut encoder = Encoder {
             running: Some(Running { process, pipe }),
+            to: to.to_owned(),
             options,
             last_ms: None,
         };
@@ -141,7 +143,8 @@ impl Encoder {
             return Ok(());
         };
         drop(pipe);
-        process.finish().map(|_| ())
+        // A long video is copied once more, so that its tables come first.
+        process.finish_writing(Some(&self.to)).map(|_| ())
     }
 
     /// Of a pipe that ffmpeg closed the system knows no reason; ffmpeg does.
@@ -259,7 +262,8 @@ fn size(bytes: usize) -> [u8; 8] {
 /// [`VideoError::Damaged`] with the number of complaints; as [`Encoder::start`].
 pub fn checked_start_ms(path: &Path, limits: &VideoLimits) -> Result<u64, VideoError> {
     let mut arguments = reading(path);
-    let rest = "-map 0:V:0 -fps_mode passthrough -enc_time_base 1/1000 -f framecrc pipe:1";
+    let rest = "-map 0:V:0 -fps_mode passthrough -enc_time_base 1/1000 -flush_packets 1 \
+                -f framecrc pipe:1";
     arguments.extend(rest.split_whitespace().map(OsString::from));
     let (process, (_, pipe)) = Process::start(&arguments, false, limits.max_wait)?;
     let mut start_ms = None;

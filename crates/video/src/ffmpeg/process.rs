@@ -3,6 +3,7 @@
 
 use std::ffi::OsString;
 use std::io::{self, Read, Write};
+use std::path::Path;
 use std::process::{Child, ChildStderr, ChildStdin, ChildStdout, Command, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
@@ -90,14 +91,27 @@ impl Process {
     }
 
     /// Waits for its end. Gives what it said if it went well.
-    pub(super) fn finish(mut self) -> Result<String, VideoError> {
-        let begun = Instant::now();
+    pub(super) fn finish(self) -> Result<String, VideoError> {
+        self.finish_writing(None)
+    }
+
+    /// As [`Process::finish`], of one that is still writing a file: while that changes it works.
+    pub(super) fn finish_writing(mut self, file: Option<&Path>) -> Result<String, VideoError> {
+        let written = || {
+            let metadata = std::fs::metadata(file?).ok()?;
+            Some((metadata.len(), metadata.modified().ok()))
+        };
+        let (mut active, mut before) = (Instant::now(), written());
         let status = loop {
             let ended = locked(&self.shared.child).try_wait()?;
             if let Some(status) = ended {
                 break status;
             }
-            if begun.elapsed() > self.shared.max_wait {
+            let now = written();
+            if now != before {
+                (active, before) = (Instant::now(), now);
+            }
+            if active.elapsed() > self.shared.max_wait {
                 self.shared.was_slow.store(true, Ordering::Relaxed);
                 self.shared.end();
             }

@@ -4,7 +4,8 @@
 use anyhow::Result;
 use fusiform::{ALIGNED_SIDE_PX, Image};
 
-use super::seen::{Seen, clock};
+use super::seen::Seen;
+use crate::commands::clock::clock;
 use crate::drawing::{MarkedFace, RgbCanvas, draw_faces};
 
 /// A crop is shown so many times as large.

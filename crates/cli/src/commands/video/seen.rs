@@ -1,4 +1,4 @@
-//! Who was seen. In: nothing. Out: plain data, and times as people write them.
+//! Who was seen. In: nothing. Out: plain data.
 
 use serde::Serialize;
 
@@ -20,14 +20,4 @@ pub(super) struct Seen {
     #[serde(skip)]
     #[cfg_attr(not(feature = "draw"), allow(dead_code))]
     pub(super) aligned: Vec<u8>,
-}
-
-/// `1:02:03.4`, hours where there are some.
-pub(super) fn clock(time_ms: u64) -> String {
-    let (tenths, seconds) = (time_ms / 100 % 10, time_ms / 1000 % 60);
-    let (minutes, hours) = (time_ms / 60_000 % 60, time_ms / 3_600_000);
-    match hours {
-        0 => format!("{minutes}:{seconds:02}.{tenths}"),
-        _ => format!("{hours}:{minutes:02}:{seconds:02}.{tenths}"),
-    }
 }
