@@ -57,13 +57,7 @@ static CHOSEN: AtomicU8 = AtomicU8::new(0);
 
 /// The instruction sets this CPU has, narrowest first.
 pub fn available() -> impl Iterator<Item = Isa> {
-    let all = [
-        Isa::Scalar,
-        Isa::Simd128,
-        Isa::Neon,
-        Isa::Avx2,
-        Isa::Avx512,
-    ];
+    let all = [Isa::Scalar, Isa::Simd128, Isa::Neon, Isa::Avx2, Isa::Avx512];
     all.into_iter().filter(|isa| offers(*isa))
 }
 

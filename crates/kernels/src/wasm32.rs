@@ -1,5 +1,5 @@
-//! The routines compiled for WebAssembly with SIMD128, where the whole program is built with it. In:
-//! slices whose lengths the safe entries checked. Out: the same.
+//! The routines compiled for WebAssembly with SIMD128, where the whole program is built with it.
+//! In: slices whose lengths the safe entries checked. Out: the same.
 
 use std::arch::wasm32::*;
 use std::ops::Range;
@@ -101,7 +101,9 @@ unsafe impl Products for I32x4 {
     #[inline(always)]
     unsafe fn query(row: *const i16, at: usize) -> [v128; 2] {
         // SAFETY: the caller has the whole block there.
-        nibbles(at).1.map(|from| unsafe { v128_load(row.add(from).cast()) })
+        nibbles(at)
+            .1
+            .map(|from| unsafe { v128_load(row.add(from).cast()) })
     }
     #[inline(always)]
     unsafe fn template(row: *const u8, at: usize) -> [v128; 2] {
@@ -159,7 +161,10 @@ unsafe impl Int8Dot for Simd128Int8Dot {
     unsafe fn load_weights(from: *const i8) -> [v128; 2] {
         // SAFETY: the caller has four weights for each lane there.
         let weights = unsafe { v128_load(from.cast()) };
-        [i16x8_extend_low_i8x16(weights), i16x8_extend_high_i8x16(weights)]
+        [
+            i16x8_extend_low_i8x16(weights),
+            i16x8_extend_high_i8x16(weights),
+        ]
     }
     #[inline(always)]
     unsafe fn add_products(self, activations: v128, [low, high]: [v128; 2]) -> Self {
