@@ -87,9 +87,9 @@ impl Album {
         })
     }
 
-    /// Deletes faces, templates and appearances, so that the next scan reads everything again. People and
-    /// decisions stay, and apply to the faces once they are recorded again; so do the marks by
-    /// which pictures with decisions are known.
+    /// Deletes faces, templates and appearances, so that the next scan reads everything again.
+    /// People and decisions stay, and apply to the faces once they are recorded again; so do the
+    /// marks by which pictures with decisions are known.
     ///
     /// # Errors
     /// [`Error`]; then nothing is deleted.

@@ -4,7 +4,8 @@
 //! An appearance is an opinion: from when to when a face passed by that is nearest to one face of
 //! the album. Whose it is follows from whom that face is assigned to *now*, so names, merges,
 //! splits and what is undone hold for videos without another word. Nobody without a name has one.
-//! "This is not them" and an erasure are assertions, keyed by the video's content, a time and a box.
+//! "This is not them" and an erasure are assertions, keyed by the video's content, a time and a
+//! box.
 
 mod asserted;
 mod looks;

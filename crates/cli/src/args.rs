@@ -79,8 +79,8 @@ pub(crate) enum Command {
     #[command(
         after_help = "Example: fusiform scan ~/Pictures\n\nOnly new and changed files are read. \
 Stop it at any time; a later run goes on where it stood. Folders of trash, thumbnails and previews \
-are left out, and what the setting `exclude` says. People with a name are looked for in videos too, \
-unless the setting `videos` is false."
+are left out, and what the setting `exclude` says. People with a name are looked for in videos \
+too, unless the setting `videos` is false."
     )]
     Scan {
         /// Folders (searched through), photos or videos [default: the remembered folders]

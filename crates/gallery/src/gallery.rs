@@ -34,7 +34,7 @@ use crate::store::{Noted, Store, StoredService, Transaction, WriteLock};
 /// longer jump, unless it is set.
 const CLOCK_GRACE: Duration = Duration::from_secs(86_400);
 
-/// Templates that are searched in memory unless somebody decides otherwise: some 6 GB of them.
+/// Templates that are searched in memory unless somebody decides otherwise: some 7 GB of them.
 pub const MEMORY_TEMPLATES: usize = 10_000_000;
 
 /// Where the nearest templates are searched.

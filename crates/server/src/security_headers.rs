@@ -8,8 +8,8 @@ use tower_http::set_header::SetResponseHeaderLayer;
 /// Nothing is loaded from elsewhere, no script runs but the server's files, and no other page
 /// frames this one.
 const POLICY: &str = "default-src 'none'; img-src 'self'; media-src 'self'; style-src 'self'; \
-                      script-src 'self'; connect-src 'self'; form-action 'self'; frame-ancestors 'none'; \
-                      base-uri 'none'";
+                      script-src 'self'; connect-src 'self'; form-action 'self'; \
+                      frame-ancestors 'none'; base-uri 'none'";
 
 const FIXED: [(HeaderName, &str); 6] = [
     (header::CONTENT_SECURITY_POLICY, POLICY),

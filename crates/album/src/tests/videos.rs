@@ -494,8 +494,8 @@ proptest! {
                         let shown = places(&library, people[who]);
                         library.album.erase(people[who]).unwrap();
                         erased_places.extend(shown.iter().map(|(_, v, p)| (*v, *p)));
-                        for other in 0..4 {
-                            erased[other] |= truth.root(other) == who;
+                        for (other, erased) in erased.iter_mut().enumerate() {
+                            *erased |= truth.root(other) == who;
                         }
                         truth.named[who] = false;
                         before.clear();
@@ -542,8 +542,7 @@ proptest! {
                 }
             }
             let _ = library.scan();
-            for who in 0..4 {
-                let person = people[who];
+            for (who, person) in people.iter().copied().enumerate() {
                 if library.album.person(person).is_err() {
                     continue;
                 }

@@ -174,8 +174,8 @@ pub(super) async fn ask_erase(
                 " are removed from the catalogue and overwritten. "
                 strong { "This cannot be undone." }
             }
-            p { "Not touched are your photos and videos themselves, pages saved with “fusiform report”, \
-                sidecar files, and copies of the catalogue that you made." }
+            p { "Not touched are your photos and videos themselves, pages saved with “fusiform \
+                report”, sidecar files, and copies of the catalogue that you made." }
             form method="post" action={ "/people/" (id) "/erase" } {
                 (frame.token())
                 p { label.plain { input type="checkbox" name="sure" value="1" required;

@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::fmt::Write as _;
 use std::sync::Arc;
 
+use fusiform_search::template::similarity;
 use pgvector::HalfVector;
 use uuid::Uuid;
 
@@ -228,7 +229,7 @@ impl PostgresStore {
             n_templates += 1;
             for (probe, best) in probes.iter().zip(&mut nearest) {
                 let same = service_of.get(&probe.person) == service_of.get(&stored.person);
-                let similarity = similarity(&probe.vector, &stored.vector);
+                let similarity = similarity(&probe.vector, &stored.vector).0;
                 if same && probe.id != stored.id && similarity > best.0 {
                     *best = (similarity, stored.id);
                 }
@@ -319,7 +320,7 @@ impl PostgresStore {
             Ok(Near {
                 id: stored.id,
                 person: stored.person,
-                similarity: similarity(probe, &stored.vector),
+                similarity: similarity(probe, &stored.vector).0,
             })
         });
         let mut ranked = ranked.collect::<Result<Vec<Near>, Error>>()?;
@@ -366,7 +367,10 @@ fn put(
     let matched = examples.iter().filter(|stored| !stored.aside);
     let turned: BTreeMap<Uuid, HalfVector> = matched
         .map(|stored| {
-            let turned = rotation.turn(&stored.vector).ok_or(Error::Damaged)?;
+            let found = stored.vector.len();
+            let expected = rotation.dimensions();
+            let turned = rotation.turn(&stored.vector);
+            let turned = turned.ok_or(fusiform_search::Error::Dimensions { expected, found })?;
             Ok((stored.id, HalfVector::from_f32_slice(&turned)))
         })
         .collect::<Result<_, Error>>()?;
@@ -381,8 +385,4 @@ fn put(
          JOIN fusiform.example e ON e.id = t.id JOIN fusiform.subject s ON s.id = e.subject"
     );
     session.change(&sql, &[&ids, &vectors]).map(drop)
-}
-
-fn similarity(a: &[f32], b: &[f32]) -> f32 {
-    a.iter().zip(b).map(|(a, b)| a * b).sum()
 }

@@ -46,6 +46,11 @@ impl Rotation {
         }
     }
 
+    /// Values per vector.
+    pub(super) fn dimensions(&self) -> usize {
+        self.rows.len()
+    }
+
     /// A vector, turned; of another length: `None`.
     pub(super) fn turn(&self, vector: &[f32]) -> Option<Vec<f32>> {
         let turned = |row: &Vec<f32>| {
