@@ -114,7 +114,6 @@ pub struct DecisionFields {
 #[napi]
 impl Stop {
     #[napi(constructor)]
-    #[expect(clippy::new_without_default, reason = "JavaScript alone makes one")]
     pub fn new() -> Stop {
         Stop(Arc::default())
     }

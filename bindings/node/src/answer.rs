@@ -1,5 +1,5 @@
-//! How work leaves the event loop and how it fails. In: a closure. Out: a promise of a value or of a
-//! [`Failure`]. Knows nothing of faces.
+//! How work leaves the event loop and how it fails. In: a closure. Out: a promise of a value or of
+//! a [`Failure`]. Knows nothing of faces.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 

@@ -1,5 +1,5 @@
-//! Photos and faces as plain values, which JSON can hold. In: the library's. Out: the same, and back.
-//! Knows nothing of how faces are found.
+//! Photos and faces as plain values, which JSON can hold. In: the library's. Out: the same, and
+//! back. Knows nothing of how faces are found.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;

@@ -173,7 +173,7 @@ impl From<ConsentFields> for Consent {
 impl From<Person> for PersonFields {
     fn from(of: Person) -> PersonFields {
         PersonFields {
-            number: of.number.try_into().unwrap_or(i64::MAX),
+            number: of.number,
             name: of.name,
             consent: ConsentFields {
                 basis: of.consent.basis,

@@ -168,7 +168,8 @@ impl Album {
         let probe = face.0.template().or_raise(py)?;
         let found = self.with(py, |album| {
             let model = self.engine.embedder_id()?;
-            let nearest = on_all_threads(|| album.index(model)?.identify(probe, 1))?;
+            let index = album.index(model)?;
+            let nearest = on_all_threads(|| index.identify(probe, 1))?;
             let Some(nearest) = nearest.into_iter().next() else {
                 return Ok((None, None));
             };

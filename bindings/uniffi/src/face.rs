@@ -74,8 +74,8 @@ impl Face {
         self.0.score
     }
 
-    /// The subject's right eye, left eye, tip of the nose, right and left corner of the mouth; empty
-    /// if the detector gives boxes alone.
+    /// The subject's right eye, left eye, tip of the nose, right and left corner of the mouth;
+    /// empty if the detector gives boxes alone.
     pub fn landmarks(&self) -> Vec<Point> {
         let points = self.0.landmarks.map(|l| l.as_array());
         let points = points.iter().flatten();

@@ -1,9 +1,9 @@
-//! Fusiform in WebAssembly. In: pixels that the page wrote into this memory. Out: numbers of faces and
-//! verdicts in this memory. Knows nothing of files and networks: it imports nothing, so that nothing
-//! can leave it. `fusiform.js` beside it makes objects of the numbers.
+//! Fusiform in WebAssembly. In: pixels that the page wrote into this memory. Out: numbers of faces
+//! and verdicts in this memory. Knows nothing of files and networks: it imports nothing, so that
+//! nothing can leave it. `fusiform.js` beside it makes objects of the numbers.
 //!
-//! The page asks for room for an image, writes RGBA there, calls [`analyse`], and reads what lies at
-//! [`numbers`]. Addresses hold until the next call.
+//! The page asks for room for an image, writes RGBA there, calls [`analyse`], and reads what lies
+//! at [`numbers`]. Addresses hold until the next call.
 
 use std::cell::RefCell;
 
