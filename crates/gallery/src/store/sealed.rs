@@ -40,6 +40,7 @@ impl Keys {
         Ok((row.service, person, revision))
     }
 
+    #[cfg(feature = "postgres")]
     pub(super) fn example(&self, row: ExampleRow) -> Result<StoredExample, Error> {
         let record = self.open_example(&row)?;
         Ok(stored_example(row, record))

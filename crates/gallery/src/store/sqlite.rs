@@ -115,7 +115,7 @@ impl SqliteStore {
 
     /// Makes a file that holds what is in other tables.
     #[cfg(feature = "postgres")]
-    pub(super) fn fill(path: &Path, from: &dyn Tables) -> Result<(), Error> {
+    pub(super) fn fill(path: &Path, from: &dyn super::transfer::Copied) -> Result<(), Error> {
         drop(open_or_create(path).map_err(|e| Error::File(path.into(), e))?);
         let mut db = connect(path)?;
         if is_gallery(&db, path)? {
@@ -133,11 +133,11 @@ impl SqliteStore {
     #[cfg(feature = "postgres")]
     pub(super) fn read<T>(
         &self,
-        work: impl FnOnce(&dyn Tables) -> Result<T, Error>,
+        work: impl FnOnce(&Connection) -> Result<T, Error>,
     ) -> Result<T, Error> {
         let db = connect(&self.path)?;
         let db = db.unchecked_transaction()?;
-        work(&*db)
+        work(&db)
     }
 
     /// Closes the file, with nothing left in a write-ahead log.

@@ -119,16 +119,6 @@ impl Tables for Connection {
         Ok(())
     }
 
-    fn heads(&self, each: Each<'_, (String, Vec<u8>)>) -> Result<(), Error> {
-        let sql = "SELECT name, value FROM head ORDER BY name";
-        let mut query = self.prepare(sql)?;
-        let mut rows = query.query([])?;
-        while let Some(row) = rows.next()? {
-            each((row.get(0)?, row.get(1)?))?;
-        }
-        Ok(())
-    }
-
     fn services(&self, each: Each<'_, ServiceRow>) -> Result<(), Error> {
         let sql = format!("SELECT {SERVICE} FROM service ORDER BY id");
         each_row(self, &sql, Table::Service, service, each)
@@ -269,6 +259,34 @@ impl Tables for Connection {
         Ok(i64::try_from(n).unwrap_or(i64::MAX))
     }
 
+    fn inventory(&self) -> Result<Inventory, Error> {
+        let mut found = Inventory::default();
+        let mut ids = self.prepare("SELECT id FROM subject UNION SELECT subject FROM example")?;
+        for id in ids.query_map([], |r| r.get(0))? {
+            found.people.insert(id?);
+        }
+        let count = |table: &str| -> Result<usize, Error> {
+            let sql = format!("SELECT count(*) FROM {table}");
+            let n: i64 = self.query_row(&sql, [], |r| r.get(0))?;
+            Ok(usize::try_from(n).unwrap_or_default())
+        };
+        (found.n_people, found.n_examples) = (count("subject")?, count("example")?);
+        Ok(found)
+    }
+}
+
+#[cfg(feature = "postgres")]
+impl super::transfer::Copied for Connection {
+    fn heads(&self, each: Each<'_, (String, Vec<u8>)>) -> Result<(), Error> {
+        let sql = "SELECT name, value FROM head ORDER BY name";
+        let mut query = self.prepare(sql)?;
+        let mut rows = query.query([])?;
+        while let Some(row) = rows.next()? {
+            each((row.get(0)?, row.get(1)?))?;
+        }
+        Ok(())
+    }
+
     fn put_service(&self, row: &ServiceRow) -> Result<(), Error> {
         let sql = "INSERT INTO service VALUES (?1, ?2, ?3, ?4, ?5)";
         let values = params![row.id, row.kind, row.key_hash, row.terms, row.keep_days];
@@ -302,20 +320,5 @@ impl Tables for Connection {
             change(self, sql, params![table, number])?;
         }
         Ok(())
-    }
-
-    fn inventory(&self) -> Result<Inventory, Error> {
-        let mut found = Inventory::default();
-        let mut ids = self.prepare("SELECT id FROM subject UNION SELECT subject FROM example")?;
-        for id in ids.query_map([], |r| r.get(0))? {
-            found.people.insert(id?);
-        }
-        let count = |table: &str| -> Result<usize, Error> {
-            let sql = format!("SELECT count(*) FROM {table}");
-            let n: i64 = self.query_row(&sql, [], |r| r.get(0))?;
-            Ok(usize::try_from(n).unwrap_or_default())
-        };
-        (found.n_people, found.n_examples) = (count("subject")?, count("example")?);
-        Ok(found)
     }
 }

@@ -25,8 +25,6 @@ pub(super) trait Tables {
     fn read_head(&self, name: &str) -> Result<Option<Vec<u8>>, Error>;
     fn write_head(&self, name: &str, value: &[u8]) -> Result<(), Error>;
 
-    fn heads(&self, each: Each<'_, (String, Vec<u8>)>) -> Result<(), Error>;
-
     /// In the order of their numbers.
     fn services(&self, each: Each<'_, ServiceRow>) -> Result<(), Error>;
     fn service(&self, id: i64) -> Result<Option<ServiceRow>, Error>;
@@ -72,22 +70,6 @@ pub(super) trait Tables {
     fn add_entry(&self, entry: &AuditRow) -> Result<(), Error>;
     /// Removes the entries up to a position: how many.
     fn remove_entries(&self, until: i64) -> Result<i64, Error>;
-
-    /// Adds a whole row, under its own number.
-    fn put_service(&self, row: &ServiceRow) -> Result<(), Error>;
-    /// As [`Tables::put_service`].
-    fn put_person(&self, row: &SubjectRow) -> Result<(), Error>;
-    /// Adds rows with their images, in this order.
-    fn put_examples(&self, rows: &[(ExampleRow, Vec<u8>)]) -> Result<(), Error> {
-        rows.iter()
-            .try_for_each(|(row, image)| self.add_example(row, image))
-    }
-    fn put_entries(&self, entries: &[AuditRow]) -> Result<(), Error> {
-        entries.iter().try_for_each(|entry| self.add_entry(entry))
-    }
-    /// The highest numbers that a service and a person ever had.
-    fn last_numbers(&self) -> Result<[i64; 2], Error>;
-    fn set_last_numbers(&self, numbers: [i64; 2]) -> Result<(), Error>;
 
     /// Who and how many are there; nothing of bytes elsewhere.
     fn inventory(&self) -> Result<Inventory, Error>;

@@ -2,9 +2,30 @@
 //! rows, byte by byte: what is sealed is sealed with the same data key, and stays proved by the
 //! same state and the same chain.
 
-use super::rows::ExampleRow;
-use super::tables::{AuditRow, Tables};
+use super::rows::{ExampleRow, ServiceRow, SubjectRow};
+use super::tables::{AuditRow, Each, Tables};
 use crate::error::Error;
+
+/// Tables that can be copied whole.
+pub(super) trait Copied: Tables {
+    fn heads(&self, each: Each<'_, (String, Vec<u8>)>) -> Result<(), Error>;
+
+    /// Adds a whole row, under its own number.
+    fn put_service(&self, row: &ServiceRow) -> Result<(), Error>;
+    /// As [`Copied::put_service`].
+    fn put_person(&self, row: &SubjectRow) -> Result<(), Error>;
+    /// Adds rows with their images, in this order.
+    fn put_examples(&self, rows: &[(ExampleRow, Vec<u8>)]) -> Result<(), Error> {
+        rows.iter()
+            .try_for_each(|(row, image)| self.add_example(row, image))
+    }
+    fn put_entries(&self, entries: &[AuditRow]) -> Result<(), Error> {
+        entries.iter().try_for_each(|entry| self.add_entry(entry))
+    }
+    /// The highest numbers that a service and a person ever had.
+    fn last_numbers(&self) -> Result<[i64; 2], Error>;
+    fn set_last_numbers(&self, numbers: [i64; 2]) -> Result<(), Error>;
+}
 
 /// Rows that are written together.
 const BATCH: usize = 256;
@@ -12,7 +33,7 @@ const BATCH: usize = 256;
 const BATCH_BYTES: usize = 16 << 20;
 
 /// Copies everything into empty tables, within a transaction of them.
-pub(super) fn copy(from: &dyn Tables, to: &dyn Tables) -> Result<(), Error> {
+pub(super) fn copy(from: &dyn Copied, to: &dyn Copied) -> Result<(), Error> {
     from.heads(&mut |(name, value)| to.write_head(&name, &value))?;
     from.services(&mut |row| to.put_service(&row))?;
     from.people(&mut |row| to.put_person(&row))?;

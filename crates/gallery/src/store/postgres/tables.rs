@@ -11,6 +11,7 @@ use crate::store::Inventory;
 use crate::store::keys::altered;
 use crate::store::rows::{ExampleRow, ServiceRow, SubjectRow};
 use crate::store::tables::{AuditRow, Each, EachEntry, Tables};
+use crate::store::transfer::Copied;
 
 type Values<'a> = &'a [&'a (dyn ToSql + Sync)];
 
@@ -171,11 +172,6 @@ impl Tables for Session<'_> {
         self.change(sql, &[&name, &value]).map(drop)
     }
 
-    fn heads(&self, each: Each<'_, (String, Vec<u8>)>) -> Result<(), Error> {
-        let sql = "SELECT name, value FROM fusiform.head ORDER BY name";
-        self.all(sql, |row| Ok((row.try_get(0)?, row.try_get(1)?)), each)
-    }
-
     fn services(&self, each: Each<'_, ServiceRow>) -> Result<(), Error> {
         self.all(&format!("{SERVICE} ORDER BY id"), service, each)
     }
@@ -314,6 +310,28 @@ impl Tables for Session<'_> {
         self.change("DELETE FROM fusiform.audit WHERE seq <= $1", &[&until])
     }
 
+    fn inventory(&self) -> Result<Inventory, Error> {
+        let sql = "SELECT id FROM fusiform.subject UNION SELECT subject FROM fusiform.example";
+        let people: Vec<i64> = self.rows(sql, &[], |row| row.try_get(0))?;
+        let count = |table: &str| -> Result<usize, Error> {
+            let n: i64 = self.one(&format!("SELECT count(*) FROM fusiform.{table}"))?;
+            Ok(usize::try_from(n).unwrap_or_default())
+        };
+        Ok(Inventory {
+            people: people.into_iter().collect(),
+            n_people: count("subject")?,
+            n_examples: count("example")?,
+            unscrubbed_bytes: 0,
+        })
+    }
+}
+
+impl Copied for Session<'_> {
+    fn heads(&self, each: Each<'_, (String, Vec<u8>)>) -> Result<(), Error> {
+        let sql = "SELECT name, value FROM fusiform.head ORDER BY name";
+        self.all(sql, |row| Ok((row.try_get(0)?, row.try_get(1)?)), each)
+    }
+
     fn put_service(&self, row: &ServiceRow) -> Result<(), Error> {
         let sql = "INSERT INTO fusiform.service VALUES ($1, $2, $3, $4, $5)";
         let values: Values<'_> = &[
@@ -384,20 +402,5 @@ impl Tables for Session<'_> {
             }
         }
         Ok(())
-    }
-
-    fn inventory(&self) -> Result<Inventory, Error> {
-        let sql = "SELECT id FROM fusiform.subject UNION SELECT subject FROM fusiform.example";
-        let people: Vec<i64> = self.rows(sql, &[], |row| row.try_get(0))?;
-        let count = |table: &str| -> Result<usize, Error> {
-            let n: i64 = self.one(&format!("SELECT count(*) FROM fusiform.{table}"))?;
-            Ok(usize::try_from(n).unwrap_or_default())
-        };
-        Ok(Inventory {
-            people: people.into_iter().collect(),
-            n_people: count("subject")?,
-            n_examples: count("example")?,
-            unscrubbed_bytes: 0,
-        })
     }
 }
