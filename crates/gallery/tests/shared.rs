@@ -644,6 +644,20 @@ fn an_index_in_the_database_finds_what_memory_finds_and_follows_changes() {
     assert_eq!(said(&memory, door).len(), said(&database, door).len());
     database.verify_erased().unwrap();
     drop(open().unwrap());
+    // A copy has no index, and goes on without one.
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("people.db");
+    PostgresStore::copy_to_file(&stage.url, &file, &stage.secret()).unwrap();
+    let other = stage.server.database();
+    PostgresStore::copy_from_file(&file, &other, &stage.secret()).unwrap();
+    let place = Place::from(&other[..]);
+    let copied = Gallery::open_at(&place, &stage.secret(), Some("m"), None).unwrap();
+    assert_eq!(copied.index().unwrap(), None);
+    enrol(&copied, 600);
+    assert_eq!(
+        copied.verify_erased().unwrap().people,
+        said(&memory, door).len() + 1
+    );
 }
 
 #[derive(Debug, Clone)]

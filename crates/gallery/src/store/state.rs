@@ -16,6 +16,9 @@ use crate::seal::Sealer;
 pub(super) const STATE: &str = "state";
 /// The same of the API keys.
 pub(super) const KEY_RING: &str = "keys";
+/// The same of what is known of an index, which one database has and its copies have not.
+#[cfg(feature = "postgres")]
+pub(super) const INDEX: &str = "index";
 const VERSION: u8 = 1;
 
 /// Sum of the hashes of a table's rows.

@@ -3,6 +3,7 @@
 //! same state and the same chain.
 
 use super::rows::{ExampleRow, ServiceRow, SubjectRow};
+use super::state::INDEX;
 use super::tables::{AuditRow, Each, Tables};
 use crate::error::Error;
 
@@ -34,7 +35,10 @@ const BATCH_BYTES: usize = 16 << 20;
 
 /// Copies everything into empty tables, within a transaction of them.
 pub(super) fn copy(from: &dyn Copied, to: &dyn Copied) -> Result<(), Error> {
-    from.heads(&mut |(name, value)| to.write_head(&name, &value))?;
+    from.heads(&mut |(name, value)| match &name[..] {
+        INDEX => Ok(()),
+        _ => to.write_head(&name, &value),
+    })?;
     from.services(&mut |row| to.put_service(&row))?;
     from.people(&mut |row| to.put_person(&row))?;
     let (mut rows, mut n_bytes) = (Vec::new(), 0);

@@ -16,12 +16,10 @@ use super::database::{Index, PostgresStore, SNAPSHOT, VACUUM_TIMEOUT, WRITE, loc
 use super::rotation::Rotation;
 use super::tables::{EXAMPLE, example};
 use crate::error::Error;
-use crate::store::state::take;
+use crate::store::state::{INDEX, take};
 use crate::store::tables::Tables;
 use crate::store::{IndexStated, Near, StoredExample, Touched, WriteLock};
 
-/// Name in the table `head` of what is known of the index, and the field it is sealed as.
-const INDEX: &str = "index";
 /// Parts of the table; a search visits one.
 const PARTITIONS: usize = 8;
 /// Links of each point, and candidates when it is put in: more make a better and slower index.
