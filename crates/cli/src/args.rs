@@ -497,15 +497,25 @@ The breadth of the search (ef_search) is chosen for the recall asked for; every 
 it had. Nobody can be enrolled while the index is made. `search_in = \"database\"` lets a server \
 use it; servers with up to ten million templates search in memory, exactly, unless told otherwise."
     )]
-    Index {
-        /// How often the nearest template has to be found
-        #[arg(long, default_value_t = 0.999, value_name = "RATE")]
-        recall: f64,
-        /// Templates it is measured with
-        #[arg(long, default_value_t = 2000, value_name = "NUMBER",
-            value_parser = value_parser!(u32).range(10..=100_000))]
-        probes: u32,
-    },
+    Index(IndexArgs),
+}
+
+/// How an index of templates is made and measured.
+#[derive(Debug, ClapArgs)]
+pub(crate) struct IndexArgs {
+    /// How often the nearest template has to be found
+    #[arg(long, default_value_t = 0.999, value_name = "RATE")]
+    pub(crate) recall: f64,
+    /// Links of each template (HNSW's m): more make the index better, larger and slower to make
+    #[arg(long, default_value_t = 16, value_parser = value_parser!(u32).range(4..=100))]
+    pub(crate) links: u32,
+    /// Candidates when a template is put in (ef_construction), at least twice the links
+    #[arg(long, default_value_t = 128, value_parser = value_parser!(u32).range(8..=1000))]
+    pub(crate) candidates: u32,
+    /// Templates it is measured with
+    #[arg(long, default_value_t = 2000, value_name = "NUMBER",
+        value_parser = value_parser!(u32).range(10..=100_000))]
+    pub(crate) probes: u32,
 }
 
 /// Where to serve, and what.

@@ -210,9 +210,7 @@ fn dispatch(args: Args) -> anyhow::Result<Exit> {
             detect,
         }) => eval_quality::run(context, &images, fmr, svg.as_deref(), detect),
         Command::Calibrate(args) => match (args.other, args.images) {
-            (Some(CalibrateCommand::Index { recall, probes }), _) => {
-                vault::index(context, recall, probes as usize)
-            }
+            (Some(CalibrateCommand::Index(index)), _) => vault::index(context, &index),
             (None, images) => calibrate::run(context, &images.unwrap_or_default(), args.write),
         },
         Command::Models(ModelsCommand::List) => models::list(context),

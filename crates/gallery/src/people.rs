@@ -14,7 +14,7 @@ use crate::gallery::{Gallery, SearchIn, saturated};
 use crate::names::checked;
 use crate::person::{Example, Found, Match, Person};
 use crate::service::Service;
-use crate::store::{IndexStated, Near};
+use crate::store::{IndexShape, IndexStated, Near};
 
 impl Gallery {
     /// Names of the people, as stored, in the order in which they came.
@@ -428,13 +428,14 @@ impl Gallery {
     /// As [`crate::Store::build_index`].
     pub fn make_index(
         &self,
+        shape: IndexShape,
         recall: f64,
         n_probes: usize,
         progress: &mut dyn FnMut(&str, usize, usize),
     ) -> Result<Vec<IndexStated>, Error> {
         self.flush()?;
         let store = &self.store;
-        store.build_index(&mut |n, of| progress("indexing", n, of))?;
+        store.build_index(shape, &mut |n, of| progress("indexing", n, of))?;
         store.calibrate_index(recall, n_probes, &mut |n, of| progress("measuring", n, of))
     }
 

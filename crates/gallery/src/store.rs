@@ -120,6 +120,24 @@ pub struct IndexStated {
     pub n_templates: usize,
 }
 
+/// How much an index of templates (HNSW) keeps: more makes it better, larger and slower to make.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct IndexShape {
+    /// Links of each template (m).
+    pub links: u32,
+    /// Candidates when a template is put in (`ef_construction`); at least twice the links.
+    pub build_candidates: u32,
+}
+
+impl Default for IndexShape {
+    fn default() -> IndexShape {
+        IndexShape {
+            links: 16,
+            build_candidates: 128,
+        }
+    }
+}
+
 /// A template that a store found near a probe.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Near {
@@ -289,8 +307,12 @@ pub trait Store: Send + Sync {
     ///
     /// # Errors
     /// [`Error::Unsupported`]; [`Error::Busy`]; [`Error::Unreachable`].
-    fn build_index(&self, progress: &mut dyn FnMut(usize, usize)) -> Result<(), Error> {
-        let _ = progress;
+    fn build_index(
+        &self,
+        shape: IndexShape,
+        progress: &mut dyn FnMut(usize, usize),
+    ) -> Result<(), Error> {
+        let _ = (shape, progress);
         Err(Error::Unsupported("this store has no index"))
     }
 

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use fusiform_gallery::store::Store;
+use fusiform_gallery::store::{IndexShape, Store};
 use fusiform_gallery::{
     Action, Consent, Error, Gallery, Kind, MemoryStore, Place, PostgresStore, SearchIn, Secret,
     Service, Terms, Uuid, new_key,
@@ -569,7 +569,9 @@ fn an_index_in_the_database_finds_what_memory_finds_and_follows_changes() {
         let search_in = Some(SearchIn::Database);
         Gallery::open_at(&place, &stage.secret(), Some("m"), search_in)
     };
-    let none = memory.make_index(0.99, 50, &mut |_, _, _| ()).unwrap_err();
+    let none = memory
+        .make_index(IndexShape::default(), 0.99, 50, &mut |_, _, _| ())
+        .unwrap_err();
     assert!(matches!(none, Error::Unsupported(_)), "{none}");
     let enrol = |gallery: &Gallery, of: u64| {
         let name = format!("P{of}");
@@ -583,7 +585,9 @@ fn an_index_in_the_database_finds_what_memory_finds_and_follows_changes() {
     }
     let none = open().err().unwrap();
     assert!(matches!(none, Error::NoIndex), "{none}");
-    let tried = memory.make_index(0.99, 100, &mut |_, _, _| ()).unwrap();
+    let tried = memory
+        .make_index(IndexShape::default(), 0.99, 100, &mut |_, _, _| ())
+        .unwrap();
     let last = tried.last().unwrap();
     assert!(last.recall >= 0.99, "{tried:?}");
     assert_eq!(
@@ -640,7 +644,9 @@ fn an_index_in_the_database_finds_what_memory_finds_and_follows_changes() {
     let similarity: f32 = stored.iter().zip(random(0)).map(|(a, b)| a * b).sum();
     assert!(similarity.abs() < 0.8, "{similarity}");
     // A second index takes the place of the first, and nothing else changes.
-    memory.make_index(0.99, 50, &mut |_, _, _| ()).unwrap();
+    memory
+        .make_index(IndexShape::default(), 0.99, 50, &mut |_, _, _| ())
+        .unwrap();
     assert_eq!(said(&memory, door).len(), said(&database, door).len());
     database.verify_erased().unwrap();
     drop(open().unwrap());
@@ -658,6 +664,54 @@ fn an_index_in_the_database_finds_what_memory_finds_and_follows_changes() {
         copied.verify_erased().unwrap().people,
         said(&memory, door).len() + 1
     );
+}
+
+#[test]
+fn what_was_erased_leaves_the_files_of_the_index_too() {
+    let Some(stage) = Stage::new() else { return };
+    let memory = stage.gallery();
+    let door = service(&memory);
+    for of in 0..200 {
+        let name = format!("P{of}");
+        memory.add_subject(door, &name, None).unwrap();
+        memory
+            .enrol(door, &name, &random(of), name.as_bytes())
+            .unwrap();
+    }
+    memory
+        .make_index(IndexShape::default(), 0.5, 10, &mut |_, _, _| ())
+        .unwrap();
+    let turned = stage.sql(
+        "SELECT encode(halfvec_send(vector), 'hex') FROM fusiform.template t \
+         JOIN fusiform.example e ON e.id = t.example ORDER BY e.n LIMIT 1",
+    );
+    // Numbers are sent with the high byte first and stored with the low one first.
+    let bytes: Vec<&str> = (8..40).step_by(4).map(|at| &turned[at..at + 4]).collect();
+    let stored: String = bytes
+        .iter()
+        .map(|b| format!("{}{}", &b[2..], &b[..2]))
+        .collect();
+    // How often it stands in the index's file.
+    let found = || {
+        let sql = format!(
+            "CHECKPOINT; SELECT sum(position('\\x{stored}'::bytea IN pg_read_binary_file(\
+             pg_relation_filepath(indexrelid::regclass))) )::bigint FROM pg_index \
+             WHERE indrelid IN (SELECT oid FROM pg_class WHERE relname ~ '^template_[0-7]$')"
+        );
+        let mut answer = String::new();
+        for part in sql.split("; ") {
+            answer = stage.sql(part);
+        }
+        answer
+    };
+    assert_ne!(found(), "0", "the vector is looked for in the wrong form");
+    memory.erase_subject(door, "P0").unwrap();
+    let since = Instant::now();
+    while memory.health().bytes_pending {
+        assert!(since.elapsed() < Duration::from_secs(60));
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    assert_eq!(found(), "0");
 }
 
 #[derive(Debug, Clone)]

@@ -8,7 +8,7 @@ use anyhow::{Context as _, Result};
 use fusiform_gallery::{Gallery, Place, SearchIn, Secret, SqliteStore, private_file};
 use serde_json::json;
 
-use crate::args::VaultCommand;
+use crate::args::{IndexArgs, VaultCommand};
 use crate::context::Context;
 use crate::exit::Exit;
 
@@ -77,7 +77,7 @@ fn move_vault(context: &Context, from: &str, to: &str) -> Result<()> {
 
 #[cfg(feature = "postgres")]
 use fusiform_gallery::PostgresStore;
-use fusiform_gallery::store::Inventory;
+use fusiform_gallery::store::{IndexShape, Inventory};
 
 #[cfg(feature = "postgres")]
 fn fill_database(
@@ -112,14 +112,25 @@ fn empty_database(_: &str, _: &Path, _: &Secret) -> Result<Inventory, fusiform_g
 }
 
 /// Makes the index of a vault in a database, and measures it.
-pub(crate) fn index(context: &Context, recall: f64, n_probes: usize) -> Result<Exit> {
+pub(crate) fn index(context: &Context, args: &IndexArgs) -> Result<Exit> {
+    let (recall, n_probes) = (args.recall, args.probes as usize);
     anyhow::ensure!(
         recall > 0.0 && recall < 1.0,
         "a recall of {recall} cannot be asked for; it is between 0 and 1, as 0.999"
     );
+    anyhow::ensure!(
+        args.candidates >= 2 * args.links,
+        "--candidates {} are too few for --links {}: give twice as many at least",
+        args.candidates,
+        args.links
+    );
+    let shape = IndexShape {
+        links: args.links,
+        build_candidates: args.candidates,
+    };
     let vault = existing(context)?;
     let bar = context.printer.bar(0, "indexing");
-    let tried = vault.make_index(recall, n_probes, &mut |what, n, of| {
+    let tried = vault.make_index(shape, recall, n_probes, &mut |what, n, of| {
         bar.set_message(what.to_owned());
         bar.set_length(of as u64);
         bar.set_position(n as u64);
@@ -146,7 +157,8 @@ pub(crate) fn index(context: &Context, recall: f64, n_probes: usize) -> Result<E
     let is_enough = tried.iter().any(|stated| stated.recall >= recall);
     if !is_enough {
         context.printer.problem(format_args!(
-            "no breadth reaches a recall of {recall}; the best is used, and answers say so"
+            "no breadth reaches a recall of {recall}; the best is used, and answers say so. More \
+             --links and --candidates make a better index; a search in memory misses nobody"
         ));
     }
     Ok(if is_enough {

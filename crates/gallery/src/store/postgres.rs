@@ -37,7 +37,9 @@ use super::state::State;
 use super::tables::Tables;
 use super::transfer::copy;
 use super::wrapping::{Wrapping, wrapped_key};
-use super::{Change, IndexStated, Inventory, Ledger, Loaded, Near, Noted, Row, ServerSeen, Store};
+use super::{
+    Change, IndexShape, IndexStated, Inventory, Ledger, Loaded, Near, Noted, Row, ServerSeen, Store,
+};
 use super::{StoredService, Transaction, WriteLock, audit_log};
 use crate::audit::{Action, Entry, Verified};
 use crate::error::Error;
@@ -47,6 +49,8 @@ use crate::seal::Secret;
 
 /// How often a transaction is run again that the database gave up.
 const TRIES: usize = 5;
+/// How long removed templates are gathered before the index is rid of them.
+const VACUUM_PAUSE: Duration = Duration::from_secs(2);
 /// How long it is asked whether a commit without an answer was done.
 const COMMIT_PATIENCE: Duration = Duration::from_secs(15);
 
@@ -290,8 +294,12 @@ impl Store for PostgresStore {
         Ok(self.index(&session)?.map(|index| index.stated))
     }
 
-    fn build_index(&self, progress: &mut dyn FnMut(usize, usize)) -> Result<(), Error> {
-        self.build(progress)
+    fn build_index(
+        &self,
+        shape: IndexShape,
+        progress: &mut dyn FnMut(usize, usize),
+    ) -> Result<(), Error> {
+        self.build(shape, progress)
     }
 
     fn calibrate_index(
@@ -385,10 +393,23 @@ impl Store for PostgresStore {
                 return Ok(false);
             }
         }
-        for table in ["example", "subject", "service"] {
-            let vacuum = format!("VACUUM fusiform.{table}");
-            let done = session.client().batch_execute(&vacuum);
-            self.connections.wait(VACUUM_TIMEOUT, done)?;
+        let vacuum = |sql: &str| {
+            let done = session.client().batch_execute(sql);
+            self.connections.wait(VACUUM_TIMEOUT, done)
+        };
+        vacuum("VACUUM fusiform.example")?;
+        vacuum("VACUUM fusiform.subject")?;
+        vacuum("VACUUM fusiform.service")?;
+        if session.one("SELECT to_regclass('fusiform.template') IS NOT NULL")? {
+            // Every point of the graph is looked at, so the erasures of a while share it; nobody
+            // waits for it.
+            let due = *locked(&self.vacuum_at).get_or_insert_with(|| Instant::now() + VACUUM_PAUSE);
+            if Instant::now() < due {
+                return Ok(false);
+            }
+            // Without the cleanup a vector would stay in the graph until many had gone.
+            vacuum("VACUUM (INDEX_CLEANUP ON) fusiform.template")?;
+            *locked(&self.vacuum_at) = None;
         }
         self.n_removed_bytes.fetch_sub(removed, Ordering::SeqCst);
         Ok(true)

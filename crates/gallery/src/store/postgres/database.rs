@@ -50,6 +50,8 @@ pub struct PostgresStore {
     pub(super) n_removed_bytes: AtomicU64,
     /// The newest transaction of this process that removed something, as PostgreSQL counts them.
     pub(super) removed_by: Mutex<Option<String>>,
+    /// When the index is rid of what was removed.
+    pub(super) vacuum_at: Mutex<Option<Instant>>,
     pub(super) listener: Mutex<Option<Listener>>,
     /// As it was when it was looked at last.
     pub(super) index: Mutex<Option<Arc<Index>>>,
@@ -121,6 +123,7 @@ impl PostgresStore {
             // What a process before this one removed may be there still.
             n_removed_bytes: AtomicU64::new(0),
             removed_by: Mutex::new(None),
+            vacuum_at: Mutex::new(None),
             listener: Mutex::new(None),
             index: Mutex::new(None),
             id: Uuid::new_v4(),

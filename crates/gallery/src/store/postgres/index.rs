@@ -18,13 +18,10 @@ use super::tables::{EXAMPLE, example};
 use crate::error::Error;
 use crate::store::state::{INDEX, take};
 use crate::store::tables::Tables;
-use crate::store::{IndexStated, Near, StoredExample, Touched, WriteLock};
+use crate::store::{IndexShape, IndexStated, Near, StoredExample, Touched, WriteLock};
 
 /// Parts of the table; a search visits one.
 const PARTITIONS: usize = 8;
-/// Links of each point, and candidates when it is put in: more make a better and slower index.
-const LINKS: usize = 16;
-const BUILD_CANDIDATES: usize = 128;
 /// Templates that are written, or fetched to be ranked, at a time.
 const BATCH: usize = 2_000;
 /// Candidates for each answer that is wanted: half precision may exchange neighbours.
@@ -111,7 +108,12 @@ impl PostgresStore {
     }
 
     /// See [`crate::Store::build_index`].
-    pub(super) fn build(&self, progress: &mut dyn FnMut(usize, usize)) -> Result<(), Error> {
+    pub(super) fn build(
+        &self,
+        shape: IndexShape,
+        progress: &mut dyn FnMut(usize, usize),
+    ) -> Result<(), Error> {
+        let (links, candidates) = (shape.links, shape.build_candidates);
         let lock: Option<Box<dyn WriteLock + '_>> = crate::Store::lock(self)?;
         let mut session = self.in_transaction(WRITE)?;
         let n: i64 = session.one("SELECT count(*) FROM fusiform.example")?;
@@ -160,7 +162,7 @@ impl PostgresStore {
             let sql = format!(
                 "SET LOCAL maintenance_work_mem = '1GB';
                  CREATE INDEX ON fusiform.next_{part} USING hnsw (vector halfvec_ip_ops)
-                     WITH (m = {LINKS}, ef_construction = {BUILD_CANDIDATES});"
+                     WITH (m = {links}, ef_construction = {candidates});"
             );
             let built = session.client().batch_execute(&sql);
             self.connections.wait(VACUUM_TIMEOUT, built)?;
