@@ -152,6 +152,7 @@ impl Server {
                 Scanning {
                     threads: parts.threads,
                     exclude: parts.exclude,
+                    #[cfg(feature = "video")]
                     with_videos: parts.videos,
                 },
                 guard,

@@ -72,6 +72,7 @@ pub(crate) struct Scanning {
     /// What scans leave out.
     pub(crate) exclude: Exclude,
     /// Whether they look for people in videos.
+    #[cfg(feature = "video")]
     pub(crate) with_videos: bool,
 }
 
