@@ -44,7 +44,7 @@ pub struct PostgresStore {
     pub(super) wrapped: Mutex<[Vec<u8>; 2]>,
     /// What this process has taken in.
     pub(super) known: Mutex<Known>,
-    /// Whether [`Store::lock`] is held.
+    /// Whether [`crate::Store::lock`] is held.
     pub(super) is_locked: AtomicBool,
     /// Bytes that this process removed since it ran `VACUUM` last.
     pub(super) n_removed_bytes: AtomicU64,
