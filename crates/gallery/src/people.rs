@@ -421,7 +421,7 @@ impl Gallery {
     }
 
     /// Makes the store's index of templates, and measures how it has to be searched to find the
-    /// nearest as often as `recall` asks for, with `n_probes` templates: what was tried, the last
+    /// nearest as often as `recall` asks for, with `n_probes` templates: what was tried, the best
     /// of which is used from then on.
     ///
     /// # Errors

@@ -317,7 +317,7 @@ pub trait Store: Send + Sync {
     }
 
     /// Measures with how much of a search the index finds the nearest template as often as
-    /// `recall` asks for, and searches so from then on: what was tried, the last of which is used.
+    /// `recall` asks for, and searches so from then on: what was tried, the best of which is used.
     ///
     /// # Errors
     /// As [`Store::build_index`].

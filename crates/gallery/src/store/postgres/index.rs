@@ -212,10 +212,10 @@ impl PostgresStore {
             .map(|row| self.keys.example(row))
             .collect();
         let probes = probes?;
-        let collections = self.collections(&session, &probes)?;
-        // Exactly: every template of the gallery is opened once and compared with all probes.
-        let mut nearest = vec![(f32::NEG_INFINITY, Uuid::nil()); probes.len()];
         let service_of = self.services_of(&session)?;
+        let collection = |of: &StoredExample| service_of.get(&of.person).copied();
+        // Exactly: every template of the gallery is opened once and compared with all probes.
+        let mut nearest = vec![f32::NEG_INFINITY; probes.len()];
         let (mut n_done, mut n_templates) = (0, 0);
         session.examples(&mut |(row, _)| {
             n_done += 1;
@@ -228,10 +228,8 @@ impl PostgresStore {
             }
             n_templates += 1;
             for (probe, best) in probes.iter().zip(&mut nearest) {
-                let same = service_of.get(&probe.person) == service_of.get(&stored.person);
-                let similarity = similarity(&probe.vector, &stored.vector).0;
-                if same && probe.id != stored.id && similarity > best.0 {
-                    *best = (similarity, stored.id);
+                if probe.id != stored.id && collection(probe) == collection(&stored) {
+                    *best = best.max(similarity(&probe.vector, &stored.vector).0);
                 }
             }
             Ok(())
@@ -248,16 +246,16 @@ impl PostgresStore {
             let session = self.in_transaction(SNAPSHOT)?;
             set_breadth(&session, ef_search)?;
             let (mut n_found, mut n_asked) = (0, 0);
-            for ((probe, collection), best) in probes.iter().zip(&collections).zip(&nearest) {
-                if best.0 == f32::NEG_INFINITY {
+            for (probe, best) in probes.iter().zip(&nearest) {
+                if *best == f32::NEG_INFINITY {
                     continue;
                 }
                 n_asked += 1;
-                let near = self.candidates(&session, &index, *collection, &probe.vector, 2)?;
-                let near = near.iter().filter(|near| near.id != probe.id);
-                let first = near.max_by(|a, b| a.similarity.total_cmp(&b.similarity));
+                let collection = collection(probe).ok_or(Error::Damaged)?;
+                let near = self.candidates(&session, &index, collection, &probe.vector, 2)?;
+                let first = near.iter().find(|near| near.id != probe.id);
                 // As near counts too: another copy of the same photo is no worse.
-                n_found += usize::from(first.is_some_and(|near| near.similarity >= best.0));
+                n_found += usize::from(first.is_some_and(|near| near.similarity >= *best));
             }
             let found = n_found as f64 / f64::from(n_asked.max(1));
             let stated = IndexStated {
@@ -269,9 +267,8 @@ impl PostgresStore {
                 break;
             }
         }
-        let enough = tried.iter().find(|stated| stated.recall >= recall);
         let best = tried.iter().max_by(|a, b| a.recall.total_cmp(&b.recall));
-        let chosen = *enough.or(best).ok_or(Error::NoIndex)?;
+        let chosen = *best.ok_or(Error::NoIndex)?;
         let mut session = self.in_transaction(WRITE)?;
         self.write_stated(&session, chosen)?;
         session.commit()?;
@@ -326,14 +323,6 @@ impl PostgresStore {
         let mut ranked = ranked.collect::<Result<Vec<Near>, Error>>()?;
         ranked.sort_by(|a, b| b.similarity.total_cmp(&a.similarity).then(a.id.cmp(&b.id)));
         Ok(ranked)
-    }
-
-    fn collections(&self, session: &Session<'_>, of: &[StoredExample]) -> Result<Vec<i64>, Error> {
-        let service_of = self.services_of(session)?;
-        let found = of
-            .iter()
-            .map(|stored| service_of.get(&stored.person).copied());
-        found.map(|service| service.ok_or(Error::Damaged)).collect()
     }
 
     /// The collection of each person.
