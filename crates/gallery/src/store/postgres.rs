@@ -393,6 +393,15 @@ impl Store for PostgresStore {
                 return Ok(false);
             }
         }
+        let has_index = session.one("SELECT to_regclass('fusiform.template') IS NOT NULL")?;
+        if has_index {
+            // Every point of the graph is looked at, so the erasures of a while share it; nobody
+            // waits for it.
+            let due = *locked(&self.vacuum_at).get_or_insert_with(|| Instant::now() + VACUUM_PAUSE);
+            if Instant::now() < due {
+                return Ok(false);
+            }
+        }
         let vacuum = |sql: &str| {
             let done = session.client().batch_execute(sql);
             self.connections.wait(VACUUM_TIMEOUT, done)
@@ -400,13 +409,7 @@ impl Store for PostgresStore {
         vacuum("VACUUM fusiform.example")?;
         vacuum("VACUUM fusiform.subject")?;
         vacuum("VACUUM fusiform.service")?;
-        if session.one("SELECT to_regclass('fusiform.template') IS NOT NULL")? {
-            // Every point of the graph is looked at, so the erasures of a while share it; nobody
-            // waits for it.
-            let due = *locked(&self.vacuum_at).get_or_insert_with(|| Instant::now() + VACUUM_PAUSE);
-            if Instant::now() < due {
-                return Ok(false);
-            }
+        if has_index {
             // Without the cleanup a vector would stay in the graph until many had gone.
             vacuum("VACUUM (INDEX_CLEANUP ON) fusiform.template")?;
             *locked(&self.vacuum_at) = None;
