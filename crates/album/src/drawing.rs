@@ -221,6 +221,10 @@ pub(crate) fn erase_drawing(t: &Transaction, face: FaceId) -> rusqlite::Result<(
         return Ok(());
     }
     for sql in [
+        // Of a face that is none any more nothing is left in videos either.
+        "UPDATE videos SET look = NULL WHERE id IN \
+         (SELECT video FROM appearances WHERE face = ?1)",
+        "DELETE FROM appearances WHERE face = ?1",
         "DELETE FROM members WHERE face = ?1",
         "DELETE FROM templates WHERE face = ?1",
         "DELETE FROM faces WHERE id = ?1",

@@ -318,12 +318,21 @@ pub(crate) fn look_again(t: &Transaction, decision: i64) -> rusqlite::Result<()>
 
 /// Forgets videos without a file, and who appears in them. What was decided stays.
 pub(crate) fn prune(t: &Transaction) -> rusqlite::Result<()> {
-    // The faces of photos that are gone are deleted next; whose they were stays.
-    let keep = format!("UPDATE appearances AS a SET person = coalesce({WHOSE}, a.person)");
+    // The faces of photos that are gone are deleted next; whose they were stays, and who is nobody
+    // now does not become somebody again by that.
+    let nobody = format!("SELECT a.id FROM appearances a WHERE {WHOSE} IS NULL");
+    let again = format!(
+        "UPDATE videos SET look = NULL WHERE id IN \
+         (SELECT video FROM appearances WHERE id IN ({nobody}))"
+    );
+    let drop_them = format!("DELETE FROM appearances WHERE id IN ({nobody})");
+    let keep = format!("UPDATE appearances AS a SET person = {WHOSE}");
     let gone = "(SELECT v.id FROM videos v \
                 WHERE NOT EXISTS (SELECT 1 FROM video_files f WHERE f.video = v.id))";
     for sql in [
-        &*keep,
+        &*again,
+        &drop_them,
+        &keep,
         &format!("DELETE FROM appearances WHERE video IN {gone}"),
         &format!("DELETE FROM videos WHERE id IN {gone}"),
         "DELETE FROM video_looks WHERE id NOT IN (SELECT look FROM videos WHERE look IS NOT NULL)",

@@ -163,7 +163,14 @@ pub fn look_at_videos(
                 summary.interrupted = true;
                 break;
             }
-            Err(why) => note_problem(album, &mut summary, file, why)?,
+            Err(why) => match album.video_of_content(&hash)? {
+                // What was found in it before stays.
+                Some(video) => {
+                    album.record_video_file(&file, Ok(video))?;
+                    summary.problems.push((file.path, why));
+                }
+                None => note_problem(album, &mut summary, file, why)?,
+            },
         }
         report(Event::Recorded(n_done + 1));
     }
