@@ -19,6 +19,8 @@ use crate::store::sqlite::SqliteStore;
 /// let shared = Place::from("postgres://ida:secret@db.example/faces");
 /// assert_eq!(shared.file(), None);
 /// assert!(!format!("{shared} {shared:?}").contains("secret"));
+/// let odd = Place::from("postgres://ida:secret?secret@db.example/faces?password=secret@b");
+/// assert!(!format!("{odd} {odd:?}").contains("secret"));
 /// ```
 #[derive(Clone, PartialEq, Eq)]
 pub enum Place {
@@ -53,10 +55,12 @@ impl fmt::Display for Place {
         match self {
             Place::File(path) => path.display().fmt(f),
             Place::Postgres(url) => {
-                let url = url.split('?').next().unwrap_or_default();
-                let after_login = url.rsplit('@').next().unwrap_or_default();
-                let after_scheme = after_login.rsplit("://").next().unwrap_or_default();
-                write!(f, "postgres://{after_scheme}")
+                let (_, rest) = url.split_once("://").unwrap_or(("", url));
+                // A password may hold a question mark, and a parameter an `@`.
+                let rest = rest.split_once('@').map_or(rest, |(_, after)| after);
+                let rest = rest.split('?').next().unwrap_or_default();
+                let rest = rest.rsplit('@').next().unwrap_or_default();
+                write!(f, "postgres://{rest}")
             }
         }
     }

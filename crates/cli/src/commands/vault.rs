@@ -56,6 +56,10 @@ fn restore(context: &Context, file: &Path) -> Result<()> {
 fn move_vault(context: &Context, from: &str, to: &str) -> Result<()> {
     let secret = secret(context, true)?;
     let (from, to) = (Place::from(from), Place::from(to));
+    anyhow::ensure!(
+        from.exists()?,
+        "{from}: no vault is there; nothing was copied"
+    );
     let lock = from.lock().context("nothing was copied")?;
     let copied = match (&from, &to) {
         (Place::File(file), Place::Postgres(url)) => fill_database(file, url, &secret)?,

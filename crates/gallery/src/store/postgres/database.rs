@@ -121,7 +121,7 @@ impl PostgresStore {
             known: Mutex::default(),
             is_locked: AtomicBool::new(false),
             // What a process before this one removed may be there still.
-            n_removed_bytes: AtomicU64::new(0),
+            n_removed_bytes: AtomicU64::new(1),
             removed_by: Mutex::new(None),
             vacuum_at: Mutex::new(None),
             listener: Mutex::new(None),
