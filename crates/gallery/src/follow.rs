@@ -138,11 +138,16 @@ impl Gallery {
 
     /// Reads everything again.
     fn read_all(&self) -> Result<(), Error> {
-        let read = Read::all(
-            &*self.store,
-            self.model.as_deref(),
-            self.search_in.is_database(),
-        )?;
+        let done = self.try_read_all();
+        if done.is_err() {
+            self.store.forget_taken_in();
+        }
+        done
+    }
+
+    fn try_read_all(&self) -> Result<(), Error> {
+        let in_database = self.search_in.is_database();
+        let read = Read::all(&*self.store, self.model.as_deref(), in_database)?;
         self.aside.store(Arc::new(read.aside));
         self.collections
             .store(Arc::new(published(read.collections)));

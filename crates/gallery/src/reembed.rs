@@ -55,6 +55,7 @@ pub fn reembed(
     embed: &EmbedImage<'_>,
     progress: &mut dyn FnMut(usize, usize),
 ) -> Result<Reembedded, Error> {
+    let _lock = store.lock()?;
     let (mut ledger, mut people, mut todo) = (Ledger::default(), BTreeMap::new(), Vec::new());
     let mut done = Reembedded::default();
     let loaded = store.load(&mut |row| {

@@ -273,6 +273,9 @@ pub trait Store: Send + Sync {
         Ok(true)
     }
 
+    /// Has [`Store::changes`] hand on everything anew, as what was loaded last was not taken in.
+    fn forget_taken_in(&self) {}
+
     /// Waits until another process may have changed something, or for this long.
     fn wait_for_change(&self, timeout: Duration) {
         std::thread::sleep(timeout);

@@ -220,6 +220,40 @@ fn an_older_database_is_not_followed() {
 }
 
 #[test]
+fn a_database_that_went_back_and_on_again_is_not_followed() {
+    let Some(stage) = Stage::new() else { return };
+    let a = stage.gallery();
+    let door = service(&a);
+    enrol(&a, door, "Ida", 0);
+    let tables = ["head", "subject", "example", "audit", "change"];
+    for table in tables {
+        stage.sql(&format!(
+            "CREATE TABLE public.kept_{table} AS SELECT * FROM fusiform.{table}"
+        ));
+    }
+    enrol(&a, door, "Jonas", 50);
+    stage.sql(
+        "TRUNCATE fusiform.head, fusiform.subject, fusiform.example, fusiform.audit, \
+         fusiform.change",
+    );
+    for table in tables {
+        stage.sql(&format!(
+            "INSERT INTO fusiform.{table} OVERRIDING SYSTEM VALUE \
+             SELECT * FROM public.kept_{table}"
+        ));
+    }
+    // Another server goes on, beyond what the first one knows.
+    let b = stage.gallery();
+    enrol(&b, door, "Noor", 90);
+    enrol(&b, door, "Mara", 70);
+    let why = a.catch_up().unwrap_err();
+    assert!(matches!(why, Error::WentBack(_)), "{why}");
+    let why = a.add_subject(door, "Tom", None).unwrap_err();
+    assert!(matches!(why, Error::WentBack(_)), "{why}");
+    assert_eq!(said(&b, door).len(), 3);
+}
+
+#[test]
 fn what_was_altered_is_named_and_what_does_not_belong_there_too() {
     let Some(stage) = Stage::new() else { return };
     let a = stage.gallery();

@@ -27,7 +27,7 @@ use uuid::Uuid;
 
 use self::connections::{Connections, Session, is_serialization_failure};
 pub use self::database::PostgresStore;
-use self::database::{VACUUM_TIMEOUT, WRITE, locked};
+use self::database::{Known, VACUUM_TIMEOUT, WRITE, locked};
 use self::listen::Listener;
 use super::keys::altered;
 use super::partial_file::PartialFile;
@@ -126,6 +126,8 @@ impl PostgresStore {
         let session = self.in_transaction(WRITE)?;
         let mut transaction = SealedTransaction::begin(&session, &self.keys)?;
         let before = transaction.state;
+        let known = *self.known();
+        let is_known = known.leads_to(&before, &session)? && known.version == before.version;
         let done = work(&mut transaction)?;
         let SealedTransaction {
             mut state,
@@ -134,8 +136,7 @@ impl PostgresStore {
             ..
         } = transaction;
         if !touched.is_empty() {
-            let known = self.known().version;
-            if self.is_locked.load(Ordering::SeqCst) && known != before.version {
+            if self.is_locked.load(Ordering::SeqCst) && !is_known {
                 let what = "another server changed the gallery while this one lost its lock";
                 return Err(Error::Database(what.into()));
             }
@@ -156,9 +157,8 @@ impl PostgresStore {
                 .fetch_add(n_removed_bytes, Ordering::SeqCst);
             *locked(&self.removed_by) = removed_by;
         }
-        let mut known = self.known();
-        if known.version == before.version {
-            known.take(&state);
+        if is_known {
+            self.known().take(&state);
         }
         Ok(done)
     }
@@ -253,6 +253,10 @@ impl Store for PostgresStore {
 
     fn changes(&self, each: &mut dyn FnMut(Change) -> Result<(), Error>) -> Result<bool, Error> {
         self.hand_on_changes(each)
+    }
+
+    fn forget_taken_in(&self) {
+        *self.known() = Known::default();
     }
 
     fn wait_for_change(&self, timeout: Duration) {

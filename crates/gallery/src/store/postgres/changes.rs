@@ -50,21 +50,11 @@ impl PostgresStore {
         each: &mut dyn FnMut(Change) -> Result<(), Error>,
     ) -> Result<bool, Error> {
         let known = *self.known();
-        let now = self.state()?;
-        if now.seq < known.seq || now.version < known.version {
-            let what = format!(
-                "the database is older than what this server has read from it: entry {} of the \
-                 audit log is gone, after a failover or a restore. Start the server again to go \
-                 on with it",
-                known.seq
-            );
-            return Err(Error::WentBack(what));
-        }
-        if known.is(&now) {
-            return Ok(true);
-        }
         let session = self.in_transaction(SNAPSHOT)?;
         let state = State::read(&session, &self.keys.sealer)?;
+        if !known.leads_to(&state, &session)? {
+            return Ok(false);
+        }
         let Some(touched) = self.touched(&session, known.version, state.version)? else {
             return Ok(false);
         };

@@ -64,18 +64,40 @@ pub struct PostgresStore {
 pub(super) struct Known {
     /// Of the state.
     pub(super) version: i64,
-    /// Newest entry of the log.
+    /// Newest entry of the log; 0 before anything was taken in.
     pub(super) seq: i64,
+    /// Its hash.
+    pub(super) hash: [u8; 32],
 }
 
 impl Known {
     pub(super) fn take(&mut self, state: &State) {
-        (self.version, self.seq) = (state.version, state.seq);
+        (self.version, self.seq, self.hash) = (state.version, state.seq, state.hash);
     }
 
-    /// Whether nothing but the log has changed since.
+    /// Whether nothing has changed since.
     pub(super) fn is(&self, state: &State) -> bool {
-        state.version == self.version && state.seq >= self.seq
+        (self.version, self.seq, self.hash) == (state.version, state.seq, state.hash)
+    }
+
+    /// Whether a state goes on from what was taken in, as far as the log still tells.
+    pub(super) fn leads_to(&self, state: &State, tables: &dyn Tables) -> Result<bool, Error> {
+        if self.seq == 0 || self.is(state) {
+            return Ok(true);
+        }
+        let before = tables.entry_hash(self.seq)?;
+        let is_older = state.seq < self.seq || state.version < self.version;
+        match before {
+            Some(hash) if !is_older && hash == self.hash => Ok(true),
+            // Pruned: everything has to be read again.
+            None if state.seq > self.seq && !is_older => Ok(false),
+            _ => Err(Error::WentBack(format!(
+                "the database is not the one that this server has read from: entry {} of the audit \
+                 log is gone or another, after a failover or a restore. Start the server again to \
+                 go on with it",
+                self.seq
+            ))),
+        }
     }
 }
 

@@ -115,7 +115,8 @@ impl PostgresStore {
     ) -> Result<(), Error> {
         let (links, candidates) = (shape.links, shape.build_candidates);
         let lock: Option<Box<dyn WriteLock + '_>> = crate::Store::lock(self)?;
-        let mut session = self.in_transaction(WRITE)?;
+        // The lock keeps templates from changing; the log goes on.
+        let mut session = self.in_transaction("BEGIN; SET LOCAL lock_timeout = '10s'")?;
         let n: i64 = session.one("SELECT count(*) FROM fusiform.example")?;
         let first = session.rows(&format!("{EXAMPLE} ORDER BY n LIMIT 1"), &[], example)?;
         let Some(first) = first.into_iter().next() else {
