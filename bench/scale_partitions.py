@@ -104,6 +104,7 @@ def identify(connection, vector, collection, partial):
     except psycopg.Error as error:
         if not lost(error):
             raise
+        of_all = error
     missing = []
     for i in range(PARTS):  # which one it was stands only in the message's words, so each is asked alone
         try:
@@ -112,6 +113,8 @@ def identify(connection, vector, collection, partial):
             if not lost(error):
                 raise
             missing.append(i)
+    if not missing:  # slow together, or back meanwhile
+        raise of_all
     names = ", ".join(f"part_{i}" for i in missing)
     if not partial or len(missing) == PARTS:
         raise Unavailable(f"{len(missing)} of {PARTS} servers do not answer: {names}")

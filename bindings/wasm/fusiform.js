@@ -27,7 +27,8 @@ export class Engine {
    * Boxes and points are pixels of the image.
    */
   analyse({ data, width, height }) {
-    if (data.length !== width * height * 4) {
+    const isWhole = Number.isInteger(width) && Number.isInteger(height);
+    if (!isWhole || data.length !== width * height * 4) {
       throw new RangeError(`${data.length} bytes are no ${width}x${height} pixels in RGBA`);
     }
     const address = this.#wasm.room(width, height);
@@ -54,6 +55,11 @@ export class Engine {
 
   /** Whether two faces are of one person: similarity, verdict, and the thresholds that decide. */
   verify(a, b) {
+    for (const { template } of [a, b]) {
+      if (template.length !== this.dimensions) {
+        throw new RangeError(`a template of ${template.length} values is none of this model`);
+      }
+    }
     const similarity = a.template.reduce((sum, value, at) => sum + value * b.template[at], 0);
     const verdict = NAMES[this.#done(this.#wasm.judge(similarity))];
     const [same, sameFmr, different, differentFmr] = this.#numbers(4);

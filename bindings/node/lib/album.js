@@ -113,15 +113,18 @@ export class Album {
   }
 
   async split(personId, faceIds) {
-    return this.#run((album) => album.split(id(personId, "personId"), ids(faceIds, "faceIds")));
+    const [person, faces] = [id(personId, "personId"), ids(faceIds, "faceIds")];
+    return this.#run((album) => album.split(person, faces));
   }
 
   async ignore(faceIds) {
-    await this.#run((album) => album.ignore(ids(faceIds, "faceIds")));
+    const faces = ids(faceIds, "faceIds");
+    await this.#run((album) => album.ignore(faces));
   }
 
   async notAFace(faceIds) {
-    await this.#run((album) => album.notAFace(ids(faceIds, "faceIds")));
+    const faces = ids(faceIds, "faceIds");
+    await this.#run((album) => album.notAFace(faces));
   }
 
   async undo(count = 1) {

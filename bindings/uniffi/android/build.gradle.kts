@@ -20,5 +20,5 @@ android {
 
 dependencies {
     // Calls the native library; the archive for Android has its own native part.
-    implementation("net.java.dev.jna:jna:5.13.0@aar")
+    implementation("net.java.dev.jna:jna:5.17.0@aar")
 }
