@@ -141,6 +141,7 @@ pub fn coverage(frames: &[FrameSeen], options: &CoverageOptions) -> Coverage {
     for scene in scenes(frames, options.margin_ms) {
         Scene {
             frames: &counted[scene.clone()],
+            film: &frames[scene.clone()],
             options,
         }
         .cover(&mut found, scene.start);
@@ -182,7 +183,10 @@ fn scenes(frames: &[FrameSeen], margin_ms: u64) -> Vec<std::ops::Range<usize>> {
 }
 
 struct Scene<'a> {
+    /// With the times that count.
     frames: &'a [FrameSeen],
+    /// With the times of the film.
+    film: &'a [FrameSeen],
     options: &'a CoverageOptions,
 }
 
@@ -295,9 +299,11 @@ impl Scene<'_> {
         if !may_be || self.is_crossed(track[n]) {
             return false;
         }
-        let time_ms = self.time_ms(track[n]);
+        // Time that counts less lets more be covered; here it would let more be kept.
+        let time_ms = |place: Place| self.film[place.0].time_ms;
+        let here_ms = time_ms(track[n]);
         let is_near =
-            |place: &&Place| self.time_ms(**place).abs_diff(time_ms) <= self.options.agreeing_ms;
+            |place: &&Place| time_ms(**place).abs_diff(here_ms) <= self.options.agreeing_ms;
         let before = track[..n].iter().rev().take_while(is_near);
         let after = track[n..].iter().take_while(is_near);
         let (mut same, mut unsure) = (0, 0);

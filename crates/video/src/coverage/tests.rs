@@ -227,3 +227,19 @@ fn frames_that_are_seconds_apart_are_bridged_as_those_of_a_film() {
         }
     }
 }
+
+#[test]
+fn frames_that_are_seconds_apart_do_not_agree_about_whom_to_keep() {
+    let mut frames = film(9, |_| face_at((200.0, 150.0), 60.0), |_| true);
+    for frame in &mut frames {
+        for face in &mut frame.faces {
+            face.likeness = Likeness::Same;
+        }
+    }
+    let kept = |frames: &[FrameSeen]| coverage(frames, &CoverageOptions::default()).n_kept_tracks;
+    assert_eq!(kept(&frames), 1);
+    for (n, frame) in frames.iter_mut().enumerate() {
+        frame.time_ms = n as u64 * 3000;
+    }
+    assert_eq!(kept(&frames), 0);
+}
